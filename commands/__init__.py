@@ -1,0 +1,1 @@
+"""What a person types: one file per subcommand, each parses, calls dae_tui and prints."""

@@ -1,0 +1,133 @@
+"""The command `dae`: finds a subcommand, runs it, and turns every error into a line and a code.
+
+A subcommand is imported when it is called, not to list it: `dae --help` stays quick.
+"""
+
+import errno
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from dae_tui import __version__
+from dae_tui.errors import DaeError, ExitCode
+
+SUBCOMMANDS = {
+    "train": "Train a denoising autoencoder, or the classifier that judges it.",
+    "denoise": "Take the noise out of images: .npy stacks, IDX files, PNG files and folders.",
+    "benchmark": "Measure denoisers: the paper's Table 1 for any weights, noise and data.",
+    "runs": "List, show and steer training runs: pause, resume, stop, delete.",
+    "weights": "List, show and export trained weights.",
+}
+
+
+class _LazyGroup(TyperGroup):
+    """Knows its subcommands by name and imports one only when it is needed."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(SUBCOMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name not in SUBCOMMANDS:
+            return None
+        module = importlib.import_module(f"commands.{cmd_name}")
+        command = typer.main.get_command(module.app)
+        command.name = cmd_name
+        return command
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(SUBCOMMANDS.items()))
+
+
+app = typer.Typer(
+    cls=_LazyGroup,
+    no_args_is_help=True,
+    rich_markup_mode=None,  # Rich's help would cost more than the rest of the start.
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"dae {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def dae(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version.", callback=_print_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    """Train, apply, measure and watch denoising autoencoders from a terminal.
+
+    Start with: dae train --data digits
+    """
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run `dae ARGUMENTS` and return its exit code; errors are printed on stderr."""
+    try:
+        result = app(list(arguments), prog_name="dae", standalone_mode=False)
+        sys.stdout.flush()
+        return int(result or ExitCode.OK)
+    except typer.Exit as exit:
+        return int(exit.exit_code)
+    except (typer.Abort, KeyboardInterrupt):
+        return _report("interrupted", "", ExitCode.INTERRUPTED)
+    except typer.TyperException as mistake:
+        return _report_usage(mistake)
+    except DaeError as failure:
+        _debug()
+        return _report(failure.message, failure.hint, failure.exit_code)
+    except BrokenPipeError:
+        # Whoever read our output has gone, as `head` does: that is no failure. The interpreter
+        # must not find the closed pipe again when it flushes on leaving.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.OK
+    except OSError as failure:
+        _debug()
+        where = f": {failure.filename}" if failure.filename else ""
+        hint = "free some space and start again" if failure.errno == errno.ENOSPC else ""
+        return _report(f"{(failure.strerror or str(failure)).lower()}{where}", hint)
+    except Exception as failure:
+        _debug()
+        return _report(
+            f"unexpected {type(failure).__name__}: {failure}",
+            "this is a fault of dae; DAE_DEBUG=1 shows where it happened",
+        )
+
+
+def _debug() -> None:
+    """With DAE_DEBUG=1 let the error through, with its traceback."""
+    if os.environ.get("DAE_DEBUG") == "1":
+        raise  # noqa: PLE0704 - re-raises the error that `run` is handling
+
+
+def _report(message: str, hint: str, code: int = ExitCode.FAILURE) -> int:
+    with suppress(OSError):
+        print(f"error: {message}", file=sys.stderr)
+        if hint:
+            print(f"hint: {hint}", file=sys.stderr)
+    return code
+
+
+def _report_usage(mistake: Any) -> int:
+    """A command line that cannot be parsed; no arguments at all get the help."""
+    if type(mistake).__name__ == "NoArgsIsHelpError":
+        print(mistake.format_message())
+        return ExitCode.USAGE
+    context = getattr(mistake, "ctx", None)
+    path = context.command_path if context is not None else "dae"
+    message = mistake.format_message().strip()
+    message = message[:1].lower() + message[1:]
+    return _report(message.rstrip("."), f"see {path} --help", ExitCode.USAGE)

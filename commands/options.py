@@ -1,0 +1,89 @@
+"""Options that mean the same in every command, and what they resolve to."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+DataDirOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--data-dir",
+        envvar="DAE_DATA",
+        help="Where data sets are looked for and downloaded to; else the cache folder.",
+        show_default=False,
+    ),
+]
+RunsDirOption = Annotated[
+    Path,
+    typer.Option("--runs-dir", envvar="DAE_RUNS", help="Where runs are kept."),
+]
+DeviceOption = Annotated[
+    str, typer.Option("--device", help="auto, cpu, cuda, cuda:N or mps.", metavar="NAME")
+]
+SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Seed of everything random.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on stdout and nothing else.")]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No talk on stderr but errors.")]
+VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="More talk on stderr.")]
+
+RUNS_DIR = Path("runs")
+HELP_NAMES = {"help_option_names": ["-h", "--help"]}
+
+
+def data() -> Any:
+    """`--data`, whose default is each command's own."""
+    return typer.Option(
+        "--data",
+        metavar="NAME|FOLDER",
+        help="mnist [default], fashion-mnist, kmnist, qmnist, emnist, digits (embedded, needs no "
+        "download) or a folder of images.",
+    )
+
+
+def noise(more: str = "") -> Any:
+    """`--noise`, whose default is each command's own."""
+    return typer.Option(
+        "--noise",
+        metavar="SPEC",
+        help="gaussian:0.5 [default], gaussian:0-0.8, poisson:30+salt-pepper:0.05, …; "
+        + more
+        + "kinds: gaussian, poisson, speckle, salt-pepper, impulse, uniform, masking, stripes, "
+        "quantize.",
+    )
+
+
+def resolve_data_dir(given: Path | None) -> Path:
+    """`--data-dir`, else DAE_DATA (which the option reads), else the platform's cache folder."""
+    if given is not None:
+        return given.expanduser()
+    from platformdirs import user_cache_path
+
+    return user_cache_path("dae-tui") / "data"
+
+
+def resolve_weights(text: str, runs_dir: Path) -> Path:
+    """The weights file that `--weights` means: a published name, a file, or a run."""
+    from dae_tui.core.cards import published
+    from dae_tui.errors import RunError, WeightsError
+    from dae_tui.runs.reader import find_run
+
+    if text in published():
+        return published()[text]
+    path = Path(text).expanduser()
+    if path.is_file():
+        return path
+    hint = f"published weights: {', '.join(published())}; or give a file, or a run of dae runs list"
+    try:
+        run = find_run(text, runs_dir)
+    except RunError as failure:
+        raise WeightsError(f"there are no weights '{text}'", hint) from failure
+    if not run.weights.is_file():
+        raise WeightsError(f"the run {run.name} has no weights yet", "wait for its first epoch")
+    return run.weights
+
+
+def weights_name(path: Path) -> str:
+    """What to call a weights file in a table: the run's name for those of a run, else the stem."""
+    if path.parts[-3:-2] == ("checkpoints",):
+        return path.resolve().parents[2].name
+    return path.stem

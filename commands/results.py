@@ -1,0 +1,102 @@
+"""The result of a training or a benchmark: digits in characters, Table 1, both as a picture."""
+
+from collections.abc import Sequence
+from io import StringIO
+from pathlib import Path
+
+import torch
+from rich.console import Console, Group, RenderableType
+from rich.text import Text
+
+from commands.pictures import views_side_by_side
+from commands.tables import protocol_line, rich_table
+from commands.terminal import stdout
+from dae_tui.blocks import Graphics, terminal_graphics
+from dae_tui.core.data import ImageSet, unit
+from dae_tui.core.denoising import batches, denoise
+from dae_tui.core.evaluation import Table
+from dae_tui.core.measures import psnr
+from dae_tui.core.noise import add_noise
+from dae_tui.core.noise_spec import parse_noise
+from dae_tui.core.weights import Weights
+from dae_tui.runs.layout import write_whole
+
+DIGITS = 3
+PICTURE_WIDTH = 100
+MAX_SIDE = 40
+
+
+def show_digits_and_table(
+    table: Table,
+    test: ImageSet,
+    methods: Sequence[Weights],
+    classifier: Weights | None,
+    *,
+    svg: Path | None = None,
+    digits: int = DIGITS,
+) -> None:
+    """Print the first test images in all views and the table; write both to `svg` if it is given."""
+    console = stdout()
+    graphics = terminal_graphics(console.encoding)
+    console.print(_result(table, test, methods, classifier, graphics, console.width, digits))
+    if svg is not None:
+        recorder = Console(
+            record=True, file=StringIO(), width=PICTURE_WIDTH, force_terminal=True, highlight=False
+        )
+        recorder.print(
+            _result(table, test, methods, classifier, Graphics.TRUECOLOR, PICTURE_WIDTH, digits)
+        )
+        write_whole(svg, recorder.export_svg(title="dae").encode())
+
+
+def _result(
+    table: Table,
+    test: ImageSet,
+    methods: Sequence[Weights],
+    classifier: Weights | None,
+    graphics: Graphics,
+    width: int,
+    digits: int,
+) -> RenderableType:
+    parts: list[RenderableType] = []
+    if digits and max(test.images.shape[-2:]) <= MAX_SIDE and test.images.shape[1] == 1:
+        parts.append(
+            _digits(table, test.select(slice(digits)), methods, classifier, graphics, width)
+        )
+    parts.append(rich_table(table))
+    parts.append(Text(protocol_line(table.protocol), style="dim"))
+    return Group(*parts)
+
+
+def _digits(
+    table: Table,
+    test: ImageSet,
+    methods: Sequence[Weights],
+    classifier: Weights | None,
+    graphics: Graphics,
+    width: int,
+    digits: int,
+) -> RenderableType:
+    """The first test images. They are cut from a batch with the same noise as the table's."""
+    noises = table.protocol["noise"]
+    spec = parse_noise(noises if isinstance(noises, str) else noises[0])
+    batch = unit(test.images[next(batches(len(test)))])
+    generator = torch.Generator().manual_seed(table.protocol["seed"])
+    noisy = add_noise(batch, spec, generator, table.protocol["clip"])[:digits]
+    original = batch[:digits]
+    views = {"original": original, "noisy": noisy.clamp(0, 1)}
+    for method in methods[:1]:
+        views["denoised"] = denoise(method, noisy, torch.device("cpu"))
+    captions = {}
+    for name, view in views.items():
+        decibels = [""] * len(view)
+        if name != "original":
+            decibels = [f"{value:.1f} dB  " for value in psnr(view, original).tolist()]
+        reads = [""] * len(view)
+        if classifier is not None:
+            judge = classifier.network.to("cpu")
+            with torch.inference_mode():
+                reads = [f"reads {digit}" for digit in judge(view).argmax(1).tolist()]
+        captions[name] = [a + b for a, b in zip(decibels, reads, strict=True)]
+    arrays = {name: view[:, 0].numpy() for name, view in views.items()}
+    return views_side_by_side(arrays, captions, graphics, width)

@@ -1,0 +1,87 @@
+"""Benchmark tables: Rich, CSV and Markdown from the same rows."""
+
+import csv
+import io
+from collections.abc import Sequence
+from typing import Any
+
+from rich import box
+from rich.table import Table
+
+from dae_tui.core.evaluation import Row
+from dae_tui.core.evaluation import Table as Benchmark
+
+HEADINGS = ("view", "method", "noise", "accuracy %", "95 % interval", "PSNR dB", "SSIM", "images/s")
+
+
+def cells(row: Row) -> list[str]:
+    """The row as people read it; a dash where there is no such figure."""
+    interval = (
+        "–" if row.accuracy_low is None else f"{row.accuracy_low:.2f}–{row.accuracy_high:.2f}"
+    )
+    return [
+        row.view,
+        row.method or "–",
+        row.noise or "–",
+        _number(row.accuracy, 2),
+        interval,
+        _number(row.psnr, 2),
+        _number(row.ssim, 3),
+        "–" if row.images_per_second is None else f"{row.images_per_second:,.0f}",
+    ]
+
+
+def rich_table(benchmark: Benchmark) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for index, heading in enumerate(HEADINGS):
+        table.add_column(heading, justify="left" if index < 3 else "right", no_wrap=index != 1)
+    best = best_row(benchmark.rows)
+    for row in benchmark.rows:
+        table.add_row(*cells(row), style="bold green" if row is best else None)
+    return table
+
+
+def best_row(rows: Sequence[Row]) -> Row | None:
+    """The denoised row of the highest accuracy (else PSNR), where there are several to choose."""
+    denoised = [row for row in rows if row.view == "denoised"]
+    if len(denoised) < 2:
+        return None
+    return max(denoised, key=lambda row: (row.accuracy or 0.0, row.psnr or 0.0))
+
+
+def protocol_line(protocol: dict[str, Any]) -> str:
+    """The conditions under which the figures were measured, in one line."""
+    parts = [
+        f"{protocol['images']:,} test images of {protocol['data']}",
+        "noise clipped to [0, 1]" if protocol["clip"] else "noise not clipped",
+        f"seed {protocol['seed']}",
+        f"read by {protocol['classifier']}" if protocol["classifier"] else "no classifier",
+        f"SSIM {protocol['ssim']}",
+        f"{protocol['device']} {protocol['precision']}",
+    ]
+    return " · ".join(parts)
+
+
+def as_csv(benchmark: Benchmark) -> str:
+    """Full figures, a header line first; empty where there is no such figure."""
+    rows = benchmark.as_json()["rows"]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def as_markdown(benchmark: Benchmark) -> str:
+    lines = [
+        f"| {' | '.join(HEADINGS)} |",
+        f"|{'|'.join('---' if index < 3 else '---:' for index in range(len(HEADINGS)))}|",
+        *(f"| {' | '.join(cells(row))} |" for row in benchmark.rows),
+        "",
+        protocol_line(benchmark.protocol),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "–" if value is None else f"{value:.{digits}f}"

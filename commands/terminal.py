@@ -1,0 +1,22 @@
+"""The two streams: data on stdout, talk on stderr."""
+
+import json
+import sys
+from typing import Any
+
+from rich.console import Console
+
+
+def stdout() -> Console:
+    """For results. Off a terminal a table gets the width it needs, so that nothing is cut."""
+    return Console(highlight=False, width=None if sys.stdout.isatty() else 120)
+
+
+def stderr() -> Console:
+    """For progress and remarks."""
+    return Console(stderr=True, highlight=False)
+
+
+def print_json(value: dict[str, Any]) -> None:
+    """One JSON object on one line of stdout, at once."""
+    print(json.dumps(value, ensure_ascii=False, allow_nan=False), flush=True)

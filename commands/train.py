@@ -1,0 +1,185 @@
+"""`dae train`: train a network, keep it as a run, and show what it does."""
+
+import dataclasses
+import shlex
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from commands import options
+from commands.options import (
+    DataDirOption,
+    DeviceOption,
+    JsonOption,
+    QuietOption,
+    RunsDirOption,
+    resolve_data_dir,
+    resolve_weights,
+)
+from dae_tui.core.config import TrainingConfig, default_config
+from dae_tui.errors import RunError, UsageError
+from dae_tui.runs.layout import State, new_run_name
+from dae_tui.runs.process import detach
+from dae_tui.runs.reader import Run, find_run
+
+app = typer.Typer()
+
+
+@app.command(context_settings=options.HELP_NAMES)
+def train(
+    network: Annotated[
+        str, typer.Argument(help="autoencoder, dense or classifier.", show_default=True)
+    ] = "autoencoder",
+    data: Annotated[str | None, options.data()] = None,
+    data_dir: DataDirOption = None,
+    noise: Annotated[str | None, options.noise()] = None,
+    no_clip: Annotated[
+        bool, typer.Option("--no-clip", help="Leave noisy values outside [0, 1] as they are.")
+    ] = False,
+    epochs: Annotated[int | None, typer.Option(help="Times through the images [100].")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Images per step [100].")] = None,
+    lr: Annotated[float | None, typer.Option(help="Learning rate, at its highest.")] = None,
+    optimizer: Annotated[str | None, typer.Option(help="adam, adamw or sgd.")] = None,
+    schedule: Annotated[str | None, typer.Option(help="one-cycle or constant.")] = None,
+    loss: Annotated[str | None, typer.Option(help="mse or l1.")] = None,
+    shift: Annotated[
+        int | None, typer.Option(help="Move each training image by up to so many pixels.")
+    ] = None,
+    widths: Annotated[
+        str | None,
+        typer.Option(help="Channels of the network's stages, such as 32,64,128.", metavar="W,W,…"),
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of everything random [0].")] = None,
+    precision: Annotated[
+        str | None, typer.Option(help="auto, fp32 or bf16 (where it is native).")
+    ] = None,
+    device: DeviceOption = "auto",
+    classifier: Annotated[
+        str | None,
+        typer.Option(metavar="NAME|FILE|RUN", help="Who reads the digits; else the published one."),
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option(help="A word for the run's name [the data and the network].")
+    ] = None,
+    runs_dir: RunsDirOption = options.RUNS_DIR,
+    resume: Annotated[
+        str | None,
+        typer.Option(metavar="RUN", help="Go on with a run, exactly where its checkpoint is."),
+    ] = None,
+    detached: Annotated[
+        bool, typer.Option("--detach", help="Train in a process of its own; print the run's name.")
+    ] = False,
+    svg: Annotated[
+        Path | None, typer.Option(help="Write digits and table as a picture too.")
+    ] = None,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+    run_name: Annotated[str | None, typer.Option(hidden=True)] = None,
+) -> None:
+    """Train a denoising autoencoder, or the classifier that judges it.
+
+    The run is kept as a folder under --runs-dir. At the end the network denoises the test images,
+    which it has never seen, and the classifier, which has never seen noise, reads them: Table 1.
+    """
+    given = {
+        "data": data,
+        "noise": noise,
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "lr": lr,
+        "optimizer": optimizer,
+        "schedule": schedule,
+        "loss": loss,
+        "shift": shift,
+        "seed": seed,
+        "precision": precision,
+        "clip": False if no_clip else None,
+        "settings": {"widths": _parse_widths(widths)} if widths else None,
+    }
+    changed = {key: value for key, value in given.items() if value is not None}
+    if resume is None:
+        config = dataclasses.replace(
+            default_config(network),
+            **changed,
+            data_dir=str(resolve_data_dir(data_dir).resolve()),
+            device=device,
+        )
+        run = Run(
+            runs_dir / (run_name or new_run_name(name or f"{Path(config.data).name}-{network}"))
+        )
+    else:
+        run = find_run(resume, runs_dir)
+        config = _resumed(run, changed, data_dir, device)
+    judge = resolve_weights(classifier, runs_dir) if classifier else None
+    if detached:
+        arguments = [argument for argument in sys.argv[1:] if argument != "--detach"]
+        detach([*arguments, "--quiet", *([] if resume else ["--run-name", run.name])], run)
+        print(run.name)
+        return
+
+    # Imported here: torch takes seconds to import, and a mistake in the options is said at once.
+    from commands.train_session import run_training
+
+    command = _command(config, classifier)
+    code = run_training(
+        config,
+        judge,
+        command,
+        run,
+        "json" if json else "quiet" if quiet else "auto",
+        resume=resume is not None,
+        svg=svg,
+    )
+    raise typer.Exit(code)
+
+
+def _resumed(
+    run: Run, changed: Mapping[str, Any], data_dir: Path | None, device: str
+) -> TrainingConfig:
+    """The run's own config; only more epochs, another data folder or device may be asked for."""
+    stored = run.config()
+    if not stored:
+        raise RunError(f"the run {run.name} has no readable config.json", "train anew")
+    fixed = sorted(set(changed) - {"epochs"})
+    if fixed:
+        raise UsageError(
+            f"a resumed run keeps its {', '.join(fixed)}", "only --epochs can change; or train anew"
+        )
+    config = dataclasses.replace(TrainingConfig.from_json(stored), **changed, device=device)
+    if data_dir is not None:
+        config = dataclasses.replace(config, data_dir=str(data_dir.resolve()))
+    if run.state() is State.FINISHED and config.epochs <= stored["epochs"]:
+        raise UsageError(
+            f"the run {run.name} has finished its {config.epochs} epochs",
+            f"go further with --epochs {2 * config.epochs}",
+        )
+    return config
+
+
+def _command(config: TrainingConfig, classifier: str | None) -> str:
+    """The shortest command line that trains the same weights, for cards and other people."""
+    default = default_config(config.network)
+    words = ["dae", "train", config.network]
+    for key, value in config.as_json().items():
+        if key in ("network", "data_dir", "device") or value == getattr(default, key):
+            continue
+        if key == "settings":
+            words += ["--widths", ",".join(map(str, value["widths"]))]
+        elif key == "clip":
+            words += ["--no-clip"]
+        else:
+            words += ["--" + key.replace("_", "-"), str(value)]
+    return shlex.join(words + (["--classifier", classifier] if classifier else []))
+
+
+def _parse_widths(text: str) -> list[int]:
+    try:
+        widths = [int(part) for part in text.split(",")]
+    except ValueError:
+        widths = []
+    if not widths or min(widths) < 1 or max(widths) > 4096:
+        raise UsageError(f"cannot read the widths '{text}'", "write them as 32,64,128")
+    return widths

@@ -1,0 +1,254 @@
+"""What `dae train` shows while it trains: live on a terminal, lines off it, or JSON."""
+
+import sys
+import time
+from collections import deque
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from rich.console import Group
+from rich.live import Live
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.text import Text
+
+from commands.results import show_digits_and_table
+from commands.terminal import print_json, stderr, stdout
+from dae_tui.blocks import sparkline
+from dae_tui.core.evaluation import Judged, Table
+from dae_tui.core.events import Checkpoint, Event, Sample, Started, Step, Validation, as_json
+from dae_tui.core.experiment import Experiment
+from dae_tui.core.weights import Weights
+from dae_tui.runs.reader import Run
+
+LINE_SECONDS = 5.0
+SPARKLINE = 48
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a training came to."""
+
+    experiment: Experiment
+    weights: Weights
+    table: Table
+    done: dict[str, Any]
+
+
+class Display:
+    """Says nothing while it trains and shows the result at the end: `--quiet`.
+
+    A context manager, because a live display must be taken down whatever happens.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Take down what was put up."""
+
+    def say(self, message: str) -> None:
+        """A remark to the person."""
+
+    def show(self, event: Event) -> None:
+        """Something happened in the training."""
+
+    def show_judged(self, judged: Judged) -> None:
+        """The evaluation at the end has come so far."""
+
+    def show_result(self, result: Result, svg: Path | None) -> None:
+        """The training is over: digits, table, and where the weights are."""
+        show_digits_and_table(
+            result.table,
+            result.experiment.test,
+            [] if result.experiment.config.classifies else [result.weights],
+            result.experiment.classifier,
+            svg=svg,
+        )
+        console = stdout()
+        seconds = result.done["seconds"]
+        console.print(f"trained in {_duration(seconds)}", highlight=False)
+        console.print(f"run        {_short(self.run.folder)}", soft_wrap=True)
+        console.print(f"weights    {_short(self.run.weights)}", soft_wrap=True)
+
+
+class PlainDisplay(Display):
+    """A line every few seconds and one per epoch, on stderr: for logs and pipes."""
+
+    def __init__(self, run: Run) -> None:
+        super().__init__(run)
+        self._last_line = 0.0
+        self._epochs = 0
+
+    def say(self, message: str) -> None:
+        print(message, file=sys.stderr, flush=True)
+
+    def show(self, event: Event) -> None:
+        if isinstance(event, Started):
+            self._epochs = event.epochs
+            self.say(f"run {self.run.name}")
+            self.say(_introduction(event))
+        elif isinstance(event, Validation):
+            self._last_line = time.monotonic()
+            self.say(f"epoch {event.epoch}/{self._epochs}  {_validation(event)}")
+        elif isinstance(event, Step) and time.monotonic() - self._last_line > LINE_SECONDS:
+            self._last_line = time.monotonic()
+            self.say(
+                f"epoch {event.epoch}/{self._epochs}  step {event.step}  loss {event.loss:.5f}"
+                f"  {event.images_per_second:,.0f} images/s"
+            )
+
+
+class JsonDisplay(Display):
+    """One JSON object per event on stdout; pictures stay in the run's folder."""
+
+    def show(self, event: Event) -> None:
+        if isinstance(event, Checkpoint):
+            print_json(
+                {
+                    "event": "checkpoint",
+                    "kind": event.kind,
+                    "epoch": event.epoch,
+                    "step": event.step,
+                }
+            )
+        elif isinstance(event, Started):
+            print_json(as_json(event) | {"run": str(self.run.folder.resolve())})
+        elif not isinstance(event, Sample):
+            print_json(as_json(event))
+
+    def show_result(self, result: Result, svg: Path | None) -> None:
+        print_json(result.done)
+
+
+class LiveDisplay(Display):
+    """Progress, speed, time left and a sparkline of the loss, redrawn in place on stderr."""
+
+    def __init__(self, run: Run) -> None:
+        super().__init__(run)
+        self._console = stderr()
+        self._unicode = self._console.encoding.lower().startswith("utf")
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=None),
+            MofNCompleteColumn(),
+            console=self._console,
+            expand=True,
+        )
+        self._task = self._progress.add_task("loading", total=None)
+        self._started: Started | None = None
+        self._losses: deque[float] = deque(maxlen=SPARKLINE)
+        self._validation: Validation | None = None
+        self._speed = 0.0
+        self._live = Live(self._draw(), console=self._console, refresh_per_second=4, transient=True)
+
+    def __enter__(self) -> Self:
+        self._live.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._live.stop()
+
+    def say(self, message: str) -> None:
+        self._console.print(message)
+
+    def show(self, event: Event) -> None:
+        if isinstance(event, Started):
+            self._started = event
+            self.say(f"run {self.run.name}")
+            self.say(_introduction(event))
+            total = event.epochs * event.steps_per_epoch
+            self._progress.update(self._task, total=total, completed=event.step)
+        elif isinstance(event, Step) and self._started is not None:
+            self._losses.append(event.loss)
+            self._speed = event.images_per_second
+            left = (self._started.epochs * self._started.steps_per_epoch - event.step) * (
+                event.seconds / max(event.step, 1)
+            )
+            self._progress.update(
+                self._task,
+                completed=event.step,
+                description=f"epoch {event.epoch}/{self._started.epochs}  {_duration(left)} left",
+            )
+        elif isinstance(event, Validation):
+            self._validation = event
+        self._live.update(self._draw())
+
+    def show_judged(self, judged: Judged) -> None:
+        self._progress.update(
+            self._task,
+            description="judging the test images",
+            completed=judged.images,
+            total=judged.total,
+        )
+        self._live.update(self._draw())
+
+    def show_result(self, result: Result, svg: Path | None) -> None:
+        self._live.stop()
+        super().show_result(result, svg)
+
+    def _draw(self) -> Group:
+        lines: list[Any] = [self._progress]
+        if self._losses:
+            loss = Text(f"loss {self._losses[-1]:.5f} ", no_wrap=True)
+            loss.append(sparkline(self._losses, self._unicode), style="cyan")
+            loss.append(f" {self._speed:,.0f} images/s")
+            lines.append(loss)
+        if self._validation is not None:
+            lines.append(Text(_validation(self._validation), no_wrap=True))
+        return Group(*lines)
+
+
+def display_for(style: str, run: Run) -> Display:
+    """The display for the style `json`, `quiet` or `auto`: live on a terminal, lines elsewhere."""
+    if style == "json":
+        return JsonDisplay(run)
+    if style == "quiet":
+        return Display(run)
+    return LiveDisplay(run) if sys.stderr.isatty() else PlainDisplay(run)
+
+
+def _introduction(started: Started) -> str:
+    return (
+        f"{started.parameters:,} parameters on {started.device} in {started.precision}, "
+        f"{started.training_images:,} training and {started.validation_images:,} held-out images"
+        + (f", from step {started.step}" if started.step else "")
+    )
+
+
+def _validation(event: Validation) -> str:
+    parts = [f"train loss {event.train_loss:.5f}", f"held-out loss {event.val_loss:.5f}"]
+    if event.val_psnr is not None:
+        parts.append(f"{event.val_psnr:.2f} dB")
+    if event.val_accuracy is not None:
+        parts.append(f"accuracy {event.val_accuracy:.2f} %")
+    return "  ".join(parts) + ("  best" if event.best else "")
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.1f}s" if seconds < 10 else f"{seconds:.0f}s"
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}h{minutes:02d}m" if hours else f"{minutes}m{seconds:02d}s"
+
+
+def _short(path: Path) -> str:
+    """The path from here where it is below, else whole."""
+    resolved = path.resolve()
+    here = Path.cwd()
+    return str(resolved.relative_to(here) if resolved.is_relative_to(here) else resolved)

@@ -1,0 +1,193 @@
+"""One training from start to result: each event goes to the run's folder and to the display."""
+
+import dataclasses
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from commands.train_display import Display, Result, display_for
+from dae_tui.core.config import TrainingConfig
+from dae_tui.core.evaluation import Table
+from dae_tui.core.events import Checkpoint, Event, Finished, Sample, as_json
+from dae_tui.core.experiment import Experiment, prepare, versions, with_figures
+from dae_tui.core.hardware import device_name
+from dae_tui.core.weights import Weights, load_weights, to_bytes
+from dae_tui.errors import DaeError
+from dae_tui.runs.layout import LAST_STATE, Request, State, write_whole
+from dae_tui.runs.process import Signals
+from dae_tui.runs.reader import Run
+from dae_tui.runs.writer import RunWriter
+
+PAUSE_POLL_SECONDS = 0.2
+
+
+def run_training(
+    config: TrainingConfig,
+    classifier: Path | None,
+    command: str,
+    run: Run,
+    style: str,
+    *,
+    resume: bool,
+    svg: Path | None,
+) -> int:
+    """Train as `config` says, keep it in the folder of `run`, and return the exit code."""
+    with Signals() as signals, display_for(style, run) as display:
+        experiment = prepare(config, classifier, command)
+        with RunWriter(run.folder) as writer:
+            writer.describe(config.as_json(), _meta(experiment))
+            try:
+                finished = _train(experiment, run, writer, display, signals, resume)
+                if signals.received:
+                    writer.status(State.STOPPED, reason="a signal ended it")
+                    display.say(f"stopped; go on with: dae train --resume {run.name}")
+                    return signals.exit_code
+                result = _benchmark(experiment, run, writer, display, finished)
+            except DaeError as failure:
+                _note_failure(writer, failure.message)
+                raise
+            except OSError as failure:
+                _note_failure(writer, failure.strerror or str(failure))
+                raise
+            except BaseException as failure:
+                _note_failure(writer, f"{type(failure).__name__}: {failure}")
+                raise
+        display.show_result(result, svg)
+    return 0
+
+
+def _train(
+    experiment: Experiment,
+    run: Run,
+    writer: RunWriter,
+    display: Display,
+    signals: Signals,
+    resume: bool,
+) -> Finished:
+    stored = None
+    if resume:
+        try:
+            stored = (run.folder / LAST_STATE).read_bytes()
+        except FileNotFoundError:
+            display.say("there is no checkpoint yet: training starts from the beginning")
+    writer.status(State.RUNNING)
+    for event in experiment.train(stored, signals.stop):
+        _store(event, writer)
+        display.show(event)
+        _obey(writer, display, signals)
+    assert isinstance(event, Finished)
+    return event
+
+
+def _store(event: Event, writer: RunWriter) -> None:
+    if isinstance(event, Checkpoint):
+        writer.checkpoint(event.kind, event.files)
+        writer.log(f"checkpoint {event.kind} after epoch {event.epoch}, step {event.step}")
+    elif isinstance(event, Sample):
+        writer.sample(event.step, _sample_arrays(event))
+    else:
+        stored = as_json(event)
+        writer.record(stored)
+        kind = stored.pop("event")
+        writer.heartbeat(**stored)
+        if kind != "step":
+            writer.log(f"{kind}: " + ", ".join(f"{key} {value}" for key, value in stored.items()))
+
+
+def _obey(writer: RunWriter, display: Display, signals: Signals) -> None:
+    """Do what others asked of the run; while it is paused, wait here."""
+    if writer.request() is Request.PAUSE:
+        writer.status(State.PAUSED)
+        writer.log("paused")
+        display.say(f"paused; go on with: dae runs resume {writer.folder.name}")
+        while writer.request() is Request.PAUSE and not signals.stop.is_set():
+            writer.heartbeat()
+            time.sleep(PAUSE_POLL_SECONDS)
+        writer.status(State.RUNNING)
+        writer.log("resumed")
+        display.say("resumed")
+    if writer.request() is Request.STOP:
+        signals.stop.set()
+
+
+def _benchmark(
+    experiment: Experiment, run: Run, writer: RunWriter, display: Display, finished: Finished
+) -> Result:
+    """Judge the best weights on the test images and write the figures into their file."""
+    writer.status(State.EVALUATING)
+    classifies = experiment.config.classifies
+    name = experiment.config.network
+    weights = load_weights(run.weights, name, "classify" if classifies else "denoise")
+    for judged in experiment.benchmark(weights):
+        if isinstance(judged, Table):
+            table = judged
+        else:
+            writer.heartbeat()
+            display.show_judged(judged)
+    measured = with_figures(weights, table)
+    write_whole(run.weights, to_bytes(weights.network, measured))
+    done = {
+        "event": "done",
+        "run": str(run.folder.resolve()),
+        "weights": str(run.weights.resolve()),
+        "seconds": round(finished.seconds, 3),
+        "benchmark": table.as_json(),
+    }
+    writer.record(done)
+    writer.log("done")
+    writer.status(
+        State.FINISHED if finished.complete else State.STOPPED,
+        reason="" if finished.complete else "it was asked to stop",
+        test_accuracy=table.rows[0 if classifies else -1].accuracy,
+    )
+    return Result(experiment, dataclasses.replace(weights, metadata=measured), table, done)
+
+
+def _meta(experiment: Experiment) -> dict[str, Any]:
+    return {
+        "argv": sys.argv,
+        "command": experiment.command,
+        "versions": versions(),
+        "git": _git_commit(),
+        "device": device_name(experiment.device),
+        "classifier": None if experiment.classifier is None else experiment.classifier.name,
+        "started": round(time.time(), 3),
+    }
+
+
+def _git_commit() -> str | None:
+    """The commit of the working directory, if it is a repository and git is there."""
+    try:
+        found = subprocess.run(
+            ["git", "describe", "--always", "--dirty"], capture_output=True, text=True, timeout=5
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return found.stdout.strip() or None
+
+
+def _sample_arrays(sample: Sample) -> Mapping[str, NDArray[Any]]:
+    """A sample as a run keeps it: views as uint8, and what the classifier reads in each."""
+    arrays: dict[str, NDArray[Any]] = {
+        view: (getattr(sample, view) * 255).round().astype(np.uint8)
+        for view in ("original", "noisy", "denoised")
+    }
+    if sample.labels is not None:
+        arrays["labels"] = sample.labels
+    for view, reads in (sample.reads or {}).items():
+        arrays[f"reads_{view}"] = reads
+    return arrays
+
+
+def _note_failure(writer: RunWriter, reason: str) -> None:
+    """Say in the folder why the run ended, if the disk still takes it."""
+    with suppress(OSError):
+        writer.log(f"failed: {reason}")
+        writer.status(State.FAILED, reason=reason)

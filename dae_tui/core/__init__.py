@@ -1,0 +1,1 @@
+"""Images in, images out: data, noise, training, denoising and evaluation."""

@@ -1,0 +1,109 @@
+"""What a weights file says of itself, and the published weights; no torch.
+
+The metadata of a safetensors file is one JSON object under the key `dae-tui`: network, settings,
+task, channels, classes, data, noise, clip, normalisation, seed, epochs, command, versions and,
+once they are measured, figures. A card is the same for people, beside the file as Markdown.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+
+from dae_tui.errors import WeightsError
+from models.registry import NETWORKS
+
+METADATA_KEY = "dae-tui"
+PUBLISHED = Path(__file__).parents[2] / "models" / "weights"
+
+
+def published() -> dict[str, Path]:
+    """The published weights by name."""
+    return {path.stem: path for path in sorted(PUBLISHED.glob("*.safetensors"))}
+
+
+def read_metadata(path: Path) -> dict[str, Any]:
+    """The metadata of a weights file. Raises WeightsError where there is none to trust.
+
+    Only the header is read, and nothing in it is executed: pickles are refused unopened.
+    """
+    try:
+        with safe_open(path, framework="numpy") as stored:
+            metadata = json.loads((stored.metadata() or {})[METADATA_KEY])
+    except FileNotFoundError as failure:
+        raise WeightsError(f"there are no weights at {path}", "see dae weights list") from failure
+    except OSError as failure:
+        raise WeightsError(f"{path} cannot be read: {failure}", "check the file") from failure
+    except SafetensorError as failure:
+        raise WeightsError(
+            f"{path} is not a whole safetensors file: {failure}",
+            "weights of dae train are; pickles (.pt, .pth) are never opened, as they can run code",
+        ) from failure
+    except (KeyError, ValueError) as failure:
+        raise WeightsError(
+            f"{path} holds no description of a network", "use weights that dae train has written"
+        ) from failure
+    if (
+        not isinstance(metadata, dict)
+        or metadata.get("network") not in NETWORKS
+        or not isinstance(metadata.get("settings"), dict)
+    ):
+        raise WeightsError(
+            f"{path} names a network that this version does not know",
+            f"it knows {', '.join(NETWORKS)}",
+        )
+    return metadata
+
+
+def card(name: str, metadata: dict[str, Any], size: int) -> str:
+    """The card of weights as Markdown: what they are, how to make them, what they reach."""
+    lines = [
+        f"# {name}",
+        "",
+        f"{NETWORKS[metadata['network']].summary.capitalize()}.",
+        "",
+        "| | |",
+        "|---|---|",
+        f"| network | `{metadata['network']}` {_settings(metadata['settings'])} |",
+        f"| parameters | {metadata['parameters']:,} ({size / 1e6:.1f} MB) |",
+        f"| trained on | {metadata['data']}, {metadata['training_images']:,} images |",
+        f"| noise | `{metadata['noise']}`{', clipped to [0, 1]' if metadata['clip'] else ''} |",
+        f"| input and output | {metadata['channels']} channel, values in {metadata['normalisation']} |",
+        f"| seed | {metadata['seed']} |",
+        f"| made with | {', '.join(f'{key} {value}' for key, value in metadata['versions'].items())} |",
+        "",
+        "Trained by",
+        "",
+        f"    {metadata['command']}",
+        "",
+        *_figures(metadata),
+    ]
+    return "\n".join(lines)
+
+
+def _settings(settings: dict[str, Any]) -> str:
+    return ", ".join(
+        f"{key} {'-'.join(map(str, value)) if isinstance(value, list) else value}"
+        for key, value in settings.items()
+    )
+
+
+def _figures(metadata: dict[str, Any]) -> list[str]:
+    figures = metadata.get("figures")
+    if not figures:
+        return []
+    protocol = figures["protocol"]
+    lines = [
+        f"Measured at the end of that command on {protocol['images']:,} test images of"
+        f" {protocol['data']} (noise seed {protocol['seed']}):",
+        "",
+        "| view | accuracy % | PSNR dB | SSIM |",
+        "|---|---|---|---|",
+    ]
+    for row in figures["rows"]:
+        cells = [row["view"] + (f", {row['noise']}" if row["noise"] else "")]
+        for key, digits in (("accuracy", 2), ("psnr", 2), ("ssim", 3)):
+            cells.append("–" if row[key] is None else f"{row[key]:.{digits}f}")
+        lines.append(f"| {' | '.join(cells)} |")
+    return [*lines, ""]

@@ -1,0 +1,112 @@
+"""What a training is asked to do: names and numbers, JSON in and out, no torch.
+
+The defaults are the paper's (sections 2 and 3): Gaussian noise, mean squared error, Adam, batches
+of 100, 100 epochs; the classifier's are 30 epochs of cross-entropy on clean images.
+"""
+
+import dataclasses
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from dae_tui.core.noise_spec import parse_noise
+from dae_tui.errors import RunError, UsageError
+from models.registry import NETWORKS
+
+DATA_SETS = ("mnist", "fashion-mnist", "kmnist", "qmnist", "emnist", "digits")
+OPTIMIZERS = ("adam", "adamw", "sgd")
+LOSSES = ("mse", "l1")
+SCHEDULES = ("one-cycle", "constant")
+PRECISIONS = ("auto", "fp32", "bf16")
+
+# sigma 0.5, clipped: the paper's operating point, as far as its Table 1 tells it.
+OPERATING_POINT = "gaussian:0.5"
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """Everything that decides the weights that come out, but for the machine."""
+
+    network: str = "autoencoder"
+    settings: dict[str, Any] = field(default_factory=dict)
+    """Settings of the network that differ from its defaults."""
+    data: str = "mnist"
+    data_dir: str = ""
+    noise: str = OPERATING_POINT
+    clip: bool = True
+    epochs: int = 100
+    batch_size: int = 100
+    lr: float = 3e-3
+    """Learning rate; with the one-cycle schedule its highest."""
+    optimizer: str = "adam"
+    schedule: str = "one-cycle"
+    loss: str = "mse"
+    shift: int = 0
+    """Move each training image by up to so many pixels."""
+    seed: int = 0
+    device: str = "auto"
+    precision: str = "auto"
+
+    def __post_init__(self) -> None:
+        _one_of("network", self.network, tuple(NETWORKS))
+        _one_of("optimizer", self.optimizer, OPTIMIZERS)
+        _one_of("schedule", self.schedule, SCHEDULES)
+        _one_of("loss", self.loss, ("cross-entropy",) if self.classifies else LOSSES)
+        _one_of("precision", self.precision, PRECISIONS)
+        if self.data not in DATA_SETS and not Path(self.data).is_dir():
+            raise UsageError(
+                f"there is no data set '{self.data}'",
+                f"use {', '.join(DATA_SETS)} or a folder of images",
+            )
+        noise = parse_noise(self.noise)
+        if self.classifies and noise.stages:
+            raise UsageError(
+                "a classifier judges, so it is trained on clean images", "leave --noise out"
+            )
+        if not self.classifies and not noise.stages:
+            raise UsageError(
+                "a denoiser needs noise to learn from", "for example --noise gaussian:0.5"
+            )
+        for name, value, least in (
+            ("epochs", self.epochs, 1),
+            ("batch size", self.batch_size, 1),
+            ("shift", self.shift, 0),
+            ("seed", self.seed, 0),
+        ):
+            if value < least:
+                raise UsageError(f"the {name} is {value}", f"it is at least {least}")
+        if not 0 < self.lr <= 10:
+            raise UsageError(f"the learning rate is {self.lr:g}", "it is above 0 and at most 10")
+
+    @property
+    def classifies(self) -> bool:
+        return NETWORKS[self.network].task == "classify"
+
+    def as_json(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+    @staticmethod
+    def from_json(stored: dict[str, Any]) -> "TrainingConfig":
+        """Read back what `as_json` gave. Raises RunError for anything else."""
+        try:
+            return TrainingConfig(**stored)
+        except TypeError as failure:
+            raise RunError(
+                f"the run's config.json does not fit this version: {failure}",
+                "train anew, or continue it with the version that its meta.json names",
+            ) from failure
+
+
+def default_config(network: str) -> TrainingConfig:
+    """The defaults of `dae train NETWORK`. Raises UsageError for an unknown network."""
+    _one_of("network", network, tuple(NETWORKS))
+    if NETWORKS[network].task == "classify":
+        return TrainingConfig(
+            network, noise="none", loss="cross-entropy", epochs=30, shift=2, lr=3e-3
+        )
+    return TrainingConfig(network)
+
+
+def _one_of(what: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise UsageError(f"there is no {what} '{value}'", f"use {', '.join(allowed)}")

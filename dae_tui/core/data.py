@@ -1,0 +1,154 @@
+"""Data sets as uint8 tensors that live on the device: torchvision's, the embedded digits, folders.
+
+`load` gives one split of a data set by name or folder. There is no silent substitute: a data set
+that is missing and cannot be downloaded is an error that names the ways out.
+"""
+
+import contextlib
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from dae_tui.core.config import DATA_SETS
+from dae_tui.core.embed_digits import EMBEDDED
+from dae_tui.core.image_folder import load_folder
+from dae_tui.errors import DataError, UsageError
+
+Split = Literal["train", "test"]
+
+# The digits of the last writers in the file are the test set: no writer is in both parts.
+DIGITS_TRAINING = 1400
+DIGITS_SIZE = 28
+DIGITS_BORDER = 4
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """Images of one size with their labels, if they have any.
+
+    `images`: uint8 (N, C, H, W); `labels`: int64 (N,) in [0, classes) or None.
+    """
+
+    name: str
+    images: Tensor
+    labels: Tensor | None
+    classes: int
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def to(self, device: torch.device) -> "ImageSet":
+        labels = None if self.labels is None else self.labels.to(device)
+        return replace(self, images=self.images.to(device), labels=labels)
+
+    def select(self, indices: Tensor | slice) -> "ImageSet":
+        labels = None if self.labels is None else self.labels[indices]
+        return replace(self, images=self.images[indices], labels=labels)
+
+
+def unit(images: Tensor) -> Tensor:
+    """uint8 images as float32 in [0, 1]."""
+    return images.float() / 255
+
+
+def load(name: str, split: Split, data_dir: Path) -> ImageSet:
+    """One split of the data set `name` (a name of `DATA_SETS` or a folder of images).
+
+    torchvision's data sets are looked for in `data_dir` and downloaded there when missing.
+    Raises UsageError for a name that is neither, DataError for data that cannot be had or read.
+    """
+    if name == "digits":
+        return _digits(split)
+    if name in DATA_SETS:
+        return _torchvision(name, split, data_dir)
+    if Path(name).is_dir():
+        images, labels, classes = load_folder(Path(name), split)
+        return ImageSet(str(Path(name).resolve()), images, labels, classes)
+    raise UsageError(
+        f"there is no data set '{name}'", f"use {', '.join(DATA_SETS)} or a folder of images"
+    )
+
+
+def hold_out(training: ImageSet, count: int) -> tuple[ImageSet, ImageSet]:
+    """Split training images in two: the rest, and `count` for validation, the same ones each time."""
+    order = torch.randperm(len(training), generator=torch.Generator().manual_seed(0))
+    return training.select(order[count:]), training.select(order[:count])
+
+
+def shift(images: Tensor, pixels: int, generator: torch.Generator) -> Tensor:
+    """Each image of a batch (N, C, H, W) moved by up to `pixels` in each direction, edges repeated."""
+    count, _, height, width = images.shape
+    device = images.device
+    padded = F.pad(images.float(), (pixels,) * 4, mode="replicate").to(images.dtype)
+    offsets = torch.randint(2 * pixels + 1, (2, count, 1, 1), generator=generator, device=device)
+    rows = offsets[0] + torch.arange(height, device=device)[:, None]
+    columns = offsets[1] + torch.arange(width, device=device)
+    image = torch.arange(count, device=device)[:, None, None]
+    # Advanced indices around the channel put it last: (N, H, W, C), which is channels-last memory.
+    return padded[image, :, rows, columns].permute(0, 3, 1, 2)
+
+
+def _digits(split: Split) -> ImageSet:
+    with np.load(EMBEDDED) as stored:
+        small, labels = stored["images"], stored["labels"]
+    part = slice(None, DIGITS_TRAINING) if split == "train" else slice(DIGITS_TRAINING, None)
+    inner = DIGITS_SIZE - 2 * DIGITS_BORDER
+    enlarged = F.interpolate(
+        torch.from_numpy(small[part])[:, None].float() / 16,
+        size=(inner, inner),
+        mode="bicubic",
+        align_corners=False,
+    )
+    framed = F.pad(enlarged.clamp(0, 1), (DIGITS_BORDER,) * 4)
+    images = (framed * 255).round().to(torch.uint8)
+    return ImageSet("digits", images, torch.from_numpy(labels[part]).long(), 10)
+
+
+def _torchvision(name: str, split: Split, data_dir: Path) -> ImageSet:
+    # Imported here: torchvision takes as long to import as torch itself.
+    from torchvision import datasets
+
+    train = split == "train"
+    data_set, options = {
+        "mnist": (datasets.MNIST, {"train": train}),
+        "fashion-mnist": (datasets.FashionMNIST, {"train": train}),
+        "kmnist": (datasets.KMNIST, {"train": train}),
+        "qmnist": (datasets.QMNIST, {"what": "train" if train else "test10k"}),
+        "emnist": (datasets.EMNIST, {"train": train, "split": "balanced"}),
+    }[name]
+    folder = data_dir / data_set.__name__ / "raw"
+    hint = (
+        f"use --data digits, which needs no download, or put the files of {name} into {folder} "
+        "(--data-dir or DAE_DATA chooses another folder)"
+    )
+    try:
+        found = _open(data_set, data_dir, options, download=False)
+    except RuntimeError as missing:
+        if "not found" not in str(missing):
+            raise DataError(f"{name} in {folder} cannot be read: {missing}", hint) from missing
+        try:
+            # torchvision reports its download on stdout, which is for results alone.
+            with contextlib.redirect_stdout(sys.stderr):
+                found = _open(data_set, data_dir, options, download=True)
+        except (OSError, RuntimeError) as failure:
+            raise DataError(
+                f"{name} is not in {folder} and could not be downloaded: {failure}", hint
+            ) from failure
+    except (OSError, ValueError, AssertionError) as failure:
+        raise DataError(f"{name} in {folder} cannot be read: {failure}", hint) from failure
+    images, labels = found.data, found.targets.long()
+    if name == "emnist":
+        images = images.transpose(1, 2)  # EMNIST's files hold their images transposed.
+    if labels.ndim == 2:
+        labels = labels[:, 0]  # QMNIST keeps the writer and more beside the class.
+    return ImageSet(name, images[:, None].contiguous(), labels, len(found.classes))
+
+
+def _open(data_set: type, data_dir: Path, options: dict[str, object], download: bool):  # type: ignore[no-untyped-def]
+    return data_set(root=str(data_dir), download=download, **options)

@@ -1,0 +1,107 @@
+"""What happens during a training, in the order in which it happens; JSON without torch.
+
+`core.training.train` yields these. Whoever consumes them prints or stores them; the training
+knows neither.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Started:
+    """Training begins, or goes on after `step` steps."""
+
+    device: str
+    precision: str
+    parameters: int
+    training_images: int
+    validation_images: int
+    epochs: int
+    steps_per_epoch: int
+    step: int
+
+
+@dataclass(frozen=True)
+class Step:
+    """The mean over the steps since the last event of this kind."""
+
+    epoch: int
+    """The epoch under way, from 1."""
+    step: int
+    """Optimiser steps so far."""
+    loss: float
+    lr: float
+    images_per_second: float
+    seconds: float
+    """Training time so far: no set-up, no evaluation, no saving."""
+
+
+@dataclass(frozen=True)
+class Validation:
+    """An epoch is over and the network was tried on held-out training images."""
+
+    epoch: int
+    step: int
+    train_loss: float
+    """The mean of the epoch's step losses."""
+    val_loss: float
+    val_psnr: float | None
+    """dB, averaged over images; None for a classifier."""
+    val_accuracy: float | None
+    """Percent; of the denoised images for a denoiser that has a classifier to judge it."""
+    best: bool
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The same few held-out digits each time, in all three views, float32 (N, C, H, W) in [0, 1]."""
+
+    epoch: int
+    step: int
+    original: NDArray[np.float32]
+    noisy: NDArray[np.float32]
+    denoised: NDArray[np.float32]
+    labels: NDArray[np.int64] | None
+    reads: Mapping[str, NDArray[np.int64]] | None
+    """What the classifier reads in each view, (N,) each; None without a classifier."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """The files that a training needs to go on (`last`) or that denoise best so far (`best`)."""
+
+    kind: str
+    epoch: int
+    step: int
+    files: Mapping[str, bytes]
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The last event: all epochs are done (`complete`) or a stop was asked for."""
+
+    epoch: int
+    step: int
+    seconds: float
+    images_per_second: float
+    complete: bool
+
+
+Event = Started | Step | Validation | Sample | Checkpoint | Finished
+
+
+def as_json(event: Started | Step | Validation | Finished) -> dict[str, Any]:
+    """The event as one JSON object, `{"event": "step", "epoch": 1, …}`, figures rounded for reading."""
+    fields = dataclasses.asdict(event)
+    rounded = {
+        key: float(f"{value:.6g}") if isinstance(value, float) else value
+        for key, value in fields.items()
+    }
+    return {"event": type(event).__name__.lower(), **rounded}

@@ -1,0 +1,187 @@
+"""A whole training as the paper has it: data, network, classifier, training, Table 1."""
+
+import dataclasses
+import platform
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torchvision
+from torch import nn
+
+import dae_tui
+from dae_tui.core.cards import published
+from dae_tui.core.config import OPERATING_POINT, TrainingConfig
+from dae_tui.core.data import ImageSet, hold_out, load
+from dae_tui.core.evaluation import Judged, Table, evaluate
+from dae_tui.core.events import Event
+from dae_tui.core.hardware import device_name, resolve_device, resolve_precision
+from dae_tui.core.noise_spec import parse_noise
+from dae_tui.core.objectives import Classification, Denoising, Objective
+from dae_tui.core.training import train
+from dae_tui.core.weights import Weights, load_weights
+from dae_tui.errors import DataError
+from models.registry import build
+
+HELD_OUT = 5000
+HELD_OUT_SHARE = 10
+EXAMPLES = 16
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """Everything that a training needs, made ready: nothing is trained or written yet."""
+
+    config: TrainingConfig
+    command: str
+    network: nn.Module
+    objective: Objective
+    classifier: Weights | None
+    training: ImageSet
+    held_out: ImageSet
+    test: ImageSet
+    device: torch.device
+    precision: str
+
+    def train(
+        self, resume: bytes | None = None, stop: threading.Event | None = None
+    ) -> Iterator[Event]:
+        """Train and yield what happens; see `training.train`."""
+        return train(
+            self.config,
+            self.network,
+            self.objective,
+            self.training,
+            self.held_out,
+            self.held_out.select(slice(EXAMPLES)),
+            device=self.device,
+            precision=self.precision,
+            metadata=self._metadata(),
+            resume=resume,
+            stop=stop,
+        )
+
+    def benchmark(self, weights: Weights) -> Iterator[Judged | Table]:
+        """Judge trained weights on the test images; see `evaluation.evaluate`.
+
+        A denoiser is judged at the noise it was trained for; a classifier on the originals and at
+        the operating point.
+        """
+        if self.config.classifies:
+            noises, methods, judge = [parse_noise(OPERATING_POINT)], [], weights
+        else:
+            noises, methods, judge = [parse_noise(self.config.noise)], [weights], self.classifier
+        return evaluate(self.test, noises, methods, judge, self.device, clip=self.config.clip)
+
+    def _metadata(self) -> dict[str, Any]:
+        """What the weights say of their origin, beside what rebuilds the network."""
+        config = self.config.as_json()
+        for machine in ("settings", "data_dir", "device", "precision"):
+            del config[machine]
+        return config | {
+            "data": self.training.name,
+            "channels": int(self.training.images.shape[1]),
+            "classes": self.training.classes,
+            "training_images": len(self.training),
+            "precision": self.precision,
+            "device": device_name(self.device),
+            "command": self.command,
+            "versions": versions(),
+        }
+
+
+def prepare(config: TrainingConfig, classifier: Path | None, command: str) -> Experiment:
+    """Load the data, build the network and find who judges it.
+
+    Args:
+        config: what to train.
+        classifier: weights to judge with; None takes the published ones for the data, if any.
+        command: the command line, which the weights remember.
+
+    Raises DataError, WeightsError, DeviceError or UsageError for what cannot be had.
+    """
+    device = resolve_device(config.device)
+    precision = resolve_precision(config.precision, device)
+    whole = load(config.data, "train", Path(config.data_dir))
+    test = load(config.data, "test", Path(config.data_dir))
+    if config.classifies and whole.labels is None:
+        raise DataError(
+            f"{config.data} has no labels to learn", "put the images of each class in a subfolder"
+        )
+    training, held_out = hold_out(whole, min(HELD_OUT, max(1, len(whole) // HELD_OUT_SHARE)))
+    network = _build(config, whole).to(device, memory_format=torch.channels_last)
+    judge = None
+    objective: Objective = Classification()
+    if not config.classifies:
+        judge = find_classifier(whole, classifier)
+        objective = Denoising(
+            parse_noise(config.noise),
+            config.clip,
+            config.loss,
+            None if judge is None else judge.network.to(device),
+        )
+    return Experiment(
+        config,
+        command,
+        network,
+        objective,
+        judge,
+        training.to(device),
+        held_out.to(device),
+        test,
+        device,
+        precision,
+    )
+
+
+def find_classifier(data: ImageSet, given: Path | None) -> Weights | None:
+    """The classifier that judges images of `data`: the given one, or the published one, or none.
+
+    Raises WeightsError for one that is no classifier, DataError for one of other classes.
+    """
+    path = given or published().get(f"{data.name}-classifier")
+    if path is None or (data.labels is None and given is None):
+        return None
+    classifier = load_weights(path, task="classify")
+    if data.labels is not None and classifier.metadata["settings"]["classes"] != data.classes:
+        raise DataError(
+            f"{classifier.name} knows {classifier.metadata['settings']['classes']} classes, "
+            f"{data.name} has {data.classes}",
+            f"train one with: dae train classifier --data {data.name}",
+        )
+    return classifier
+
+
+def versions() -> dict[str, str]:
+    return {
+        "dae-tui": dae_tui.__version__,
+        "torch": torch.__version__,
+        "torchvision": torchvision.__version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+    }
+
+
+def _build(config: TrainingConfig, data: ImageSet) -> nn.Module:
+    """The network with the settings that the data decide; the seed decides its first weights."""
+    _, channels, height, width = data.images.shape
+    settings: dict[str, Any] = {"channels": channels}
+    if config.network == "dense":
+        settings |= {"height": height, "width": width}
+    if config.classifies:
+        settings |= {"classes": data.classes}
+    torch.manual_seed(config.seed)
+    return build(config.network, settings | config.settings)
+
+
+def with_figures(weights: Weights, table: Table) -> dict[str, Any]:
+    """The metadata of `weights` with what was measured, but for speeds: they are the machine's."""
+    rows = [dataclasses.asdict(row) for row in table.rows]
+    for row in rows:
+        del row["images_per_second"]
+    protocol = {key: value for key, value in table.protocol.items() if key != "device"}
+    return weights.metadata | {"figures": {"protocol": protocol, "rows": rows}}

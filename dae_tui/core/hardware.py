@@ -1,0 +1,85 @@
+"""Which device computes, in which precision, and what it is called."""
+
+import platform
+from pathlib import Path
+
+import torch
+
+from dae_tui.errors import DeviceError, UsageError
+
+
+def resolve_device(name: str) -> torch.device:
+    """The torch device of `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
+
+    Raises UsageError for another name, DeviceError for a device that this machine lacks.
+    """
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda", torch.cuda.current_device())
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    kind, _, index = name.partition(":")
+    if kind not in ("cpu", "cuda", "mps") or (index and not index.isdigit()):
+        raise UsageError(f"there is no device '{name}'", "use auto, cpu, cuda, cuda:N or mps")
+    if kind == "cuda":
+        if not torch.cuda.is_available():
+            reason = (
+                "this torch is built without CUDA"
+                if not torch.version.cuda
+                else "no GPU is visible"
+            )
+            raise DeviceError(
+                f"the device '{name}' is not available: {reason}", "use --device cpu, or auto"
+            )
+        if int(index or 0) >= torch.cuda.device_count():
+            raise DeviceError(
+                f"the device '{name}' is not available: there are {torch.cuda.device_count()} GPUs",
+                f"use cuda:0 to cuda:{torch.cuda.device_count() - 1}",
+            )
+        return torch.device("cuda", int(index) if index else torch.cuda.current_device())
+    if kind == "mps" and not torch.backends.mps.is_available():
+        raise DeviceError(f"the device '{name}' is not available", "use --device cpu, or auto")
+    return torch.device(kind)
+
+
+def resolve_precision(name: str, device: torch.device) -> str:
+    """`fp32` or `bf16`; `auto` is bf16 where the processor multiplies it natively.
+
+    Measured on two cores of a CPU with AVX512-BF16: a training step of the autoencoder and of the
+    classifier takes half the time of fp32; without the instructions bf16 is emulated and slower.
+    """
+    if name != "auto":
+        return name
+    if device.type == "cuda":
+        return "bf16" if torch.cuda.get_device_capability(device) >= (8, 0) else "fp32"
+    if device.type == "cpu":
+        capabilities = torch.cpu.get_capabilities()
+        native = capabilities.get("avx512_bf16") or capabilities.get("amx_bf16")
+        return "bf16" if native else "fp32"
+    return "fp32"
+
+
+def device_name(device: torch.device) -> str:
+    """What a person calls the device: `NVIDIA H200`, `AMD EPYC 9654 (2 threads)`."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    if device.type == "mps":
+        return "Apple GPU"
+    return f"{_cpu_name()} ({torch.get_num_threads()} threads)"
+
+
+def synchronize(device: torch.device) -> None:
+    """Wait until the device has done what it was given, so that a clock can be read."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
+
+
+def _cpu_name() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine() or "CPU"

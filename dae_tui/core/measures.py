@@ -1,0 +1,52 @@
+"""Figures of merit: PSNR, SSIM, accuracy and its interval."""
+
+from math import sqrt
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+SSIM_WINDOW = 7
+
+
+def psnr(images: Tensor, reference: Tensor) -> Tensor:
+    """Peak signal-to-noise ratio in dB, (N,), of images (N, C, H, W) with a range of 1.
+
+    Infinite where an image equals its reference.
+    """
+    squared_error = (images.double() - reference.double()).square().flatten(1).mean(1)
+    return -10 * torch.log10(squared_error)
+
+
+def ssim(images: Tensor, reference: Tensor) -> Tensor:
+    """Structural similarity (Wang et al. 2004), (N,), of images (N, C, H, W) with a range of 1.
+
+    As `skimage.metrics.structural_similarity(data_range=1)` has it by default: windows of 7×7
+    with equal weights, unbiased covariances, windows inside the image only, channels averaged.
+    Needs H and W of at least 7.
+    """
+    x, y = images.double(), reference.double()
+    pixels = SSIM_WINDOW**2
+    mean_x, mean_y, mean_xx, mean_yy, mean_xy = (
+        F.avg_pool2d(moment, SSIM_WINDOW, stride=1) for moment in (x, y, x * x, y * y, x * y)
+    )
+    unbiased = pixels / (pixels - 1)
+    variance_x = unbiased * (mean_xx - mean_x * mean_x)
+    variance_y = unbiased * (mean_yy - mean_y * mean_y)
+    covariance = unbiased * (mean_xy - mean_x * mean_y)
+    c1, c2 = 0.01**2, 0.03**2
+    similarity = ((2 * mean_x * mean_y + c1) * (2 * covariance + c2)) / (
+        (mean_x**2 + mean_y**2 + c1) * (variance_x + variance_y + c2)
+    )
+    return similarity.flatten(1).mean(1)
+
+
+def wilson_interval(correct: int, total: int, z: float = 1.959964) -> tuple[float, float]:
+    """The Wilson score interval of a proportion, as fractions; 95 % by default (Wilson 1927)."""
+    if total == 0:
+        return 0.0, 1.0
+    share = correct / total
+    centre = share + z * z / (2 * total)
+    margin = z * sqrt(share * (1 - share) / total + z * z / (4 * total * total))
+    scale = 1 + z * z / total
+    return max(0.0, (centre - margin) / scale), min(1.0, (centre + margin) / scale)

@@ -1,0 +1,105 @@
+"""Noise of every kind, made on the device of the images, from a seeded generator.
+
+Each kind is a function of images (N, C, H, W) in [0, 1], levels (N, 1, 1, 1) and a generator. The
+whole batch is made at once; there is no per-image Python work.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Generator, Tensor
+
+from dae_tui.core.noise_spec import KINDS, NoiseSpec, NoiseStage
+
+
+def add_noise(images: Tensor, spec: NoiseSpec, generator: Generator, clip: bool = True) -> Tensor:
+    """Noisy copies of `images`.
+
+    Args:
+        images: float32 (N, C, H, W) in [0, 1].
+        spec: the chain of noises; a level range is drawn anew for each image.
+        generator: on the device of `images`; the same state gives the same noise.
+        clip: clip the result (not the steps between) to [0, 1].
+    """
+    noisy = images
+    for stage in spec.stages:
+        noisy = _KINDS[stage.kind](noisy, _levels(stage, images, generator), generator)
+    return noisy.clamp(0, 1) if clip and spec.stages else noisy
+
+
+def _levels(stage: NoiseStage, images: Tensor, generator: Generator) -> Tensor:
+    """One level per image, (N, 1, 1, 1); a fixed level draws nothing."""
+    shape = (len(images), 1, 1, 1)
+    if stage.low == stage.high:
+        return torch.full(shape, stage.low, device=images.device)
+    drawn = torch.rand(shape, generator=generator, device=images.device)
+    if KINDS[stage.kind].whole:
+        steps = stage.high - stage.low + 1
+        return stage.low + (drawn * steps).floor().clamp(max=steps - 1)
+    return stage.low + drawn * (stage.high - stage.low)
+
+
+def _normal(images: Tensor, generator: Generator) -> Tensor:
+    return torch.randn(images.shape, generator=generator, device=images.device)
+
+
+def _uniform(images: Tensor, generator: Generator) -> Tensor:
+    return torch.rand(images.shape, generator=generator, device=images.device)
+
+
+def _gaussian(images: Tensor, sigma: Tensor, generator: Generator) -> Tensor:
+    return images + sigma * _normal(images, generator)
+
+
+def _poisson(images: Tensor, peak: Tensor, generator: Generator) -> Tensor:
+    return torch.poisson(images.clamp(min=0) * peak, generator=generator) / peak
+
+
+def _speckle(images: Tensor, sigma: Tensor, generator: Generator) -> Tensor:
+    return images + images * sigma * _normal(images, generator)
+
+
+def _salt_pepper(images: Tensor, fraction: Tensor, generator: Generator) -> Tensor:
+    drawn = _uniform(images, generator)
+    # [0, fraction/2) turns black, [fraction/2, fraction) white: one draw decides both.
+    return torch.where(drawn < fraction, (drawn >= fraction / 2).float(), images)
+
+
+def _impulse(images: Tensor, fraction: Tensor, generator: Generator) -> Tensor:
+    hit = _uniform(images, generator) < fraction
+    return torch.where(hit, _uniform(images, generator), images)
+
+
+def _uniform_noise(images: Tensor, half_width: Tensor, generator: Generator) -> Tensor:
+    return images + half_width * (2 * _uniform(images, generator) - 1)
+
+
+def _masking(images: Tensor, fraction: Tensor, generator: Generator) -> Tensor:
+    return images * (_uniform(images, generator) >= fraction)
+
+
+def _stripes(images: Tensor, sigma: Tensor, generator: Generator) -> Tensor:
+    """An offset per row or per column, the same in every channel; which of the two, by chance."""
+    count, _, height, width = images.shape
+    rows = torch.randn((count, 1, height, 1), generator=generator, device=images.device)
+    columns = torch.randn((count, 1, 1, width), generator=generator, device=images.device)
+    by_row = torch.rand((count, 1, 1, 1), generator=generator, device=images.device) < 0.5
+    return images + sigma * torch.where(by_row, rows, columns)
+
+
+def _quantize(images: Tensor, bits: Tensor, generator: Generator) -> Tensor:
+    steps = 2**bits - 1
+    return (images * steps).round() / steps
+
+
+_KINDS: dict[str, Callable[[Tensor, Tensor, Generator], Tensor]] = {
+    "gaussian": _gaussian,
+    "poisson": _poisson,
+    "speckle": _speckle,
+    "salt-pepper": _salt_pepper,
+    "impulse": _impulse,
+    "uniform": _uniform_noise,
+    "masking": _masking,
+    "stripes": _stripes,
+    "quantize": _quantize,
+}

@@ -1,0 +1,111 @@
+"""The noise-spec grammar: `gaussian:0.5`, `gaussian:0-0.8`, `poisson:30+salt-pepper:0.05`, `none`.
+
+A spec is a chain of stages joined by `+`. A stage is `kind:level`, or `kind:low-high` for a level
+drawn anew for each image. Levels are in units of the image range [0, 1]; `25/255` is a level too.
+Parsing needs no torch, so that a bad spec is refused at once.
+"""
+
+import re
+from dataclasses import dataclass
+
+from dae_tui.errors import UsageError
+
+
+@dataclass(frozen=True)
+class NoiseKind:
+    """What the level of a kind of noise means and which levels exist."""
+
+    level: str
+    low: float
+    high: float
+    summary: str
+    low_included: bool = True
+    whole: bool = False
+
+
+KINDS = {
+    "gaussian": NoiseKind("sigma", 0, 10, "additive white Gaussian noise"),
+    "poisson": NoiseKind("peak", 0, 1e6, "photon counting, PEAK photons at white", False),
+    "speckle": NoiseKind("sigma", 0, 10, "multiplicative Gaussian noise"),
+    "salt-pepper": NoiseKind("fraction", 0, 1, "pixels set to black or white"),
+    "impulse": NoiseKind("fraction", 0, 1, "pixels set to a random grey"),
+    "uniform": NoiseKind("half-width", 0, 10, "additive uniform noise"),
+    "masking": NoiseKind("fraction", 0, 1, "pixels set to black"),
+    "stripes": NoiseKind("sigma", 0, 10, "one offset per row, or per column"),
+    "quantize": NoiseKind("bits", 1, 16, "rounding to 2^BITS levels", whole=True),
+}
+
+_LEVEL = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:/(?:\d+\.?\d*|\.\d+))?"
+_STAGE = re.compile(
+    rf"(?P<kind>[a-z]+(?:-[a-z]+)*):(?P<low>{_LEVEL})(?:-(?P<high>{_LEVEL}))?", re.IGNORECASE
+)
+_HINT = (
+    "write KIND:LEVEL, KIND:LOW-HIGH or a chain with +; kinds: " + ", ".join(KINDS) + ", or none"
+)
+
+
+@dataclass(frozen=True)
+class NoiseStage:
+    """One kind of noise at a level, or at a level drawn per image from [low, high]."""
+
+    kind: str
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        low, high = f"{self.low:.6g}", f"{self.high:.6g}"
+        return f"{self.kind}:{low}" if low == high else f"{self.kind}:{low}-{high}"
+
+
+@dataclass(frozen=True)
+class NoiseSpec:
+    """A chain of stages, applied from the first to the last; an empty chain is `none`."""
+
+    stages: tuple[NoiseStage, ...]
+
+    def __str__(self) -> str:
+        return "+".join(map(str, self.stages)) or "none"
+
+
+def parse_noise(text: str) -> NoiseSpec:
+    """Parse a noise spec. Raises UsageError that says what is allowed."""
+    if text.strip().lower() == "none":
+        return NoiseSpec(())
+    # A sign is only ever part of a level, so a plus before a letter is what joins two stages.
+    return NoiseSpec(
+        tuple(_parse_stage(part.strip(), text) for part in re.split(r"\+(?!\d|\.)", text))
+    )
+
+
+def _parse_stage(part: str, text: str) -> NoiseStage:
+    match = _STAGE.fullmatch(part)
+    if match is None:
+        raise UsageError(f"cannot read the noise '{text}': '{part}' is not KIND:LEVEL", _HINT)
+    name = match["kind"].lower()
+    kind = KINDS.get(name)
+    if kind is None:
+        raise UsageError(f"there is no noise '{name}'", _HINT)
+    low = _parse_level(match["low"], kind, part)
+    high = low if match["high"] is None else _parse_level(match["high"], kind, part)
+    if high < low:
+        raise UsageError(
+            f"the noise '{part}' has its range upside down", f"write {name}:{high:g}-{low:g}"
+        )
+    return NoiseStage(name, low, high)
+
+
+def _parse_level(text: str, kind: NoiseKind, part: str) -> float:
+    numerator, _, denominator = text.partition("/")
+    if denominator and float(denominator) == 0:
+        raise UsageError(f"the noise '{part}' divides by zero", "a fraction looks like 25/255")
+    level = float(numerator) / (float(denominator) if denominator else 1.0)
+    above = level >= kind.low if kind.low_included else level > kind.low
+    if not (above and level <= kind.high) or (kind.whole and level != int(level)):
+        least = "at least" if kind.low_included else "above"
+        number = "a whole number " if kind.whole else ""
+        raise UsageError(
+            f"the noise '{part}' has the {kind.level} {level:g}",
+            f"{kind.level} is {number}{least} {kind.low:g} and at most {kind.high:g}"
+            + ("" if kind.high != 10 else "; images are in [0, 1], so write 25/255 for 25 of 255"),
+        )
+    return level

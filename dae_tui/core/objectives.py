@@ -1,0 +1,142 @@
+"""What a training optimises and how it is judged: denoising, or classifying clean images.
+
+The training loop asks an objective for a loss and for an evaluation and knows nothing else of it.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+import torch.nn.functional as F
+from torch import Generator, Tensor, nn
+
+from dae_tui.core.data import ImageSet, unit
+from dae_tui.core.denoising import batches, denoise_batch
+from dae_tui.core.events import Sample
+from dae_tui.core.measures import psnr
+from dae_tui.core.noise import add_noise
+from dae_tui.core.noise_spec import NoiseSpec
+
+# Held-out images get the same noise each time, so that their figures can be compared.
+VALIDATION_SEED = 1
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """How a network does on held-out images; see `events.Validation` for the units."""
+
+    loss: float
+    psnr: float | None = None
+    accuracy: float | None = None
+
+
+class Objective(Protocol):
+    """What a network is trained for."""
+
+    def loss(
+        self, network: nn.Module, images: Tensor, labels: Tensor | None, generator: Generator
+    ) -> Tensor:
+        """The loss (a scalar) of float32 images (N, C, H, W) in [0, 1] and their labels (N,)."""
+
+    def judge(self, network: nn.Module, held_out: ImageSet) -> Judgement:
+        """Evaluate a network, which is in evaluation mode, on images it was not trained on."""
+
+    def sample(
+        self, network: nn.Module, examples: ImageSet, epoch: int, step: int
+    ) -> Sample | None:
+        """What the network does with a few examples, if that can be shown."""
+
+
+@dataclass(frozen=True)
+class Denoising:
+    """Noisy image in, original out (section 2.2 of the paper), with noise drawn anew each time."""
+
+    noise: NoiseSpec
+    clip: bool
+    loss_name: str
+    classifier: nn.Module | None
+    """Trained on clean images, on the device; measures what denoising kept."""
+
+    def loss(
+        self, network: nn.Module, images: Tensor, labels: Tensor | None, generator: Generator
+    ) -> Tensor:
+        noisy = add_noise(images, self.noise, generator, self.clip)
+        return self._distance(network(noisy).float(), images)
+
+    @torch.inference_mode()
+    def judge(self, network: nn.Module, held_out: ImageSet) -> Judgement:
+        generator = _validation_generator()
+        loss = decibels = correct = 0.0
+        for part in batches(len(held_out)):
+            original = unit(held_out.images[part])
+            noisy = self._noisy(original, generator)
+            denoised = denoise_batch(network, noisy)
+            loss += self._distance(denoised, original).item() * len(original)
+            # A black image restored to the last bit would count as infinite: 100 dB is enough.
+            decibels += psnr(denoised, original).clamp(max=100).sum().item()
+            if self.classifier is not None and held_out.labels is not None:
+                reads = self.classifier(denoised).argmax(1)
+                correct += (reads == held_out.labels[part]).sum().item()
+        total = len(held_out)
+        judged = self.classifier is not None and held_out.labels is not None
+        return Judgement(loss / total, decibels / total, 100 * correct / total if judged else None)
+
+    @torch.inference_mode()
+    def sample(
+        self, network: nn.Module, examples: ImageSet, epoch: int, step: int
+    ) -> Sample | None:
+        original = unit(examples.images)
+        noisy = self._noisy(original, _validation_generator())
+        views = {
+            "original": original,
+            "noisy": noisy.clamp(0, 1),
+            "denoised": denoise_batch(network, noisy),
+        }
+        reads = None
+        if self.classifier is not None:
+            reads = {
+                name: self.classifier(view).argmax(1).cpu().numpy() for name, view in views.items()
+            }
+        labels = None if examples.labels is None else examples.labels.cpu().numpy()
+        arrays = {name: view.cpu().numpy() for name, view in views.items()}
+        return Sample(epoch=epoch, step=step, labels=labels, reads=reads, **arrays)
+
+    def _noisy(self, original: Tensor, generator: Generator) -> Tensor:
+        """Noise drawn on the CPU, so that every device sees the same."""
+        return add_noise(original.cpu(), self.noise, generator, self.clip).to(original.device)
+
+    def _distance(self, denoised: Tensor, original: Tensor) -> Tensor:
+        if self.loss_name == "l1":
+            return F.l1_loss(denoised, original)
+        return F.mse_loss(denoised, original)
+
+
+@dataclass(frozen=True)
+class Classification:
+    """Clean image in, class out; the images are not noisy, ever: the classifier is the judge."""
+
+    def loss(
+        self, network: nn.Module, images: Tensor, labels: Tensor | None, generator: Generator
+    ) -> Tensor:
+        assert labels is not None  # `commands` refuses to train a classifier on unlabelled data.
+        return F.cross_entropy(network(images).float(), labels)
+
+    @torch.inference_mode()
+    def judge(self, network: nn.Module, held_out: ImageSet) -> Judgement:
+        assert held_out.labels is not None
+        loss = correct = 0.0
+        for part in batches(len(held_out)):
+            logits = network(unit(held_out.images[part]))
+            labels = held_out.labels[part]
+            loss += F.cross_entropy(logits, labels, reduction="sum").item()
+            correct += (logits.argmax(1) == labels).sum().item()
+        return Judgement(loss / len(held_out), accuracy=100 * correct / len(held_out))
+
+    def sample(
+        self, network: nn.Module, examples: ImageSet, epoch: int, step: int
+    ) -> Sample | None:
+        return None
+
+
+def _validation_generator() -> Generator:
+    return torch.Generator().manual_seed(VALIDATION_SEED)

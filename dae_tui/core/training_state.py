@@ -1,0 +1,81 @@
+"""All that a training needs to go on exactly where it was, as one safetensors file.
+
+Weights, optimiser, random states and position go into a single file: whatever moment a process is
+killed at, the file on disk is one whole state and never half of two.
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Generator, Tensor, nn
+from torch.optim import Optimizer
+
+from dae_tui.errors import RunError
+
+_HINT = "train anew; the run's checkpoints/best may still hold usable weights"
+
+
+@dataclass
+class Progress:
+    """Where a training stands."""
+
+    epoch: int = 0
+    """Epochs completed."""
+    step: int = 0
+    seconds: float = 0.0
+    best_loss: float | None = None
+    epoch_loss_sum: float = 0.0
+    """Sum of the step losses of the epoch under way."""
+
+
+def pack(
+    network: nn.Module, optimizer: Optimizer, generator: Generator, progress: Progress
+) -> bytes:
+    """The whole state as a safetensors file."""
+    tensors = {f"network.{name}": value for name, value in network.state_dict().items()}
+    for index, entries in optimizer.state_dict()["state"].items():
+        for name, value in entries.items():
+            tensors[f"optimizer.{index}.{name}"] = torch.as_tensor(value)
+    tensors["random.noise"] = generator.get_state()
+    tensors["random.cpu"] = torch.get_rng_state()
+    if torch.cuda.is_available():
+        tensors["random.cuda"] = torch.cuda.get_rng_state()
+    whole = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+    return save(whole, metadata={"progress": json.dumps(asdict(progress))})
+
+
+def unpack(
+    stored: bytes, network: nn.Module, optimizer: Optimizer, generator: Generator
+) -> Progress:
+    """Put a packed state back. Raises RunError for a state that is broken or of another network."""
+    try:
+        tensors = load(stored)
+        header_size = int.from_bytes(stored[:8], "little")
+        header = json.loads(stored[8 : 8 + header_size])
+        progress = Progress(**json.loads(header["__metadata__"]["progress"]))
+        network.load_state_dict(_group(tensors, "network."))
+        state: dict[int, dict[str, Any]] = {}
+        for name, value in _group(tensors, "optimizer.").items():
+            index, entry = name.split(".", 1)
+            state.setdefault(int(index), {})[entry] = value
+        groups = optimizer.state_dict()["param_groups"]
+        optimizer.load_state_dict({"state": state, "param_groups": groups})
+        generator.set_state(tensors["random.noise"])
+        torch.set_rng_state(tensors["random.cpu"])
+        if torch.cuda.is_available() and "random.cuda" in tensors:
+            torch.cuda.set_rng_state(tensors["random.cuda"])
+    except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as failure:
+        raise RunError(f"the run's last checkpoint cannot be used: {failure}", _HINT) from failure
+    return progress
+
+
+def _group(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {
+        name.removeprefix(prefix): value
+        for name, value in tensors.items()
+        if name.startswith(prefix)
+    }

@@ -1,0 +1,79 @@
+"""Weights on disk: safetensors with metadata, from which the network is rebuilt. Never pickle."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+from torch import nn
+
+from dae_tui.core.cards import METADATA_KEY, read_metadata
+from dae_tui.errors import WeightsError
+from models.registry import NETWORKS, build, settings_of
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A trained network, ready to be applied, and what its file says of it."""
+
+    name: str
+    network: nn.Module
+    metadata: dict[str, Any]
+
+    @property
+    def channels(self) -> int:
+        """Channels of the images that the network takes."""
+        return int(self.metadata["settings"]["channels"])
+
+    @property
+    def parameters(self) -> int:
+        return count_parameters(self.network)
+
+
+def count_parameters(network: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+def to_bytes(network: nn.Module, metadata: dict[str, Any]) -> bytes:
+    """A whole weights file: the tensors of `network`, and `metadata` with what rebuilds it."""
+    import json
+
+    described = metadata | {
+        "settings": settings_of(network),
+        "parameters": count_parameters(network),
+        "normalisation": "[0, 1]",
+    }
+    tensors = {
+        name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()
+    }
+    return save(tensors, metadata={METADATA_KEY: json.dumps(described)})
+
+
+def load_weights(path: Path, name: str = "", task: str = "denoise") -> Weights:
+    """Rebuild the network of a weights file, in evaluation mode on the CPU.
+
+    Raises WeightsError for a file that is missing, broken, not safetensors, of another network
+    than its metadata says, or not made for `task` (`denoise` or `classify`).
+    """
+    metadata = read_metadata(path)
+    made_for = NETWORKS[metadata["network"]].task
+    if made_for != task:
+        raise WeightsError(
+            f"{path} holds a network to {made_for}, not to {task}", "see dae weights list"
+        )
+    try:
+        # On the meta device nothing is allocated until the tensors of the file have been compared
+        # with the network: settings that ask for a terabyte get an error, not the terabyte.
+        with torch.device("meta"):
+            network = build(metadata["network"], metadata["settings"])
+        network.load_state_dict(load_file(path), assign=True)
+    except (SafetensorError, OSError) as failure:
+        raise WeightsError(f"{path} cannot be read: {failure}", "it may be truncated") from failure
+    except (KeyError, TypeError, ValueError, RuntimeError) as failure:
+        raise WeightsError(
+            f"the tensors in {path} do not fit the network '{metadata['network']}' it names",
+            "use weights that dae train has written",
+        ) from failure
+    return Weights(name or path.stem, network.eval().requires_grad_(False), metadata)

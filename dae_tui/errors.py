@@ -1,0 +1,62 @@
+"""The errors a person can cause or meet: each knows its exit code and what to do about it.
+
+They are raised where the fact is known and caught once, at the command line, which prints
+`error: MESSAGE` and `hint: HINT` on stderr and leaves with `exit_code`.
+"""
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """Exit codes of every `dae` command."""
+
+    OK = 0
+    FAILURE = 1
+    USAGE = 2
+    UNUSABLE = 3
+    NO_DEVICE = 4
+    INTERRUPTED = 130
+    TERMINATED = 143
+
+
+class DaeError(Exception):
+    """Something failed that the user can understand; `hint` says what would help."""
+
+    exit_code = ExitCode.FAILURE
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(DaeError):
+    """The command line asks for something that does not exist or cannot be."""
+
+    exit_code = ExitCode.USAGE
+
+
+class DataError(DaeError):
+    """A data set or image is missing or cannot be read."""
+
+
+class DivergedError(DaeError):
+    """The training loss became infinite, not a number, or exploded."""
+
+
+class WeightsError(DaeError):
+    """Weights cannot be read, do not fit or are not safe to open."""
+
+    exit_code = ExitCode.UNUSABLE
+
+
+class RunError(DaeError):
+    """A run folder cannot be found, read, written or continued."""
+
+    exit_code = ExitCode.UNUSABLE
+
+
+class DeviceError(DaeError):
+    """The asked-for device is not on this machine."""
+
+    exit_code = ExitCode.NO_DEVICE

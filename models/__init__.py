@@ -1,0 +1,1 @@
+"""The networks, a registry of them by name, and the folder of published weights."""

@@ -1,0 +1,53 @@
+"""Networks by name. Looking a name up costs no torch import; building a network does.
+
+A network is described by its name and a dataclass of settings, both JSON: weights carry the
+two, so a file alone is enough to rebuild what it holds.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+@dataclass(frozen=True)
+class NetworkEntry:
+    """Where a network lives and what it is for."""
+
+    module: str
+    task: str
+    """`denoise`: image in, image out; `classify`: image in, logits out."""
+    summary: str
+
+
+NETWORKS = {
+    "autoencoder": NetworkEntry(
+        "models.autoencoder", "denoise", "the paper's convolutional autoencoder"
+    ),
+    "dense": NetworkEntry("models.dense", "denoise", "a fully connected autoencoder, to compare"),
+    "classifier": NetworkEntry("models.classifier", "classify", "reads clean images, judges views"),
+}
+
+
+def build(name: str, settings: Mapping[str, Any]) -> nn.Module:
+    """Build the network `name` from its settings as JSON holds them (lists for tuples).
+
+    Raises KeyError for a name that is not in `NETWORKS`, TypeError or ValueError for settings that do not fit.
+    """
+    module = importlib.import_module(NETWORKS[name].module)
+    fields = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in settings.items()
+    }
+    network: nn.Module = module.Network(module.Settings(**fields))
+    return network
+
+
+def settings_of(network: nn.Module) -> dict[str, Any]:
+    """The settings that rebuild `network`, as JSON can hold them."""
+    return dataclasses.asdict(network.settings)  # type: ignore[call-overload, no-any-return]
