@@ -80,8 +80,8 @@ def run(arguments: Sequence[str]) -> int:
         result = app(list(arguments), prog_name="dae", standalone_mode=False)
         sys.stdout.flush()
         return int(result or ExitCode.OK)
-    except typer.Exit as exit:
-        return int(exit.exit_code)
+    except typer.Exit as leaving:
+        return int(leaving.exit_code)
     except (typer.Abort, KeyboardInterrupt):
         return _report("interrupted", "", ExitCode.INTERRUPTED)
     except typer.TyperException as mistake:

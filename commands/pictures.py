@@ -42,6 +42,7 @@ def views_side_by_side(
     Args:
         views: images (N, H, W) in [0, 1] by the name of the view.
         captions: a line under each image, by the name of the view.
+        graphics: what the terminal can show.
         width: columns of the terminal; images lose a border of equal pixels where they do not fit.
     """
     border = _border(next(iter(views.values())).shape[2], len(views), width)

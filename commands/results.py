@@ -11,6 +11,7 @@ from rich.text import Text
 from commands.pictures import views_side_by_side
 from commands.tables import protocol_line, rich_table
 from commands.terminal import stdout
+from dae_tui.atomic import write_whole
 from dae_tui.blocks import Graphics, terminal_graphics
 from dae_tui.core.data import ImageSet, unit
 from dae_tui.core.denoising import batches, denoise
@@ -19,7 +20,6 @@ from dae_tui.core.measures import psnr
 from dae_tui.core.noise import add_noise
 from dae_tui.core.noise_spec import parse_noise
 from dae_tui.core.weights import Weights
-from dae_tui.runs.layout import write_whole
 
 DIGITS = 3
 PICTURE_WIDTH = 100
@@ -35,7 +35,7 @@ def show_digits_and_table(
     svg: Path | None = None,
     digits: int = DIGITS,
 ) -> None:
-    """Print the first test images in all views and the table; write both to `svg` if it is given."""
+    """Print the first test images in all views and the table; write both to `svg` as well."""
     console = stdout()
     graphics = terminal_graphics(console.encoding)
     console.print(_result(table, test, methods, classifier, graphics, console.width, digits))
@@ -60,9 +60,7 @@ def _result(
 ) -> RenderableType:
     parts: list[RenderableType] = []
     if digits and max(test.images.shape[-2:]) <= MAX_SIDE and test.images.shape[1] == 1:
-        parts.append(
-            _digits(table, test.select(slice(digits)), methods, classifier, graphics, width)
-        )
+        parts.append(_digits(table, test, methods, classifier, graphics, width, digits))
     parts.append(rich_table(table))
     parts.append(Text(protocol_line(table.protocol), style="dim"))
     return Group(*parts)

@@ -84,7 +84,7 @@ def train(
     The run is kept as a folder under --runs-dir. At the end the network denoises the test images,
     which it has never seen, and the classifier, which has never seen noise, reads them: Table 1.
     """
-    given = {
+    given: dict[str, Any] = {
         "data": data,
         "noise": noise,
         "epochs": epochs,

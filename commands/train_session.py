@@ -13,14 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from commands.train_display import Display, Result, display_for
+from dae_tui.atomic import write_whole
 from dae_tui.core.config import TrainingConfig
 from dae_tui.core.evaluation import Table
 from dae_tui.core.events import Checkpoint, Event, Finished, Sample, as_json
 from dae_tui.core.experiment import Experiment, prepare, versions, with_figures
 from dae_tui.core.hardware import device_name
-from dae_tui.core.weights import Weights, load_weights, to_bytes
+from dae_tui.core.weights import load_weights, to_bytes
 from dae_tui.errors import DaeError
-from dae_tui.runs.layout import LAST_STATE, Request, State, write_whole
+from dae_tui.runs.layout import LAST_STATE, Request, State
 from dae_tui.runs.process import Signals
 from dae_tui.runs.reader import Run
 from dae_tui.runs.writer import RunWriter
@@ -166,7 +167,11 @@ def _git_commit() -> str | None:
     """The commit of the working directory, if it is a repository and git is there."""
     try:
         found = subprocess.run(
-            ["git", "describe", "--always", "--dirty"], capture_output=True, text=True, timeout=5
+            ["git", "describe", "--always", "--dirty"],
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=5,
         )
     except (OSError, subprocess.TimeoutExpired):
         return None

@@ -67,7 +67,7 @@ def sparkline(values: Iterable[float], utf8: bool = True) -> str:
 
 
 def detect_graphics(environment: Mapping[str, str], utf8: bool) -> Graphics:
-    """What the terminal can show, by the environment; plain SSH drops COLORTERM, so 256 is common."""
+    """What the terminal can show. Plain SSH drops COLORTERM, so 256 colours are the common case."""
     if not utf8:
         return Graphics.ASCII
     terminal = environment.get("TERM", "")

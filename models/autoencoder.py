@@ -1,4 +1,4 @@
-"""The paper's network (section 2.1): a convolutional denoising autoencoder without skip connections."""
+"""The paper's network (section 2.1): a convolutional autoencoder without skip connections."""
 
 from dataclasses import dataclass
 
@@ -45,9 +45,9 @@ class Network(nn.Module):
                 nn.ReLU(inplace=True),
             ]
             inputs = width
-        # Most pixels of a digit are black, which drives the output ReLU below zero everywhere, where
-        # it has no gradient and stays: without this batch normalisation one epoch on MNIST ended at
-        # 12 to 14 dB, with it at 20 dB. It starts at the grey and the contrast of such images.
+        # Most pixels of a digit are black, which drives the output ReLU below zero everywhere; it
+        # has no gradient there and stays. Without this batch normalisation an epoch on MNIST ended
+        # at 12 to 14 dB, with it at 20 dB. It starts at the grey and contrast of such images.
         contrast = nn.BatchNorm2d(settings.channels)
         nn.init.constant_(contrast.weight, 0.3)
         nn.init.constant_(contrast.bias, 0.13)

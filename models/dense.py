@@ -1,6 +1,7 @@
 """The fully connected autoencoder that the paper (section 3.1) says convolution beats."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 from torch import Tensor, nn
 
@@ -23,7 +24,7 @@ class Network(nn.Module):
         pixels = settings.channels * settings.height * settings.width
         units = [pixels, *settings.widths, *reversed(settings.widths[:-1])]
         hidden: list[nn.Module] = []
-        for inputs, outputs in zip(units, units[1:], strict=False):
+        for inputs, outputs in pairwise(units):
             hidden += [
                 nn.Linear(inputs, outputs, bias=False),
                 nn.BatchNorm1d(outputs),

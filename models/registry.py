@@ -38,7 +38,7 @@ NETWORKS = {
 def build(name: str, settings: Mapping[str, Any]) -> nn.Module:
     """Build the network `name` from its settings as JSON holds them (lists for tuples).
 
-    Raises KeyError for a name that is not in `NETWORKS`, TypeError or ValueError for settings that do not fit.
+    Raises KeyError for a name that is not in `NETWORKS`, TypeError for settings that do not fit.
     """
     module = importlib.import_module(NETWORKS[name].module)
     fields = {

@@ -36,7 +36,7 @@ class TrainingConfig:
     clip: bool = True
     epochs: int = 100
     batch_size: int = 100
-    lr: float = 3e-3
+    lr: float = 6e-3
     """Learning rate; with the one-cycle schedule its highest."""
     optimizer: str = "adam"
     schedule: str = "one-cycle"

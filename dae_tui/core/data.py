@@ -76,13 +76,13 @@ def load(name: str, split: Split, data_dir: Path) -> ImageSet:
 
 
 def hold_out(training: ImageSet, count: int) -> tuple[ImageSet, ImageSet]:
-    """Split training images in two: the rest, and `count` for validation, the same ones each time."""
+    """Split training images: all but `count`, and `count` to validate with, always the same."""
     order = torch.randperm(len(training), generator=torch.Generator().manual_seed(0))
     return training.select(order[count:]), training.select(order[:count])
 
 
 def shift(images: Tensor, pixels: int, generator: torch.Generator) -> Tensor:
-    """Each image of a batch (N, C, H, W) moved by up to `pixels` in each direction, edges repeated."""
+    """Each image of a batch (N, C, H, W) moved by up to `pixels` each way, its edges repeated."""
     count, _, height, width = images.shape
     device = images.device
     padded = F.pad(images.float(), (pixels,) * 4, mode="replicate").to(images.dtype)

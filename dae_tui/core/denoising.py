@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
+from dae_tui.core.hardware import place
 from dae_tui.core.weights import Weights
 from dae_tui.errors import WeightsError
 
@@ -37,7 +38,7 @@ def denoise(
     Raises WeightsError where the network cannot take images of this size or these channels.
     """
     check_fits(weights, *noisy.shape[1:])
-    network = weights.network.to(device, memory_format=torch.channels_last)
+    network = place(weights.network, device)
     denoised = torch.empty_like(noisy)
     for part in batches(len(noisy)):
         denoised[part] = denoise_batch(network, noisy[part].to(device), precision).cpu()
@@ -49,12 +50,12 @@ def check_fits(weights: Weights, channels: int, height: int, width: int) -> None
     settings = weights.metadata["settings"]
     if weights.channels not in (1, channels):
         raise WeightsError(
-            f"{weights.name} denoises images of {weights.channels} channels, these have {channels}",
+            f"{weights.name} takes images of {weights.channels} channels, these have {channels}",
             "choose other --weights",
         )
     fixed = settings.get("height", height), settings.get("width", width)
     if fixed != (height, width):
         raise WeightsError(
-            f"{weights.name} denoises images of {fixed[0]}×{fixed[1]} only, these are {height}×{width}",
+            f"{weights.name} takes images of {fixed[0]}×{fixed[1]} only, these are {height}×{width}",
             "a convolutional network takes any size: choose other --weights",
         )

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from dae_tui.core.data import ImageSet, unit
 from dae_tui.core.denoising import batches, check_fits, denoise_batch
-from dae_tui.core.hardware import synchronize
+from dae_tui.core.hardware import place, synchronize
 from dae_tui.core.measures import SSIM_WINDOW, psnr, ssim, wilson_interval
 from dae_tui.core.noise import add_noise
 from dae_tui.core.noise_spec import NoiseSpec, NoiseStage
@@ -88,9 +88,9 @@ class _Tally:
             method,
             noise,
             *(_accuracy(self.correct, total) if judged else (None, None, None)),
-            psnr=self.decibels / total,
-            ssim=self.similarity / total if measurable else None,
-            images_per_second=total / self.seconds if self.seconds else None,
+            self.decibels / total,
+            self.similarity / total if measurable else None,
+            total / self.seconds if self.seconds else None,
         )
 
 
@@ -110,26 +110,28 @@ def evaluate(
     Args:
         data: test images; without labels there is no accuracy.
         noises: each gives a row for the noisy images and one per method.
-        methods: networks to denoise with, each on the images as `noises` leaves them.
+        methods: networks to denoise with.
         classifier: trained on clean images of the same classes, or None.
+        device: where the networks compute.
         clip: clip the noisy images to [0, 1].
+        seed: of the noise.
         precision: of the denoising; the classifier judges in fp32 always.
 
     Yields how far it is, and the Table last. Raises WeightsError for a network that does not fit.
     """
     for method in methods:
         check_fits(method, *data.images.shape[1:])
-        method.network.to(device, memory_format=torch.channels_last)
+        place(method.network, device)
     judge = None
     if classifier is not None and data.labels is not None:
         check_fits(classifier, *data.images.shape[1:])
-        judge = classifier.network.to(device, memory_format=torch.channels_last)
+        judge = place(classifier.network, device)
     data = data.to(device)
     correct = sum(
         _correct(judge, unit(data.images[part]), data, part) for part in batches(len(data))
     )
     accuracy = (None, None, None) if judge is None else _accuracy(correct, len(data))
-    rows = [Row("original", None, None, *accuracy, psnr=None, ssim=1.0, images_per_second=None)]
+    rows = [Row("original", None, None, *accuracy, None, 1.0, None)]
     for index, noise in enumerate(noises):
         noisy_tally, tallies = _Tally(), [_Tally() for _ in methods]
         generator = torch.Generator().manual_seed(seed)
@@ -197,7 +199,7 @@ def match_noisy(
     if data.labels is None:
         raise UsageError(f"{data.name} has no labels to count", "give the noise with --noise")
     check_fits(classifier, *data.images.shape[1:])
-    judge = classifier.network.to(device, memory_format=torch.channels_last)
+    judge = place(classifier.network, device)
     data = data.to(device)
 
     def noisy_accuracy(sigma: float) -> float:

@@ -61,7 +61,7 @@ class Validation:
 
 @dataclass(frozen=True)
 class Sample:
-    """The same few held-out digits each time, in all three views, float32 (N, C, H, W) in [0, 1]."""
+    """The same few held-out digits each time, in all views: float32 (N, C, H, W) in [0, 1]."""
 
     epoch: int
     step: int
@@ -98,7 +98,7 @@ Event = Started | Step | Validation | Sample | Checkpoint | Finished
 
 
 def as_json(event: Started | Step | Validation | Finished) -> dict[str, Any]:
-    """The event as one JSON object, `{"event": "step", "epoch": 1, …}`, figures rounded for reading."""
+    """The event as one JSON object, `{"event": "step", "epoch": 1, …}`, with six digits."""
     fields = dataclasses.asdict(event)
     rounded = {
         key: float(f"{value:.6g}") if isinstance(value, float) else value

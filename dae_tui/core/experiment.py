@@ -19,10 +19,10 @@ from dae_tui.core.config import OPERATING_POINT, TrainingConfig
 from dae_tui.core.data import ImageSet, hold_out, load
 from dae_tui.core.evaluation import Judged, Table, evaluate
 from dae_tui.core.events import Event
-from dae_tui.core.hardware import device_name, resolve_device, resolve_precision
+from dae_tui.core.hardware import device_name, place, resolve_device, resolve_precision
 from dae_tui.core.noise_spec import parse_noise
 from dae_tui.core.objectives import Classification, Denoising, Objective
-from dae_tui.core.training import train
+from dae_tui.core.training import Training
 from dae_tui.core.weights import Weights, load_weights
 from dae_tui.errors import DataError
 from models.registry import build
@@ -50,8 +50,8 @@ class Experiment:
     def train(
         self, resume: bytes | None = None, stop: threading.Event | None = None
     ) -> Iterator[Event]:
-        """Train and yield what happens; see `training.train`."""
-        return train(
+        """Train and yield what happens; see `training.Training`."""
+        training = Training(
             self.config,
             self.network,
             self.objective,
@@ -64,6 +64,7 @@ class Experiment:
             resume=resume,
             stop=stop,
         )
+        return training.events()
 
     def benchmark(self, weights: Weights) -> Iterator[Judged | Table]:
         """Judge trained weights on the test images; see `evaluation.evaluate`.
@@ -72,10 +73,11 @@ class Experiment:
         the operating point.
         """
         if self.config.classifies:
-            noises, methods, judge = [parse_noise(OPERATING_POINT)], [], weights
-        else:
-            noises, methods, judge = [parse_noise(self.config.noise)], [weights], self.classifier
-        return evaluate(self.test, noises, methods, judge, self.device, clip=self.config.clip)
+            return evaluate(self.test, [parse_noise(OPERATING_POINT)], [], weights, self.device)
+        noise = parse_noise(self.config.noise)
+        return evaluate(
+            self.test, [noise], [weights], self.classifier, self.device, clip=self.config.clip
+        )
 
     def _metadata(self) -> dict[str, Any]:
         """What the weights say of their origin, beside what rebuilds the network."""
@@ -113,7 +115,7 @@ def prepare(config: TrainingConfig, classifier: Path | None, command: str) -> Ex
             f"{config.data} has no labels to learn", "put the images of each class in a subfolder"
         )
     training, held_out = hold_out(whole, min(HELD_OUT, max(1, len(whole) // HELD_OUT_SHARE)))
-    network = _build(config, whole).to(device, memory_format=torch.channels_last)
+    network = place(_build(config, whole), device)
     judge = None
     objective: Objective = Classification()
     if not config.classifies:
@@ -122,7 +124,7 @@ def prepare(config: TrainingConfig, classifier: Path | None, command: str) -> Ex
             parse_noise(config.noise),
             config.clip,
             config.loss,
-            None if judge is None else judge.network.to(device),
+            None if judge is None else place(judge.network, device),
         )
     return Experiment(
         config,

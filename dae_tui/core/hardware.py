@@ -4,6 +4,7 @@ import platform
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from dae_tui.errors import DeviceError, UsageError
 
@@ -65,6 +66,14 @@ def device_name(device: torch.device) -> str:
     if device.type == "mps":
         return "Apple GPU"
     return f"{_cpu_name()} ({torch.get_num_threads()} threads)"
+
+
+def place(network: nn.Module, device: torch.device) -> nn.Module:
+    """`network` on the device, its convolutions in channels-last memory.
+
+    Measured on two cores with AVX512-BF16: see `dae benchmark speed`.
+    """
+    return network.to(device).to(memory_format=torch.channels_last)
 
 
 def synchronize(device: torch.device) -> None:

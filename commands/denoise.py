@@ -1,0 +1,166 @@
+"""`dae denoise`: the same files without the noise."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from commands import options
+from commands.options import (
+    DeviceOption,
+    JsonOption,
+    QuietOption,
+    RunsDirOption,
+    resolve_weights,
+    weights_name,
+)
+from dae_tui.errors import DaeError, ExitCode, UsageError
+
+app = typer.Typer()
+
+DEFAULT_WEIGHTS = "mnist-autoencoder"
+ENDINGS = (".png", ".npy", ".idx", "-ubyte")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One file in, one file out."""
+
+    source: Path
+    target: Path
+
+
+@app.command(context_settings=options.HELP_NAMES)
+def denoise(
+    inputs: Annotated[
+        list[Path], typer.Argument(help="Files, or folders of .png, .npy and .idx files.")
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="File for one input file, else a folder.")
+    ],
+    weights: Annotated[
+        str, typer.Option(metavar="NAME|FILE|RUN", help="Trained weights; see dae weights list.")
+    ] = DEFAULT_WEIGHTS,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace existing output.")
+    ] = False,
+    device: DeviceOption = "auto",
+    runs_dir: RunsDirOption = options.RUNS_DIR,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Take the noise out of images: .npy stacks (N, H, W), IDX and PNG files, and folders of them.
+
+    Each file is written back as the kind, size and type it was. Nothing is overwritten unless
+    --overwrite says so, and an input never is. A file that cannot be read does not stop the rest.
+    """
+    jobs = _plan(inputs, output)
+    path = resolve_weights(weights, runs_dir)
+    failures = [(job, "the output would replace an input") for job in jobs if _replaces(job, jobs)]
+    if failures:
+        raise UsageError(f"{failures[0][0].target}: {failures[0][1]}", "choose another -o")
+    if not overwrite:
+        existing = [job for job in jobs if job.target.exists()]
+        if existing:
+            raise UsageError(
+                f"{existing[0].target} exists"
+                + (f", and {len(existing) - 1} more" if len(existing) > 1 else ""),
+                "choose another -o, or replace what exists with --overwrite",
+            )
+    _run(jobs, path, device, json, quiet)
+
+
+def _run(jobs: list[Job], weights_path: Path, device_name: str, json: bool, quiet: bool) -> None:
+    """Denoise every job; report each; leave with 1 at the end if any failed."""
+    from rich.progress import Progress
+
+    from commands.terminal import print_json, stderr
+    from dae_tui.core.hardware import resolve_device
+    from dae_tui.core.weights import load_weights
+
+    device = resolve_device(device_name)
+    network = load_weights(weights_path, weights_name(weights_path))
+    console = stderr()
+    failed = 0
+    with Progress(console=console, transient=True, disable=quiet or not console.is_terminal) as bar:
+        for job in bar.track(jobs, description="denoising"):
+            try:
+                report = _denoise_file(job, network, device)
+            except DaeError as failure:
+                failed += 1
+                report = {"input": str(job.source), "error": failure.message}
+                console.print(f"error: {failure.message}", soft_wrap=True, markup=False)
+                if failure.hint:
+                    console.print(f"hint: {failure.hint}", soft_wrap=True, markup=False)
+                if failure.exit_code is ExitCode.UNUSABLE and len(jobs) == 1:
+                    raise typer.Exit(ExitCode.UNUSABLE) from failure
+            if json:
+                print_json(report)
+    if not quiet and not json:
+        images = "1 file" if len(jobs) == 1 else f"{len(jobs) - failed} of {len(jobs)} files"
+        console.print(f"denoised {images} with {network.name}")
+    if failed:
+        raise typer.Exit(ExitCode.FAILURE)
+
+
+def _denoise_file(job: Job, weights: Any, device: Any) -> dict[str, Any]:
+    """Read, denoise and write one file; the output appears whole or not at all."""
+    import torch
+
+    from dae_tui.atomic import write_whole
+    from dae_tui.core.denoising import denoise as denoise_images
+    from dae_tui.core.image_files import encode, read_images
+
+    file = read_images(job.source)
+    denoised = denoise_images(weights, torch.from_numpy(file.images), device)
+    content = encode(file, denoised.numpy())
+    try:
+        job.target.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(job.target, content)
+    except OSError as failure:
+        raise DaeError(f"{job.target} cannot be written: {failure.strerror}") from failure
+    return {
+        "input": str(job.source),
+        "output": str(job.target),
+        "images": len(file.images),
+        "weights": weights.name,
+    }
+
+
+def _plan(inputs: list[Path], output: Path) -> list[Job]:
+    """Which file goes where: one file to a file, anything else into a folder."""
+    missing = [path for path in inputs if not path.exists()]
+    if missing:
+        raise UsageError(f"there is no {missing[0]}", "give files or folders that exist")
+    single = len(inputs) == 1 and inputs[0].is_file() and not output.is_dir()
+    if single:
+        return [Job(inputs[0], output)]
+    jobs = []
+    for path in inputs:
+        if path.is_file():
+            jobs.append(Job(path, output / path.name))
+            continue
+        found = sorted(
+            entry
+            for entry in path.rglob("*")
+            if entry.name.lower().endswith(ENDINGS) and entry.is_file()
+        )
+        jobs += [Job(entry, output / entry.relative_to(path)) for entry in found]
+    if not jobs:
+        raise UsageError(
+            f"there are no images in {inputs[0]}", f"it looks for {', '.join(ENDINGS)}"
+        )
+    targets: dict[Path, Path] = {}
+    for job in jobs:
+        if job.target in targets:
+            raise UsageError(
+                f"{job.source} and {targets[job.target]} would both be written to {job.target}",
+                "denoise them into two folders",
+            )
+        targets[job.target] = job.source
+    return jobs
+
+
+def _replaces(job: Job, jobs: list[Job]) -> bool:
+    return job.target.exists() and any(job.target.samefile(other.source) for other in jobs)

@@ -1,0 +1,202 @@
+"""`dae runs`: list, show and steer training runs, by their folders alone."""
+
+import sys
+import time
+from typing import Annotated, Any
+
+import typer
+
+from commands import options
+from commands.options import JsonOption, QuietOption, RunsDirOption
+from dae_tui.errors import UsageError
+from dae_tui.runs.layout import Request, State
+from dae_tui.runs.reader import Run, find_run, last_events, list_runs
+
+app = typer.Typer(no_args_is_help=True, context_settings=options.HELP_NAMES)
+
+RunArgument = Annotated[
+    str, typer.Argument(metavar="RUN", help="A name, a part of one, a folder, or latest.")
+]
+STATE_STYLES = {
+    State.RUNNING: "green",
+    State.FINISHED: "blue",
+    State.PAUSED: "yellow",
+    State.FAILED: "red",
+    State.CRASHED: "red",
+}
+STOP_POLL_SECONDS = 0.2
+
+
+@app.callback()
+def runs() -> None:
+    """List, show and steer training runs. The training hears of it within a second."""
+
+
+@app.command("list", context_settings=options.HELP_NAMES)
+def list_command(runs_dir: RunsDirOption = options.RUNS_DIR, json: JsonOption = False) -> None:
+    """List the runs, oldest first."""
+    from rich import box
+    from rich.table import Table
+
+    from commands.terminal import print_json, stderr, stdout
+
+    found = list_runs(runs_dir)
+    if json:
+        print_json({"runs_dir": str(runs_dir.resolve()), "runs": [_summary(run) for run in found]})
+        return
+    if not found:
+        stderr().print(f"no runs in {runs_dir}; start one with: dae train --data digits")
+        return
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in ("run", "state", "epoch", "loss", "accuracy %", "age"):
+        table.add_column(heading, justify="left" if heading in ("run", "state") else "right")
+    for run in found:
+        summary = _summary(run)
+        state = State(summary["state"])
+        accuracy = summary["accuracy"]
+        table.add_row(
+            run.name,
+            f"[{STATE_STYLES.get(state, 'default')}]{state}[/]",
+            f"{summary['epoch'] or 0}/{summary['epochs'] or '?'}",
+            "–" if summary["val_loss"] is None else f"{summary['val_loss']:.5f}",
+            "–" if accuracy is None else f"{accuracy:.2f}",
+            _age(summary["heartbeat"]),
+        )
+    stdout().print(table)
+
+
+@app.command(context_settings=options.HELP_NAMES)
+def show(
+    run: RunArgument, runs_dir: RunsDirOption = options.RUNS_DIR, json: JsonOption = False
+) -> None:
+    """Show what a run was asked for, how it stands and where it is."""
+    from rich.table import Table
+
+    from commands.terminal import print_json, stdout
+
+    found = find_run(run, runs_dir)
+    status, config, meta = found.status(), found.config(), found.meta()
+    done = last_events(found).get("done")
+    if json:
+        print_json(
+            {
+                "run": str(found.folder.resolve()),
+                "status": status,
+                "config": config,
+                "meta": meta,
+                "done": done,
+            }
+        )
+        return
+    grid = Table.grid(padding=(0, 2))
+    shown = {
+        "run": found.folder,
+        "state": f"{status['state']}  {status.get('reason') or ''}".strip(),
+        "command": meta.get("command"),
+        "device": meta.get("device"),
+        "epoch": f"{status.get('epoch', 0)}/{config.get('epochs', '?')}",
+        "step": status.get("step"),
+        "training time": None if "seconds" not in status else f"{status['seconds']:.1f} s",
+        "held-out loss": status.get("val_loss"),
+        "held-out PSNR": None if not status.get("val_psnr") else f"{status['val_psnr']:.2f} dB",
+        "test accuracy": _percent(status.get("test_accuracy")),
+        "weights": found.weights if found.weights.exists() else None,
+    }
+    for key, value in shown.items():
+        if value is not None:
+            grid.add_row(key, str(value))
+    stdout().print(grid, soft_wrap=True)
+
+
+@app.command(context_settings=options.HELP_NAMES)
+def stop(
+    run: RunArgument,
+    runs_dir: RunsDirOption = options.RUNS_DIR,
+    wait: Annotated[bool, typer.Option("--wait", help="Return when it has stopped.")] = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Ask a run to stop: it saves its state, judges what it has, and ends."""
+    found = find_run(run, runs_dir)
+    _ask(found, Request.STOP, quiet)
+    while wait and found.state().alive:
+        time.sleep(STOP_POLL_SECONDS)
+
+
+@app.command(context_settings=options.HELP_NAMES)
+def pause(
+    run: RunArgument, runs_dir: RunsDirOption = options.RUNS_DIR, quiet: QuietOption = False
+) -> None:
+    """Ask a run to pause; it keeps its memory and its place."""
+    _ask(find_run(run, runs_dir), Request.PAUSE, quiet)
+
+
+@app.command(context_settings=options.HELP_NAMES)
+def resume(
+    run: RunArgument, runs_dir: RunsDirOption = options.RUNS_DIR, quiet: QuietOption = False
+) -> None:
+    """Let a paused run go on. (A run that has ended goes on with dae train --resume.)"""
+    _ask(find_run(run, runs_dir), Request.RESUME, quiet)
+
+
+@app.command(context_settings=options.HELP_NAMES)
+def delete(
+    run: RunArgument,
+    runs_dir: RunsDirOption = options.RUNS_DIR,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Remove a run's folder, weights and all."""
+    found = find_run(run, runs_dir)
+    if not yes:
+        if not sys.stdin.isatty():
+            raise UsageError(f"deleting {found.name} is for good", "say --yes")
+        typer.confirm(f"delete {found.name} for good?", abort=True, err=True)
+    found.delete()
+    if not quiet:
+        print(f"deleted {found.name}", file=sys.stderr)
+
+
+@app.command(context_settings=options.HELP_NAMES)
+def path(run: RunArgument, runs_dir: RunsDirOption = options.RUNS_DIR) -> None:
+    """Print a run's folder, for scripts: cd "$(dae runs path latest)"."""
+    print(find_run(run, runs_dir).folder.resolve())
+
+
+def _ask(run: Run, request: Request, quiet: bool) -> None:
+    run.ask(request)
+    if not quiet:
+        print(f"asked {run.name} to {request}", file=sys.stderr)
+
+
+def _summary(run: Run) -> dict[str, Any]:
+    status, config = run.status(), run.config()
+    return {
+        "name": run.name,
+        "state": status["state"],
+        "reason": status.get("reason") or None,
+        "network": config.get("network"),
+        "data": config.get("data"),
+        "noise": config.get("noise"),
+        "epoch": status.get("epoch"),
+        "epochs": config.get("epochs"),
+        "step": status.get("step"),
+        "val_loss": status.get("val_loss"),
+        "accuracy": status.get("test_accuracy") or status.get("val_accuracy"),
+        "images_per_second": status.get("images_per_second"),
+        "heartbeat": status.get("heartbeat"),
+    }
+
+
+def _age(heartbeat: float | None) -> str:
+    """How long ago the run was last heard of, in its largest unit."""
+    if heartbeat is None:
+        return "–"
+    seconds = max(0, time.time() - heartbeat)
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def _percent(value: float | None) -> str | None:
+    return None if value is None else f"{value:.2f} %"

@@ -1,0 +1,117 @@
+"""`dae weights`: what is published, what a file holds, and how a run becomes a weights file."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from commands import options
+from commands.options import JsonOption, RunsDirOption, resolve_weights, weights_name
+from dae_tui.atomic import write_whole
+from dae_tui.core.cards import card, published, read_metadata
+from dae_tui.errors import UsageError, WeightsError
+
+app = typer.Typer(no_args_is_help=True, context_settings=options.HELP_NAMES)
+
+WeightsArgument = Annotated[str, typer.Argument(metavar="NAME|FILE|RUN", help="Trained weights.")]
+
+
+@app.callback()
+def weights() -> None:
+    """List, show and export trained weights."""
+
+
+@app.command("list", context_settings=options.HELP_NAMES)
+def list_weights(json: JsonOption = False) -> None:
+    """List the published weights."""
+    from rich import box
+    from rich.table import Table
+
+    from commands.terminal import print_json, stdout
+
+    described = {name: read_metadata(path) for name, path in published().items()}
+    if json:
+        print_json({"weights": [_summary(name, meta) for name, meta in described.items()]})
+        return
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in ("name", "network", "data", "noise", "accuracy %", "PSNR dB"):
+        table.add_column(heading, justify="right" if heading[-1] in "%B" else "left")
+    table.columns[-2].header = "test accuracy %"
+    for name, meta in described.items():
+        row = _headline(meta)
+        table.add_row(
+            name,
+            meta["network"],
+            meta["data"],
+            meta["noise"],
+            "–" if row.get("accuracy") is None else f"{row['accuracy']:.2f}",
+            "–" if row.get("psnr") is None else f"{row['psnr']:.2f}",
+        )
+    stdout().print(table)
+
+
+@app.command(context_settings=options.HELP_NAMES)
+def show(
+    name: WeightsArgument, runs_dir: RunsDirOption = options.RUNS_DIR, json: JsonOption = False
+) -> None:
+    """Show the card of weights: what they are, the command that trained them, what they reach."""
+    from rich.markdown import Markdown
+
+    from commands.terminal import print_json, stdout
+
+    path = resolve_weights(name, runs_dir)
+    metadata = read_metadata(path)
+    if json:
+        print_json({"name": weights_name(path), "file": str(path)} | metadata)
+    else:
+        stdout().print(Markdown(_card(path, weights_name(path), metadata)))
+        stdout().print(f"file {path}", soft_wrap=True)
+
+
+@app.command(context_settings=options.HELP_NAMES)
+def export(
+    name: WeightsArgument,
+    target: Annotated[Path, typer.Argument(help="A file to write, ending in .safetensors.")],
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
+    runs_dir: RunsDirOption = options.RUNS_DIR,
+) -> None:
+    """Copy weights out of a run, and write their card beside them as Markdown."""
+    if target.suffix != ".safetensors":
+        raise UsageError(f"{target} does not end in .safetensors", "call it NAME.safetensors")
+    path = resolve_weights(name, runs_dir)
+    metadata = read_metadata(path)
+    description = target.with_suffix(".md")
+    for file in (target, description):
+        if file.exists() and not overwrite:
+            raise UsageError(f"{file} exists", "replace it with --overwrite")
+    text = _card(path, target.stem, metadata)
+    write_whole(target, path.read_bytes())
+    write_whole(description, text.encode())
+    print(target)
+
+
+def _card(path: Path, name: str, metadata: dict[str, Any]) -> str:
+    try:
+        return card(name, metadata, path.stat().st_size)
+    except (KeyError, TypeError, ValueError) as failure:
+        raise WeightsError(
+            f"{path} does not say where it comes from: {failure}", "it was not written by dae train"
+        ) from failure
+
+
+def _headline(metadata: dict[str, Any]) -> dict[str, Any]:
+    """The figures of the view that the weights are for."""
+    rows = (metadata.get("figures") or {}).get("rows") or [{}]
+    return rows[0] if metadata["loss"] == "cross-entropy" else rows[-1]
+
+
+def _summary(name: str, metadata: dict[str, Any]) -> dict[str, Any]:
+    row = _headline(metadata)
+    kept = ("network", "data", "noise", "parameters", "command")
+    return {
+        "name": name,
+        **{key: metadata[key] for key in kept},
+        "accuracy": row.get("accuracy"),
+        "psnr": row.get("psnr"),
+        "ssim": row.get("ssim"),
+    }

@@ -1,0 +1,78 @@
+"""What is where in a run's folder, and how its files are replaced.
+
+<date>-<time>-<name>-<4hex>/
+config.json     what was asked for
+meta.json       versions, git, argv, device
+status.json     pid, host, state, step, heartbeat: replaced whole, at least every two seconds
+lock            held (flock) as long as the training lives
+metrics.jsonl   one JSON object per line, only ever appended to
+train.log       what the training said
+control.json    what others ask of it: pause, resume or stop
+checkpoints/{last,best}/weights.safetensors, checkpoints/last/state.safetensors
+samples/<step>.npz
+"""
+
+import json
+import secrets
+import time
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from dae_tui.atomic import write_whole
+
+CONFIG = "config.json"
+META = "meta.json"
+STATUS = "status.json"
+LOCK = "lock"
+METRICS = "metrics.jsonl"
+LOG = "train.log"
+CONTROL = "control.json"
+SAMPLES = "samples"
+BEST_WEIGHTS = Path("checkpoints", "best", "weights.safetensors")
+LAST_STATE = Path("checkpoints", "last", "state.safetensors")
+METRICS_VERSION = 1
+HEARTBEAT_SECONDS = 1.0
+
+
+class State(StrEnum):
+    """What a run is doing. `crashed` is never written: a reader finds the lock free."""
+
+    STARTING = "starting"
+    RUNNING = "running"
+    PAUSED = "paused"
+    EVALUATING = "evaluating"
+    FINISHED = "finished"
+    STOPPED = "stopped"
+    FAILED = "failed"
+    CRASHED = "crashed"
+
+    @property
+    def alive(self) -> bool:
+        return self in (State.STARTING, State.RUNNING, State.PAUSED, State.EVALUATING)
+
+
+class Request(StrEnum):
+    """What `control.json` can ask of a training."""
+
+    PAUSE = "pause"
+    RESUME = "resume"
+    STOP = "stop"
+
+
+def new_run_name(label: str) -> str:
+    """A name that sorts by time and that nobody else has: 20260131-235959-LABEL-3f2a."""
+    return f"{time.strftime('%Y%m%d-%H%M%S')}-{label}-{secrets.token_hex(2)}"
+
+
+def write_json(path: Path, value: dict[str, Any]) -> None:
+    write_whole(path, (json.dumps(value, indent=2, allow_nan=False) + "\n").encode())
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """The object in a JSON file; None where the file is missing or holds something else."""
+    try:
+        value = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return None
+    return value if isinstance(value, dict) else None

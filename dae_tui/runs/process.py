@@ -1,0 +1,111 @@
+"""The training as a process: its signals, and starting it so that it outlives the terminal."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from threading import Event
+from types import FrameType, TracebackType
+from typing import Any
+
+from dae_tui.errors import ExitCode, RunError
+from dae_tui.runs.layout import LOG, State
+from dae_tui.runs.reader import Run
+
+POLL_SECONDS = 0.1
+# A live display hides the cursor and has no time to show it again.
+SHOW_CURSOR = b"\x1b[?25h\n"
+
+
+class Signals:
+    """Turns SIGTERM and SIGINT into a wish to stop, and ignores SIGHUP, while it is entered.
+
+    `stop` is set by the first signal; a second SIGINT ends the process at once. The handlers
+    found are put back on leaving.
+    """
+
+    def __init__(self) -> None:
+        self.stop = Event()
+        self.received: int | None = None
+        self._found: dict[int, Any] = {}
+
+    @property
+    def exit_code(self) -> int:
+        """What to leave with: 0 unless a signal was received."""
+        codes = {signal.SIGTERM: ExitCode.TERMINATED, signal.SIGINT: ExitCode.INTERRUPTED}
+        return codes[signal.Signals(self.received)] if self.received else ExitCode.OK
+
+    def __enter__(self) -> "Signals":
+        self._found = {
+            signal.SIGTERM: signal.signal(signal.SIGTERM, self._receive),
+            signal.SIGINT: signal.signal(signal.SIGINT, self._receive),
+            signal.SIGHUP: signal.signal(signal.SIGHUP, signal.SIG_IGN),
+        }
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        for number, handler in self._found.items():
+            signal.signal(number, handler)
+
+    def _receive(self, number: int, frame: FrameType | None) -> None:
+        if self.received == signal.SIGINT == number:
+            if sys.stderr.isatty():
+                os.write(2, SHOW_CURSOR)
+            os._exit(ExitCode.INTERRUPTED)
+        self.received = number
+        self.stop.set()
+
+
+def detach(arguments: Sequence[str], run: Run, patience: float = 120.0) -> None:
+    """Start `dae ARGUMENTS` in a session of its own and wait until its run is under way.
+
+    What it prints goes to the run's log. Raises RunError, with the end of the log as the hint,
+    where it ends before it has begun to train.
+    """
+    try:
+        run.folder.mkdir(parents=True, exist_ok=True)
+        log = (run.folder / LOG).open("ab")
+    except OSError as failure:
+        raise RunError(
+            f"the run folder {run.folder} cannot be written: {failure.strerror}",
+            "choose another folder with --runs-dir or DAE_RUNS",
+        ) from failure
+    with log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "dae_tui", *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    deadline = time.monotonic() + patience
+    while time.monotonic() < deadline:
+        code = process.poll()
+        if code is None and run.status()["state"] == State.RUNNING:
+            return
+        if code == 0:
+            return  # So short a training that it is over.
+        if code is not None:
+            raise _failure(run.folder / LOG, code)
+        time.sleep(POLL_SECONDS)
+
+
+def _failure(log: Path, code: int) -> RunError:
+    lines = log.read_text(errors="replace").splitlines()
+    errors = [line.partition("error: ")[2] for line in lines if "error: " in line]
+    hints = [line.partition("hint: ")[2] for line in lines if "hint: " in line]
+    failure = RunError(
+        errors[-1] if errors else f"the training ended with exit code {code}",
+        hints[-1] if hints else f"see {log}",
+    )
+    if code in list(ExitCode):
+        failure.exit_code = ExitCode(code)
+    return failure

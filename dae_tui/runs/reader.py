@@ -1,0 +1,185 @@
+"""The reading side of runs, for any number of processes, on local and network file systems."""
+
+import fcntl
+import json
+import os
+import shutil
+import socket
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dae_tui.errors import RunError, UsageError
+from dae_tui.runs.layout import (
+    BEST_WEIGHTS,
+    CONFIG,
+    CONTROL,
+    LOCK,
+    META,
+    METRICS,
+    STATUS,
+    Request,
+    State,
+    read_json,
+    write_json,
+)
+
+# Another machine's lock may not be visible here; its heartbeat then decides.
+SILENT_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run's folder. Every property reads the disk anew and survives missing files."""
+
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        return self.folder.name
+
+    @property
+    def weights(self) -> Path:
+        return self.folder / BEST_WEIGHTS
+
+    def config(self) -> dict[str, Any]:
+        return read_json(self.folder / CONFIG) or {}
+
+    def meta(self) -> dict[str, Any]:
+        return read_json(self.folder / META) or {}
+
+    def status(self) -> dict[str, Any]:
+        """The last status with `state` as it is now: `crashed` where the process is gone."""
+        status = read_json(self.folder / STATUS) or {}
+        try:
+            state = State(status.get("state", ""))
+        except ValueError:
+            state = State.CRASHED
+            status["reason"] = "its status.json is missing or broken"
+        if state.alive and not self._process_lives(status):
+            state = State.CRASHED
+            status["reason"] = "its process is gone"
+        return status | {"state": str(state)}
+
+    def state(self) -> State:
+        return State(self.status()["state"])
+
+    def ask(self, request: Request) -> None:
+        """Ask the training for something. Raises RunError where no process would hear it."""
+        state = self.state()
+        if not state.alive:
+            raise RunError(f"the run {self.name} is {state}: there is nothing to {request}")
+        try:
+            write_json(self.folder / CONTROL, {"request": str(request), "time": time.time()})
+        except OSError as failure:
+            raise RunError(
+                f"the run {self.name} cannot be asked to {request}: {failure.strerror}"
+            ) from failure
+
+    def delete(self) -> None:
+        """Remove the folder. Raises RunError for a run that is alive."""
+        if self.state().alive:
+            raise RunError(
+                f"the run {self.name} is being trained", f"stop it first: dae runs stop {self.name}"
+            )
+        try:
+            shutil.rmtree(self.folder)
+        except OSError as failure:
+            raise RunError(f"{self.folder} cannot be removed: {failure.strerror}") from failure
+
+    def _process_lives(self, status: dict[str, Any]) -> bool:
+        if status.get("host") not in (None, socket.gethostname()):
+            heartbeat = status.get("heartbeat")
+            return isinstance(heartbeat, int | float) and time.time() - heartbeat < SILENT_SECONDS
+        try:
+            lock = os.open(self.folder / LOCK, os.O_RDONLY)
+        except OSError:
+            return False
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            return False
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(lock)
+
+
+class MetricsFollower:
+    """Reads the lines that were added to a run's metrics since it last looked.
+
+    Only whole lines are taken. A file that was replaced or cut is read from its start again, and
+    `restarted` is then True until the next look.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self._path = run.folder / METRICS
+        self._offset = 0
+        self._inode: int | None = None
+        self.restarted = False
+
+    def read(self) -> list[dict[str, Any]]:
+        """The new events, oldest first; lines that are not JSON objects are left out."""
+        self.restarted = False
+        try:
+            with self._path.open("rb") as file:
+                found = os.fstat(file.fileno())
+                if found.st_size < self._offset or self._inode not in (None, found.st_ino):
+                    self._offset = 0
+                    self.restarted = True
+                self._inode = found.st_ino
+                file.seek(self._offset)
+                added = file.read()
+        except OSError:
+            return []
+        whole = added[: added.rfind(b"\n") + 1]
+        self._offset += len(whole)
+        return [event for line in whole.splitlines() if (event := _event(line)) is not None]
+
+
+def list_runs(runs_dir: Path) -> list[Run]:
+    """The runs in a folder, oldest first. A folder without a config or status is not a run."""
+    try:
+        folders = sorted(entry for entry in runs_dir.iterdir() if entry.is_dir())
+    except OSError:
+        return []
+    return [Run(folder) for folder in folders if _is_run(folder)]
+
+
+def find_run(text: str, runs_dir: Path) -> Run:
+    """The run that `text` means: a folder, a name, `latest`, or a part that only one name has.
+
+    Raises RunError where there is none, UsageError where there are several.
+    """
+    if text != "latest" and _is_run(Path(text)):
+        return Run(Path(text).resolve())
+    runs = list_runs(runs_dir)
+    if text == "latest" and runs:
+        return runs[-1]
+    found = [run for run in runs if run.name == text] or [run for run in runs if text in run.name]
+    if len(found) > 1:
+        names = ", ".join(run.name for run in found[:4])
+        raise UsageError(f"'{text}' means {len(found)} runs: {names}", "give more of the name")
+    if not found:
+        raise RunError(
+            f"there is no run '{text}' in {runs_dir}",
+            "see dae runs list; --runs-dir or DAE_RUNS chooses another folder",
+        )
+    return found[0]
+
+
+def last_events(run: Run) -> dict[str, dict[str, Any]]:
+    """The newest event of each kind."""
+    return {str(event.get("event")): event for event in MetricsFollower(run).read()}
+
+
+def _is_run(folder: Path) -> bool:
+    return (folder / STATUS).exists() or (folder / CONFIG).exists()
+
+
+def _event(line: bytes) -> dict[str, Any] | None:
+    try:
+        event = json.loads(line)
+    except ValueError:
+        return None
+    return event if isinstance(event, dict) else None

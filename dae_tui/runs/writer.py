@@ -1,0 +1,159 @@
+"""The writing side of a run, held by the training process alone."""
+
+import fcntl
+import io
+import json
+import os
+import socket
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dae_tui.atomic import write_whole
+from dae_tui.errors import RunError
+from dae_tui.runs.layout import (
+    CONFIG,
+    CONTROL,
+    HEARTBEAT_SECONDS,
+    LOCK,
+    LOG,
+    META,
+    METRICS,
+    METRICS_VERSION,
+    SAMPLES,
+    STATUS,
+    Request,
+    State,
+    read_json,
+    write_json,
+)
+
+LOCK_PATIENCE_SECONDS = 2.0
+
+
+class RunWriter:
+    """Writes a run's folder; the lock is held from construction until `close`.
+
+    Use as a context manager. Raises RunError where the folder cannot be made or written, or where
+    another process holds it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        try:
+            (folder / SAMPLES).mkdir(parents=True, exist_ok=True)
+            for kind in ("best", "last"):
+                (folder / "checkpoints" / kind).mkdir(parents=True, exist_ok=True)
+            self._lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+            self._take_lock()
+            self._metrics = os.open(folder / METRICS, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
+            self._log = (folder / LOG).open("a", buffering=1, encoding="utf-8")
+        except OSError as failure:
+            raise RunError(
+                f"the run folder {folder} cannot be written: {failure.strerror}",
+                "choose another folder with --runs-dir or DAE_RUNS",
+            ) from failure
+        self._status: dict[str, Any] = {}
+        self._written = 0.0
+        self._end_partial_line()
+        with suppress(FileNotFoundError):
+            (folder / CONTROL).unlink()  # What was asked of an earlier process is over.
+
+    def __enter__(self) -> "RunWriter":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the folder; a state that still says running now reads as crashed."""
+        self._log.close()
+        os.close(self._metrics)
+        os.close(self._lock)
+
+    def describe(self, config: Mapping[str, Any], meta: Mapping[str, Any]) -> None:
+        """Write what was asked for and under what circumstances."""
+        write_json(self.folder / CONFIG, dict(config))
+        write_json(self.folder / META, dict(meta))
+
+    def status(self, state: State, reason: str = "", **figures: Any) -> None:
+        """Say at once what the run is doing; figures stay until they are given again."""
+        self._status |= {
+            "pid": os.getpid(),
+            "host": socket.gethostname(),
+            "state": str(state),
+            "reason": reason,
+            **figures,
+        }
+        self._write_status()
+
+    def heartbeat(self, **figures: Any) -> None:
+        """Note newer figures, and write them when the last ones on disk are a second old."""
+        self._status |= figures
+        if time.monotonic() - self._written >= HEARTBEAT_SECONDS:
+            self._write_status()
+
+    def record(self, event: Mapping[str, Any]) -> None:
+        """Append one line to the metrics, with a single write: readers see whole lines."""
+        line = json.dumps({"v": METRICS_VERSION, "time": round(time.time(), 3), **event})
+        remaining = memoryview(f"{line}\n".encode())
+        while remaining:  # A full disk can take half a line; the next write then fails.
+            remaining = remaining[os.write(self._metrics, remaining) :]
+
+    def log(self, message: str) -> None:
+        self._log.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {message}\n")
+
+    def sample(self, step: int, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Keep the views of a few digits after `step` steps."""
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
+        write_whole(self.folder / SAMPLES / f"{step:08d}.npz", buffer.getvalue())
+
+    def checkpoint(self, kind: str, files: Mapping[str, bytes]) -> None:
+        """Replace the files of the checkpoint `last` or `best`, each whole."""
+        for name, content in files.items():
+            write_whole(self.folder / "checkpoints" / kind / name, content)
+
+    def request(self) -> Request | None:
+        """What others last asked of this run."""
+        asked = read_json(self.folder / CONTROL)
+        try:
+            return Request((asked or {}).get("request", ""))
+        except ValueError:
+            return None
+
+    def _write_status(self) -> None:
+        self._written = time.monotonic()
+        write_json(self.folder / STATUS, self._status | {"heartbeat": round(time.time(), 3)})
+
+    def _take_lock(self) -> None:
+        # A reader that looks whether the lock is free holds it for a moment itself.
+        deadline = time.monotonic() + LOCK_PATIENCE_SECONDS
+        while True:
+            try:
+                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise RunError(
+                        f"the run {self.folder.name} is being trained by another process",
+                        f"stop it with: dae runs stop {self.folder.name}",
+                    ) from None
+                time.sleep(0.02)
+
+    def _end_partial_line(self) -> None:
+        """A process that was killed while it wrote may have left half a line: close it off."""
+        size = os.fstat(self._metrics).st_size
+        if size and os.pread(self._metrics, 1, size - 1) != b"\n":
+            os.write(self._metrics, b"\n")
