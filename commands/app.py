@@ -82,35 +82,33 @@ def run(arguments: Sequence[str]) -> int:
         return int(result or ExitCode.OK)
     except typer.Exit as leaving:
         return int(leaving.exit_code)
-    except (typer.Abort, KeyboardInterrupt):
-        return _report("interrupted", "", ExitCode.INTERRUPTED)
-    except typer.TyperException as mistake:
-        return _report_usage(mistake)
-    except DaeError as failure:
-        _debug()
-        return _report(failure.message, failure.hint, failure.exit_code)
-    except BrokenPipeError:
-        # Whoever read our output has gone, as `head` does: that is no failure. The interpreter
-        # must not find the closed pipe again when it flushes on leaving.
+    except (SystemExit, BrokenPipeError):
+        # Whoever read our output has gone, as `head` does: that is no failure. Typer and Rich
+        # turn it into SystemExit, which nothing else raises here. The interpreter must not find
+        # the closed pipe again when it flushes on leaving.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.OK
-    except OSError as failure:
-        _debug()
+    except typer.TyperException as mistake:
+        return _report_usage(mistake)
+    except (typer.Abort, KeyboardInterrupt):
+        return _report("interrupted", "", ExitCode.INTERRUPTED)
+    except Exception as failure:
+        if os.environ.get("DAE_DEBUG") == "1":
+            raise
+        return _report_failure(failure)
+
+
+def _report_failure(failure: Exception) -> int:
+    if isinstance(failure, DaeError):
+        return _report(failure.message, failure.hint, failure.exit_code)
+    if isinstance(failure, OSError):
         where = f": {failure.filename}" if failure.filename else ""
         hint = "free some space and start again" if failure.errno == errno.ENOSPC else ""
         return _report(f"{(failure.strerror or str(failure)).lower()}{where}", hint)
-    except Exception as failure:
-        _debug()
-        return _report(
-            f"unexpected {type(failure).__name__}: {failure}",
-            "this is a fault of dae; DAE_DEBUG=1 shows where it happened",
-        )
-
-
-def _debug() -> None:
-    """With DAE_DEBUG=1 let the error through, with its traceback."""
-    if os.environ.get("DAE_DEBUG") == "1":
-        raise  # noqa: PLE0704 - re-raises the error that `run` is handling
+    return _report(
+        f"unexpected {type(failure).__name__}: {failure}",
+        "this is a fault of dae; DAE_DEBUG=1 shows where it happened",
+    )
 
 
 def _report(message: str, hint: str, code: int = ExitCode.FAILURE) -> int:

@@ -85,7 +85,7 @@ def quality(
     noise is drawn from a fixed seed, so the same command gives the same figures.
     """
     if json + csv + markdown > 1:
-        raise UsageError("only one of --json, --csv and --markdown can be printed")
+        raise UsageError("only one of --json, --csv and --markdown can be printed", "choose one")
     if precision not in ("fp32", "bf16"):
         raise UsageError(f"there is no precision '{precision}'", "use fp32 or bf16")
     specs = [parse_noise(text) for text in noise or []]

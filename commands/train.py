@@ -160,11 +160,14 @@ def _resumed(
 
 
 def _command(config: TrainingConfig, classifier: str | None) -> str:
-    """The shortest command line that trains the same weights, for cards and other people."""
+    """A command line that trains the same weights, for cards and other people."""
     default = default_config(config.network)
-    words = ["dae", "train", config.network]
+    words = ["dae", "train", config.network, "--data", config.data]
+    if not config.classifies:
+        words += ["--noise", config.noise]
+    said = ("network", "data", "noise", "data_dir", "device")
     for key, value in config.as_json().items():
-        if key in ("network", "data_dir", "device") or value == getattr(default, key):
+        if key in said or value == getattr(default, key):
             continue
         if key == "settings":
             words += ["--widths", ",".join(map(str, value["widths"]))]

@@ -101,7 +101,7 @@ def _card(path: Path, name: str, metadata: dict[str, Any]) -> str:
 
 def _headline(metadata: dict[str, Any]) -> dict[str, Any]:
     """The figures of the view that the weights are for."""
-    rows = (metadata.get("figures") or {}).get("rows") or [{}]
+    rows: list[dict[str, Any]] = (metadata.get("figures") or {}).get("rows") or [{}]
     return rows[0] if metadata["loss"] == "cross-entropy" else rows[-1]
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 def write_whole(path: Path, content: bytes) -> None:
     """Replace a file so that a reader, or a crash at any moment, finds the old or the new whole.
 
-    Raises OSError, and leaves no partial file behind, where it cannot be written.
+    Raises OSError that names the file, and leaves no partial one, where it cannot be written.
     """
     beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -17,7 +17,9 @@ def write_whole(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         beside.replace(path)
-    except BaseException:
+    except BaseException as failure:
+        if isinstance(failure, OSError):
+            failure.filename = str(path)
         with suppress(OSError):
             beside.unlink()
         raise

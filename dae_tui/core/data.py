@@ -8,7 +8,7 @@ import contextlib
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -115,27 +115,28 @@ def _torchvision(name: str, split: Split, data_dir: Path) -> ImageSet:
     from torchvision import datasets
 
     train = split == "train"
-    data_set, options = {
+    sources: dict[str, tuple[Any, dict[str, Any]]] = {
         "mnist": (datasets.MNIST, {"train": train}),
         "fashion-mnist": (datasets.FashionMNIST, {"train": train}),
         "kmnist": (datasets.KMNIST, {"train": train}),
         "qmnist": (datasets.QMNIST, {"what": "train" if train else "test10k"}),
         "emnist": (datasets.EMNIST, {"train": train, "split": "balanced"}),
-    }[name]
+    }
+    data_set, options = sources[name]
     folder = data_dir / data_set.__name__ / "raw"
     hint = (
         f"use --data digits, which needs no download, or put the files of {name} into {folder} "
         "(--data-dir or DAE_DATA chooses another folder)"
     )
     try:
-        found = _open(data_set, data_dir, options, download=False)
+        found = data_set(root=data_dir, **options)
     except RuntimeError as missing:
         if "not found" not in str(missing):
             raise DataError(f"{name} in {folder} cannot be read: {missing}", hint) from missing
         try:
             # torchvision reports its download on stdout, which is for results alone.
             with contextlib.redirect_stdout(sys.stderr):
-                found = _open(data_set, data_dir, options, download=True)
+                found = data_set(root=data_dir, download=True, **options)
         except (OSError, RuntimeError) as failure:
             raise DataError(
                 f"{name} is not in {folder} and could not be downloaded: {failure}", hint
@@ -148,7 +149,3 @@ def _torchvision(name: str, split: Split, data_dir: Path) -> ImageSet:
     if labels.ndim == 2:
         labels = labels[:, 0]  # QMNIST keeps the writer and more beside the class.
     return ImageSet(name, images[:, None].contiguous(), labels, len(found.classes))
-
-
-def _open(data_set: type, data_dir: Path, options: dict[str, object], download: bool):  # type: ignore[no-untyped-def]
-    return data_set(root=str(data_dir), download=download, **options)

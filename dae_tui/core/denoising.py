@@ -23,7 +23,7 @@ def denoise_batch(network: nn.Module, noisy: Tensor, precision: str = "fp32") ->
 
     A network of one channel takes each channel of a colour image alone.
     """
-    channels = network.settings.channels  # type: ignore[union-attr]
+    channels: int = network.settings.channels  # type: ignore[union-attr, assignment]
     planes = noisy.reshape(-1, channels, *noisy.shape[-2:])
     with torch.autocast(noisy.device.type, torch.bfloat16, enabled=precision == "bf16"):
         denoised: Tensor = network(planes.contiguous(memory_format=torch.channels_last))
@@ -56,6 +56,6 @@ def check_fits(weights: Weights, channels: int, height: int, width: int) -> None
     fixed = settings.get("height", height), settings.get("width", width)
     if fixed != (height, width):
         raise WeightsError(
-            f"{weights.name} takes images of {fixed[0]}×{fixed[1]} only, these are {height}×{width}",
+            f"{weights.name} takes images of {fixed[0]}×{fixed[1]}, these are {height}×{width}",
             "a convolutional network takes any size: choose other --weights",
         )

@@ -17,7 +17,7 @@ EMBEDDED = Path(__file__).with_name("digits.npz")
 
 
 def main() -> None:
-    from sklearn.datasets import load_digits  # type: ignore[import-not-found]
+    from sklearn.datasets import load_digits
 
     digits = load_digits()
     arrays = {

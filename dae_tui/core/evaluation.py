@@ -83,11 +83,14 @@ class _Tally:
     def row(self, data: ImageSet, judged: bool, view: str, noise: str, method: str | None) -> Row:
         total = len(data)
         measurable = min(data.images.shape[-2:]) >= SSIM_WINDOW
+        accuracy, low, high = _accuracy(self.correct, total, judged)
         return Row(
             view,
             method,
             noise,
-            *(_accuracy(self.correct, total) if judged else (None, None, None)),
+            accuracy,
+            low,
+            high,
             self.decibels / total,
             self.similarity / total if measurable else None,
             total / self.seconds if self.seconds else None,
@@ -130,8 +133,8 @@ def evaluate(
     correct = sum(
         _correct(judge, unit(data.images[part]), data, part) for part in batches(len(data))
     )
-    accuracy = (None, None, None) if judge is None else _accuracy(correct, len(data))
-    rows = [Row("original", None, None, *accuracy, None, 1.0, None)]
+    accuracy, low, high = _accuracy(correct, len(data), judge is not None)
+    rows = [Row("original", None, None, accuracy, low, high, None, 1.0, None)]
     for index, noise in enumerate(noises):
         noisy_tally, tallies = _Tally(), [_Tally() for _ in methods]
         generator = torch.Generator().manual_seed(seed)
@@ -242,6 +245,11 @@ def _correct(judge: nn.Module | None, images: Tensor, data: ImageSet, part: slic
     return int((logits.argmax(1) == data.labels[part]).sum().item())
 
 
-def _accuracy(correct: int, total: int) -> tuple[float, float, float]:
+def _accuracy(
+    correct: int, total: int, judged: bool
+) -> tuple[float, float, float] | tuple[None, None, None]:
+    """The accuracy and its interval in percent, where anyone judged."""
+    if not judged:
+        return None, None, None
     low, high = wilson_interval(correct, total)
     return 100 * correct / total, 100 * low, 100 * high

@@ -70,12 +70,12 @@ def _read(path: Path) -> NDArray[np.uint8]:
 
 
 def _labels(paths: list[Path], root: Path) -> tuple[Tensor | None, int]:
-    names = [path.parent.relative_to(root).parts[:1] for path in paths]
-    if () in names:
+    below = [path.relative_to(root) for path in paths]
+    if any(len(path.parts) == 1 for path in below):
         return None, 0
     # From the folder, not the paths: a class without a test image keeps its number.
-    classes = sorted((entry.name,) for entry in root.iterdir() if entry.is_dir())
-    return torch.tensor([classes.index(name) for name in names]), len(classes)
+    classes = sorted(entry.name for entry in root.iterdir() if entry.is_dir())
+    return torch.tensor([classes.index(path.parts[0]) for path in below]), len(classes)
 
 
 def _patches(image: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:

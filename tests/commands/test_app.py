@@ -1,0 +1,109 @@
+"""The command line as a whole: quick, one line and a code for every error."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from commands.app import SUBCOMMANDS, run
+from dae_tui import __version__
+
+# None of these may be imported to show help: each costs more than the whole command may.
+HEAVY = ("torch", "torchvision", "textual", "matplotlib", "skimage", "scipy", "numpy", "PIL")
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["train", "--nonsense"]])
+def test_help_and_mistakes_import_nothing_heavy(arguments: list[str]) -> None:
+    program = (
+        "import sys; from commands.app import run; run(sys.argv[1:]);"
+        f"print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=True
+    )
+    loaded = done.stderr.splitlines()[-1]
+    allowed = "['numpy']" if arguments[0] == "train" else "[]"
+    assert loaded in ("[]", allowed)
+
+
+@pytest.mark.parametrize("name", SUBCOMMANDS)
+def test_every_subcommand_explains_itself_without_torch(name: str) -> None:
+    program = (
+        "import sys; from commands.app import run; code = run(sys.argv[1:]);"
+        "sys.exit(code or 'torch' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, name, "--help"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Usage: dae " + name in done.stdout
+
+
+def test_python_dash_m_is_the_same_command() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "dae_tui", "--version"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == f"dae {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["nothing"], "no such command 'nothing'"),
+        (["train", "--epochs", "many"], "invalid value for '--epochs'"),
+        (["denoise", "x.npy"], "missing option '--output' / '-o'"),
+        (["train", "vae"], "there is no network 'vae'"),
+        (["train", "--noise", "fog:1"], "there is no noise 'fog'"),
+        (["train", "--noise", "gaussian:-1"], "the sigma -1"),
+        (["train", "--data", "imagenet"], "there is no data set 'imagenet'"),
+        (["train", "--epochs", "0"], "the epochs is 0"),
+        (["train", "classifier", "--noise", "gaussian:0.5"], "trained on clean images"),
+        (["train", "--widths", "big"], "cannot read the widths 'big'"),
+        (["benchmark", "quality", "--noise", "gaussian:-1"], "the sigma -1"),
+        (["benchmark", "quality", "--json", "--csv"], "only one of"),
+        (["train", "--device", "tpu", "--data", "digits"], "there is no device 'tpu'"),
+    ],
+)
+def test_a_usage_error_is_one_line_and_a_hint(
+    arguments: list[str], says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(arguments) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    error, hint = captured.err.splitlines()
+    assert error.startswith("error: ")
+    assert says in error
+    assert hint.startswith("hint: ")
+
+
+def test_no_arguments_show_the_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([]) == 2
+    assert "train" in capsys.readouterr().out
+
+
+def test_an_unexpected_fault_is_said_in_one_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dae_tui.core.cards.published", lambda: 1 / 0)
+    monkeypatch.setattr("commands.weights.published", lambda: 1 / 0)
+    assert run(["weights", "list"]) == 1
+    assert "ZeroDivisionError" in capsys.readouterr().err
+    monkeypatch.setenv("DAE_DEBUG", "1")
+    with pytest.raises(ZeroDivisionError):
+        run(["weights", "list"])
+
+
+@pytest.mark.parametrize("arguments", [["weights", "list"], ["weights", "list", "--json"]])
+def test_a_reader_that_goes_away_is_no_error(arguments: list[str]) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [sys.executable, "-m", "dae_tui", *arguments],
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (0, "")

@@ -1,0 +1,207 @@
+"""`dae denoise`: the same files without the noise, and nothing lost."""
+
+import json
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from command_line import Dae
+from numpy.typing import NDArray
+from PIL import Image
+from safetensors.numpy import save_file
+from torchvision.datasets.mnist import read_sn3_pascalvincent_tensor
+
+from dae_tui.core.cards import METADATA_KEY, published
+from dae_tui.core.data import load, unit
+from dae_tui.core.image_files import encode, read_images
+
+
+@pytest.fixture(scope="module")
+def noisy() -> NDArray[np.float32]:
+    digits = unit(load("digits", "test", Path()).images[:6])
+    noise = 0.5 * torch.randn(digits.shape, generator=torch.Generator().manual_seed(0))
+    array: NDArray[np.float32] = (digits + noise).clamp(0, 1)[:, 0].numpy()
+    return array
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.uint8, np.uint16])
+def test_a_stack_comes_back_as_what_it_was(
+    dae: Dae, tmp_path: Path, noisy: NDArray[np.float32], dtype: type
+) -> None:
+    scale = 1 if np.issubdtype(dtype, np.floating) else np.iinfo(dtype).max
+    np.save(tmp_path / "noisy.npy", (noisy * scale).astype(dtype))
+    assert dae("denoise", tmp_path / "noisy.npy", "-o", tmp_path / "out.npy").code == 0
+    out = np.load(tmp_path / "out.npy")
+    assert (out.shape, out.dtype) == (noisy.shape, np.dtype(dtype))
+    clean = unit(load("digits", "test", Path()).images[:6])[:, 0].numpy()
+    assert np.mean((out / scale - clean) ** 2) < 0.5 * np.mean((noisy - clean) ** 2)
+
+
+def test_idx_and_png_come_back_as_what_they_were(
+    dae: Dae, tmp_path: Path, noisy: NDArray[np.float32]
+) -> None:
+    (tmp_path / "in" / "sub").mkdir(parents=True)
+    stored = (noisy * 255).astype(np.uint8)
+    np.save(tmp_path / "stack.npy", stored)
+    as_idx = read_images(tmp_path / "stack.npy")
+    idx = encode(
+        type(as_idx)(as_idx.path, "idx", as_idx.images, as_idx.shape, as_idx.dtype), as_idx.images
+    )
+    (tmp_path / "in" / "t10k-images-idx3-ubyte").write_bytes(idx)
+    Image.fromarray(stored[0]).save(tmp_path / "in" / "sub" / "digit.png")
+    Image.fromarray(np.stack([stored[1]] * 3, axis=-1)).save(tmp_path / "in" / "colour.png")
+    (tmp_path / "in" / "notes.txt").write_text("not an image")
+    outcome = dae("denoise", tmp_path / "in", "-o", tmp_path / "out", "--json")
+    assert outcome.code == 0
+    assert len(outcome.out.splitlines()) == 3
+    read = read_sn3_pascalvincent_tensor(str(tmp_path / "out" / "t10k-images-idx3-ubyte"))
+    assert tuple(read.shape) == (6, 28, 28)
+    with Image.open(tmp_path / "out" / "sub" / "digit.png") as image:
+        assert (image.mode, image.size) == ("L", (28, 28))
+        assert abs(np.asarray(image).astype(int) - read[0].numpy().astype(int)).max() <= 1
+    with Image.open(tmp_path / "out" / "colour.png") as image:
+        assert image.mode == "RGB"
+    assert not (tmp_path / "out" / "notes.txt").exists()
+
+
+def test_any_size_is_denoised(dae: Dae, tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    np.save(tmp_path / "odd.npy", random.random((2, 33, 47), dtype=np.float32))
+    assert dae("denoise", tmp_path / "odd.npy", "-o", tmp_path / "out.npy").code == 0
+    assert np.load(tmp_path / "out.npy").shape == (2, 33, 47)
+
+
+def test_a_network_of_one_size_says_which(dae: Dae, tmp_path: Path) -> None:
+    np.save(tmp_path / "odd.npy", np.zeros((1, 33, 47), np.float32))
+    outcome = dae(
+        "denoise", tmp_path / "odd.npy", "-o", tmp_path / "out.npy", "--weights", "mnist-dense"
+    )
+    assert outcome.code == 3
+    assert "28×28" in outcome.err
+
+
+def test_one_bad_file_does_not_stop_the_rest(
+    dae: Dae, tmp_path: Path, noisy: NDArray[np.float32]
+) -> None:
+    np.save(tmp_path / "good.npy", noisy)
+    (tmp_path / "empty.npy").touch()
+    (tmp_path / "text.png").write_text("hello")
+    outcome = dae(
+        *("denoise", tmp_path / "empty.npy", tmp_path / "text.png", tmp_path / "good.npy"),
+        *("-o", tmp_path / "out"),
+    )
+    assert outcome.code == 1
+    assert outcome.err.count("error: ") == 2
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["good.npy"]
+
+
+def test_nothing_is_overwritten_unasked(
+    dae: Dae, tmp_path: Path, noisy: NDArray[np.float32]
+) -> None:
+    source, target = tmp_path / "noisy.npy", tmp_path / "out.npy"
+    np.save(source, noisy)
+    target.write_text("precious")
+    assert dae("denoise", source, "-o", target).code == 2
+    assert target.read_text() == "precious"
+    assert dae("denoise", source, "-o", target, "--overwrite").code == 0
+    assert np.load(target).shape == noisy.shape
+    assert dae("denoise", source, "-o", source, "--overwrite").code == 2
+    assert dae("denoise", source, "-o", tmp_path, "--overwrite").code == 2
+    assert (np.load(source) == noisy).all()
+
+
+def test_two_inputs_of_one_name_are_refused(dae: Dae, tmp_path: Path) -> None:
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        np.save(tmp_path / folder / "same.npy", np.zeros((1, 28, 28), np.float32))
+    outcome = dae("denoise", tmp_path / "a", tmp_path / "b", "-o", tmp_path / "out")
+    assert outcome.code == 2
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_missing_file_is_a_usage_error(dae: Dae, tmp_path: Path) -> None:
+    outcome = dae("denoise", tmp_path / "none.npy", "-o", tmp_path / "out.npy")
+    assert outcome.code == 2
+    assert "none.npy" in outcome.err
+
+
+class _Boom:
+    """Unpickling this would leave a file behind."""
+
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return Path.touch, (self.mark,)  # type: ignore[return-value]
+
+
+def _unusable_weights(folder: Path) -> list[Path]:
+    whole = published()["mnist-autoencoder"].read_bytes()
+    files = {
+        "empty": b"",
+        "text": b"these are no weights",
+        "truncated": whole[: len(whole) // 2],
+        "pickle": pickle.dumps(_Boom(folder / "mark")),
+        "header": (2**62).to_bytes(8, "little") + whole[8:],
+    }
+    for name, content in files.items():
+        (folder / f"{name}.safetensors").write_bytes(content)
+    torch.save({"weights": torch.zeros(3)}, folder / "torch.safetensors")
+    tensor = {"x": np.zeros(3, np.float32)}
+    save_file(tensor, folder / "plain.safetensors")
+    for name, metadata in {
+        "unknown": {"network": "vae", "settings": {}},
+        "misfit": {"network": "autoencoder", "settings": {"channels": 1, "widths": [4, 8]}},
+        "huge": {"network": "autoencoder", "settings": {"channels": 1, "widths": [10**6, 10**6]}},
+        "wrong-type": {"network": "autoencoder", "settings": {"channels": "x", "widths": 3}},
+        "list": ["network"],
+    }.items():
+        save_file(
+            tensor, folder / f"{name}.safetensors", metadata={METADATA_KEY: json.dumps(metadata)}
+        )
+    return sorted(folder.glob("*.safetensors"))
+
+
+def test_weights_that_cannot_be_used_say_so_and_run_nothing(dae: Dae, tmp_path: Path) -> None:
+    np.save(tmp_path / "noisy.npy", np.zeros((1, 28, 28), np.float32))
+    found = _unusable_weights(tmp_path)
+    assert len(found) == 12
+    for path in [*found, tmp_path / "missing.safetensors"]:
+        outcome = dae(
+            "denoise", tmp_path / "noisy.npy", "-o", tmp_path / "out.npy", "--weights", path
+        )
+        assert outcome.code == 3, (path, outcome.err)
+        error, hint = outcome.err.splitlines()
+        assert error.startswith("error: "), path
+        assert hint.startswith("hint: "), path
+        assert not (tmp_path / "out.npy").exists()
+    assert not (tmp_path / "mark").exists()
+
+
+def test_a_classifier_does_not_denoise(dae: Dae, tmp_path: Path) -> None:
+    np.save(tmp_path / "noisy.npy", np.zeros((1, 28, 28), np.float32))
+    outcome = dae(
+        *("denoise", tmp_path / "noisy.npy", "-o", tmp_path / "out.npy"),
+        *("--weights", "mnist-classifier"),
+    )
+    assert outcome.code == 3
+    assert "to classify" in outcome.err
+
+
+def test_a_full_disk_leaves_no_partial_output(
+    dae: Dae, tmp_path: Path, noisy: NDArray[np.float32], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import errno
+    import os
+
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    np.save(tmp_path / "noisy.npy", noisy)
+    monkeypatch.setattr(os, "fsync", full)
+    outcome = dae("denoise", tmp_path / "noisy.npy", "-o", tmp_path / "out" / "out.npy")
+    assert outcome.code == 1
+    assert "No space left on device" in outcome.err
+    assert list((tmp_path / "out").iterdir()) == []

@@ -1,0 +1,73 @@
+"""`dae runs`: what is shown of runs, by their folders alone."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from command_line import Dae
+
+from dae_tui.runs.layout import STATUS, write_json
+
+
+@pytest.fixture
+def finished(tmp_path: Path) -> Path:
+    folder = tmp_path / "runs" / "20260101-000000-tiny-abcd"
+    folder.mkdir(parents=True)
+    write_json(folder / "config.json", {"network": "autoencoder", "data": "digits", "epochs": 2})
+    write_json(
+        folder / STATUS,
+        {"state": "finished", "epoch": 2, "val_loss": 0.01, "test_accuracy": 96.5, "heartbeat": 0},
+    )
+    return folder
+
+
+def test_no_runs_say_how_to_start_one(dae: Dae) -> None:
+    outcome = dae("runs", "list")
+    assert (outcome.code, outcome.out) == (0, "")
+    assert "dae train" in outcome.err
+    assert json.loads(dae("runs", "list", "--json").out)["runs"] == []
+
+
+def test_list_shows_state_and_figures(dae: Dae, finished: Path) -> None:
+    outcome = dae("runs", "list")
+    for word in (finished.name, "finished", "2/2", "0.01000", "96.50"):
+        assert word in outcome.out
+    (listed,) = json.loads(dae("runs", "list", "--json").out)["runs"]
+    assert listed["state"] == "finished"
+    assert listed["accuracy"] == 96.5
+
+
+def test_broken_runs_are_listed_and_not_fatal(dae: Dae, finished: Path) -> None:
+    (finished / STATUS).write_text("{ half")
+    assert json.loads(dae("runs", "list", "--json").out)["runs"][0]["state"] == "crashed"
+    assert dae("runs", "list").code == 0
+    assert dae("runs", "show", "tiny").code == 0
+
+
+def test_show_and_path_find_a_run_by_a_part_of_its_name(dae: Dae, finished: Path) -> None:
+    assert "96.50 %" in dae("runs", "show", "tiny").out
+    assert json.loads(dae("runs", "show", "latest", "--json").out)["config"]["epochs"] == 2
+    assert dae("runs", "path", "abcd").out == f"{finished.resolve()}\n"
+
+
+def test_an_unknown_run_is_unusable(dae: Dae) -> None:
+    for command in ("show", "stop", "pause", "resume", "delete", "path"):
+        outcome = dae("runs", command, "nothing")
+        assert outcome.code == 3
+        assert "dae runs list" in outcome.err
+
+
+def test_what_has_ended_cannot_be_steered(dae: Dae, finished: Path) -> None:
+    for command in ("stop", "pause", "resume"):
+        assert dae("runs", command, "tiny").code == 3
+
+
+def test_deleting_wants_a_yes(finished: Path) -> None:
+    command = [sys.executable, "-m", "dae_tui", "runs", "delete", str(finished)]
+    refused = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    assert refused.returncode == 2
+    assert finished.exists()
+    assert subprocess.run([*command, "--yes"], check=False).returncode == 0
+    assert not finished.exists()

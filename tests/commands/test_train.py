@@ -1,0 +1,322 @@
+"""`dae train` as people and scripts meet it: results, JSON, signals, resuming, detaching."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from command_line import Dae
+from safetensors.numpy import load_file
+
+from dae_tui.runs.layout import State
+from dae_tui.runs.reader import MetricsFollower, Run, list_runs
+
+# Small enough for seconds: 1 260 digits, a network of four and eight channels.
+SHORT = ["--data", "digits", "--widths", "4,8", "--epochs", "2", "--device", "cpu"]
+ROW_KEYS = {
+    "view",
+    "method",
+    "noise",
+    "accuracy",
+    "accuracy_low",
+    "accuracy_high",
+    "psnr",
+    "ssim",
+    "images_per_second",
+}
+
+
+def start(tmp_path: Path, *arguments: str) -> subprocess.Popen[str]:
+    """`dae train ARGUMENTS --json` as a process of its own, its runs under `tmp_path`."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "dae_tui", "train", *arguments, "--json"],
+        env=os.environ | {"DAE_RUNS": str(tmp_path / "runs")},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def read_until(process: subprocess.Popen[str], **wanted: Any) -> dict[str, Any]:
+    """The first event with the wanted fields."""
+    assert process.stdout is not None
+    for line in process.stdout:
+        event: dict[str, Any] = json.loads(line)
+        if wanted.items() <= event.items():
+            return event
+    raise AssertionError(process.stderr.read() if process.stderr else "")
+
+
+def only_run(tmp_path: Path) -> Run:
+    (run,) = list_runs(tmp_path / "runs")
+    return run
+
+
+def wait_for(run: Run, *states: State) -> None:
+    deadline = time.monotonic() + 60
+    while run.state() not in states:
+        assert time.monotonic() < deadline, run.status()
+        time.sleep(0.05)
+
+
+def test_json_is_an_event_a_line_and_ends_with_the_table(dae: Dae) -> None:
+    outcome = dae("train", *SHORT, "--json")
+    assert outcome.code == 0
+    events = [json.loads(line) for line in outcome.out.splitlines()]
+    assert events[0]["event"] == "started"
+    done = events[-1]
+    assert done["event"] == "done"
+    assert Path(done["run"]).is_dir()
+    assert Path(done["weights"]).is_file()
+    assert done["seconds"] > 0
+    protocol = done["benchmark"]["protocol"]
+    assert protocol["data"] == "digits"
+    assert protocol["images"] == 397
+    assert protocol["noise"] == "gaussian:0.5"
+    assert protocol["clip"] is True
+    rows = done["benchmark"]["rows"]
+    assert [row["view"] for row in rows] == ["original", "noisy", "denoised"]
+    assert all(set(row) == ROW_KEYS for row in rows)
+    assert rows[0]["accuracy"] > 95
+    assert rows[2]["psnr"] > rows[1]["psnr"]
+    assert rows[1]["accuracy_low"] < rows[1]["accuracy"] < rows[1]["accuracy_high"]
+
+
+def test_a_person_sees_digits_the_table_and_the_weights(dae: Dae) -> None:
+    outcome = dae("train", *SHORT)
+    assert outcome.code == 0
+    for word in ("original", "noisy", "denoised", "accuracy %", "reads", "run", "weights"):
+        assert word in outcome.out
+    assert "epoch 2/2" in outcome.err
+    assert "\x1b" not in outcome.out + outcome.err
+
+
+def test_quiet_says_nothing_but_the_result(dae: Dae) -> None:
+    assert dae("train", *SHORT, "--quiet").err == ""
+
+
+def test_the_run_folder_holds_everything(dae: Dae, tmp_path: Path) -> None:
+    assert dae("train", *SHORT, "--name", "tiny", "--quiet").code == 0
+    run = only_run(tmp_path)
+    assert "-tiny-" in run.name
+    assert run.config()["settings"] == {"widths": [4, 8]}
+    assert run.meta()["versions"]["torch"]
+    assert run.meta()["command"] == (
+        "dae train autoencoder --data digits --noise gaussian:0.5 --widths 4,8 --epochs 2"
+    )
+    assert run.state() is State.FINISHED
+    assert run.status()["epoch"] == 2
+    kinds = [event["event"] for event in MetricsFollower(run).read()]
+    assert kinds[0] == "started"
+    assert kinds.count("validation") == 2
+    assert kinds[-1] == "done"
+    samples = sorted((run.folder / "samples").iterdir())
+    with np.load(samples[-1]) as sample:
+        assert sample["denoised"].shape == (16, 1, 28, 28)
+        assert sample["denoised"].dtype == np.uint8
+        assert sample["reads_denoised"].shape == (16,)
+
+
+def test_a_table_can_be_a_picture(dae: Dae, tmp_path: Path) -> None:
+    picture = tmp_path / "result.svg"
+    assert dae("train", *SHORT, "--quiet", "--svg", picture).code == 0
+    text = picture.read_text()
+    assert text.startswith("<svg")
+    assert "denoised" in text
+
+
+def test_a_classifier_is_judged_on_clean_and_noisy_images(dae: Dae) -> None:
+    outcome = dae("train", "classifier", *SHORT, "--json")
+    assert outcome.code == 0
+    done = json.loads(outcome.out.splitlines()[-1])
+    assert [row["view"] for row in done["benchmark"]["rows"]] == ["original", "noisy"]
+
+
+def test_unlabelled_images_have_no_accuracy(dae: Dae, tmp_path: Path) -> None:
+    from PIL import Image
+
+    random = np.random.default_rng(0)
+    (tmp_path / "images").mkdir()
+    for index in range(20):
+        grey = random.integers(0, 256, (16, 16), dtype=np.uint8)
+        Image.fromarray(grey).save(tmp_path / "images" / f"{index}.png")
+    outcome = dae("train", *SHORT, "--data", tmp_path / "images", "--json")
+    assert outcome.code == 0
+    rows = json.loads(outcome.out.splitlines()[-1])["benchmark"]["rows"]
+    assert [row["accuracy"] for row in rows] == [None, None, None]
+    assert rows[2]["psnr"] > 0
+    assert dae("train", "classifier", "--data", tmp_path / "images").code == 1
+
+
+def test_killed_after_two_epochs_it_goes_on_to_the_same_bits(dae: Dae, tmp_path: Path) -> None:
+    arguments = [*SHORT[:-4], "--epochs", "4", "--device", "cpu", "--precision", "fp32"]
+    whole = json.loads(dae("train", *arguments, "--json").out.splitlines()[-1])
+    killed = start(tmp_path, *arguments, "--name", "killed")
+    read_until(killed, event="checkpoint", kind="last", epoch=2)
+    killed.kill()
+    killed.communicate()
+    run = next(run for run in list_runs(tmp_path / "runs") if "killed" in run.name)
+    assert run.state() is State.CRASHED
+    assert dae("train", "--resume", run.name, "--json").code == 0
+    assert run.state() is State.FINISHED
+    for kind in ("best", "last"):
+        part = Path("checkpoints", kind, "weights.safetensors")
+        first, second = load_file(Path(whole["run"]) / part), load_file(run.folder / part)
+        assert first.keys() == second.keys()
+        for name, value in first.items():
+            assert value.tobytes() == second[name].tobytes(), name
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)], ids=["TERM", "INT"]
+)
+def test_a_signal_saves_and_the_run_can_go_on(
+    dae: Dae, tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    process = start(tmp_path, *SHORT[:-4], "--epochs", "1000", "--device", "cpu")
+    read_until(process, event="checkpoint", kind="last")
+    process.send_signal(signal.SIGHUP)
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == code, errors
+    run = only_run(tmp_path)
+    status = run.status()
+    assert status["state"] == State.STOPPED
+    assert status["step"] > 0
+    resumed = start(tmp_path, "--resume", run.name)
+    assert read_until(resumed, event="started")["step"] == status["step"]
+    resumed.kill()
+    resumed.communicate()
+
+
+def test_detached_it_is_paused_resumed_and_stopped_by_others(dae: Dae, tmp_path: Path) -> None:
+    outcome = dae("train", *SHORT[:-4], "--epochs", "1000", "--device", "cpu", "--detach")
+    assert outcome.code == 0, outcome.err
+    run = only_run(tmp_path)
+    assert outcome.out == f"{run.name}\n"
+    pid = run.status()["pid"]
+    try:
+        assert os.getsid(pid) == pid
+        assert dae("runs", "pause", run.name).code == 0
+        wait_for(run, State.PAUSED)
+        step = run.status()["step"]
+        follower = MetricsFollower(run)
+        follower.read()
+        assert dae("runs", "delete", run.name, "--yes").code == 3
+        assert dae("train", "--resume", run.name).code == 3
+        assert run.status()["step"] == step
+        assert follower.read() == []
+        assert dae("runs", "resume", run.name).code == 0
+        wait_for(run, State.RUNNING)
+        assert dae("runs", "stop", run.name, "--wait").code == 0
+        assert run.state() is State.STOPPED
+        assert run.status()["step"] > step
+        assert run.weights.is_file()
+    finally:
+        if run.state().alive:
+            os.kill(pid, signal.SIGKILL)
+    assert dae("runs", "stop", run.name).code == 3
+    assert dae("runs", "delete", run.name, "--yes").code == 0
+    assert list_runs(tmp_path / "runs") == []
+
+
+def test_a_mistake_is_said_before_anything_detaches(dae: Dae, tmp_path: Path) -> None:
+    outcome = dae("train", "--data", "mnist", "--data-dir", tmp_path, "--noise", "fog", "--detach")
+    assert outcome.code == 2
+    assert list_runs(tmp_path / "runs") == []
+
+
+def test_a_finished_run_goes_on_only_for_more_epochs(dae: Dae, tmp_path: Path) -> None:
+    assert dae("train", *SHORT, "--quiet").code == 0
+    refused = dae("train", "--resume", "latest")
+    assert refused.code == 2
+    assert "--epochs 4" in refused.err
+    assert dae("train", "--resume", "latest", "--lr", "0.1").code == 2
+    assert dae("train", "--resume", "latest", "--epochs", "3", "--quiet").code == 0
+    assert only_run(tmp_path).status()["epoch"] == 3
+
+
+def test_missing_data_names_both_ways_out(
+    dae: Dae, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from torchvision.datasets import MNIST
+
+    def no_network(self: object) -> None:
+        raise OSError("no network")
+
+    monkeypatch.setattr(MNIST, "download", no_network)
+    outcome = dae("train", "--data", "mnist", "--data-dir", tmp_path / "nothing")
+    assert outcome.code == 1
+    assert "--data digits" in outcome.err
+    assert str(tmp_path / "nothing") in outcome.err
+
+
+def test_no_gpu_is_said_with_its_own_code(dae: Dae, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    outcome = dae("train", *SHORT, "--device", "cuda")
+    assert outcome.code == 4
+    assert "--device cpu" in outcome.err
+
+
+def test_an_unwritable_run_folder_is_an_unusable_run(dae: Dae, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    outcome = dae("train", *SHORT, "--runs-dir", tmp_path / "file" / "runs")
+    assert outcome.code == 3
+    assert "--runs-dir" in outcome.err
+
+
+def test_a_full_disk_ends_the_run_and_keeps_the_last_checkpoint(
+    dae: Dae, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import errno
+
+    from dae_tui.runs.writer import RunWriter
+
+    real = RunWriter.checkpoint
+
+    def full(self: RunWriter, kind: str, files: dict[str, bytes]) -> None:
+        if self.request() is None and (self.folder / "checkpoints/last/state.safetensors").exists():
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "state.safetensors")
+        real(self, kind, files)
+
+    monkeypatch.setattr(RunWriter, "checkpoint", full)
+    outcome = dae("train", *SHORT)
+    assert outcome.code == 1
+    error, hint = outcome.err.splitlines()[-2:]
+    assert error == "error: no space left on device: state.safetensors"
+    assert hint.startswith("hint: ")
+    run = only_run(tmp_path)
+    assert run.state() is State.FAILED
+    monkeypatch.undo()
+    assert run.weights.is_file()
+
+
+def test_a_diverging_training_fails_with_the_step(dae: Dae, tmp_path: Path) -> None:
+    outcome = dae("train", *SHORT, "--optimizer", "sgd", "--lr", "10", "--schedule", "constant")
+    if outcome.code == 0:
+        pytest.fail("a learning rate of 10 did not diverge")
+    assert outcome.code == 1
+    assert "diverged: the loss of step" in outcome.err
+    assert only_run(tmp_path).state() is State.FAILED
+
+
+def test_real_mnist_trains_and_is_judged(dae: Dae, mnist_dir: Path) -> None:
+    """Two hundred steps on real digits already denoise; the figure is a floor, not a record."""
+    outcome = dae(
+        *("train", "--data", "mnist", "--data-dir", mnist_dir, "--widths", "8,16,32"),
+        *("--epochs", "1", "--batch-size", "275", "--json"),
+    )
+    assert outcome.code == 0, outcome.err
+    done = json.loads(outcome.out.splitlines()[-1])
+    rows = {row["view"]: row for row in done["benchmark"]["rows"]}
+    assert done["benchmark"]["protocol"]["images"] == 10_000
+    assert rows["original"]["accuracy"] > 99
+    assert rows["noisy"]["accuracy"] < 20
+    assert rows["denoised"]["accuracy"] > 80
+    assert rows["denoised"]["psnr"] > 17

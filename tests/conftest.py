@@ -1,0 +1,33 @@
+"""Fixtures that several folders of tests share."""
+
+import os
+from pathlib import Path
+
+import pytest
+from command_line import Dae, Outcome
+
+from commands.app import run
+
+
+@pytest.fixture
+def dae(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Dae:
+    """Run `dae ARGUMENTS` in this process, with its runs under `tmp_path`."""
+    monkeypatch.setenv("DAE_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setenv("COLUMNS", "120")
+
+    def call(*arguments: str | Path) -> Outcome:
+        capsys.readouterr()
+        code = run([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return Outcome(code, captured.out, captured.err)
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def mnist_dir() -> Path:
+    """The folder with the real MNIST, for tests that measure."""
+    folder = Path(os.environ.get("DAE_DATA", ""))
+    if not (folder / "MNIST" / "raw" / "t10k-images-idx3-ubyte").exists():
+        pytest.skip("needs the real MNIST: set DAE_DATA to the folder that holds MNIST/raw")
+    return folder

@@ -1,0 +1,298 @@
+"""The training loop: what it yields, that it learns, and that it goes on exactly where it was."""
+
+import dataclasses
+import threading
+from collections.abc import Iterator
+from itertools import pairwise
+
+import pytest
+import torch
+from torch import Generator, Tensor, nn
+
+from dae_tui.core.config import TrainingConfig, default_config
+from dae_tui.core.data import ImageSet, load
+from dae_tui.core.events import (
+    Checkpoint,
+    Event,
+    Finished,
+    Sample,
+    Started,
+    Step,
+    Validation,
+    as_json,
+)
+from dae_tui.core.noise_spec import parse_noise
+from dae_tui.core.objectives import Classification, Denoising, Judgement, Objective
+from dae_tui.core.training import Training, learning_rate
+from dae_tui.errors import DivergedError, RunError
+from models.registry import build
+
+CPU = torch.device("cpu")
+DENOISER = TrainingConfig(data="digits", epochs=4, batch_size=20)
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory: pytest.TempPathFactory) -> ImageSet:
+    return load("digits", "train", tmp_path_factory.mktemp("data")).select(slice(200))
+
+
+def training(
+    digits: ImageSet,
+    config: TrainingConfig = DENOISER,
+    *,
+    objective: Objective | None = None,
+    network: str = "autoencoder",
+    resume: bytes | None = None,
+    stop: threading.Event | None = None,
+    precision: str = "fp32",
+) -> Training:
+    torch.manual_seed(config.seed)
+    return Training(
+        config,
+        build(network, {"widths": [4, 8]}),
+        objective or Denoising(parse_noise(config.noise), True, "mse", None),
+        digits.select(slice(160)),
+        digits.select(slice(160, 200)),
+        digits.select(slice(2)),
+        device=CPU,
+        precision=precision,
+        metadata={"data": "digits"},
+        resume=resume,
+        stop=stop,
+    )
+
+
+def kinds(events: list[Event]) -> list[str]:
+    return [type(event).__name__ for event in events if not isinstance(event, Step)]
+
+
+def last_state(events: Iterator[Event], epoch: int) -> bytes:
+    """Train until the state after `epoch` is saved, then drop the training, as a kill would."""
+    for event in events:
+        if isinstance(event, Checkpoint) and event.kind == "last" and event.epoch == epoch:
+            return event.files["state.safetensors"]
+    raise AssertionError("the training ended before")
+
+
+def weights(trained: Training) -> dict[str, Tensor]:
+    return {name: value.clone() for name, value in trained.network.state_dict().items()}
+
+
+def assert_same(first: dict[str, Tensor], second: dict[str, Tensor]) -> None:
+    assert first.keys() == second.keys()
+    for name, value in first.items():
+        assert torch.equal(value, second[name]), name
+
+
+def test_yields_what_happens_in_order(digits: ImageSet) -> None:
+    events = list(training(digits, dataclasses.replace(DENOISER, epochs=1)).events())
+    early_samples = ["Sample"] * 5  # before any step, and after 1, 2, 4 and 8 steps
+    assert kinds(events) == [
+        "Started",
+        *early_samples,
+        "Validation",
+        "Sample",
+        "Checkpoint",
+        "Checkpoint",
+        "Finished",
+    ]
+    started, finished = events[0], events[-1]
+    assert isinstance(started, Started)
+    assert isinstance(finished, Finished)
+    assert (started.training_images, started.steps_per_epoch) == (160, 8)
+    assert (finished.epoch, finished.step, finished.complete) == (1, 8, True)
+
+
+def test_learns(digits: ImageSet) -> None:
+    judged = [event for event in training(digits).events() if isinstance(event, Validation)]
+    assert judged[-1].val_loss < 0.8 * judged[0].val_loss
+    assert judged[-1].val_psnr is not None
+    assert judged[0].val_psnr is not None
+    assert judged[-1].val_psnr > judged[0].val_psnr
+
+
+def test_train_loss_is_the_mean_of_the_step_losses(digits: ImageSet) -> None:
+    events = list(training(digits, dataclasses.replace(DENOISER, epochs=1)).events())
+    validation = next(event for event in events if isinstance(event, Validation))
+    steps = [event for event in events if isinstance(event, Step)]
+    ends = [0, *(step.step for step in steps)]
+    counts = [later - earlier for earlier, later in pairwise(ends)]
+    mean = sum(step.loss * count for step, count in zip(steps, counts, strict=True)) / 8
+    assert validation.train_loss == pytest.approx(mean)
+
+
+def test_only_the_best_epochs_are_kept_as_best(digits: ImageSet) -> None:
+    best: list[int] = []
+    judged: list[Validation] = []
+    for event in training(digits).events():
+        if isinstance(event, Validation):
+            judged.append(event)
+        if isinstance(event, Checkpoint) and event.kind == "best":
+            best.append(event.epoch)
+    lowest = float("inf")
+    expected = []
+    for event in judged:
+        if event.val_loss < lowest:
+            lowest = event.val_loss
+            expected.append(event.epoch)
+    assert best == expected
+
+
+def test_samples_show_three_views_of_the_same_digits(digits: ImageSet) -> None:
+    samples = [e for e in training(digits).events() if isinstance(e, Sample)]
+    first, last = samples[0], samples[-1]
+    assert first.original.shape == first.noisy.shape == first.denoised.shape == (2, 1, 28, 28)
+    assert (first.noisy == last.noisy).all()
+    assert ((last.denoised - last.original) ** 2).mean() < (
+        (first.denoised - first.original) ** 2
+    ).mean()
+    assert last.labels is not None
+    assert last.labels.tolist() == digits.labels[:2].tolist()  # type: ignore[index]
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd"])
+def test_goes_on_to_the_same_bits_after_a_kill(digits: ImageSet, optimizer: str) -> None:
+    config = dataclasses.replace(DENOISER, optimizer=optimizer, lr=1e-3)
+    whole = training(digits, config)
+    list(whole.events())
+    state = last_state(training(digits, config).events(), epoch=2)
+    resumed = training(digits, config, resume=state)
+    events = list(resumed.events())
+    assert isinstance(events[0], Started)
+    assert events[0].step == 16
+    assert_same(weights(whole), weights(resumed))
+
+
+def test_goes_on_to_the_same_bits_from_the_middle_of_an_epoch(digits: ImageSet) -> None:
+    whole = training(digits)
+    list(whole.events())
+    stop = threading.Event()
+    files = {}
+    for event in training(digits, stop=stop).events():
+        if isinstance(event, Sample) and event.step == 4:
+            stop.set()
+        if isinstance(event, Checkpoint):
+            files[event.kind] = event
+    assert files["last"].step == 4
+    resumed = training(digits, resume=files["last"].files["state.safetensors"])
+    list(resumed.events())
+    assert_same(weights(whole), weights(resumed))
+
+
+def test_dropout_and_shifts_go_on_to_the_same_bits(digits: ImageSet) -> None:
+    config = dataclasses.replace(
+        default_config("classifier"), data="digits", epochs=3, batch_size=20
+    )
+    whole = training(digits, config, objective=Classification(), network="classifier")
+    list(whole.events())
+    broken = training(digits, config, objective=Classification(), network="classifier")
+    state = last_state(broken.events(), epoch=1)
+    torch.manual_seed(99)
+    resumed = training(
+        digits, config, objective=Classification(), network="classifier", resume=state
+    )
+    list(resumed.events())
+    assert_same(weights(whole), weights(resumed))
+
+
+def test_another_seed_gives_another_network(digits: ImageSet) -> None:
+    first, second = training(digits), training(digits, dataclasses.replace(DENOISER, seed=1))
+    list(first.events())
+    list(second.events())
+    name = "encoder.0.weight"
+    assert not torch.equal(weights(first)[name], weights(second)[name])
+
+
+def test_stopping_in_the_first_epoch_leaves_weights_and_state(digits: ImageSet) -> None:
+    stop = threading.Event()
+    stop.set()
+    events = list(training(digits, stop=stop).events())
+    assert kinds(events) == ["Started", "Sample", "Finished"]
+    stop.clear()
+    events = []
+    for event in training(digits, stop=stop).events():
+        events.append(event)
+        if isinstance(event, Sample) and event.step == 2:
+            stop.set()
+    assert [e.kind for e in events if isinstance(e, Checkpoint)] == ["best", "last"]
+    assert isinstance(events[-1], Finished)
+    assert not events[-1].complete
+
+
+def test_bf16_learns_as_well(digits: ImageSet) -> None:
+    *_, finished = training(digits, precision="bf16").events()
+    assert isinstance(finished, Finished)
+    trained = training(digits, precision="bf16")
+    judged = [event for event in trained.events() if isinstance(event, Validation)]
+    assert judged[-1].val_loss < 0.8 * judged[0].val_loss
+    assert all(value.dtype != torch.bfloat16 for value in weights(trained).values())
+
+
+class Scripted:
+    """An objective whose loss follows a script, whatever the network does."""
+
+    def __init__(self, factors: dict[int, float]) -> None:
+        self.factors = factors
+        self.steps = 0
+
+    def loss(
+        self, network: nn.Module, images: Tensor, labels: Tensor | None, generator: Generator
+    ) -> Tensor:
+        self.steps += 1
+        return network(images).mean() * 0 + self.factors.get(self.steps, 1.0)
+
+    def judge(self, network: nn.Module, held_out: ImageSet) -> Judgement:
+        return Judgement(1.0)
+
+    def sample(
+        self, network: nn.Module, examples: ImageSet, epoch: int, step: int
+    ) -> Sample | None:
+        return None
+
+
+@pytest.mark.parametrize("loss", [float("nan"), float("inf"), 1001.0])
+def test_a_loss_that_explodes_names_its_step_and_keeps_the_checkpoint(
+    digits: ImageSet, loss: float
+) -> None:
+    events: list[Event] = []
+    with pytest.raises(DivergedError, match="step 11 ") as raised:
+        events.extend(training(digits, objective=Scripted({11: loss})).events())
+    assert "--lr" in raised.value.hint
+    kept = [event for event in events if isinstance(event, Checkpoint)]
+    assert {event.step for event in kept} == {8}
+
+
+@pytest.mark.parametrize("state", [b"", b"\0" * 100, b"not a state"])
+def test_a_broken_state_is_refused(digits: ImageSet, state: bytes) -> None:
+    with pytest.raises(RunError, match="checkpoint"):
+        training(digits, resume=state)
+
+
+def test_a_state_of_another_network_is_refused(digits: ImageSet) -> None:
+    state = last_state(training(digits).events(), epoch=1)
+    with pytest.raises(RunError):
+        training(digits, network="dense", resume=state)
+
+
+def test_the_learning_rate_rises_and_falls() -> None:
+    config = dataclasses.replace(DENOISER, lr=0.1)
+    rates = [learning_rate(config, step, 100) for step in range(100)]
+    assert rates[0] == pytest.approx(0.1 / 15)
+    assert max(rates) == pytest.approx(0.1)
+    assert rates.index(max(rates)) == 14
+    assert rates[-1] == pytest.approx(0)
+    constant = dataclasses.replace(config, schedule="constant")
+    assert {learning_rate(constant, step, 100) for step in range(100)} == {0.1}
+
+
+def test_events_become_json_with_the_name_of_their_kind() -> None:
+    step = Step(1, 2, 0.123456789, 0.001, 1000.0, 1.5)
+    assert as_json(step) == {
+        "event": "step",
+        "epoch": 1,
+        "step": 2,
+        "loss": 0.123457,
+        "lr": 0.001,
+        "images_per_second": 1000.0,
+        "seconds": 1.5,
+    }

@@ -1,0 +1,128 @@
+"""Files that are replaced are the old or the new, whole, whatever happens in between."""
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dae_tui.atomic import write_whole
+
+KILLED_WHILE_WRITING = """
+import os, sys
+from pathlib import Path
+from dae_tui.atomic import write_whole
+
+os.fsync = lambda file: os.kill(os.getpid(), 9)
+write_whole(Path(sys.argv[1]), b"new")
+"""
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A file that holds `old`, alone in its folder."""
+    file = tmp_path / "status.json"
+    file.write_bytes(b"old")
+    return file
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(entry.name for entry in folder.iterdir())
+
+
+def fail_with(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
+    """Let the writing of every file fail at its end."""
+
+    def fsync(file: int) -> None:
+        raise error
+
+    monkeypatch.setattr(os, "fsync", fsync)
+
+
+def test_a_new_file_holds_the_content_and_stands_alone(tmp_path: Path) -> None:
+    write_whole(tmp_path / "new.bin", b"\x00content\xff")
+
+    assert (tmp_path / "new.bin").read_bytes() == b"\x00content\xff"
+    assert names(tmp_path) == ["new.bin"]
+
+
+@pytest.mark.parametrize("content", [b"", b"x", b"longer than before"])
+def test_an_old_file_is_replaced_whole(path: Path, content: bytes) -> None:
+    write_whole(path, content)
+
+    assert path.read_bytes() == content
+    assert names(path.parent) == ["status.json"]
+
+
+def test_who_has_the_old_file_open_reads_it_to_its_end(path: Path) -> None:
+    with path.open("rb") as reader:
+        write_whole(path, b"new")
+
+        assert reader.read() == b"old"
+
+
+def test_the_content_is_on_disk_before_it_takes_the_name(
+    monkeypatch: pytest.MonkeyPatch, path: Path
+) -> None:
+    seen = []
+
+    def fsync(file: int) -> None:
+        seen.append((path.read_bytes(), os.fstat(file).st_size))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    write_whole(path, b"newer")
+
+    assert seen == [(b"old", 5)]
+    assert path.read_bytes() == b"newer"
+
+
+def test_a_full_disk_leaves_the_old_content_and_nothing_else(
+    monkeypatch: pytest.MonkeyPatch, path: Path
+) -> None:
+    fail_with(monkeypatch, OSError(errno.ENOSPC, "No space left on device"))
+
+    with pytest.raises(OSError, match="No space left") as failure:
+        write_whole(path, b"new")
+
+    assert failure.value.errno == errno.ENOSPC
+    assert path.read_bytes() == b"old"
+    assert names(path.parent) == ["status.json"]
+
+
+def test_an_interruption_leaves_the_old_content_and_nothing_else(
+    monkeypatch: pytest.MonkeyPatch, path: Path
+) -> None:
+    fail_with(monkeypatch, KeyboardInterrupt())
+
+    with pytest.raises(KeyboardInterrupt):
+        write_whole(path, b"new")
+
+    assert path.read_bytes() == b"old"
+    assert names(path.parent) == ["status.json"]
+
+
+def test_a_process_killed_while_it_writes_leaves_the_old_content(path: Path) -> None:
+    ended = subprocess.run([sys.executable, "-c", KILLED_WHILE_WRITING, str(path)], check=False)
+
+    assert ended.returncode == -signal.SIGKILL
+    assert path.read_bytes() == b"old"
+
+
+def test_a_folder_in_the_place_of_the_file_stays(tmp_path: Path) -> None:
+    (tmp_path / "status.json" / "inside").mkdir(parents=True)
+
+    with pytest.raises(IsADirectoryError):
+        write_whole(tmp_path / "status.json", b"new")
+
+    assert names(tmp_path) == ["status.json"]
+    assert names(tmp_path / "status.json") == ["inside"]
+
+
+def test_a_missing_folder_is_an_error_and_is_not_made(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        write_whole(tmp_path / "missing" / "status.json", b"new")
+
+    assert names(tmp_path) == []
