@@ -12,6 +12,7 @@ from commands.options import (
     JsonOption,
     QuietOption,
     RunsDirOption,
+    VerboseOption,
     resolve_weights,
     weights_name,
 )
@@ -49,6 +50,7 @@ def denoise(
     runs_dir: RunsDirOption = options.RUNS_DIR,
     json: JsonOption = False,
     quiet: QuietOption = False,
+    verbose: VerboseOption = False,
 ) -> None:
     """Take the noise out of images: .npy stacks (N, H, W), IDX and PNG files, and folders of them.
 
@@ -68,10 +70,18 @@ def denoise(
                 + (f", and {len(existing) - 1} more" if len(existing) > 1 else ""),
                 "choose another -o, or replace what exists with --overwrite",
             )
-    _run(jobs, path, device, json, quiet)
+    _run(jobs, path, device, json=json, quiet=quiet, verbose=verbose)
 
 
-def _run(jobs: list[Job], weights_path: Path, device_name: str, json: bool, quiet: bool) -> None:
+def _run(
+    jobs: list[Job],
+    weights_path: Path,
+    device_name: str,
+    *,
+    json: bool,
+    quiet: bool,
+    verbose: bool,
+) -> None:
     """Denoise every job; report each; leave with 1 at the end if any failed."""
     from rich.progress import Progress
 
@@ -97,6 +107,8 @@ def _run(jobs: list[Job], weights_path: Path, device_name: str, json: bool, quie
                     raise typer.Exit(ExitCode.UNUSABLE) from failure
             if json:
                 print_json(report)
+            elif verbose and "output" in report:
+                console.print(f"{job.source} → {job.target}", soft_wrap=True, markup=False)
     if not quiet and not json:
         images = "1 file" if len(jobs) == 1 else f"{len(jobs) - failed} of {len(jobs)} files"
         console.print(f"denoised {images} with {network.name}")

@@ -1,5 +1,6 @@
 """Options that mean the same in every command, and what they resolve to."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -83,7 +84,7 @@ def resolve_weights(text: str, runs_dir: Path) -> Path:
 
 
 def weights_name(path: Path) -> str:
-    """What to call a weights file in a table: the run's name for those of a run, else the stem."""
-    if path.parts[-3:-2] == ("checkpoints",):
-        return path.resolve().parents[2].name
-    return path.stem
+    """What to call a weights file in a table: its stem, or its run's name without the time."""
+    if path.parts[-3:-2] != ("checkpoints",):
+        return path.stem
+    return re.sub(r"^\d{8}-\d{6}-", "", path.resolve().parents[2].name)

@@ -1,5 +1,6 @@
 """The result of a training or a benchmark: digits in characters, Table 1, both as a picture."""
 
+import re
 from collections.abc import Sequence
 from io import StringIO
 from pathlib import Path
@@ -22,7 +23,7 @@ from dae_tui.core.noise_spec import parse_noise
 from dae_tui.core.weights import Weights
 
 DIGITS = 3
-PICTURE_WIDTH = 100
+PICTURE_WIDTH = 110
 MAX_SIDE = 40
 
 
@@ -46,7 +47,11 @@ def show_digits_and_table(
         recorder.print(
             _result(table, test, methods, classifier, Graphics.TRUECOLOR, PICTURE_WIDTH, digits)
         )
-        write_whole(svg, recorder.export_svg(title="dae").encode())
+        # The picture stands alone: Rich's would fetch its font from a server.
+        picture = re.sub(
+            r"@font-face \{.*?\}", "", recorder.export_svg(title="dae"), flags=re.DOTALL
+        )
+        write_whole(svg, picture.encode())
 
 
 def _result(

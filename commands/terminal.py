@@ -1,10 +1,11 @@
 """The two streams: data on stdout, talk on stderr."""
 
-import json
 import sys
 from typing import Any
 
 from rich.console import Console
+
+from dae_tui.runs.layout import dump_json
 
 
 def stdout() -> Console:
@@ -19,4 +20,4 @@ def stderr() -> Console:
 
 def print_json(value: dict[str, Any]) -> None:
     """One JSON object on one line of stdout, at once."""
-    print(json.dumps(value, ensure_ascii=False, allow_nan=False), flush=True)
+    print(dump_json(value), flush=True)

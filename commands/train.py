@@ -16,6 +16,7 @@ from commands.options import (
     JsonOption,
     QuietOption,
     RunsDirOption,
+    VerboseOption,
     resolve_data_dir,
     resolve_weights,
 )
@@ -77,6 +78,7 @@ def train(
     ] = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
+    verbose: VerboseOption = False,
     run_name: Annotated[str | None, typer.Option(hidden=True)] = None,
 ) -> None:
     """Train a denoising autoencoder, or the classifier that judges it.
@@ -124,16 +126,10 @@ def train(
     from commands.train_session import run_training
 
     command = _command(config, classifier)
-    code = run_training(
-        config,
-        judge,
-        command,
-        run,
-        "json" if json else "quiet" if quiet else "auto",
-        resume=resume is not None,
-        svg=svg,
+    style = "json" if json else "quiet" if quiet else "verbose" if verbose else "auto"
+    raise typer.Exit(
+        run_training(config, judge, command, run, style, resume=resume is not None, svg=svg)
     )
-    raise typer.Exit(code)
 
 
 def _resumed(

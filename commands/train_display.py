@@ -84,8 +84,9 @@ class Display:
 class PlainDisplay(Display):
     """A line every few seconds and one per epoch, on stderr: for logs and pipes."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, seconds: float = LINE_SECONDS) -> None:
         super().__init__(run)
+        self._seconds = seconds
         self._last_line = 0.0
         self._epochs = 0
 
@@ -100,7 +101,7 @@ class PlainDisplay(Display):
         elif isinstance(event, Validation):
             self._last_line = time.monotonic()
             self.say(f"epoch {event.epoch}/{self._epochs}  {_validation(event)}")
-        elif isinstance(event, Step) and time.monotonic() - self._last_line > LINE_SECONDS:
+        elif isinstance(event, Step) and time.monotonic() - self._last_line >= self._seconds:
             self._last_line = time.monotonic()
             self.say(
                 f"epoch {event.epoch}/{self._epochs}  step {event.step}  loss {event.loss:.5f}"
@@ -214,11 +215,16 @@ class LiveDisplay(Display):
 
 
 def display_for(style: str, run: Run) -> Display:
-    """The display for the style `json`, `quiet` or `auto`: live on a terminal, lines elsewhere."""
+    """The display for a style.
+
+    `json`, `quiet`, `verbose` (a line for every report), or `auto`: live on a terminal, else lines.
+    """
     if style == "json":
         return JsonDisplay(run)
     if style == "quiet":
         return Display(run)
+    if style == "verbose":
+        return PlainDisplay(run, seconds=0)
     return LiveDisplay(run) if sys.stderr.isatty() else PlainDisplay(run)
 
 

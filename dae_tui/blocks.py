@@ -10,6 +10,7 @@ A 28×28 image takes 28×14 cells in every mode. Knows nothing of Rich or Textua
 characters and greys, which both can draw.
 """
 
+import codecs
 import math
 import os
 from collections.abc import Iterable, Mapping
@@ -25,6 +26,8 @@ SHADES = " ░▒▓█"
 BARS = "▁▂▃▄▅▆▇█"
 ASCII_BARS = "_.-=+*#%"
 ASCII_SHADES = " .:-=+*#%@"
+# Terminals whose TERM does not say that they have 256 colours.
+MODERN_TERMINALS = ("xterm-kitty", "alacritty", "foot", "wezterm", "xterm-ghostty")
 # The greys of the 256-colour palette: black, the ramp 232 to 255 (8, 18, … 238), and white.
 GREYS = np.array([0, *range(8, 239, 10), 255], dtype=np.uint8)
 _PALETTE = [16, *range(232, 256), 231]
@@ -42,7 +45,7 @@ class Graphics(StrEnum):
 
 @dataclass(frozen=True)
 class Segment:
-    """Characters of one look. The colours are CSS-like names, or empty for the terminal's own."""
+    """Characters of one look. Colours are `#rrggbb`, `color(N)` of the 256, or empty for none."""
 
     text: str
     foreground: str = ""
@@ -75,12 +78,17 @@ def detect_graphics(environment: Mapping[str, str], utf8: bool) -> Graphics:
         return Graphics.SHADES
     if environment.get("COLORTERM", "").lower() in ("truecolor", "24bit"):
         return Graphics.TRUECOLOR
-    return Graphics.COLORS_256 if "256color" in terminal else Graphics.SHADES
+    has_256 = "256color" in terminal or terminal.startswith(MODERN_TERMINALS)
+    return Graphics.COLORS_256 if has_256 else Graphics.SHADES
 
 
 def terminal_graphics(encoding: str | None) -> Graphics:
     """`detect_graphics` for this process and a stream of the given encoding."""
-    return detect_graphics(os.environ, (encoding or "").lower().replace("-", "") == "utf8")
+    try:
+        utf8 = codecs.lookup(encoding or "ascii").name == "utf-8"
+    except LookupError:
+        utf8 = False
+    return detect_graphics(os.environ, utf8)
 
 
 def image_lines(image: NDArray[np.floating], graphics: Graphics) -> list[list[Segment]]:

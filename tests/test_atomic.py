@@ -88,6 +88,7 @@ def test_a_full_disk_leaves_the_old_content_and_nothing_else(
         write_whole(path, b"new")
 
     assert failure.value.errno == errno.ENOSPC
+    assert failure.value.filename == str(path)
     assert path.read_bytes() == b"old"
     assert names(path.parent) == ["status.json"]
 

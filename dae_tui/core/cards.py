@@ -68,7 +68,7 @@ def card(name: str, metadata: dict[str, Any], size: int) -> str:
         f"| network | `{metadata['network']}` {_settings(metadata['settings'])} |",
         f"| parameters | {metadata['parameters']:,} ({size / 1e6:.1f} MB) |",
         f"| trained on | {metadata['data']}, {metadata['training_images']:,} images |",
-        f"| noise | `{metadata['noise']}`{', clipped to [0, 1]' if metadata['clip'] else ''} |",
+        f"| noise | `{metadata['noise']}`{_clipping(metadata)} |",
         f"| images | {metadata['channels']} channel, values in {metadata['normalisation']} |",
         f"| seed | {metadata['seed']} |",
         f"| made with | {', '.join(f'{k} {v}' for k, v in metadata['versions'].items())} |",
@@ -80,6 +80,10 @@ def card(name: str, metadata: dict[str, Any], size: int) -> str:
         *_figures(metadata),
     ]
     return "\n".join(lines)
+
+
+def _clipping(metadata: dict[str, Any]) -> str:
+    return ", clipped to [0, 1]" if metadata["clip"] and metadata["noise"] != "none" else ""
 
 
 def _settings(settings: dict[str, Any]) -> str:

@@ -13,13 +13,17 @@ samples/<step>.npz
 """
 
 import json
+import math
+import re
 import secrets
 import time
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from dae_tui.atomic import write_whole
+from dae_tui.errors import UsageError
 
 CONFIG = "config.json"
 META = "meta.json"
@@ -38,7 +42,6 @@ HEARTBEAT_SECONDS = 1.0
 class State(StrEnum):
     """What a run is doing. `crashed` is never written: a reader finds the lock free."""
 
-    STARTING = "starting"
     RUNNING = "running"
     PAUSED = "paused"
     EVALUATING = "evaluating"
@@ -49,7 +52,7 @@ class State(StrEnum):
 
     @property
     def alive(self) -> bool:
-        return self in (State.STARTING, State.RUNNING, State.PAUSED, State.EVALUATING)
+        return self in (State.RUNNING, State.PAUSED, State.EVALUATING)
 
 
 class Request(StrEnum):
@@ -61,12 +64,33 @@ class Request(StrEnum):
 
 
 def new_run_name(label: str) -> str:
-    """A name that sorts by time and that nobody else has: 20260131-235959-LABEL-3f2a."""
+    """A name that sorts by time and that nobody else has: 20260131-235959-LABEL-3f2a.
+
+    Raises UsageError for a label that is no part of a file name.
+    """
+    if (
+        not label
+        or label.startswith((".", "-"))
+        or re.search(r"[/\s\0]", label)
+        or len(label) > 100
+    ):
+        raise UsageError(
+            f"a run cannot be named {label!r}", "use letters, digits, and - or _ between them"
+        )
     return f"{time.strftime('%Y%m%d-%H%M%S')}-{label}-{secrets.token_hex(2)}"
 
 
-def write_json(path: Path, value: dict[str, Any]) -> None:
-    write_whole(path, (json.dumps(value, indent=2, allow_nan=False) + "\n").encode())
+def dump_json(value: Mapping[str, Any], indent: int | None = None) -> str:
+    """`value` as JSON that every reader takes: figures that are not finite become null."""
+    finite = {
+        key: None if isinstance(item, float) and not math.isfinite(item) else item
+        for key, item in value.items()
+    }
+    return json.dumps(finite, indent=indent, allow_nan=False)
+
+
+def write_json(path: Path, value: Mapping[str, Any]) -> None:
+    write_whole(path, (dump_json(value, indent=2) + "\n").encode())
 
 
 def read_json(path: Path) -> dict[str, Any] | None:

@@ -1,18 +1,18 @@
 """The training as a process: its signals, and starting it so that it outlives the terminal."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from threading import Event
 from types import FrameType, TracebackType
 from typing import Any
 
 from dae_tui.errors import ExitCode, RunError
-from dae_tui.runs.layout import LOG, State
+from dae_tui.runs.layout import CONFIG, LOG, State
 from dae_tui.runs.reader import Run
 
 POLL_SECONDS = 0.1
@@ -30,6 +30,7 @@ class Signals:
     def __init__(self) -> None:
         self.stop = Event()
         self.received: int | None = None
+        self._interrupted = False
         self._found: dict[int, Any] = {}
 
     @property
@@ -56,10 +57,11 @@ class Signals:
             signal.signal(number, handler)
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
-        if self.received == signal.SIGINT == number:
+        if number == signal.SIGINT and self._interrupted:
             if sys.stderr.isatty():
                 os.write(2, SHOW_CURSOR)
             os._exit(ExitCode.INTERRUPTED)
+        self._interrupted |= number == signal.SIGINT
         self.received = number
         self.stop.set()
 
@@ -79,6 +81,7 @@ def detach(arguments: Sequence[str], run: Run, patience: float = 120.0) -> None:
             "choose another folder with --runs-dir or DAE_RUNS",
         ) from failure
     with log:
+        before = log.tell()
         process = subprocess.Popen(
             [sys.executable, "-m", "dae_tui", *arguments],
             stdin=subprocess.DEVNULL,
@@ -89,23 +92,28 @@ def detach(arguments: Sequence[str], run: Run, patience: float = 120.0) -> None:
     deadline = time.monotonic() + patience
     while time.monotonic() < deadline:
         code = process.poll()
-        if code is None and run.status()["state"] == State.RUNNING:
-            return
         if code == 0:
             return  # So short a training that it is over.
         if code is not None:
-            raise _failure(run.folder / LOG, code)
+            said = (run.folder / LOG).read_bytes()[before:].decode(errors="replace")
+            if not (run.folder / CONFIG).exists():
+                shutil.rmtree(run.folder, ignore_errors=True)  # It never became a run.
+            raise _failure(said, code)
+        status = run.status()
+        if status["state"] == State.RUNNING and status.get("pid") == process.pid:
+            return
         time.sleep(POLL_SECONDS)
 
 
-def _failure(log: Path, code: int) -> RunError:
-    lines = log.read_text(errors="replace").splitlines()
-    errors = [line.partition("error: ")[2] for line in lines if "error: " in line]
-    hints = [line.partition("hint: ")[2] for line in lines if "hint: " in line]
-    failure = RunError(
-        errors[-1] if errors else f"the training ended with exit code {code}",
-        hints[-1] if hints else f"see {log}",
-    )
+def _failure(said: str, code: int) -> RunError:
+    """The error that a process printed before it left with `code`."""
+    lines = said.splitlines()
+    found = {"error": f"the training ended with exit code {code}", "hint": "\n".join(lines[-3:])}
+    for line in lines:
+        kind, separator, text = line.partition(": ")
+        if separator and kind in found:
+            found[kind] = text
+    failure = RunError(found["error"], found["hint"])
     if code in list(ExitCode):
         failure.exit_code = ExitCode(code)
     return failure

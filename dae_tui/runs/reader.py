@@ -27,6 +27,8 @@ from dae_tui.runs.layout import (
 
 # Another machine's lock may not be visible here; its heartbeat then decides.
 SILENT_SECONDS = 60.0
+# Bytes that tell one metrics file from another: its first line holds the time it was written.
+BEGINNING = 64
 
 
 @dataclass(frozen=True)
@@ -79,43 +81,54 @@ class Run:
 
     def delete(self) -> None:
         """Remove the folder. Raises RunError for a run that is alive."""
-        if self.state().alive:
+        # A run that goes on after its end holds the lock before its status says so.
+        if self.state().alive or self._locked():
             raise RunError(
                 f"the run {self.name} is being trained", f"stop it first: dae runs stop {self.name}"
             )
         try:
             shutil.rmtree(self.folder)
         except OSError as failure:
-            raise RunError(f"{self.folder} cannot be removed: {failure.strerror}") from failure
+            raise RunError(
+                f"{self.folder} cannot be removed: {failure.strerror or failure}"
+            ) from failure
 
     def _process_lives(self, status: dict[str, Any]) -> bool:
-        if status.get("host") not in (None, socket.gethostname()):
+        locked = self._locked()
+        if locked is None or status.get("host") not in (None, socket.gethostname()):
             heartbeat = status.get("heartbeat")
             return isinstance(heartbeat, int | float) and time.time() - heartbeat < SILENT_SECONDS
+        return locked
+
+    def _locked(self) -> bool | None:
+        """Whether a process holds the lock; None where the file system cannot tell."""
         try:
             lock = os.open(self.folder / LOCK, os.O_RDONLY)
         except OSError:
             return False
         try:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            return False
         except BlockingIOError:
             return True
+        except OSError:  # No locks on this network file system.
+            return None
         finally:
             os.close(lock)
+        return False
 
 
 class MetricsFollower:
     """Reads the lines that were added to a run's metrics since it last looked.
 
     Only whole lines are taken. A file that was replaced or cut is read from its start again, and
-    `restarted` is then True until the next look.
+    `restarted` is then True until the next look. (A file system gives a new file the number of a
+    deleted one, so its beginning is compared too.)
     """
 
     def __init__(self, run: Run) -> None:
         self._path = run.folder / METRICS
         self._offset = 0
-        self._inode: int | None = None
+        self._beginning = b""
         self.restarted = False
 
     def read(self) -> list[dict[str, Any]]:
@@ -123,11 +136,13 @@ class MetricsFollower:
         self.restarted = False
         try:
             with self._path.open("rb") as file:
-                found = os.fstat(file.fileno())
-                if found.st_size < self._offset or self._inode not in (None, found.st_ino):
+                beginning = file.read(BEGINNING)
+                known = min(self._offset, BEGINNING)
+                size = os.fstat(file.fileno()).st_size
+                if size < self._offset or beginning[:known] != self._beginning[:known]:
                     self._offset = 0
                     self.restarted = True
-                self._inode = found.st_ino
+                self._beginning = beginning
                 file.seek(self._offset)
                 added = file.read()
         except OSError:
@@ -174,7 +189,8 @@ def last_events(run: Run) -> dict[str, dict[str, Any]]:
 
 
 def _is_run(folder: Path) -> bool:
-    return (folder / STATUS).exists() or (folder / CONFIG).exists()
+    # Not Path.exists: before Python 3.12 that raises for a name that is too long or unreadable.
+    return os.path.exists(folder / STATUS) or os.path.exists(folder / CONFIG)  # noqa: PTH110
 
 
 def _event(line: bytes) -> dict[str, Any] | None:

@@ -2,12 +2,11 @@
 
 import fcntl
 import io
-import json
 import os
 import socket
 import time
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -30,6 +29,7 @@ from dae_tui.runs.layout import (
     STATUS,
     Request,
     State,
+    dump_json,
     read_json,
     write_json,
 )
@@ -46,24 +46,32 @@ class RunWriter:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        try:
-            (folder / SAMPLES).mkdir(parents=True, exist_ok=True)
-            for kind in ("best", "last"):
-                (folder / "checkpoints" / kind).mkdir(parents=True, exist_ok=True)
-            self._lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
-            self._take_lock()
-            self._metrics = os.open(folder / METRICS, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
-            self._log = (folder / LOG).open("a", buffering=1, encoding="utf-8")
-        except OSError as failure:
-            raise RunError(
-                f"the run folder {folder} cannot be written: {failure.strerror}",
-                "choose another folder with --runs-dir or DAE_RUNS",
-            ) from failure
         self._status: dict[str, Any] = {}
         self._written = 0.0
+        with ExitStack() as opened:
+            try:
+                self._open(opened)
+            except OSError as failure:
+                raise RunError(
+                    f"the run folder {folder} cannot be written: {failure.strerror}",
+                    "choose another folder with --runs-dir or DAE_RUNS",
+                ) from failure
+            self._opened = opened.pop_all()
+
+    def _open(self, opened: ExitStack) -> None:
+        """Take the lock and open the files; what is `opened` is closed again if one fails."""
+        for part in (SAMPLES, "checkpoints/best", "checkpoints/last"):
+            (self.folder / part).mkdir(parents=True, exist_ok=True)
+        self._lock = os.open(self.folder / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+        opened.callback(os.close, self._lock)
+        self._take_lock()
+        self._metrics = os.open(self.folder / METRICS, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
+        opened.callback(os.close, self._metrics)
         self._end_partial_line()
-        with suppress(FileNotFoundError):
-            (folder / CONTROL).unlink()  # What was asked of an earlier process is over.
+        self._log = opened.enter_context(
+            (self.folder / LOG).open("a", buffering=1, encoding="utf-8")
+        )
+        (self.folder / CONTROL).unlink(missing_ok=True)  # What was asked of an earlier process.
 
     def __enter__(self) -> "RunWriter":
         return self
@@ -78,9 +86,7 @@ class RunWriter:
 
     def close(self) -> None:
         """Let go of the folder; a state that still says running now reads as crashed."""
-        self._log.close()
-        os.close(self._metrics)
-        os.close(self._lock)
+        self._opened.close()
 
     def describe(self, config: Mapping[str, Any], meta: Mapping[str, Any]) -> None:
         """Write what was asked for and under what circumstances."""
@@ -106,7 +112,7 @@ class RunWriter:
 
     def record(self, event: Mapping[str, Any]) -> None:
         """Append one line to the metrics, with a single write: readers see whole lines."""
-        line = json.dumps({"v": METRICS_VERSION, "time": round(time.time(), 3), **event})
+        line = dump_json({"v": METRICS_VERSION, "time": round(time.time(), 3), **event})
         remaining = memoryview(f"{line}\n".encode())
         while remaining:  # A full disk can take half a line; the next write then fails.
             remaining = remaining[os.write(self._metrics, remaining) :]

@@ -1,0 +1,317 @@
+"""The signals of a training, and trainings that outlive the process that started them."""
+
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from dae_tui.errors import RunError
+from dae_tui.runs.layout import CONFIG, LOG, STATUS, Request, State, write_json
+from dae_tui.runs.process import Signals, detach
+from dae_tui.runs.reader import Run
+
+Spawn = Callable[..., "subprocess.Popen[str]"]
+DEADLINE_SECONDS = 20.0
+HANDLED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+# Says the number of each signal once it has been handled, and goes on.
+TELLS_ITS_SIGNALS = """
+import os, signal
+from dae_tui.runs.process import Signals
+
+reading, writing = os.pipe()
+os.set_blocking(writing, False)
+signal.set_wakeup_fd(writing)
+with Signals():
+    print("ready", flush=True)
+    while True:
+        print(os.read(reading, 1)[0], flush=True)
+"""
+
+# A training that begins at once and goes on until it is asked to stop.
+TRAINING = """
+import sys, time
+from pathlib import Path
+from dae_tui.runs.layout import Request, State
+from dae_tui.runs.writer import RunWriter
+
+with RunWriter(Path(sys.argv[-1])) as writer:
+    writer.status(State.RUNNING)
+    deadline = time.monotonic() + 20
+    while writer.request() is not Request.STOP and time.monotonic() < deadline:
+        time.sleep(0.02)
+    writer.status(State.STOPPED)
+"""
+
+# Has the lock for a while, fails, and never gets to a status.
+FAILS_WITH_THE_LOCK = """
+import sys, time
+from pathlib import Path
+from dae_tui.runs.writer import RunWriter
+
+with RunWriter(Path(sys.argv[-1])):
+    time.sleep(0.5)
+    print("error: out of memory")
+sys.exit(1)
+"""
+
+
+@pytest.fixture
+def child(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Let `detach` start a Python script in the place of `dae`."""
+
+    def use(script: str) -> None:
+        program = tmp_path / "python"
+        program.write_text(f"#!{sys.executable}\n{script}")
+        program.chmod(0o755)
+        monkeypatch.setattr(sys, "executable", str(program))
+
+    return use
+
+
+@pytest.fixture
+def typed() -> Iterator[None]:
+    """Let this process have something to read on its standard input."""
+    reading, writing = os.pipe()
+    os.write(writing, b"typed")
+    os.close(writing)
+    found = os.dup(0)
+    os.dup2(reading, 0)
+    os.close(reading)
+    yield
+    os.dup2(found, 0)
+    os.close(found)
+
+
+def next_line(process: "subprocess.Popen[str]") -> str:
+    """The next line a process prints; empty when it has ended."""
+    assert process.stdout is not None
+    assert select.select([process.stdout], [], [], DEADLINE_SECONDS)[0], "it says nothing"
+    return process.stdout.readline().strip()
+
+
+# Signals
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_asks_to_stop_and_decides_the_exit_code(number: signal.Signals, code: int) -> None:
+    with Signals() as signals:
+        assert not signals.stop.is_set()
+
+        os.kill(os.getpid(), number)
+
+        assert signals.stop.wait(DEADLINE_SECONDS)
+        assert signals.received == number
+        assert signals.exit_code == code
+
+
+def test_without_a_signal_the_exit_code_is_0() -> None:
+    with Signals() as signals:
+        pass
+
+    assert signals.received is None
+    assert signals.exit_code == 0
+
+
+def test_the_terminal_may_go_away() -> None:
+    with Signals() as signals:
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+
+        os.kill(os.getpid(), signal.SIGHUP)
+
+        assert signals.received is None
+        assert not signals.stop.is_set()
+
+
+def test_the_handlers_that_were_found_are_put_back() -> None:
+    found = [signal.getsignal(number) for number in HANDLED]
+
+    with Signals():
+        inside = [signal.getsignal(number) for number in HANDLED]
+
+    assert all(before != now for before, now in zip(found, inside, strict=True))
+    assert [signal.getsignal(number) for number in HANDLED] == found
+
+
+def test_the_handlers_are_put_back_after_an_error() -> None:
+    found = [signal.getsignal(number) for number in HANDLED]
+
+    with pytest.raises(ZeroDivisionError), Signals():
+        raise ZeroDivisionError
+
+    assert [signal.getsignal(number) for number in HANDLED] == found
+
+
+def test_a_second_interrupt_ends_the_process_at_once(spawn: Spawn) -> None:
+    process = spawn(TELLS_ITS_SIGNALS)
+    assert next_line(process) == "ready"
+    process.send_signal(signal.SIGINT)
+    assert next_line(process) == "2"
+
+    process.send_signal(signal.SIGINT)
+
+    assert process.wait(DEADLINE_SECONDS) == 130
+
+
+def test_a_second_interrupt_counts_even_with_a_termination_between(spawn: Spawn) -> None:
+    process = spawn(TELLS_ITS_SIGNALS)
+    assert next_line(process) == "ready"
+    process.send_signal(signal.SIGINT)
+    assert next_line(process) == "2"
+    process.send_signal(signal.SIGTERM)
+    assert next_line(process) == "15"
+
+    process.send_signal(signal.SIGINT)
+
+    assert next_line(process) == ""
+    assert process.wait(DEADLINE_SECONDS) == 130
+
+
+def test_an_interrupt_after_a_termination_is_only_the_first(spawn: Spawn) -> None:
+    process = spawn(TELLS_ITS_SIGNALS)
+    assert next_line(process) == "ready"
+    process.send_signal(signal.SIGTERM)
+    assert next_line(process) == "15"
+
+    process.send_signal(signal.SIGINT)
+
+    assert next_line(process) == "2"
+    assert process.poll() is None
+
+
+# Detaching
+
+
+# The parent leaves the training behind, which is what the warning is about.
+@pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning")
+def test_detaching_returns_while_the_training_goes_on(
+    run: Run, child: Callable[[str], None]
+) -> None:
+    child(TRAINING)
+
+    detach(["train", str(run.folder)], run)
+
+    assert run.state() is State.RUNNING
+    assert run.status()["pid"] != os.getpid()
+    run.ask(Request.STOP)
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while run.state().alive and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert run.state() is State.STOPPED
+
+
+def test_a_detached_training_is_the_leader_of_a_session_of_its_own(
+    run: Run, child: Callable[[str], None]
+) -> None:
+    child('import os\nprint("error:", os.getpid(), os.getsid(0))\nraise SystemExit(3)')
+
+    with pytest.raises(RunError) as failure:
+        detach([], run)
+
+    process, session = map(int, failure.value.message.split())
+    assert session == process
+    assert session != os.getsid(0)
+
+
+@pytest.mark.usefixtures("typed")
+def test_a_detached_training_gets_the_arguments_and_nothing_to_read(
+    run: Run, child: Callable[[str], None]
+) -> None:
+    child('import sys\nprint("error:", *sys.argv[1:], repr(sys.stdin.read()))\nsys.exit(1)')
+
+    with pytest.raises(RunError, match=r"^-m dae_tui train --data my digits ''$"):
+        detach(["train", "--data", "my digits"], run)
+
+
+def test_what_a_detached_training_prints_goes_to_its_log(
+    run: Run, child: Callable[[str], None]
+) -> None:
+    child('import sys\nprint("to stdout", flush=True)\nprint("to stderr", file=sys.stderr)')
+
+    detach([], run)
+
+    assert (run.folder / LOG).read_text() == "to stdout\nto stderr\n"
+
+
+def test_a_mistake_in_the_options_comes_back_as_the_child_said_it(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DAE_DEBUG", raising=False)
+    with pytest.raises(RunError, match=r"^there is no network 'nothing'$") as failure:
+        detach(["train", "nothing"], run)
+
+    assert "autoencoder" in failure.value.hint
+    assert failure.value.exit_code == 2
+    assert not run.folder.exists()  # It never became a run.
+
+
+def test_a_child_that_says_nothing_is_known_by_its_exit_code(
+    run: Run, child: Callable[[str], None]
+) -> None:
+    child('import os\nprint("loading", flush=True)\nos.kill(os.getpid(), 9)')
+
+    with pytest.raises(RunError, match="ended with exit code -9") as failure:
+        detach([], run)
+
+    assert failure.value.exit_code == 3
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_what_a_child_said_before_it_was_killed_is_in_the_hint_or_where_it_points(
+    run: Run, child: Callable[[str], None], begun: bool
+) -> None:
+    if begun:
+        run.folder.mkdir(parents=True)
+        write_json(run.folder / CONFIG, {"network": "dense"})
+    child('import os\nprint("loading", flush=True)\nos.kill(os.getpid(), 9)')
+
+    with pytest.raises(RunError) as failure:
+        detach([], run)
+
+    log = run.folder / LOG
+    pointed_at = log.read_text() if log.exists() and LOG in failure.value.hint else ""
+    assert "loading" in failure.value.hint + pointed_at
+
+
+def test_an_old_error_in_the_log_is_not_taken_for_the_new_one(
+    run: Run, child: Callable[[str], None]
+) -> None:
+    run.folder.mkdir(parents=True)
+    write_json(run.folder / CONFIG, {"network": "dense"})
+    (run.folder / LOG).write_text("error: the disk was full\nhint: free some space\n")
+    child("import os\nos.kill(os.getpid(), 9)")
+
+    with pytest.raises(RunError, match="ended with exit code -9") as failure:
+        detach([], run)
+
+    assert "free some space" not in failure.value.hint
+    assert run.config() == {"network": "dense"}
+
+
+@pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning")
+def test_a_crashed_run_that_is_resumed_is_under_way_only_when_it_says_so(
+    run: Run, child: Callable[[str], None]
+) -> None:
+    run.folder.mkdir(parents=True)
+    write_json(run.folder / CONFIG, {"network": "dense"})
+    write_json(run.folder / STATUS, {"state": "running", "pid": 1})
+    child(FAILS_WITH_THE_LOCK)
+
+    with pytest.raises(RunError, match=r"^out of memory$"):
+        detach(["train", str(run.folder)], run)
+
+
+def test_a_folder_that_cannot_be_made_is_a_run_error(run: Run) -> None:
+    run.folder.parent.write_text("a file, not a folder")
+
+    with pytest.raises(RunError, match="cannot be written") as failure:
+        detach(["train"], run)
+
+    assert failure.value.exit_code == 3
+    assert "--runs-dir" in failure.value.hint

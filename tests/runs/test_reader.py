@@ -1,0 +1,466 @@
+"""Runs as others see them: states, requests, metrics, and finding one by a word."""
+
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from dae_tui.errors import RunError, UsageError
+from dae_tui.runs.layout import (
+    CONFIG,
+    CONTROL,
+    META,
+    METRICS,
+    STATUS,
+    Request,
+    State,
+    read_json,
+    write_json,
+)
+from dae_tui.runs.reader import (
+    SILENT_SECONDS,
+    MetricsFollower,
+    Run,
+    find_run,
+    last_events,
+    list_runs,
+)
+from dae_tui.runs.writer import RunWriter
+
+TRAINING = """
+import sys
+from pathlib import Path
+from dae_tui.runs.layout import State
+from dae_tui.runs.writer import RunWriter
+
+with RunWriter(Path(sys.argv[1])) as writer:
+    writer.status(State.RUNNING, epoch=3)
+    print("ready", flush=True)
+    sys.stdin.read()
+"""
+ALIVE = [state for state in State if state.alive]
+ENDED = [State.FINISHED, State.STOPPED, State.FAILED]
+
+
+def append(run: Run, content: bytes) -> None:
+    run.folder.mkdir(parents=True, exist_ok=True)
+    with (run.folder / METRICS).open("ab") as metrics:
+        metrics.write(content)
+
+
+def open_files() -> int:
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+
+def make_run(folder: Path) -> Run:
+    folder.mkdir(parents=True)
+    write_json(folder / CONFIG, {})
+    return Run(folder)
+
+
+def stored(run: Run) -> dict[str, object]:
+    """The status as it is on disk."""
+    return read_json(run.folder / STATUS) or {}
+
+
+@pytest.fixture
+def runs_dir(tmp_path: Path) -> Path:
+    """Three runs: two of digits, one of MNIST, which is the newest."""
+    for name in (
+        "20260102-000000-mnist-dense-cccc",
+        "20260101-000000-digits-dense-bbbb",
+        "20251231-000000-digits-unet-aaaa",
+    ):
+        make_run(tmp_path / "runs" / name)
+    return tmp_path / "runs"
+
+
+# States
+
+
+@pytest.mark.parametrize("state", ALIVE)
+def test_a_run_is_what_it_says_while_its_lock_is_held(run: Run, state: State) -> None:
+    with RunWriter(run.folder) as writer:
+        writer.status(state)
+
+        assert run.state() is state
+        assert run.status()["reason"] == ""
+
+
+@pytest.mark.parametrize("state", ALIVE)
+def test_a_free_lock_while_the_status_says_alive_means_crashed(run: Run, state: State) -> None:
+    with RunWriter(run.folder) as writer:
+        writer.status(state, epoch=3)
+
+    status = run.status()
+    assert status["state"] == "crashed"
+    assert status["reason"] == "its process is gone"
+    assert status["epoch"] == 3
+    assert stored(run)["state"] == str(state)
+
+
+@pytest.mark.parametrize("state", ENDED)
+def test_a_run_that_has_ended_stays_as_it_ended(run: Run, state: State) -> None:
+    with RunWriter(run.folder) as writer:
+        writer.status(state, reason="as it ended")
+        assert run.state() is state
+
+    assert run.state() is state
+    assert run.status()["reason"] == "as it ended"
+
+
+def test_a_training_killed_with_kill_9_has_crashed(
+    run: Run, spawn: Callable[..., "subprocess.Popen[str]"]
+) -> None:
+    training = spawn(TRAINING, run.folder)
+    assert training.stdout is not None and training.stdout.readline() == "ready\n"
+    assert run.state() is State.RUNNING
+    assert run.status()["pid"] == training.pid
+
+    training.kill()
+    training.wait(10)
+
+    status = run.status()
+    assert (status["state"], status["epoch"]) == ("crashed", 3)
+
+
+def test_looking_at_a_run_does_not_keep_its_lock(run: Run) -> None:
+    with RunWriter(run.folder) as writer:
+        writer.status(State.RUNNING)
+    descriptors = open_files()
+
+    for _ in range(3):
+        assert run.state() is State.CRASHED
+
+    assert open_files() == descriptors
+
+
+def test_without_a_lock_file_a_running_run_has_crashed(run: Run) -> None:
+    run.folder.mkdir(parents=True)
+    write_json(run.folder / STATUS, {"state": "running", "host": socket.gethostname()})
+
+    assert run.state() is State.CRASHED
+
+
+@pytest.mark.parametrize(
+    ("silent_seconds", "state"),
+    [(0.0, State.RUNNING), (SILENT_SECONDS + 10, State.CRASHED)],
+)
+def test_on_another_machine_the_heartbeat_decides(
+    run: Run, silent_seconds: float, state: State
+) -> None:
+    run.folder.mkdir(parents=True)
+    heartbeat = time.time() - silent_seconds
+    status = {"state": "running", "host": "elsewhere.invalid", "heartbeat": heartbeat}
+    write_json(run.folder / STATUS, status)
+
+    assert run.state() is state
+
+
+@pytest.mark.parametrize("heartbeat", [None, "now", []])
+def test_on_another_machine_without_a_heartbeat_it_has_crashed(run: Run, heartbeat: object) -> None:
+    run.folder.mkdir(parents=True)
+    status = {"state": "running", "host": "elsewhere.invalid", "heartbeat": heartbeat}
+    write_json(run.folder / STATUS, status)
+
+    assert run.state() is State.CRASHED
+
+
+def test_a_run_without_files_is_crashed_and_empty(run: Run) -> None:
+    assert run.state() is State.CRASHED
+    assert run.status()["reason"] == "its status.json is missing or broken"
+    assert (run.config(), run.meta(), last_events(run)) == ({}, {}, {})
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b'{"state": "runn', b"[1]", b"\xff", b'{"state": 3}', b'{"state": []}', b'{"state": ""}'],
+)
+def test_a_broken_status_is_crashed(run: Run, content: bytes) -> None:
+    run.folder.mkdir(parents=True)
+    (run.folder / STATUS).write_bytes(content)
+
+    status = run.status()
+    assert status["state"] == "crashed"
+    assert status["reason"] == "its status.json is missing or broken"
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"\xff"])
+def test_a_broken_config_and_meta_are_empty(run: Run, content: bytes) -> None:
+    run.folder.mkdir(parents=True)
+    (run.folder / CONFIG).write_bytes(content)
+    (run.folder / META).write_bytes(content)
+
+    assert (run.config(), run.meta()) == ({}, {})
+
+
+# Requests
+
+
+@pytest.mark.parametrize("request_", list(Request))
+def test_a_training_hears_what_it_is_asked(run: Run, request_: Request) -> None:
+    with RunWriter(run.folder) as writer:
+        writer.status(State.RUNNING)
+        assert writer.request() is None
+
+        run.ask(request_)
+
+        assert writer.request() is request_
+        asked = read_json(run.folder / CONTROL)
+        assert asked is not None and asked["request"] == str(request_)
+
+
+def test_the_last_request_counts(run: Run) -> None:
+    with RunWriter(run.folder) as writer:
+        writer.status(State.RUNNING)
+        for request in (Request.PAUSE, Request.RESUME, Request.STOP):
+            run.ask(request)
+
+        assert writer.request() is Request.STOP
+
+
+@pytest.mark.parametrize("request_", list(Request))
+@pytest.mark.parametrize("state", [State.RUNNING, State.FINISHED])
+def test_nothing_can_be_asked_of_a_run_that_is_over(
+    run: Run, state: State, request_: Request
+) -> None:
+    with RunWriter(run.folder) as writer:
+        writer.status(state)
+    now = "crashed" if state is State.RUNNING else "finished"
+
+    with pytest.raises(RunError, match=f"is {now}: there is nothing to {request_}") as refusal:
+        run.ask(request_)
+
+    assert refusal.value.exit_code == 3
+    assert not (run.folder / CONTROL).exists()
+
+
+def test_a_request_that_cannot_be_written_is_a_run_error(run: Run) -> None:
+    with RunWriter(run.folder) as writer:
+        writer.status(State.RUNNING)
+        (run.folder / CONTROL).mkdir()
+
+        with pytest.raises(RunError, match="cannot be asked to stop"):
+            run.ask(Request.STOP)
+
+
+# Deleting
+
+
+@pytest.mark.parametrize("state", ALIVE)
+def test_a_live_run_is_not_deleted(run: Run, state: State) -> None:
+    with RunWriter(run.folder) as writer:
+        writer.status(state)
+
+        with pytest.raises(RunError, match="is being trained") as refusal:
+            run.delete()
+
+        assert refusal.value.exit_code == 3
+        assert refusal.value.hint == f"stop it first: dae runs stop {run.name}"
+        assert run.state() is state
+
+
+@pytest.mark.parametrize("state", [State.RUNNING, State.FINISHED])
+def test_a_run_that_is_over_is_deleted_whole(run: Run, state: State) -> None:
+    with RunWriter(run.folder) as writer:
+        writer.status(state)
+        writer.record({"event": "step"})
+
+    run.delete()
+
+    assert not run.folder.exists()
+    assert run.folder.parent.exists()
+
+
+def test_a_finished_run_that_trains_on_is_not_deleted_before_it_has_said_so(run: Run) -> None:
+    with RunWriter(run.folder) as writer:
+        writer.status(State.FINISHED)
+
+    with RunWriter(run.folder):
+        with pytest.raises(RunError, match="is being trained"):
+            run.delete()
+
+        assert run.folder.exists()
+
+
+def test_deleting_what_is_gone_is_a_run_error(run: Run) -> None:
+    with pytest.raises(RunError, match="cannot be removed"):
+        run.delete()
+
+
+# Metrics
+
+
+def test_a_follower_reads_each_event_once(run: Run) -> None:
+    follower = MetricsFollower(run)
+    assert follower.read() == []
+
+    append(run, b'{"step": 1}\n{"step": 2}\n')
+    assert follower.read() == [{"step": 1}, {"step": 2}]
+    assert follower.read() == []
+
+    append(run, b'{"step": 3}\n')
+    assert follower.read() == [{"step": 3}]
+    assert follower.restarted is False
+
+
+def test_a_follower_waits_for_the_end_of_a_line(run: Run) -> None:
+    follower = MetricsFollower(run)
+
+    append(run, b'{"step": 1}\n{"st')
+    assert follower.read() == [{"step": 1}]
+    append(run, b'ep": 2')
+    assert follower.read() == []
+    append(run, b"}\n")
+    assert follower.read() == [{"step": 2}]
+
+
+def test_a_line_that_was_never_finished_is_lost_and_the_next_is_not(run: Run) -> None:
+    follower = MetricsFollower(run)
+    append(run, b'{"step": 1}\n{"st')
+    assert follower.read() == [{"step": 1}]
+
+    with RunWriter(run.folder) as writer:
+        assert follower.read() == []
+        writer.record({"step": 2})
+
+    assert [event["step"] for event in follower.read()] == [2]
+
+
+def test_a_follower_leaves_out_lines_that_are_no_events(run: Run) -> None:
+    append(run, b'{"step": 1}\nnonsense\n[2]\n3\n\n\xff\xfe\n{"step": 4}{\n{"step": 5}\n')
+
+    assert MetricsFollower(run).read() == [{"step": 1}, {"step": 5}]
+
+
+def test_a_follower_notices_that_the_file_was_cut(run: Run) -> None:
+    follower = MetricsFollower(run)
+    append(run, b'{"step": 1}\n{"step": 2}\n')
+    follower.read()
+
+    (run.folder / METRICS).write_bytes(b'{"step": 9}\n')
+    assert follower.read() == [{"step": 9}]
+    assert follower.restarted is True
+
+    append(run, b'{"step": 10}\n')
+    assert follower.read() == [{"step": 10}]
+    assert follower.restarted is False
+
+
+def test_a_follower_notices_that_the_file_was_replaced_by_a_longer_one(run: Run) -> None:
+    follower = MetricsFollower(run)
+    append(run, b'{"step": 1}\n')
+    follower.read()
+
+    other = run.folder / "other"
+    other.write_bytes(b'{"step": 7}\n{"step": 8}\n')
+    other.replace(run.folder / METRICS)
+
+    assert follower.read() == [{"step": 7}, {"step": 8}]
+    assert follower.restarted is True
+
+
+def test_a_follower_survives_that_the_run_is_removed(run: Run) -> None:
+    follower = MetricsFollower(run)
+    append(run, b'{"step": 1}\n')
+    follower.read()
+
+    shutil.rmtree(run.folder)
+
+    assert follower.read() == []
+
+
+def test_the_last_event_of_each_kind_is_found(run: Run) -> None:
+    append(run, b'{"event": "step", "step": 1}\n{"event": "step", "step": 2}\n')
+    append(run, b'{"event": "done", "seconds": 3}\n')
+
+    assert last_events(run) == {
+        "step": {"event": "step", "step": 2},
+        "done": {"event": "done", "seconds": 3},
+    }
+
+
+# Finding
+
+
+def test_runs_are_listed_from_the_oldest_to_the_newest(runs_dir: Path) -> None:
+    assert [run.name[-4:] for run in list_runs(runs_dir)] == ["aaaa", "bbbb", "cccc"]
+
+
+def test_what_is_no_run_is_not_listed(tmp_path: Path) -> None:
+    (tmp_path / "folder" / "checkpoints").mkdir(parents=True)
+    (tmp_path / "file").write_text("{}")
+    (tmp_path / "with-status").mkdir()
+    write_json(tmp_path / "with-status" / STATUS, {"state": "running"})
+    make_run(tmp_path / "with-config")
+
+    assert [run.name for run in list_runs(tmp_path)] == ["with-config", "with-status"]
+
+
+def test_a_missing_folder_and_a_file_hold_no_runs(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+
+    assert list_runs(tmp_path / "missing") == []
+    assert list_runs(tmp_path / "file") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "suffix"),
+    [
+        ("20260101-000000-digits-dense-bbbb", "bbbb"),
+        ("bbbb", "bbbb"),
+        ("unet", "aaaa"),
+        ("mnist-d", "cccc"),
+        ("latest", "cccc"),
+    ],
+)
+def test_a_run_is_found_by_its_name_a_part_or_latest(
+    runs_dir: Path, text: str, suffix: str
+) -> None:
+    found = find_run(text, runs_dir)
+
+    assert found.folder.parent == runs_dir
+    assert found.name.endswith(suffix)
+
+
+def test_a_run_is_found_by_its_folder_wherever_it_is(
+    tmp_path: Path, runs_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = make_run(tmp_path / "elsewhere" / "other")
+    monkeypatch.chdir(elsewhere.folder)
+
+    assert find_run(str(elsewhere.folder), runs_dir) == elsewhere
+    assert find_run("../other", runs_dir) == elsewhere
+    assert find_run(".", runs_dir).name == "other"
+
+
+def test_a_whole_name_is_meant_even_where_it_is_part_of_another(tmp_path: Path) -> None:
+    for name in ("digits", "digits-2"):
+        make_run(tmp_path / name)
+
+    assert find_run("digits", tmp_path).name == "digits"
+
+
+def test_a_part_of_several_names_is_a_usage_error(runs_dir: Path) -> None:
+    with pytest.raises(UsageError, match=r"'dense' means 2 runs: .*bbbb, .*cccc") as refusal:
+        find_run("dense", runs_dir)
+
+    assert refusal.value.exit_code == 2
+    assert refusal.value.hint == "give more of the name"
+
+
+@pytest.mark.parametrize("text", ["nothing", "runs/nothing", "*", "a\0b", "x" * 300])
+def test_an_unknown_run_is_a_run_error(runs_dir: Path, text: str) -> None:
+    with pytest.raises(RunError, match="there is no run") as refusal:
+        find_run(text, runs_dir)
+
+    assert refusal.value.exit_code == 3
+
+
+def test_without_runs_there_is_no_latest(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="there is no run 'latest'"):
+        find_run("latest", tmp_path / "runs")
