@@ -1,8 +1,8 @@
 """`dae train`: train a network, keep it as a run, and show what it does."""
 
 import dataclasses
+import re
 import shlex
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,7 +12,6 @@ import typer
 from commands import options
 from commands.options import (
     DataDirOption,
-    DeviceOption,
     JsonOption,
     QuietOption,
     RunsDirOption,
@@ -20,11 +19,12 @@ from commands.options import (
     resolve_data_dir,
     resolve_weights,
 )
-from dae_tui.core.config import TrainingConfig, default_config
+from dae_tui.core.config import DATA_SETS, TrainingConfig, default_config
 from dae_tui.errors import RunError, UsageError
 from dae_tui.runs.layout import State, new_run_name
 from dae_tui.runs.process import detach
 from dae_tui.runs.reader import Run, find_run
+from dae_tui.runs.writer import RunWriter
 
 app = typer.Typer()
 
@@ -57,7 +57,9 @@ def train(
     precision: Annotated[
         str | None, typer.Option(help="auto, fp32 or bf16 (where it is native).")
     ] = None,
-    device: DeviceOption = "auto",
+    device: Annotated[
+        str | None, typer.Option(help="auto, cpu, cuda, cuda:N or mps [auto].", metavar="NAME")
+    ] = None,
     classifier: Annotated[
         str | None,
         typer.Option(metavar="NAME|FILE|RUN", help="Who reads the digits; else the published one."),
@@ -79,7 +81,6 @@ def train(
     json: JsonOption = False,
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
-    run_name: Annotated[str | None, typer.Option(hidden=True)] = None,
 ) -> None:
     """Train a denoising autoencoder, or the classifier that judges it.
 
@@ -87,7 +88,7 @@ def train(
     which it has never seen, and the classifier, which has never seen noise, reads them: Table 1.
     """
     given: dict[str, Any] = {
-        "data": data,
+        "data": data if data in DATA_SETS else _whole_path(data),
         "noise": noise,
         "epochs": epochs,
         "batch_size": batch_size,
@@ -100,53 +101,47 @@ def train(
         "precision": precision,
         "clip": False if no_clip else None,
         "settings": {"widths": _parse_widths(widths)} if widths else None,
+        "device": device,
+        "classifier": _whole_path(classifier),
+        "data_dir": None if data_dir is None else _whole_path(str(data_dir)),
     }
     changed = {key: value for key, value in given.items() if value is not None}
     if resume is None:
-        config = dataclasses.replace(
-            default_config(network),
-            **changed,
-            data_dir=str(resolve_data_dir(data_dir).resolve()),
-            device=device,
-        )
-        run = Run(
-            runs_dir / (run_name or new_run_name(name or f"{Path(config.data).name}-{network}"))
-        )
+        folder = str(resolve_data_dir(data_dir).resolve())
+        config = dataclasses.replace(default_config(network), **{"data_dir": folder} | changed)
+        label = re.sub(r"[^\w.-]+", "-", f"{Path(config.data).name}-{network}").lstrip(".-")
+        run = Run(runs_dir.resolve() / new_run_name(name or label))
     else:
         run = find_run(resume, runs_dir)
-        config = _resumed(run, changed, data_dir, device)
-    judge = resolve_weights(classifier, runs_dir) if classifier else None
+        config = _resumed(run, changed)
+    judge = resolve_weights(config.classifier, runs_dir) if config.classifier else None
     if detached:
-        arguments = [argument for argument in sys.argv[1:] if argument != "--detach"]
-        detach([*arguments, "--quiet", *([] if resume else ["--run-name", run.name])], run)
+        detach(config.as_json(), run)
         print(run.name)
         return
 
-    # Imported here: torch takes seconds to import, and a mistake in the options is said at once.
-    from commands.train_session import run_training
-
-    command = _command(config, classifier)
     style = "json" if json else "quiet" if quiet else "verbose" if verbose else "auto"
-    raise typer.Exit(
-        run_training(config, judge, command, run, style, resume=resume is not None, svg=svg)
-    )
+    with RunWriter(run.folder) as writer:
+        writer.status(State.STARTING)
+        # Imported here: torch takes seconds to import. A mistake in the options is said before
+        # that, and others see the run while it starts.
+        from commands.train_session import run_training
+
+        code = run_training(config, judge, _command(config), writer, style, svg)
+    raise typer.Exit(code)
 
 
-def _resumed(
-    run: Run, changed: Mapping[str, Any], data_dir: Path | None, device: str
-) -> TrainingConfig:
-    """The run's own config; only more epochs, another data folder or device may be asked for."""
+def _resumed(run: Run, changed: Mapping[str, Any]) -> TrainingConfig:
+    """The run's own config, with more epochs, or what another machine needs."""
     stored = run.config()
     if not stored:
         raise RunError(f"the run {run.name} has no readable config.json", "train anew")
-    fixed = sorted(set(changed) - {"epochs"})
+    fixed = sorted(set(changed) - {"epochs", "data_dir", "device", "classifier"})
     if fixed:
         raise UsageError(
             f"a resumed run keeps its {', '.join(fixed)}", "only --epochs can change; or train anew"
         )
-    config = dataclasses.replace(TrainingConfig.from_json(stored), **changed, device=device)
-    if data_dir is not None:
-        config = dataclasses.replace(config, data_dir=str(data_dir.resolve()))
+    config = dataclasses.replace(TrainingConfig.from_json(stored), **changed)
     if run.state() is State.FINISHED and config.epochs <= stored["epochs"]:
         raise UsageError(
             f"the run {run.name} has finished its {config.epochs} epochs",
@@ -155,7 +150,7 @@ def _resumed(
     return config
 
 
-def _command(config: TrainingConfig, classifier: str | None) -> str:
+def _command(config: TrainingConfig) -> str:
     """A command line that trains the same weights, for cards and other people."""
     default = default_config(config.network)
     words = ["dae", "train", config.network, "--data", config.data]
@@ -171,7 +166,12 @@ def _command(config: TrainingConfig, classifier: str | None) -> str:
             words += ["--no-clip"]
         else:
             words += ["--" + key.replace("_", "-"), str(value)]
-    return shlex.join(words + (["--classifier", classifier] if classifier else []))
+    return shlex.join(words)
+
+
+def _whole_path(text: str | None) -> str | None:
+    """A path that means the same from every folder; what is no path is left as it is."""
+    return str(Path(text).resolve()) if text and Path(text).exists() else text
 
 
 def _parse_widths(text: str) -> list[int]:

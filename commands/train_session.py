@@ -5,7 +5,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,6 @@ from dae_tui.core.events import Checkpoint, Event, Finished, Sample, as_json
 from dae_tui.core.experiment import Experiment, prepare, versions, with_figures
 from dae_tui.core.hardware import device_name
 from dae_tui.core.weights import load_weights, to_bytes
-from dae_tui.errors import DaeError
 from dae_tui.runs.layout import LAST_STATE, Request, State
 from dae_tui.runs.process import Signals
 from dae_tui.runs.reader import Run
@@ -33,51 +31,35 @@ def run_training(
     config: TrainingConfig,
     classifier: Path | None,
     command: str,
-    run: Run,
+    writer: RunWriter,
     style: str,
-    *,
-    resume: bool,
     svg: Path | None,
 ) -> int:
-    """Train as `config` says, keep it in the folder of `run`, and return the exit code."""
+    """Train as `config` says into the folder of `writer`, and return the exit code.
+
+    Where the folder holds a checkpoint, the training goes on from there.
+    """
+    run = Run(writer.folder)
     with Signals() as signals, display_for(style, run) as display:
         experiment = prepare(config, classifier, command)
-        with RunWriter(run.folder) as writer:
-            writer.describe(config.as_json(), _meta(experiment))
-            try:
-                finished = _train(experiment, run, writer, display, signals, resume)
-                if signals.received:
-                    writer.status(State.STOPPED, reason="a signal ended it")
-                    display.say(f"stopped; go on with: dae train --resume {run.name}")
-                    return signals.exit_code
-                result = _benchmark(experiment, run, writer, display, finished)
-            except DaeError as failure:
-                _note_failure(writer, failure.message)
-                raise
-            except OSError as failure:
-                _note_failure(writer, failure.strerror or str(failure))
-                raise
-            except BaseException as failure:
-                _note_failure(writer, f"{type(failure).__name__}: {failure}")
-                raise
+        writer.describe(config.as_json(), _meta(experiment))
+        finished = _train(experiment, run, writer, display, signals)
+        if signals.received:
+            writer.status(State.STOPPED, reason="a signal ended it")
+            display.say(f"stopped; go on with: dae train --resume {run.name}")
+            return signals.exit_code
+        result = _benchmark(experiment, run, writer, display, finished)
         display.show_result(result, svg)
     return 0
 
 
 def _train(
-    experiment: Experiment,
-    run: Run,
-    writer: RunWriter,
-    display: Display,
-    signals: Signals,
-    resume: bool,
+    experiment: Experiment, run: Run, writer: RunWriter, display: Display, signals: Signals
 ) -> Finished:
-    stored = None
-    if resume:
-        try:
-            stored = (run.folder / LAST_STATE).read_bytes()
-        except FileNotFoundError:
-            display.say("there is no checkpoint yet: training starts from the beginning")
+    try:
+        stored = (run.folder / LAST_STATE).read_bytes()
+    except FileNotFoundError:
+        stored = None
     writer.status(State.RUNNING)
     for event in experiment.train(stored, signals.stop):
         _store(event, writer)
@@ -189,10 +171,3 @@ def _sample_arrays(sample: Sample) -> Mapping[str, NDArray[Any]]:
     for view, reads in (sample.reads or {}).items():
         arrays[f"reads_{view}"] = reads
     return arrays
-
-
-def _note_failure(writer: RunWriter, reason: str) -> None:
-    """Say in the folder why the run ended, if the disk still takes it."""
-    with suppress(OSError):
-        writer.log(f"failed: {reason}")
-        writer.status(State.FAILED, reason=reason)

@@ -44,6 +44,8 @@ class TrainingConfig:
     shift: int = 0
     """Move each training image by up to so many pixels."""
     seed: int = 0
+    classifier: str = ""
+    """Who judges: a published name, a file or a run; empty for the published one for the data."""
     device: str = "auto"
     precision: str = "auto"
 

@@ -82,7 +82,7 @@ class Experiment:
     def _metadata(self) -> dict[str, Any]:
         """What the weights say of their origin, beside what rebuilds the network."""
         config = self.config.as_json()
-        for machine in ("settings", "data_dir", "device", "precision"):
+        for machine in ("settings", "data_dir", "classifier", "device", "precision"):
             del config[machine]
         return config | {
             "data": self.training.name,

@@ -42,6 +42,7 @@ HEARTBEAT_SECONDS = 1.0
 class State(StrEnum):
     """What a run is doing. `crashed` is never written: a reader finds the lock free."""
 
+    STARTING = "starting"
     RUNNING = "running"
     PAUSED = "paused"
     EVALUATING = "evaluating"
@@ -52,7 +53,7 @@ class State(StrEnum):
 
     @property
     def alive(self) -> bool:
-        return self in (State.RUNNING, State.PAUSED, State.EVALUATING)
+        return self in (State.STARTING, State.RUNNING, State.PAUSED, State.EVALUATING)
 
 
 class Request(StrEnum):

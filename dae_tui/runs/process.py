@@ -6,13 +6,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping
 from threading import Event
 from types import FrameType, TracebackType
 from typing import Any
 
 from dae_tui.errors import ExitCode, RunError
-from dae_tui.runs.layout import CONFIG, LOG, State
+from dae_tui.runs.layout import CONFIG, LOG, STATUS, State, read_json, write_json
 from dae_tui.runs.reader import Run
 
 POLL_SECONDS = 0.1
@@ -66,14 +66,19 @@ class Signals:
         self.stop.set()
 
 
-def detach(arguments: Sequence[str], run: Run, patience: float = 120.0) -> None:
-    """Start `dae ARGUMENTS` in a session of its own and wait until its run is under way.
+def detach(config: Mapping[str, Any], run: Run, patience: float = 120.0) -> None:
+    """Train `run` as `config` says in a process session of its own; wait until it is under way.
 
-    What it prints goes to the run's log. Raises RunError, with the end of the log as the hint,
-    where it ends before it has begun to train.
+    The config is left in the run's folder, and the process goes on with the run as any other
+    would. What it prints goes to the run's log. Raises RunError, with what it said last, where it
+    ends before it has begun to train.
     """
+    new = not run.folder.exists()
     try:
         run.folder.mkdir(parents=True, exist_ok=True)
+        write_json(run.folder / CONFIG, config)
+        starting = {"state": State.STARTING, "pid": None, "heartbeat": time.time()}
+        write_json(run.folder / STATUS, (read_json(run.folder / STATUS) or {}) | starting)
         log = (run.folder / LOG).open("ab")
     except OSError as failure:
         raise RunError(
@@ -83,7 +88,7 @@ def detach(arguments: Sequence[str], run: Run, patience: float = 120.0) -> None:
     with log:
         before = log.tell()
         process = subprocess.Popen(
-            [sys.executable, "-m", "dae_tui", *arguments],
+            [sys.executable, "-m", "dae_tui", "train", "--quiet", "--resume", str(run.folder)],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -96,8 +101,8 @@ def detach(arguments: Sequence[str], run: Run, patience: float = 120.0) -> None:
             return  # So short a training that it is over.
         if code is not None:
             said = (run.folder / LOG).read_bytes()[before:].decode(errors="replace")
-            if not (run.folder / CONFIG).exists():
-                shutil.rmtree(run.folder, ignore_errors=True)  # It never became a run.
+            if new and "step" not in run.status():
+                shutil.rmtree(run.folder, ignore_errors=True)  # It never began to train.
             raise _failure(said, code)
         status = run.status()
         if status["state"] == State.RUNNING and status.get("pid") == process.pid:

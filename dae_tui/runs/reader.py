@@ -27,6 +27,7 @@ from dae_tui.runs.layout import (
 
 # Another machine's lock may not be visible here; its heartbeat then decides.
 SILENT_SECONDS = 60.0
+START_SECONDS = 5.0
 # Bytes that tell one metrics file from another: its first line holds the time it was written.
 BEGINNING = 64
 
@@ -96,8 +97,10 @@ class Run:
     def _process_lives(self, status: dict[str, Any]) -> bool:
         locked = self._locked()
         if locked is None or status.get("host") not in (None, socket.gethostname()):
-            heartbeat = status.get("heartbeat")
-            return isinstance(heartbeat, int | float) and time.time() - heartbeat < SILENT_SECONDS
+            return _heard_of(status, SILENT_SECONDS)
+        if status.get("state") == State.STARTING and status.get("pid") is None:
+            # Said by who starts it: the process itself has yet to take the lock.
+            return locked or _heard_of(status, START_SECONDS)
         return locked
 
     def _locked(self) -> bool | None:
@@ -186,6 +189,11 @@ def find_run(text: str, runs_dir: Path) -> Run:
 def last_events(run: Run) -> dict[str, dict[str, Any]]:
     """The newest event of each kind."""
     return {str(event.get("event")): event for event in MetricsFollower(run).read()}
+
+
+def _heard_of(status: dict[str, Any], seconds: float) -> bool:
+    heartbeat = status.get("heartbeat")
+    return isinstance(heartbeat, int | float) and time.time() - heartbeat < seconds
 
 
 def _is_run(folder: Path) -> bool:

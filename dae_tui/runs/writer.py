@@ -3,10 +3,11 @@
 import fcntl
 import io
 import os
+import shutil
 import socket
 import time
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -40,13 +41,14 @@ LOCK_PATIENCE_SECONDS = 2.0
 class RunWriter:
     """Writes a run's folder; the lock is held from construction until `close`.
 
-    Use as a context manager. Raises RunError where the folder cannot be made or written, or where
-    another process holds it.
+    Use as a context manager: an error that leaves it is noted in the folder, and a folder that no
+    training was described in is removed. Raises RunError where the folder cannot be made or
+    written, or where another process holds it.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._status: dict[str, Any] = {}
+        self._status = read_json(folder / STATUS) or {}  # A resumed run keeps its figures.
         self._written = 0.0
         with ExitStack() as opened:
             try:
@@ -82,6 +84,8 @@ class RunWriter:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        if error is not None:
+            self._note_failure(error)
         self.close()
 
     def close(self) -> None:
@@ -138,6 +142,15 @@ class RunWriter:
             return Request((asked or {}).get("request", ""))
         except ValueError:
             return None
+
+    def _note_failure(self, error: BaseException) -> None:
+        if not (self.folder / CONFIG).exists():
+            shutil.rmtree(self.folder, ignore_errors=True)
+            return
+        reason = str(error) or type(error).__name__
+        with suppress(OSError):  # The disk may be what failed.
+            self.log(f"failed: {reason}")
+            self.status(State.FAILED, reason=reason)
 
     def _write_status(self) -> None:
         self._written = time.monotonic()
