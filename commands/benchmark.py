@@ -26,7 +26,7 @@ from dae_tui.errors import UsageError
 if TYPE_CHECKING:
     from dae_tui.core.evaluation import Judged, Table
 
-app = typer.Typer(no_args_is_help=True, context_settings=options.HELP_NAMES)
+app = options.subcommand()
 
 
 @app.callback()
@@ -34,7 +34,7 @@ def benchmark() -> None:
     """Measure denoisers."""
 
 
-@app.command(context_settings=options.HELP_NAMES)
+@app.command()
 def quality(
     weights: Annotated[
         list[str] | None,

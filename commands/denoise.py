@@ -18,7 +18,7 @@ from commands.options import (
 )
 from dae_tui.errors import DaeError, ExitCode, UsageError
 
-app = typer.Typer()
+app = options.subcommand()
 
 DEFAULT_WEIGHTS = "mnist-autoencoder"
 ENDINGS = (".png", ".npy", ".idx", "-ubyte")
@@ -32,7 +32,7 @@ class Job:
     target: Path
 
 
-@app.command(context_settings=options.HELP_NAMES)
+@app.command()
 def denoise(
     inputs: Annotated[
         list[Path], typer.Argument(help="Files, or folders of .png, .npy and .idx files.")

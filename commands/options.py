@@ -28,7 +28,11 @@ QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No talk on std
 VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="More talk on stderr.")]
 
 RUNS_DIR = Path("runs")
-HELP_NAMES = {"help_option_names": ["-h", "--help"]}
+
+
+def subcommand() -> typer.Typer:
+    """The Typer of one subcommand, or of a group of them, with plain help as the top has it."""
+    return typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None)
 
 
 def data() -> Any:

@@ -12,7 +12,7 @@ from dae_tui.errors import UsageError
 from dae_tui.runs.layout import Request, State
 from dae_tui.runs.reader import Run, find_run, last_events, list_runs
 
-app = typer.Typer(no_args_is_help=True, context_settings=options.HELP_NAMES)
+app = options.subcommand()
 
 RunArgument = Annotated[
     str, typer.Argument(metavar="RUN", help="A name, a part of one, a folder, or latest.")
@@ -32,7 +32,7 @@ def runs() -> None:
     """List, show and steer training runs. The training hears of it within a second."""
 
 
-@app.command("list", context_settings=options.HELP_NAMES)
+@app.command("list")
 def list_command(runs_dir: RunsDirOption = options.RUNS_DIR, json: JsonOption = False) -> None:
     """List the runs, oldest first."""
     from rich import box
@@ -65,7 +65,7 @@ def list_command(runs_dir: RunsDirOption = options.RUNS_DIR, json: JsonOption = 
     stdout().print(table)
 
 
-@app.command(context_settings=options.HELP_NAMES)
+@app.command()
 def show(
     run: RunArgument, runs_dir: RunsDirOption = options.RUNS_DIR, json: JsonOption = False
 ) -> None:
@@ -108,7 +108,7 @@ def show(
     stdout().print(grid, soft_wrap=True)
 
 
-@app.command(context_settings=options.HELP_NAMES)
+@app.command()
 def stop(
     run: RunArgument,
     runs_dir: RunsDirOption = options.RUNS_DIR,
@@ -122,7 +122,7 @@ def stop(
         time.sleep(STOP_POLL_SECONDS)
 
 
-@app.command(context_settings=options.HELP_NAMES)
+@app.command()
 def pause(
     run: RunArgument, runs_dir: RunsDirOption = options.RUNS_DIR, quiet: QuietOption = False
 ) -> None:
@@ -130,7 +130,7 @@ def pause(
     _ask(find_run(run, runs_dir), Request.PAUSE, quiet)
 
 
-@app.command(context_settings=options.HELP_NAMES)
+@app.command()
 def resume(
     run: RunArgument, runs_dir: RunsDirOption = options.RUNS_DIR, quiet: QuietOption = False
 ) -> None:
@@ -138,7 +138,7 @@ def resume(
     _ask(find_run(run, runs_dir), Request.RESUME, quiet)
 
 
-@app.command(context_settings=options.HELP_NAMES)
+@app.command()
 def delete(
     run: RunArgument,
     runs_dir: RunsDirOption = options.RUNS_DIR,
@@ -156,7 +156,7 @@ def delete(
         print(f"deleted {found.name}", file=sys.stderr)
 
 
-@app.command(context_settings=options.HELP_NAMES)
+@app.command()
 def path(run: RunArgument, runs_dir: RunsDirOption = options.RUNS_DIR) -> None:
     """Print a run's folder, for scripts: cd "$(dae runs path latest)"."""
     print(find_run(run, runs_dir).folder.resolve())

@@ -26,10 +26,10 @@ from dae_tui.runs.process import detach
 from dae_tui.runs.reader import Run, find_run
 from dae_tui.runs.writer import RunWriter
 
-app = typer.Typer()
+app = options.subcommand()
 
 
-@app.command(context_settings=options.HELP_NAMES)
+@app.command()
 def train(
     network: Annotated[
         str, typer.Argument(help="autoencoder, dense or classifier.", show_default=True)
@@ -40,12 +40,16 @@ def train(
     no_clip: Annotated[
         bool, typer.Option("--no-clip", help="Leave noisy values outside [0, 1] as they are.")
     ] = False,
-    epochs: Annotated[int | None, typer.Option(help="Times through the images [100].")] = None,
+    epochs: Annotated[
+        int | None, typer.Option(help="Times through the images [100, classifier 30].")
+    ] = None,
     batch_size: Annotated[int | None, typer.Option(help="Images per step [100].")] = None,
-    lr: Annotated[float | None, typer.Option(help="Learning rate, at its highest.")] = None,
-    optimizer: Annotated[str | None, typer.Option(help="adam, adamw or sgd.")] = None,
-    schedule: Annotated[str | None, typer.Option(help="one-cycle or constant.")] = None,
-    loss: Annotated[str | None, typer.Option(help="mse or l1.")] = None,
+    lr: Annotated[
+        float | None, typer.Option(help="Learning rate, at its highest [0.006, classifier 0.003].")
+    ] = None,
+    optimizer: Annotated[str | None, typer.Option(help="adam [default], adamw or sgd.")] = None,
+    schedule: Annotated[str | None, typer.Option(help="one-cycle [default] or constant.")] = None,
+    loss: Annotated[str | None, typer.Option(help="mse [default] or l1.")] = None,
     shift: Annotated[
         int | None, typer.Option(help="Move each training image by up to so many pixels.")
     ] = None,
@@ -55,7 +59,7 @@ def train(
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of everything random [0].")] = None,
     precision: Annotated[
-        str | None, typer.Option(help="auto, fp32 or bf16 (where it is native).")
+        str | None, typer.Option(help="auto [default: bf16 where it is native], fp32 or bf16.")
     ] = None,
     device: Annotated[
         str | None, typer.Option(help="auto, cpu, cuda, cuda:N or mps [auto].", metavar="NAME")
@@ -65,7 +69,7 @@ def train(
         typer.Option(metavar="NAME|FILE|RUN", help="Who reads the digits; else the published one."),
     ] = None,
     name: Annotated[
-        str | None, typer.Option(help="A word for the run's name [the data and the network].")
+        str | None, typer.Option(help="A word for the run's name; else data and network.")
     ] = None,
     runs_dir: RunsDirOption = options.RUNS_DIR,
     resume: Annotated[

@@ -44,11 +44,11 @@ def run_training(
         experiment = prepare(config, classifier, command)
         writer.describe(config.as_json(), _meta(experiment))
         finished = _train(experiment, run, writer, display, signals)
-        if signals.received:
+        result = _benchmark(experiment, run, writer, display, signals, finished)
+        if result is None:
             writer.status(State.STOPPED, reason="a signal ended it")
             display.say(f"stopped; go on with: dae train --resume {run.name}")
-            return signals.exit_code
-        result = _benchmark(experiment, run, writer, display, finished)
+            return signals.exit_code()
         display.show_result(result, svg)
     return 0
 
@@ -101,9 +101,19 @@ def _obey(writer: RunWriter, display: Display, signals: Signals) -> None:
 
 
 def _benchmark(
-    experiment: Experiment, run: Run, writer: RunWriter, display: Display, finished: Finished
-) -> Result:
-    """Judge the best weights on the test images and write the figures into their file."""
+    experiment: Experiment,
+    run: Run,
+    writer: RunWriter,
+    display: Display,
+    signals: Signals,
+    finished: Finished,
+) -> Result | None:
+    """Judge the best weights on the test images and write the figures into their file.
+
+    None if a signal came: then the run is to end, and can be resumed to be judged.
+    """
+    if signals.exit_code():
+        return None
     writer.status(State.EVALUATING)
     classifies = experiment.config.classifies
     name = experiment.config.network
@@ -114,6 +124,8 @@ def _benchmark(
         else:
             writer.heartbeat()
             display.show_judged(judged)
+            if signals.exit_code():
+                return None
     measured = with_figures(weights, table)
     write_whole(run.weights, to_bytes(weights.network, measured))
     done = {

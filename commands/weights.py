@@ -11,7 +11,7 @@ from dae_tui.atomic import write_whole
 from dae_tui.core.cards import card, published, read_metadata
 from dae_tui.errors import UsageError, WeightsError
 
-app = typer.Typer(no_args_is_help=True, context_settings=options.HELP_NAMES)
+app = options.subcommand()
 
 WeightsArgument = Annotated[str, typer.Argument(metavar="NAME|FILE|RUN", help="Trained weights.")]
 
@@ -21,7 +21,7 @@ def weights() -> None:
     """List, show and export trained weights."""
 
 
-@app.command("list", context_settings=options.HELP_NAMES)
+@app.command("list")
 def list_weights(json: JsonOption = False) -> None:
     """List the published weights."""
     from rich import box
@@ -50,7 +50,7 @@ def list_weights(json: JsonOption = False) -> None:
     stdout().print(table)
 
 
-@app.command(context_settings=options.HELP_NAMES)
+@app.command()
 def show(
     name: WeightsArgument, runs_dir: RunsDirOption = options.RUNS_DIR, json: JsonOption = False
 ) -> None:
@@ -68,7 +68,7 @@ def show(
         stdout().print(f"file {path}", soft_wrap=True)
 
 
-@app.command(context_settings=options.HELP_NAMES)
+@app.command()
 def export(
     name: WeightsArgument,
     target: Annotated[Path, typer.Argument(help="A file to write, ending in .safetensors.")],

@@ -5,8 +5,11 @@ that is missing and cannot be downloaded is an error that names the ways out.
 """
 
 import contextlib
+import pickle
+import struct
 import sys
 from dataclasses import dataclass, replace
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,6 +25,17 @@ from dae_tui.errors import DataError, UsageError
 
 Split = Literal["train", "test"]
 
+# What torchvision raises for files that are not what they should be.
+_BROKEN = (
+    OSError,
+    RuntimeError,
+    ValueError,
+    TypeError,
+    KeyError,
+    AssertionError,
+    struct.error,
+    pickle.UnpicklingError,
+)
 # The digits of the last writers in the file are the test set: no writer is in both parts.
 DIGITS_TRAINING = 1400
 DIGITS_SIZE = 28
@@ -130,22 +144,25 @@ def _torchvision(name: str, split: Split, data_dir: Path) -> ImageSet:
     )
     try:
         found = data_set(root=data_dir, **options)
-    except RuntimeError as missing:
-        if "not found" not in str(missing):
-            raise DataError(f"{name} in {folder} cannot be read: {missing}", hint) from missing
+    except _BROKEN as failure:
+        if "not found" not in str(failure):
+            reason = str(failure) or "it is no IDX file"
+            raise DataError(f"{name} in {folder} cannot be read: {reason}", hint) from failure
         try:
             # torchvision reports its download on stdout, which is for results alone.
             with contextlib.redirect_stdout(sys.stderr):
                 found = data_set(root=data_dir, download=True, **options)
-        except (OSError, RuntimeError) as failure:
+        except (*_BROKEN, HTTPException) as refusal:
             raise DataError(
-                f"{name} is not in {folder} and could not be downloaded: {failure}", hint
-            ) from failure
-    except (OSError, ValueError, AssertionError) as failure:
-        raise DataError(f"{name} in {folder} cannot be read: {failure}", hint) from failure
+                f"{name} is not in {folder} and could not be downloaded: {refusal}", hint
+            ) from refusal
     images, labels = found.data, found.targets.long()
     if name == "emnist":
         images = images.transpose(1, 2)  # EMNIST's files hold their images transposed.
     if labels.ndim == 2:
         labels = labels[:, 0]  # QMNIST keeps the writer and more beside the class.
+    if len(images) != len(labels):
+        raise DataError(
+            f"{name} in {folder} has {len(images)} images and {len(labels)} labels", hint
+        )
     return ImageSet(name, images[:, None].contiguous(), labels, len(found.classes))

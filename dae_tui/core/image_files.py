@@ -5,17 +5,30 @@ A file becomes an `ImageFile`: float32 images (N, C, H, W) in [0, 1] and how the
 
 import io
 import struct
+import tokenize
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
+from dae_tui.core.image_folder import PILLOW_FAILURES
 from dae_tui.errors import DataError
 
 IDX_UINT8 = 0x08
+# What numpy raises for headers that are not what they should be, as fuzzing found.
+_NPY_FAILURES = (
+    OSError,
+    ValueError,
+    TypeError,
+    EOFError,
+    SyntaxError,
+    MemoryError,
+    RecursionError,
+    tokenize.TokenError,
+)
 _READABLE = "readable are .npy arrays (N, H, W), IDX files of bytes and PNG, grey or RGB"
 
 
@@ -36,7 +49,8 @@ class ImageFile:
 def read_images(path: Path) -> ImageFile:
     """Read a file by what it holds, not by its name. Raises DataError for what is no such image."""
     try:
-        start = path.open("rb").read(8)
+        with path.open("rb") as opened:
+            start = opened.read(32)
     except OSError as failure:
         raise DataError(f"{path} cannot be read: {failure.strerror}") from failure
     if not start:
@@ -44,8 +58,8 @@ def read_images(path: Path) -> ImageFile:
     if start.startswith(b"\x93NUMPY"):
         return _read_npy(path)
     if start.startswith(b"\x89PNG"):
-        return _read_png(path)
-    if start[:2] == b"\0\0" and start[2] == IDX_UINT8 and start[3] in (2, 3):
+        return _read_png(path, start)
+    if start[:4] in (b"\0\0\x08\x02", b"\0\0\x08\x03"):
         return _read_idx(path)
     raise DataError(f"{path} is not an image file that dae can read", _READABLE)
 
@@ -71,14 +85,14 @@ def _read_npy(path: Path) -> ImageFile:
     try:
         # Never unpickled: an array of objects is an error, not code that runs.
         array = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as failure:
+    except _NPY_FAILURES as failure:
         raise DataError(f"{path} is not a whole .npy array: {failure}", _READABLE) from failure
     if array.ndim not in (2, 3) or array.size == 0:
         raise DataError(f"{path} has the shape {array.shape}", "it must be (H, W) or (N, H, W)")
-    if array.dtype.kind not in "uf":
+    if array.dtype.kind not in "uf" or array.dtype == np.uint64:
         raise DataError(
             f"{path} holds values of type {array.dtype}",
-            "values must be unsigned integers, or floats in [0, 1]",
+            "values must be unsigned integers of up to 32 bits, or floats in [0, 1]",
         )
     images = _to_unit(array)
     if not np.isfinite(images).all():
@@ -106,7 +120,10 @@ def _read_idx(path: Path) -> ImageFile:
     return ImageFile(path, "idx", images, shape, array.dtype)
 
 
-def _read_png(path: Path) -> ImageFile:
+def _read_png(path: Path, start: bytes) -> ImageFile:
+    depth, color = start[24:26] if len(start) >= 26 else (0, 0)
+    if (depth, color) == (16, 2):  # Pillow would read it, and write it back, with 8 bits.
+        raise DataError(f"{path} is a PNG in colour of 16 bits", _READABLE)
     try:
         with Image.open(path) as image:
             if image.mode not in ("L", "RGB", "I;16", "I"):
@@ -114,7 +131,7 @@ def _read_png(path: Path) -> ImageFile:
             array = np.asarray(image)
             if image.mode == "I":
                 array = array.astype(np.uint16)
-    except (OSError, UnidentifiedImageError, ValueError, Image.DecompressionBombError) as failure:
+    except PILLOW_FAILURES as failure:
         raise DataError(f"{path} is not a whole PNG: {failure}") from failure
     planes = array[None] if array.ndim == 2 else array.transpose(2, 0, 1)
     return ImageFile(path, "png", _to_unit(planes)[None], array.shape, array.dtype)
@@ -123,7 +140,8 @@ def _read_png(path: Path) -> ImageFile:
 def _to_unit(array: NDArray[Any]) -> NDArray[np.float32]:
     if array.dtype.kind == "u":
         return (array / np.float32(np.iinfo(array.dtype).max)).astype(np.float32)
-    return array.astype(np.float32)
+    with np.errstate(over="ignore"):  # What overflows is found to be infinite.
+        return array.astype(np.float32)
 
 
 def _from_unit(images: NDArray[np.float32], dtype: np.dtype[Any]) -> NDArray[Any]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from torch import Tensor
 
 from dae_tui.errors import DataError
@@ -19,63 +19,94 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".pgm", "
 WHOLE_UP_TO = 64
 PATCH = 40
 TEST_EVERY = 10
+GREY_MODES = ("1", "L", "LA", "I", "F", "I;16", "I;16B", "I;16L")
+# What Pillow raises for files that are broken, as fuzzing found.
+PILLOW_FAILURES = (OSError, ValueError, SyntaxError, IndexError, Image.DecompressionBombError)
 
 
 def load_folder(folder: Path, split: str) -> tuple[Tensor, Tensor | None, int]:
     """Images (N, C, H, W) uint8, labels (N,) or None, and the number of classes.
 
-    C is 3 if any image is in colour, else 1. Raises DataError for a folder without images or an
-    image that cannot be read.
+    C is 3 if any image of the folder is in colour, else 1. Raises DataError for a folder without
+    images or an image that cannot be read.
     """
-    separate = (folder / "train").is_dir() and (folder / "test").is_dir()
-    root = folder / split if separate else folder
-    paths = sorted(path for path in root.rglob("*") if path.suffix.lower() in SUFFIXES)
-    if not separate:
-        test = paths[TEST_EVERY - 1 :: TEST_EVERY]
-        kept = set(test)
-        paths = test if split == "test" else [path for path in paths if path not in kept]
+    # All files decide on channels, size and classes, so that both splits agree on them.
+    splits = _splits(folder)
+    paths = [path for _, path in splits[split]]
     if not paths:
         raise DataError(
-            f"there are no {split} images in {root}",
+            f"there are no {split} images in {folder}",
             f"it needs at least {TEST_EVERY} files of the kinds {' '.join(SUFFIXES)}",
         )
-    images = [_read(path) for path in paths]
-    if any(image.ndim == 3 for image in images):
-        images = [image if image.ndim == 3 else np.stack([image] * 3, axis=-1) for image in images]
-    sizes = {image.shape[:2] for image in images}
+    looks = [_look(path) for found in splits.values() for _, path in found]
+    colour = any(mode not in GREY_MODES for mode, _ in looks)
+    sizes = {size for _, size in looks}
+    images = [_read(path, colour) for path in paths]
     if len(sizes) == 1 and max(next(iter(sizes))) <= WHOLE_UP_TO:
-        labels, classes = _labels(paths, root)
-        return _stack(images), labels, classes
+        classes = sorted({name for found in splits.values() for name, _ in found})
+        if "" in classes:
+            return _stack(images), None, 0
+        labels = torch.tensor([classes.index(name) for name, _ in splits[split]])
+        return _stack(images), labels, len(classes)
     patches = [patch for image in images for patch in _patches(image)]
     if not patches:
         raise DataError(
-            f"the images in {root} are smaller than {PATCH}×{PATCH} and of different sizes",
+            f"the {split} images in {folder} are smaller than {PATCH}×{PATCH} and of several sizes",
             f"use images of one size, or of at least {PATCH}×{PATCH}",
         )
     return _stack(patches), None, 0
 
 
-def _read(path: Path) -> NDArray[np.uint8]:
+def _splits(folder: Path) -> dict[str, list[tuple[str, Path]]]:
+    """The images of each split with the subfolder they are in, empty for none."""
+    if (folder / "train").is_dir() and (folder / "test").is_dir():
+        return {split: _images(folder / split) for split in ("train", "test")}
+    found = _images(folder)
+    test = found[TEST_EVERY - 1 :: TEST_EVERY]
+    kept = set(test)
+    return {"train": [entry for entry in found if entry not in kept], "test": test}
+
+
+def _images(root: Path) -> list[tuple[str, Path]]:
+    paths = sorted(
+        path for path in root.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file()
+    )
+    below = [path.relative_to(root).parts for path in paths]
+    return [
+        (parts[0] if len(parts) > 1 else "", path)
+        for parts, path in zip(below, paths, strict=True)
+        if not any(part.startswith(".") for part in parts)
+    ]
+
+
+def _look(path: Path) -> tuple[str, tuple[int, int]]:
+    """Mode and size of an image, from its header."""
+    try:
+        with Image.open(path) as image:
+            return image.mode, image.size
+    except PILLOW_FAILURES as failure:
+        raise _unreadable(path, failure) from failure
+
+
+def _read(path: Path, colour: bool) -> NDArray[np.uint8]:
     """(H, W) for grey, (H, W, 3) for colour."""
     try:
         with Image.open(path) as image:
-            grey = image.mode in ("1", "L", "LA", "I", "I;16", "F")
+            if image.mode in ("I", "F"):
+                raise DataError(
+                    f"{path} holds numbers without a range ({image.mode})",
+                    "store it with 8 or 16 bits",
+                )
             if image.mode.startswith("I;16"):
-                return (np.asarray(image) // 257).astype(np.uint8)
-            return np.asarray(image.convert("L" if grey else "RGB"))
-    except (OSError, UnidentifiedImageError, ValueError) as failure:
-        raise DataError(
-            f"{path} cannot be read as an image: {failure}", "remove it from the folder"
-        ) from failure
+                grey = (np.asarray(image) // 257).astype(np.uint8)
+                return np.stack([grey] * 3, axis=-1) if colour else grey
+            return np.asarray(image.convert("RGB" if colour else "L"))
+    except PILLOW_FAILURES as failure:
+        raise _unreadable(path, failure) from failure
 
 
-def _labels(paths: list[Path], root: Path) -> tuple[Tensor | None, int]:
-    below = [path.relative_to(root) for path in paths]
-    if any(len(path.parts) == 1 for path in below):
-        return None, 0
-    # From the folder, not the paths: a class without a test image keeps its number.
-    classes = sorted(entry.name for entry in root.iterdir() if entry.is_dir())
-    return torch.tensor([classes.index(path.parts[0]) for path in below]), len(classes)
+def _unreadable(path: Path, failure: Exception) -> DataError:
+    return DataError(f"{path} cannot be read as an image: {failure}", "remove it from the folder")
 
 
 def _patches(image: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:

@@ -24,7 +24,9 @@ def add_noise(images: Tensor, spec: NoiseSpec, generator: Generator, clip: bool 
     noisy = images
     for stage in spec.stages:
         noisy = _KINDS[stage.kind](noisy, _levels(stage, images, generator), generator)
-    return noisy.clamp(0, 1) if clip and spec.stages else noisy
+    if not spec.stages:
+        return images.clone()
+    return noisy.clamp(0, 1) if clip else noisy
 
 
 def _levels(stage: NoiseStage, images: Tensor, generator: Generator) -> Tensor:

@@ -7,6 +7,7 @@ Parsing needs no torch, so that a bad spec is refused at once.
 
 import re
 from dataclasses import dataclass
+from decimal import Decimal
 
 from dae_tui.errors import UsageError
 
@@ -53,7 +54,7 @@ class NoiseStage:
     high: float
 
     def __str__(self) -> str:
-        low, high = f"{self.low:.6g}", f"{self.high:.6g}"
+        low, high = _written(self.low), _written(self.high)
         return f"{self.kind}:{low}" if low == high else f"{self.kind}:{low}-{high}"
 
 
@@ -77,6 +78,11 @@ def parse_noise(text: str) -> NoiseSpec:
     )
 
 
+def _written(level: float) -> str:
+    """A level with six digits and no exponent, which the grammar does not have."""
+    return f"{Decimal(f'{level:.6g}'):f}"
+
+
 def _parse_stage(part: str, text: str) -> NoiseStage:
     match = _STAGE.fullmatch(part)
     if match is None:
@@ -89,7 +95,8 @@ def _parse_stage(part: str, text: str) -> NoiseStage:
     high = low if match["high"] is None else _parse_level(match["high"], kind, part)
     if high < low:
         raise UsageError(
-            f"the noise '{part}' has its range upside down", f"write {name}:{high:g}-{low:g}"
+            f"the noise '{part}' has its range upside down",
+            f"write {name}:{_written(high)}-{_written(low)}",
         )
     return NoiseStage(name, low, high)
 
@@ -102,10 +109,10 @@ def _parse_level(text: str, kind: NoiseKind, part: str) -> float:
     above = level >= kind.low if kind.low_included else level > kind.low
     if not (above and level <= kind.high) or (kind.whole and level != int(level)):
         least = "at least" if kind.low_included else "above"
+        unit = "; images are in [0, 1], so write 25/255 for 25 of 255" if kind.high == 10 else ""
         number = "a whole number " if kind.whole else ""
         raise UsageError(
             f"the noise '{part}' has the {kind.level} {level:g}",
-            f"{kind.level} is {number}{least} {kind.low:g} and at most {kind.high:g}"
-            + ("" if kind.high != 10 else "; images are in [0, 1], so write 25/255 for 25 of 255"),
+            f"{kind.level} is {number}{least} {kind.low:g} and at most {_written(kind.high)}{unit}",
         )
     return level

@@ -33,7 +33,6 @@ class Signals:
         self._interrupted = False
         self._found: dict[int, Any] = {}
 
-    @property
     def exit_code(self) -> int:
         """What to leave with: 0 unless a signal was received."""
         codes = {signal.SIGTERM: ExitCode.TERMINATED, signal.SIGINT: ExitCode.INTERRUPTED}

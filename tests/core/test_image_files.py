@@ -114,8 +114,8 @@ def test_every_stored_integer_comes_back(dtype: str, tmp_path: Path) -> None:
     assert np.array_equal(np.load(round_trip(tmp_path, npy(array))), array)
 
 
-@pytest.mark.parametrize("dtype", ["uint32", "uint64"])
-def test_wide_integers_come_back_as_far_as_float32_holds_them(dtype: str, tmp_path: Path) -> None:
+def test_wide_integers_come_back_as_far_as_float32_holds_them(tmp_path: Path) -> None:
+    dtype = "uint32"
     limit = np.iinfo(dtype).max
     array = np.array([[0, limit // 2, limit]], dtype)
     again = np.load(round_trip(tmp_path, npy(array)))
@@ -296,7 +296,9 @@ def test_an_npy_of_another_shape_is_a_data_error_that_says_which(
     assert "(N, H, W)" in refusal.hint
 
 
-@pytest.mark.parametrize("dtype", ["int8", "int16", "int64", "bool", "complex64", "U3", "f4,u1"])
+@pytest.mark.parametrize(
+    "dtype", ["int8", "int16", "int64", "uint64", "bool", "complex64", "U3", "f4,u1"]
+)
 def test_an_npy_of_another_type_is_a_data_error_that_says_which(dtype: str, tmp_path: Path) -> None:
     array = np.zeros((4, 5), dtype)
     refusal = refused(written(tmp_path, npy(array)))
@@ -395,7 +397,7 @@ VALID = {
 
 
 @pytest.mark.parametrize("content", VALID.values(), ids=VALID.keys())
-@settings(deadline=None, max_examples=100, derandomize=True)
+@settings(deadline=None, max_examples=50, derandomize=True)
 @given(st.data())
 def test_a_file_with_changed_bytes_is_read_or_a_data_error(
     content: bytes, folder: Path, data: st.DataObject
@@ -430,7 +432,7 @@ ANIMATION_CHUNKS = (b"acTL", b"fcTL", b"fdAT")
 
 
 @pytest.mark.parametrize("colours", [0, 2])
-@settings(deadline=None, max_examples=100, derandomize=True)
+@settings(deadline=None, max_examples=50, derandomize=True)
 @given(
     st.sampled_from((*PIXEL_CHUNKS, *NOTE_CHUNKS, *ANIMATION_CHUNKS, b"abCd")),
     st.binary(max_size=30),
@@ -445,13 +447,13 @@ def test_a_png_with_any_chunk_is_read_or_a_data_error(
     check_read_or_refused(written(folder, whole[:place] + chunk(kind, body) + whole[place:]))
 
 
-@settings(deadline=None, max_examples=100, derandomize=True)
+@settings(deadline=None, max_examples=50, derandomize=True)
 @given(st.binary(max_size=40), st.sampled_from([b"", b"\x93NUMPY", b"\x89PNG", b"\0\0\x08"]))
 def test_any_bytes_are_read_or_a_data_error(folder: Path, rest: bytes, magic: bytes) -> None:
     check_read_or_refused(written(folder, magic + rest))
 
 
-@settings(deadline=None, max_examples=100, derandomize=True)
+@settings(deadline=None, max_examples=50, derandomize=True)
 @given(st.text(st.characters(max_codepoint=126, min_codepoint=32), max_size=100))
 def test_an_npy_with_any_header_is_read_or_a_data_error(folder: Path, header: str) -> None:
     check_read_or_refused(written(folder, npy_with_header(header)))

@@ -108,7 +108,7 @@ def test_a_signal_asks_to_stop_and_decides_the_exit_code(number: signal.Signals,
 
         assert signals.stop.wait(DEADLINE_SECONDS)
         assert signals.received == number
-        assert signals.exit_code == code
+        assert signals.exit_code() == code
 
 
 def test_without_a_signal_the_exit_code_is_0() -> None:
@@ -116,7 +116,7 @@ def test_without_a_signal_the_exit_code_is_0() -> None:
         pass
 
     assert signals.received is None
-    assert signals.exit_code == 0
+    assert signals.exit_code() == 0
 
 
 def test_the_terminal_may_go_away() -> None:
