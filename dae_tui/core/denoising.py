@@ -9,7 +9,9 @@ from dae_tui.core.hardware import place
 from dae_tui.core.weights import Weights
 from dae_tui.errors import WeightsError
 
-BATCH = 500
+# Measured on two cores with 1 MB of cache: 200 digits at a time are the fastest, 1 000 take twice
+# as long each.
+BATCH = 200
 
 
 def batches(total: int) -> Iterator[slice]:

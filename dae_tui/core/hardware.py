@@ -45,8 +45,8 @@ def resolve_device(name: str) -> torch.device:
 def resolve_precision(name: str, device: torch.device) -> str:
     """`fp32` or `bf16`; `auto` is bf16 where the processor multiplies it natively.
 
-    Measured on two cores of a CPU with AVX512-BF16: a training step of the autoencoder and of the
-    classifier takes half the time of fp32; without the instructions bf16 is emulated and slower.
+    Measured on two cores of a CPU with AVX512-BF16: training the autoencoder is 1.8 to 2.0 times
+    as fast as in fp32. Without the instructions bf16 is emulated, and slower.
     """
     if name != "auto":
         return name
@@ -71,7 +71,8 @@ def device_name(device: torch.device) -> str:
 def place(network: nn.Module, device: torch.device) -> nn.Module:
     """`network` on the device, its convolutions in channels-last memory.
 
-    Measured on two cores with AVX512-BF16: see `dae benchmark speed`.
+    Measured on two cores with AVX512-BF16, training the autoencoder in batches of 100: 1.2 to 1.5
+    times as fast in fp32, 1.3 to 1.5 times in bf16.
     """
     return network.to(device).to(memory_format=torch.channels_last)
 

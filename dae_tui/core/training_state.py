@@ -64,6 +64,7 @@ def unpack(
             state.setdefault(int(index), {})[entry] = value
         groups = optimizer.state_dict()["param_groups"]
         optimizer.load_state_dict({"state": state, "param_groups": groups})
+        _lay_out(optimizer)
         generator.set_state(tensors["random.noise"])
         torch.set_rng_state(tensors["random.cpu"])
         if torch.cuda.is_available() and "random.cuda" in tensors:
@@ -71,6 +72,18 @@ def unpack(
     except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as failure:
         raise RunError(f"the run's last checkpoint cannot be used: {failure}", _HINT) from failure
     return progress
+
+
+def _lay_out(optimizer: Optimizer) -> None:
+    """Give the moments of each parameter its memory layout, which the file does not keep.
+
+    The fused optimisers walk through memory: with a channels-last parameter and contiguous moments
+    they would pair the wrong elements.
+    """
+    for parameter, entries in optimizer.state.items():
+        for name, value in entries.items():
+            if value.shape == parameter.shape:
+                entries[name] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
 
 
 def _group(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
-from threading import Event
+from threading import Event, Thread
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -93,6 +93,8 @@ def detach(config: Mapping[str, Any], run: Run, patience: float = 120.0) -> None
             stderr=log,
             start_new_session=True,
         )
+    # Reaped when it ends, if that is while this process lives: a dashboard starts many.
+    Thread(target=process.wait, daemon=True).start()
     deadline = time.monotonic() + patience
     while time.monotonic() < deadline:
         code = process.poll()

@@ -21,6 +21,7 @@ from dae_tui.core.events import (
     Validation,
     as_json,
 )
+from dae_tui.core.hardware import place
 from dae_tui.core.noise_spec import parse_noise
 from dae_tui.core.objectives import Classification, Denoising, Judgement, Objective
 from dae_tui.core.training import Training, learning_rate
@@ -49,7 +50,7 @@ def training(
     torch.manual_seed(config.seed)
     return Training(
         config,
-        build(network, {"widths": [4, 8]}),
+        place(build(network, {"widths": [4, 8]}), CPU),
         objective or Denoising(parse_noise(config.noise), True, "mse", None),
         digits.select(slice(160)),
         digits.select(slice(160, 200)),

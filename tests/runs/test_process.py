@@ -188,8 +188,6 @@ def test_an_interrupt_after_a_termination_is_only_the_first(spawn: Spawn) -> Non
 # Detaching
 
 
-# The parent leaves the training behind, which is what the warning is about.
-@pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning")
 def test_detaching_returns_while_the_training_goes_on(
     run: Run, child: Callable[[str], None]
 ) -> None:
@@ -303,7 +301,6 @@ def test_an_old_error_in_the_log_is_not_taken_for_the_new_one(
     assert run.config() == {"network": "dense"}
 
 
-@pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning")
 def test_a_crashed_run_that_is_resumed_is_under_way_only_when_it_says_so(
     run: Run, child: Callable[[str], None]
 ) -> None:
