@@ -59,17 +59,7 @@ def denoise(
     """
     jobs = _plan(inputs, output)
     path = resolve_weights(weights, runs_dir)
-    failures = [(job, "the output would replace an input") for job in jobs if _replaces(job, jobs)]
-    if failures:
-        raise UsageError(f"{failures[0][0].target}: {failures[0][1]}", "choose another -o")
-    if not overwrite:
-        existing = [job for job in jobs if job.target.exists()]
-        if existing:
-            raise UsageError(
-                f"{existing[0].target} exists"
-                + (f", and {len(existing) - 1} more" if len(existing) > 1 else ""),
-                "choose another -o, or replace what exists with --overwrite",
-            )
+    _refuse_to_replace(jobs, overwrite)
     _run(jobs, path, device, json=json, quiet=quiet, verbose=verbose)
 
 
@@ -110,8 +100,7 @@ def _run(
             elif verbose and "output" in report:
                 console.print(f"{job.source} → {job.target}", soft_wrap=True, markup=False)
     if not quiet and not json:
-        images = "1 file" if len(jobs) == 1 else f"{len(jobs) - failed} of {len(jobs)} files"
-        console.print(f"denoised {images} with {network.name}")
+        console.print(f"denoised {len(jobs) - failed} of {len(jobs)} files with {network.name}")
     if failed:
         raise typer.Exit(ExitCode.FAILURE)
 
@@ -156,7 +145,9 @@ def _plan(inputs: list[Path], output: Path) -> list[Job]:
         found = sorted(
             entry
             for entry in path.rglob("*")
-            if entry.name.lower().endswith(ENDINGS) and entry.is_file()
+            if entry.name.lower().endswith(ENDINGS)
+            and entry.is_file()
+            and output not in entry.parents  # What an earlier start has made there.
         )
         jobs += [Job(entry, output / entry.relative_to(path)) for entry in found]
     if not jobs:
@@ -174,5 +165,21 @@ def _plan(inputs: list[Path], output: Path) -> list[Job]:
     return jobs
 
 
-def _replaces(job: Job, jobs: list[Job]) -> bool:
-    return job.target.exists() and any(job.target.samefile(other.source) for other in jobs)
+def _refuse_to_replace(jobs: list[Job], overwrite: bool) -> None:
+    """Raise UsageError where an output exists, or is an input under whatever name."""
+    existing = [job for job in jobs if job.target.exists()]
+    inputs = {_identity(job.source) for job in jobs}
+    for job in existing:
+        if _identity(job.target) in inputs:
+            raise UsageError(f"{job.target} would replace an input", "choose another -o")
+    if existing and not overwrite:
+        more = f", and {len(existing) - 1} more" if len(existing) > 1 else ""
+        raise UsageError(
+            f"{existing[0].target} exists{more}",
+            "choose another -o, or replace what exists with --overwrite",
+        )
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    found = path.stat()
+    return found.st_dev, found.st_ino

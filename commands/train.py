@@ -41,7 +41,7 @@ def train(
         bool, typer.Option("--no-clip", help="Leave noisy values outside [0, 1] as they are.")
     ] = False,
     epochs: Annotated[
-        int | None, typer.Option(help="Times through the images [100, classifier 30].")
+        int | None, typer.Option(help="Times through the images [100, digits 50, classifier 30].")
     ] = None,
     batch_size: Annotated[int | None, typer.Option(help="Images per step [100].")] = None,
     lr: Annotated[
@@ -112,7 +112,9 @@ def train(
     changed = {key: value for key, value in given.items() if value is not None}
     if resume is None:
         folder = str(resolve_data_dir(data_dir).resolve())
-        config = dataclasses.replace(default_config(network), **{"data_dir": folder} | changed)
+        config = dataclasses.replace(
+            default_config(network, changed.get("data", "mnist")), **{"data_dir": folder} | changed
+        )
         label = re.sub(r"[^\w.-]+", "-", f"{Path(config.data).name}-{network}").lstrip(".-")
         run = Run(runs_dir.resolve() / new_run_name(name or label))
     else:
@@ -156,7 +158,7 @@ def _resumed(run: Run, changed: Mapping[str, Any]) -> TrainingConfig:
 
 def _command(config: TrainingConfig) -> str:
     """A command line that trains the same weights, for cards and other people."""
-    default = default_config(config.network)
+    default = default_config(config.network, config.data)
     words = ["dae", "train", config.network, "--data", config.data]
     if not config.classifies:
         words += ["--noise", config.noise]

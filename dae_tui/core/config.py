@@ -99,14 +99,15 @@ class TrainingConfig:
             ) from failure
 
 
-def default_config(network: str) -> TrainingConfig:
-    """The defaults of `dae train NETWORK`. Raises UsageError for an unknown network."""
+def default_config(network: str, data: str = "mnist") -> TrainingConfig:
+    """The defaults of `dae train NETWORK --data DATA`. Raises UsageError for an unknown name."""
     _one_of("network", network, tuple(NETWORKS))
     if NETWORKS[network].task == "classify":
         return TrainingConfig(
-            network, noise="none", loss="cross-entropy", epochs=30, shift=2, lr=3e-3
+            network, data=data, noise="none", loss="cross-entropy", epochs=30, shift=2, lr=3e-3
         )
-    return TrainingConfig(network)
+    # The embedded digits are few and soon learnt: 100 epochs gain 0.3 dB over 50 and no accuracy.
+    return TrainingConfig(network, data=data, epochs=50 if data == "digits" else 100)
 
 
 def _one_of(what: str, value: str, allowed: tuple[str, ...]) -> None:

@@ -29,6 +29,8 @@ _NPY_FAILURES = (
     RecursionError,
     tokenize.TokenError,
 )
+# Unclipped noise goes beyond 1, but not so far: such floats have another range than [0, 1].
+HIGHEST_FLOAT = 16
 _READABLE = "readable are .npy arrays (N, H, W), IDX files of bytes and PNG, grey or RGB"
 
 
@@ -97,6 +99,11 @@ def _read_npy(path: Path) -> ImageFile:
     images = _to_unit(array)
     if not np.isfinite(images).all():
         raise DataError(f"{path} holds values that are NaN or infinite", "replace them first")
+    if images.max() > HIGHEST_FLOAT:
+        raise DataError(
+            f"{path} holds floats up to {images.max():g}, and 1 is white",
+            "divide them by what is white in them, such as 255",
+        )
     return ImageFile(
         path, "npy", images.reshape(-1, 1, *array.shape[-2:]), array.shape, array.dtype
     )

@@ -121,6 +121,20 @@ def test_two_inputs_of_one_name_are_refused(dae: Dae, tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
+def test_starting_again_does_not_denoise_its_own_output(dae: Dae, tmp_path: Path) -> None:
+    np.save(tmp_path / "noisy.npy", np.zeros((1, 28, 28), np.float32))
+    for _ in range(2):
+        assert dae("denoise", tmp_path, "-o", tmp_path / "out", "--overwrite").code == 0
+    assert [path.name for path in (tmp_path / "out").rglob("*")] == ["noisy.npy"]
+
+
+def test_floats_of_another_range_are_refused(dae: Dae, tmp_path: Path) -> None:
+    np.save(tmp_path / "noisy.npy", np.full((1, 28, 28), 255, np.float32))
+    outcome = dae("denoise", tmp_path / "noisy.npy", "-o", tmp_path / "out.npy")
+    assert outcome.code == 1
+    assert "divide" in outcome.err
+
+
 def test_a_missing_file_is_a_usage_error(dae: Dae, tmp_path: Path) -> None:
     outcome = dae("denoise", tmp_path / "none.npy", "-o", tmp_path / "out.npy")
     assert outcome.code == 2

@@ -22,7 +22,9 @@ def test_published_weights_are_small_and_have_a_true_card() -> None:
 
 def test_list_names_them_all(dae: Dae) -> None:
     outcome = dae("weights", "list")
-    listed = json.loads(dae("weights", "list", "--json").out)["weights"]
+    as_json = dae("weights", "list", "--json")
+    assert as_json.code == 0, as_json.err
+    listed = json.loads(as_json.out)["weights"]
     assert [weights["name"] for weights in listed] == list(published())
     for name in published():
         assert name in outcome.out
