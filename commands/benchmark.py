@@ -24,7 +24,7 @@ from dae_tui.core.noise_spec import parse_noise
 from dae_tui.errors import UsageError
 
 if TYPE_CHECKING:
-    from dae_tui.core.evaluation import Judged, Table
+    from dae_tui.core.evaluation import EvaluationProgress, Table
 
 app = options.subcommand()
 
@@ -151,18 +151,18 @@ def _methods(weights: list[str] | None, data: str, runs_dir: Path) -> dict[str, 
     )
 
 
-def _follow(judged: "Iterator[Judged | Table]", quiet: bool) -> "Table":
+def _follow(judged: "Iterator[EvaluationProgress | Table]", quiet: bool) -> "Table":
     """Run an evaluation with a progress bar on stderr."""
     from rich.progress import Progress
 
     from commands.terminal import stderr
-    from dae_tui.core.evaluation import Judged
+    from dae_tui.core.evaluation import EvaluationProgress
 
     console = stderr()
     with Progress(console=console, transient=True, disable=quiet or not console.is_terminal) as bar:
         task = bar.add_task("judging images", total=None)
         for state in judged:
-            if isinstance(state, Judged):
+            if isinstance(state, EvaluationProgress):
                 bar.update(task, completed=state.images, total=state.total)
             else:
                 table = state

@@ -11,12 +11,12 @@ from rich.text import Text
 
 from commands.pictures import views_side_by_side
 from commands.tables import protocol_line, rich_table
-from commands.terminal import stdout
+from commands.terminal import graphics_of, stdout
 from dae_tui.atomic import write_whole
-from dae_tui.blocks import Graphics, terminal_graphics
+from dae_tui.blocks import Graphics
 from dae_tui.core.data import ImageSet, unit
 from dae_tui.core.denoising import batches, denoise
-from dae_tui.core.evaluation import Table
+from dae_tui.core.evaluation import Table, evaluation_generator
 from dae_tui.core.measures import psnr
 from dae_tui.core.noise import add_noise
 from dae_tui.core.noise_spec import parse_noise
@@ -38,7 +38,7 @@ def show_digits_and_table(
 ) -> None:
     """Print the first test images in all views and the table; write both to `svg` as well."""
     console = stdout()
-    graphics = terminal_graphics(console.encoding)
+    graphics = graphics_of(console)
     console.print(_result(table, test, methods, classifier, graphics, console.width, digits))
     if svg is not None:
         recorder = Console(
@@ -83,8 +83,8 @@ def _digits(
     """The first test images. They are cut from a batch with the same noise as the table's."""
     noises = table.protocol["noise"]
     spec = parse_noise(noises if isinstance(noises, str) else noises[0])
-    batch = unit(test.images[next(batches(len(test)))])
-    generator = torch.Generator().manual_seed(table.protocol["seed"])
+    batch = unit(test.images[next(batches(test.images))])
+    generator = evaluation_generator(table.protocol["seed"])
     noisy = add_noise(batch, spec, generator, table.protocol["clip"])[:digits]
     original = batch[:digits]
     views = {"original": original, "noisy": noisy.clamp(0, 1)}

@@ -37,6 +37,7 @@ def list_command(runs_dir: RunsDirOption = options.RUNS_DIR, json: JsonOption = 
     """List the runs, oldest first."""
     from rich import box
     from rich.table import Table
+    from rich.text import Text
 
     from commands.terminal import print_json, stderr, stdout
 
@@ -56,7 +57,7 @@ def list_command(runs_dir: RunsDirOption = options.RUNS_DIR, json: JsonOption = 
         accuracy = summary["accuracy"]
         table.add_row(
             run.name,
-            f"[{STATE_STYLES.get(state, 'default')}]{state}[/]",
+            Text(state, STATE_STYLES.get(state, "")),
             f"{summary['epoch'] or 0}/{summary['epochs'] or '?'}",
             "–" if summary["val_loss"] is None else f"{summary['val_loss']:.5f}",
             "–" if accuracy is None else f"{accuracy:.2f}",

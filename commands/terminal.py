@@ -1,21 +1,46 @@
 """The two streams: data on stdout, talk on stderr."""
 
+import os
 import sys
 from typing import Any
 
 from rich.console import Console
 
+from dae_tui.blocks import Graphics, terminal_graphics
 from dae_tui.runs.layout import dump_json
+
+# Off a terminal a table gets the width it needs, so that nothing is cut.
+NO_TERMINAL_WIDTH = 400
 
 
 def stdout() -> Console:
-    """For results. Off a terminal a table gets the width it needs, so that nothing is cut."""
-    return Console(highlight=False, width=None if sys.stdout.isatty() else 120)
+    """For results. Names and paths are printed as they are: nothing in them is markup."""
+    width = None if sys.stdout.isatty() else NO_TERMINAL_WIDTH
+    return Console(highlight=False, markup=False, width=width)
 
 
 def stderr() -> Console:
     """For progress and remarks."""
-    return Console(stderr=True, highlight=False)
+    return Console(stderr=True, highlight=False, markup=False)
+
+
+def graphics_of(console: Console) -> Graphics:
+    """How digits are drawn there: in colours only where the console has any."""
+    graphics = terminal_graphics(console.encoding)
+    if console.color_system is None and graphics is not Graphics.ASCII:
+        return Graphics.SHADES
+    return graphics
+
+
+def silence_closed_streams() -> None:
+    """Let what is still written to a closed stream go nowhere, at the latest on leaving."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            nothing = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nothing, stream.fileno())
+            os.close(nothing)
 
 
 def print_json(value: dict[str, Any]) -> None:

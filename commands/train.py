@@ -3,6 +3,7 @@
 import dataclasses
 import re
 import shlex
+import signal
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,21 +20,37 @@ from commands.options import (
     resolve_data_dir,
     resolve_weights,
 )
+from dae_tui.core.cards import published
 from dae_tui.core.config import DATA_SETS, TrainingConfig, default_config
-from dae_tui.errors import RunError, UsageError
-from dae_tui.runs.layout import State, new_run_name
-from dae_tui.runs.process import detach
+from dae_tui.errors import DaeError, RunError, UsageError
+from dae_tui.runs.layout import State, dump_json, new_run_name
+from dae_tui.runs.process import Signals, detach, exit_code_of
 from dae_tui.runs.reader import Run, find_run
 from dae_tui.runs.writer import RunWriter
 
 app = options.subcommand()
 
+# What may differ when a run goes on: the rest decides the weights.
+RESUMABLE = {"epochs", "data_dir", "device", "classifier"}
+
+
+class StoppedError(DaeError):
+    """A signal ended the training, which has saved its state."""
+
+    def __init__(self, folder: Path, received: int) -> None:
+        name = signal.Signals(received).name
+        super().__init__(
+            f"the training was stopped by {name}", f"go on with: dae train --resume {folder}"
+        )
+        self.exit_code = exit_code_of(received)
+
 
 @app.command()
 def train(
+    context: typer.Context,
     network: Annotated[
-        str, typer.Argument(help="autoencoder, dense or classifier.", show_default=True)
-    ] = "autoencoder",
+        str | None, typer.Argument(help="autoencoder [default], dense or classifier.")
+    ] = None,
     data: Annotated[str | None, options.data()] = None,
     data_dir: DataDirOption = None,
     noise: Annotated[str | None, options.noise()] = None,
@@ -92,7 +109,9 @@ def train(
     which it has never seen, and the classifier, which has never seen noise, reads them: Table 1.
     """
     given: dict[str, Any] = {
-        "data": data if data in DATA_SETS else _whole_path(data),
+        "data": str(Path(data).resolve())
+        if data and Path(data).is_dir() and data not in DATA_SETS
+        else data,
         "noise": noise,
         "epochs": epochs,
         "batch_size": batch_size,
@@ -106,54 +125,86 @@ def train(
         "clip": False if no_clip else None,
         "settings": {"widths": _parse_widths(widths)} if widths else None,
         "device": device,
-        "classifier": _whole_path(classifier),
-        "data_dir": None if data_dir is None else _whole_path(str(data_dir)),
+        "classifier": _same_from_everywhere(classifier, runs_dir),
     }
+    # A resumed run keeps its folder of data unless another is typed: DAE_DATA alone is no wish.
+    source = context.get_parameter_source("data_dir")
+    if resume is not None and source is not None and source.name == "COMMANDLINE":
+        given["data_dir"] = str(resolve_data_dir(data_dir).resolve())
     changed = {key: value for key, value in given.items() if value is not None}
     if resume is None:
-        folder = str(resolve_data_dir(data_dir).resolve())
+        network = network or "autoencoder"
         config = dataclasses.replace(
-            default_config(network, changed.get("data", "mnist")), **{"data_dir": folder} | changed
+            default_config(network, changed.get("data", "mnist")),
+            **{"data_dir": str(resolve_data_dir(data_dir).resolve())} | changed,
         )
         label = re.sub(r"[^\w.-]+", "-", f"{Path(config.data).name}-{network}").lstrip(".-")
         run = Run(runs_dir.resolve() / new_run_name(name or label))
+        command = _command(config)
     else:
         run = find_run(resume, runs_dir)
-        config = _resumed(run, changed)
+        given_here = {"network": network, "name": name} | changed
+        config, command = _resumed(run, {k: v for k, v in given_here.items() if v is not None})
     judge = resolve_weights(config.classifier, runs_dir) if config.classifier else None
     if detached:
-        detach(config.as_json(), run)
-        print(run.name)
+        if svg is not None:
+            raise UsageError("a detached training draws no picture", "leave --svg out")
+        if resume is None:
+            detach(run, config.as_json(), [])
+        else:
+            detach(run, None, _as_options(changed))
+        print(dump_json({"event": "detached", "run": str(run.folder)}) if json else run.name)
         return
 
     style = "json" if json else "quiet" if quiet else "verbose" if verbose else "auto"
-    with RunWriter(run.folder) as writer:
-        writer.status(State.STARTING)
-        # Imported here: torch takes seconds to import. A mistake in the options is said before
-        # that, and others see the run while it starts.
-        from commands.train_session import run_training
+    with Signals() as signals:
+        with RunWriter(run.folder) as writer:
+            writer.status(State.STARTING)
+            # Imported here: torch takes seconds to import. A mistake in the options is said
+            # before that, and others see the run while it starts.
+            from commands.train_display import display_for
+            from commands.train_session import run_training
 
-        code = run_training(config, judge, _command(config), writer, style, svg)
-    raise typer.Exit(code)
+            with display_for(style, run) as display:
+                result = run_training(config, judge, command, writer, signals, display)
+        if result is not None:
+            display.show_result(result, svg)
+    if signals.received is not None:
+        raise StoppedError(run.folder, signals.received)
 
 
-def _resumed(run: Run, changed: Mapping[str, Any]) -> TrainingConfig:
-    """The run's own config, with more epochs, or what another machine needs."""
+def _resumed(run: Run, changed: Mapping[str, Any]) -> tuple[TrainingConfig, str]:
+    """The run's own config, with more epochs or what another machine needs, and its command."""
     stored = run.config()
     if not stored:
         raise RunError(f"the run {run.name} has no readable config.json", "train anew")
-    fixed = sorted(set(changed) - {"epochs", "data_dir", "device", "classifier"})
+    fixed = [key for key in changed if key not in RESUMABLE and changed[key] != stored.get(key)]
     if fixed:
         raise UsageError(
-            f"a resumed run keeps its {', '.join(fixed)}", "only --epochs can change; or train anew"
+            f"a resumed run keeps its {', '.join(sorted(fixed))}",
+            f"only {', '.join(RESUMABLE)} can change; or train anew",
         )
-    config = dataclasses.replace(TrainingConfig.from_json(stored), **changed)
+    config = dataclasses.replace(
+        TrainingConfig.from_json(stored),
+        **{key: changed[key] for key in RESUMABLE & changed.keys()},
+    )
     if run.state() is State.FINISHED and config.epochs <= stored["epochs"]:
         raise UsageError(
             f"the run {run.name} has finished its {config.epochs} epochs",
             f"go further with --epochs {2 * config.epochs}",
         )
-    return config
+    command = run.meta().get("command") or _command(TrainingConfig.from_json(stored))
+    if config.epochs != stored["epochs"]:
+        command += f" && dae train --resume latest --epochs {config.epochs}"
+    return config, command
+
+
+def _as_options(changed: Mapping[str, Any]) -> list[str]:
+    return [part for key, value in changed.items() for part in (_flag(key), str(value))]
+
+
+def _flag(key: str) -> str:
+    return "--" + key.replace("_", "-")
 
 
 def _command(config: TrainingConfig) -> str:
@@ -171,13 +222,15 @@ def _command(config: TrainingConfig) -> str:
         elif key == "clip":
             words += ["--no-clip"]
         else:
-            words += ["--" + key.replace("_", "-"), str(value)]
+            words += [_flag(key), str(value)]
     return shlex.join(words)
 
 
-def _whole_path(text: str | None) -> str | None:
-    """A path that means the same from every folder; what is no path is left as it is."""
-    return str(Path(text).resolve()) if text and Path(text).exists() else text
+def _same_from_everywhere(weights: str | None, runs_dir: Path) -> str | None:
+    """Weights by their published name, or a path that means the same for other processes."""
+    if weights is None or weights in published():
+        return weights
+    return str(resolve_weights(weights, runs_dir).resolve())
 
 
 def _parse_widths(text: str) -> list[int]:

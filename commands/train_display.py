@@ -1,8 +1,10 @@
 """What `dae train` shows while it trains: live on a terminal, lines off it, or JSON."""
 
+import errno
 import sys
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -14,9 +16,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.text import Text
 
 from commands.results import show_digits_and_table
-from commands.terminal import print_json, stderr, stdout
+from commands.terminal import print_json, silence_closed_streams, stderr, stdout
 from dae_tui.blocks import sparkline
-from dae_tui.core.evaluation import Judged, Table
+from dae_tui.core.evaluation import EvaluationProgress, Table
 from dae_tui.core.events import Checkpoint, Event, Sample, Started, Step, Validation, as_json
 from dae_tui.core.experiment import Experiment
 from dae_tui.core.weights import Weights
@@ -62,7 +64,7 @@ class Display:
     def show(self, event: Event) -> None:
         """Something happened in the training."""
 
-    def show_judged(self, judged: Judged) -> None:
+    def show_evaluation(self, progress: EvaluationProgress) -> None:
         """The evaluation at the end has come so far."""
 
     def show_result(self, result: Result, svg: Path | None) -> None:
@@ -189,12 +191,12 @@ class LiveDisplay(Display):
             self._validation = event
         self._live.update(self._draw())
 
-    def show_judged(self, judged: Judged) -> None:
+    def show_evaluation(self, progress: EvaluationProgress) -> None:
         self._progress.update(
             self._task,
             description="judging the test images",
-            completed=judged.images,
-            total=judged.total,
+            completed=progress.images,
+            total=progress.total,
         )
         self._live.update(self._draw())
 
@@ -214,11 +216,59 @@ class LiveDisplay(Display):
         return Group(*lines)
 
 
+class EnduringDisplay(Display):
+    """Another display, until the terminal or the reader of the pipe is gone; silence from then on.
+
+    A training goes on without its audience. (Every write to a terminal that hung up is an error.)
+    """
+
+    def __init__(self, run: Run, shown: Display) -> None:
+        super().__init__(run)
+        self._shown = shown
+
+    def __enter__(self) -> Self:
+        self._try(self._shown.__enter__)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._try(lambda: self._shown.__exit__(kind, error, traceback))
+
+    def say(self, message: str) -> None:
+        self._try(lambda: self._shown.say(message))
+
+    def show(self, event: Event) -> None:
+        self._try(lambda: self._shown.show(event))
+
+    def show_evaluation(self, progress: EvaluationProgress) -> None:
+        self._try(lambda: self._shown.show_evaluation(progress))
+
+    def show_result(self, result: Result, svg: Path | None) -> None:
+        self._try(lambda: self._shown.show_result(result, svg))
+
+    def _try(self, act: Callable[[], object]) -> None:
+        try:
+            act()
+        except OSError as failure:
+            if failure.errno not in (errno.EIO, errno.EPIPE):
+                raise
+            self._shown = Display(self.run)
+            silence_closed_streams()
+
+
 def display_for(style: str, run: Run) -> Display:
     """The display for a style.
 
     `json`, `quiet`, `verbose` (a line for every report), or `auto`: live on a terminal, else lines.
     """
+    return EnduringDisplay(run, _display(style, run))
+
+
+def _display(style: str, run: Run) -> Display:
     if style == "json":
         return JsonDisplay(run)
     if style == "quiet":

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from commands.train_display import Display, Result, display_for
+from commands.train_display import Display, Result
 from dae_tui.atomic import write_whole
 from dae_tui.core.config import TrainingConfig
 from dae_tui.core.evaluation import Table
@@ -25,6 +25,7 @@ from dae_tui.runs.reader import Run
 from dae_tui.runs.writer import RunWriter
 
 PAUSE_POLL_SECONDS = 0.2
+ASKED = "it was asked to stop"
 
 
 def run_training(
@@ -32,25 +33,26 @@ def run_training(
     classifier: Path | None,
     command: str,
     writer: RunWriter,
-    style: str,
-    svg: Path | None,
-) -> int:
-    """Train as `config` says into the folder of `writer`, and return the exit code.
+    signals: Signals,
+    display: Display,
+) -> Result | None:
+    """Train as `config` says into the folder of `writer`; the result, unless it was stopped.
 
     Where the folder holds a checkpoint, the training goes on from there.
     """
     run = Run(writer.folder)
-    with Signals() as signals, display_for(style, run) as display:
-        experiment = prepare(config, classifier, command)
-        writer.describe(config.as_json(), _meta(experiment))
-        finished = _train(experiment, run, writer, display, signals)
+    experiment = prepare(config, classifier, command)
+    writer.describe(config.as_json(), _meta(experiment))
+    finished = _train(experiment, run, writer, display, signals)
+    if signals.stopping() or not run.weights.is_file():
+        result = None
+    else:
         result = _benchmark(experiment, run, writer, display, signals, finished)
-        if result is None:
-            writer.status(State.STOPPED, reason="a signal ended it")
-            display.say(f"stopped; go on with: dae train --resume {run.name}")
-            return signals.exit_code()
-        display.show_result(result, svg)
-    return 0
+    if result is not None and finished.complete:
+        writer.status(State.FINISHED)
+    else:
+        writer.status(State.STOPPED, reason="a signal ended it" if signals.stopping() else ASKED)
+    return result
 
 
 def _train(
@@ -60,7 +62,7 @@ def _train(
         stored = (run.folder / LAST_STATE).read_bytes()
     except FileNotFoundError:
         stored = None
-    writer.status(State.RUNNING)
+    writer.status(State.RUNNING, test_accuracy=None)
     for event in experiment.train(stored, signals.stop):
         _store(event, writer)
         display.show(event)
@@ -93,9 +95,10 @@ def _obey(writer: RunWriter, display: Display, signals: Signals) -> None:
         while writer.request() is Request.PAUSE and not signals.stop.is_set():
             writer.heartbeat()
             time.sleep(PAUSE_POLL_SECONDS)
-        writer.status(State.RUNNING)
-        writer.log("resumed")
-        display.say("resumed")
+        if writer.request() is not Request.STOP and not signals.stop.is_set():
+            writer.status(State.RUNNING)
+            writer.log("resumed")
+            display.say("resumed")
     if writer.request() is Request.STOP:
         signals.stop.set()
 
@@ -110,21 +113,19 @@ def _benchmark(
 ) -> Result | None:
     """Judge the best weights on the test images and write the figures into their file.
 
-    None if a signal came: then the run is to end, and can be resumed to be judged.
+    None if a signal comes meanwhile: the run can be resumed to be judged.
     """
-    if signals.exit_code():
-        return None
     writer.status(State.EVALUATING)
     classifies = experiment.config.classifies
     name = experiment.config.network
     weights = load_weights(run.weights, name, "classify" if classifies else "denoise")
-    for judged in experiment.benchmark(weights):
-        if isinstance(judged, Table):
-            table = judged
+    for progress in experiment.benchmark(weights):
+        if isinstance(progress, Table):
+            table = progress
         else:
             writer.heartbeat()
-            display.show_judged(judged)
-            if signals.exit_code():
+            display.show_evaluation(progress)
+            if signals.stopping():
                 return None
     measured = with_figures(weights, table)
     write_whole(run.weights, to_bytes(weights.network, measured))
@@ -137,11 +138,7 @@ def _benchmark(
     }
     writer.record(done)
     writer.log("done")
-    writer.status(
-        State.FINISHED if finished.complete else State.STOPPED,
-        reason="" if finished.complete else "it was asked to stop",
-        test_accuracy=table.rows[0 if classifies else -1].accuracy,
-    )
+    writer.heartbeat(test_accuracy=table.rows[0 if classifies else -1].accuracy)
     return Result(experiment, dataclasses.replace(weights, metadata=measured), table, done)
 
 

@@ -10,9 +10,11 @@ from commands.options import JsonOption, RunsDirOption, resolve_weights, weights
 from dae_tui.atomic import write_whole
 from dae_tui.core.cards import card, published, read_metadata
 from dae_tui.errors import UsageError, WeightsError
+from models.registry import NETWORKS
 
 app = options.subcommand()
 
+CARD_WIDTH = 100
 WeightsArgument = Annotated[str, typer.Argument(metavar="NAME|FILE|RUN", help="Trained weights.")]
 
 
@@ -64,7 +66,9 @@ def show(
     if json:
         print_json({"name": weights_name(path), "file": str(path)} | metadata)
     else:
-        stdout().print(Markdown(_card(path, weights_name(path), metadata)))
+        console = stdout()
+        card_text = Markdown(_card(path, weights_name(path), metadata))
+        console.print(card_text, width=min(console.width, CARD_WIDTH))
         stdout().print(f"file {path}", soft_wrap=True)
 
 
@@ -93,7 +97,7 @@ def export(
 def _card(path: Path, name: str, metadata: dict[str, Any]) -> str:
     try:
         return card(name, metadata, path.stat().st_size)
-    except (KeyError, TypeError, ValueError) as failure:
+    except (KeyError, TypeError, ValueError, AttributeError) as failure:
         raise WeightsError(
             f"{path} does not say where it comes from: {failure}", "it was not written by dae train"
         ) from failure
@@ -102,7 +106,7 @@ def _card(path: Path, name: str, metadata: dict[str, Any]) -> str:
 def _headline(metadata: dict[str, Any]) -> dict[str, Any]:
     """The figures of the view that the weights are for."""
     rows: list[dict[str, Any]] = (metadata.get("figures") or {}).get("rows") or [{}]
-    return rows[0] if metadata["loss"] == "cross-entropy" else rows[-1]
+    return rows[0] if NETWORKS[metadata["network"]].task == "classify" else rows[-1]
 
 
 def _summary(name: str, metadata: dict[str, Any]) -> dict[str, Any]:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from models.registry import check_shape
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -12,6 +14,9 @@ class Settings:
 
     channels: int = 1
     widths: tuple[int, ...] = (32, 64, 128)
+
+    def __post_init__(self) -> None:
+        check_shape(self.channels, self.widths)
 
 
 class Network(nn.Module):

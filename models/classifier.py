@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
+from models.registry import check_shape
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -11,6 +13,11 @@ class Settings:
     classes: int = 10
     widths: tuple[int, ...] = (32, 64, 128)
     dropout: float = 0.3
+
+    def __post_init__(self) -> None:
+        check_shape(self.channels, self.widths)
+        if not 1 <= self.classes <= 10_000:
+            raise ValueError(f"there are 1 to 10000 classes, not {self.classes}")
 
 
 class Network(nn.Module):

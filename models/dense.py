@@ -5,6 +5,8 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
+from models.registry import check_shape
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -13,6 +15,11 @@ class Settings:
     width: int = 28
     widths: tuple[int, ...] = (512, 256)
     """Units of the encoder's layers; the decoder mirrors them."""
+
+    def __post_init__(self) -> None:
+        check_shape(self.channels, self.widths)
+        if not (1 <= self.height <= 512 and 1 <= self.width <= 512):
+            raise ValueError(f"a dense network takes 1 to 512 pixels each way, not {self}")
 
 
 class Network(nn.Module):

@@ -35,10 +35,20 @@ NETWORKS = {
 }
 
 
+def check_shape(channels: int, widths: tuple[int, ...]) -> None:
+    """Raise ValueError for what no network can have, or only one that means harm."""
+    numbers = (channels, *widths)
+    if not all(isinstance(number, int) and 1 <= number <= 4096 for number in numbers):
+        raise ValueError(f"channels and widths are whole numbers from 1 to 4096, not {numbers}")
+    if not 1 <= len(widths) <= 16:
+        raise ValueError(f"a network has 1 to 16 widths, not {len(widths)}")
+
+
 def build(name: str, settings: Mapping[str, Any]) -> nn.Module:
     """Build the network `name` from its settings as JSON holds them (lists for tuples).
 
-    Raises KeyError for a name that is not in `NETWORKS`, TypeError for settings that do not fit.
+    Raises KeyError for a name that is not in `NETWORKS`, TypeError or ValueError for settings that
+    do not fit.
     """
     module = importlib.import_module(NETWORKS[name].module)
     fields = {

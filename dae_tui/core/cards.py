@@ -1,7 +1,7 @@
 """What a weights file says of itself, and the published weights; no torch.
 
 The metadata of a safetensors file is one JSON object under the key `dae-tui`: network, settings,
-task, channels, classes, data, noise, clip, normalisation, seed, epochs, command, versions and,
+channels, classes, data, noise, clip, normalisation, seed, epochs, command, versions and,
 once they are measured, figures. A card is the same for people, beside the file as Markdown.
 """
 
@@ -40,13 +40,14 @@ def read_metadata(path: Path) -> dict[str, Any]:
             f"{path} is not a whole safetensors file: {failure}",
             "weights of dae train are; pickles (.pt, .pth) are never opened, as they can run code",
         ) from failure
-    except (KeyError, ValueError) as failure:
+    except (KeyError, ValueError, RecursionError) as failure:
         raise WeightsError(
             f"{path} holds no description of a network", "use weights that dae train has written"
         ) from failure
     if (
         not isinstance(metadata, dict)
-        or metadata.get("network") not in NETWORKS
+        or not isinstance(metadata.get("network"), str)
+        or metadata["network"] not in NETWORKS
         or not isinstance(metadata.get("settings"), dict)
     ):
         raise WeightsError(

@@ -19,6 +19,9 @@ LOSSES = ("mse", "l1")
 SCHEDULES = ("one-cycle", "constant")
 PRECISIONS = ("auto", "fp32", "bf16")
 
+# torch's CPU generator takes 32 bits of a seed: the upper half is for evaluation.
+MAX_SEED = 2**31 - 1
+
 # sigma 0.5, clipped: the paper's operating point, as far as its Table 1 tells it.
 OPERATING_POINT = "gaussian:0.5"
 
@@ -71,12 +74,14 @@ class TrainingConfig:
             )
         for name, value, least in (
             ("epochs", self.epochs, 1),
-            ("batch size", self.batch_size, 1),
+            ("batch size", self.batch_size, 2),  # Batch normalisation needs two.
             ("shift", self.shift, 0),
             ("seed", self.seed, 0),
         ):
             if value < least:
                 raise UsageError(f"the {name} is {value}", f"it is at least {least}")
+        if self.seed > MAX_SEED:
+            raise UsageError(f"the seed is {self.seed}", f"it is at most {MAX_SEED}")
         if not 0 < self.lr <= 10:
             raise UsageError(f"the learning rate is {self.lr:g}", "it is above 0 and at most 10")
 

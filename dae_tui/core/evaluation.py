@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 
+from dae_tui.core.config import MAX_SEED
 from dae_tui.core.data import ImageSet, unit
 from dae_tui.core.denoising import batches, check_fits, denoise_batch
 from dae_tui.core.hardware import place, synchronize
@@ -58,8 +59,8 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Judged:
-    """How far an evaluation is: `images` of `total`, counted once for each noise."""
+class EvaluationProgress:
+    """How far an evaluation has come: `images` of `total`, counted once for each noise."""
 
     images: int
     total: int
@@ -107,7 +108,7 @@ def evaluate(
     clip: bool = True,
     seed: int = EVALUATION_SEED,
     precision: str = "fp32",
-) -> Iterator[Judged | Table]:
+) -> Iterator[EvaluationProgress | Table]:
     """Judge the originals and, for each noise, the noisy and the denoised images.
 
     Args:
@@ -131,14 +132,14 @@ def evaluate(
         judge = place(classifier.network, device)
     data = data.to(device)
     correct = sum(
-        _correct(judge, unit(data.images[part]), data, part) for part in batches(len(data))
+        _correct(judge, unit(data.images[part]), data, part) for part in batches(data.images)
     )
     accuracy, low, high = _accuracy(correct, len(data), judge is not None)
     rows = [Row("original", None, None, accuracy, low, high, None, 1.0, None)]
     for index, noise in enumerate(noises):
         noisy_tally, tallies = _Tally(), [_Tally() for _ in methods]
-        generator = torch.Generator().manual_seed(seed)
-        for part in batches(len(data)):
+        generator = evaluation_generator(seed)
+        for part in batches(data.images):
             original = unit(data.images[part])
             noisy = add_noise(original.cpu(), noise, generator, clip).to(device)
             noisy_tally.add(noisy, original)
@@ -155,7 +156,9 @@ def evaluate(
                 tally.seconds += time.perf_counter() - started
                 tally.add(denoised, original)
                 tally.correct += _correct(judge, denoised, data, part)
-            yield Judged(index * len(data) + part.start + len(original), len(noises) * len(data))
+            yield EvaluationProgress(
+                index * len(data) + part.start + len(original), len(noises) * len(data)
+            )
         judged = judge is not None
         rows.append(noisy_tally.row(data, judged, "noisy", str(noise), None))
         rows += [
@@ -177,11 +180,9 @@ def evaluate(
     yield Table(protocol, rows)
 
 
-def table_of(evaluation: Iterator[Judged | Table]) -> Table:
-    """Run an evaluation to its end."""
-    *_, table = evaluation
-    assert isinstance(table, Table)
-    return table
+def evaluation_generator(seed: int) -> Generator:
+    """The noise of an evaluation: on the CPU, and of a seed that no training can have."""
+    return torch.Generator().manual_seed(MAX_SEED + 1 + seed)
 
 
 def match_noisy(
@@ -197,7 +198,7 @@ def match_noisy(
 
     The same normal deviates, scaled by sigma, are used at each step of a bisection, so that the
     accuracy falls with sigma almost without jumps. Raises UsageError for an accuracy that no
-    sigma up to 10 gives.
+    sigma up to 8 gives.
     """
     if data.labels is None:
         raise UsageError(f"{data.name} has no labels to count", "give the noise with --noise")
@@ -207,9 +208,9 @@ def match_noisy(
 
     def noisy_accuracy(sigma: float) -> float:
         noise = NoiseSpec((NoiseStage("gaussian", sigma, sigma),))
-        generator = torch.Generator().manual_seed(seed)
+        generator = evaluation_generator(seed)
         correct = 0
-        for part in batches(len(data)):
+        for part in batches(data.images):
             noisy = add_noise(unit(data.images[part]).cpu(), noise, generator, clip).to(device)
             correct += _correct(judge, noisy, data, part)
         return 100 * correct / len(data)
@@ -222,9 +223,9 @@ def match_noisy(
         )
     while noisy_accuracy(high) > accuracy:
         low, high = high, 2 * high
-        if high > 10:
+        if high > 8:
             raise UsageError(
-                f"no sigma up to 10 brings the classifier down to {accuracy:g} %",
+                f"no sigma up to 8 brings the classifier down to {accuracy:g} %",
                 "ask for a higher accuracy",
             )
     while high - low > 0.0005:

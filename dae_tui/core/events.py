@@ -1,7 +1,7 @@
 """What happens during a training, in the order in which it happens; JSON without torch.
 
-`core.training.train` yields these. Whoever consumes them prints or stores them; the training
-knows neither.
+`core.training.Training.events` yields these. Whoever consumes them prints or stores them; the
+training knows neither.
 """
 
 import dataclasses

@@ -5,19 +5,19 @@ import platform
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-import torchvision
 from torch import nn
 
 import dae_tui
 from dae_tui.core.cards import published
 from dae_tui.core.config import OPERATING_POINT, TrainingConfig
 from dae_tui.core.data import ImageSet, hold_out, load
-from dae_tui.core.evaluation import Judged, Table, evaluate
+from dae_tui.core.evaluation import EvaluationProgress, Table, evaluate
 from dae_tui.core.events import Event
 from dae_tui.core.hardware import device_name, place, resolve_device, resolve_precision
 from dae_tui.core.noise_spec import parse_noise
@@ -66,7 +66,7 @@ class Experiment:
         )
         return training.events()
 
-    def benchmark(self, weights: Weights) -> Iterator[Judged | Table]:
+    def benchmark(self, weights: Weights) -> Iterator[EvaluationProgress | Table]:
         """Judge trained weights on the test images; see `evaluation.evaluate`.
 
         A denoiser is judged at the noise it was trained for; a classifier on the originals and at
@@ -149,10 +149,12 @@ def find_classifier(data: ImageSet, given: Path | None) -> Weights | None:
     if path is None or (data.labels is None and given is None):
         return None
     classifier = load_weights(path, task="classify")
-    if data.labels is not None and classifier.metadata["settings"]["classes"] != data.classes:
+    settings: Any = classifier.network.settings
+    channels = data.images.shape[1]
+    if (settings.classes, settings.channels) != (data.classes or settings.classes, channels):
         raise DataError(
-            f"{classifier.name} knows {classifier.metadata['settings']['classes']} classes, "
-            f"{data.name} has {data.classes}",
+            f"{classifier.name} knows {settings.classes} classes of {settings.channels} channels, "
+            f"{data.name} has {data.classes} of {channels}",
             f"train one with: dae train classifier --data {data.name}",
         )
     return classifier
@@ -162,7 +164,7 @@ def versions() -> dict[str, str]:
     return {
         "dae-tui": dae_tui.__version__,
         "torch": torch.__version__,
-        "torchvision": torchvision.__version__,
+        "torchvision": metadata.version("torchvision"),
         "numpy": np.__version__,
         "python": platform.python_version(),
     }

@@ -16,7 +16,7 @@ def resolve_device(name: str) -> torch.device:
     """
     if name == "auto":
         if torch.cuda.is_available():
-            return torch.device("cuda", torch.cuda.current_device())
+            return _cuda(torch.cuda.current_device())
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     kind, _, index = name.partition(":")
     if kind not in ("cpu", "cuda", "mps") or (index and not index.isdigit()):
@@ -36,7 +36,7 @@ def resolve_device(name: str) -> torch.device:
                 f"the device '{name}' is not available: there are {torch.cuda.device_count()} GPUs",
                 f"use cuda:0 to cuda:{torch.cuda.device_count() - 1}",
             )
-        return torch.device("cuda", int(index) if index else torch.cuda.current_device())
+        return _cuda(int(index) if index else torch.cuda.current_device())
     if kind == "mps" and not torch.backends.mps.is_available():
         raise DeviceError(f"the device '{name}' is not available", "use --device cpu, or auto")
     return torch.device(kind)
@@ -52,7 +52,8 @@ def resolve_precision(name: str, device: torch.device) -> str:
         return name
     if device.type == "cuda":
         return "bf16" if torch.cuda.get_device_capability(device) >= (8, 0) else "fp32"
-    if device.type == "cpu":
+    # Older versions of torch cannot tell: then it is fp32.
+    if device.type == "cpu" and hasattr(torch.cpu, "get_capabilities"):
         capabilities = torch.cpu.get_capabilities()
         native = capabilities.get("avx512_bf16") or capabilities.get("amx_bf16")
         return "bf16" if native else "fp32"
@@ -83,6 +84,12 @@ def synchronize(device: torch.device) -> None:
         torch.cuda.synchronize(device)
     elif device.type == "mps":
         torch.mps.synchronize()
+
+
+def _cuda(index: int) -> torch.device:
+    # `fp32` in a protocol means fp32: torch's default for convolutions would be TF32.
+    torch.backends.cudnn.allow_tf32 = False
+    return torch.device("cuda", index)
 
 
 def _cpu_name() -> str:

@@ -14,7 +14,7 @@ def psnr(images: Tensor, reference: Tensor) -> Tensor:
 
     Infinite where an image equals its reference.
     """
-    squared_error = (images.double() - reference.double()).square().flatten(1).mean(1)
+    squared_error = (_exact(images) - _exact(reference)).square().flatten(1).mean(1)
     return -10 * torch.log10(squared_error)
 
 
@@ -25,7 +25,7 @@ def ssim(images: Tensor, reference: Tensor) -> Tensor:
     with equal weights, unbiased covariances, windows inside the image only, channels averaged.
     Needs H and W of at least 7.
     """
-    x, y = images.double(), reference.double()
+    x, y = _exact(images), _exact(reference)
     pixels = SSIM_WINDOW**2
     mean_x, mean_y, mean_xx, mean_yy, mean_xy = (
         F.avg_pool2d(moment, SSIM_WINDOW, stride=1) for moment in (x, y, x * x, y * y, x * y)
@@ -39,6 +39,11 @@ def ssim(images: Tensor, reference: Tensor) -> Tensor:
         (mean_x**2 + mean_y**2 + c1) * (variance_x + variance_y + c2)
     )
     return similarity.flatten(1).mean(1)
+
+
+def _exact(images: Tensor) -> Tensor:
+    """In float64, which Apple's GPUs do not have."""
+    return (images.cpu() if images.device.type == "mps" else images).double()
 
 
 def wilson_interval(correct: int, total: int, z: float = 1.959964) -> tuple[float, float]:

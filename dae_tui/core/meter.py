@@ -15,6 +15,7 @@ REPORT_SECONDS = 0.25
 REPORT_STEPS = 100
 # A loss that has grown by so much since the first step is not coming back.
 EXPLODED = 1000.0
+DIVERGED_HINT = "lower the learning rate with --lr; the last good checkpoint is kept"
 
 
 class Meter:
@@ -28,7 +29,6 @@ class Meter:
         self._device = device
         self._progress = progress
         self._losses: list[Tensor] = []
-        self._first_loss: float | None = None
         self._reported_at = 0.0
         self._started: float | None = None
 
@@ -50,6 +50,11 @@ class Meter:
         """Note the loss of one step, a scalar on the device."""
         self._losses.append(loss)
 
+    @property
+    def pending(self) -> bool:
+        """Whether steps were made that no report has told of."""
+        return bool(self._losses)
+
     def due(self) -> bool:
         running = 0.0 if self._started is None else time.perf_counter() - self._started
         waited = self.seconds + running - self._reported_at
@@ -60,7 +65,7 @@ class Meter:
 
         Raises DivergedError that names the first step whose loss is not finite, or has exploded.
         """
-        losses: list[float] = torch.stack(self._losses).double().tolist()
+        losses: list[float] = torch.stack(self._losses).tolist()
         self.pause()
         self._check(losses)
         self._progress.epoch_loss_sum += sum(losses)
@@ -71,13 +76,13 @@ class Meter:
         return sum(losses) / len(losses)
 
     def _check(self, losses: list[float]) -> None:
-        if self._first_loss is None and math.isfinite(losses[0]):
-            self._first_loss = losses[0]
-        limit = EXPLODED * (self._first_loss or 1.0)
+        if self._progress.first_loss is None and math.isfinite(losses[0]):
+            self._progress.first_loss = losses[0]
+        limit = EXPLODED * (self._progress.first_loss or 1.0)
         for index, loss in enumerate(losses):
             if not loss <= limit:
                 step = self._progress.step - len(losses) + index + 1
                 raise DivergedError(
                     f"the training diverged: the loss of step {step} is {loss:g}",
-                    "lower the learning rate with --lr; the last good checkpoint is kept",
+                    DIVERGED_HINT,
                 )

@@ -67,7 +67,7 @@ class Denoising:
     def judge(self, network: nn.Module, held_out: ImageSet) -> Judgement:
         generator = _validation_generator()
         loss = decibels = correct = 0.0
-        for part in batches(len(held_out)):
+        for part in batches(held_out.images):
             original = unit(held_out.images[part])
             noisy = self._noisy(original, generator)
             denoised = denoise_batch(network, noisy)
@@ -118,14 +118,14 @@ class Classification:
     def loss(
         self, network: nn.Module, images: Tensor, labels: Tensor | None, generator: Generator
     ) -> Tensor:
-        assert labels is not None  # `commands` refuses to train a classifier on unlabelled data.
+        assert labels is not None  # `experiment.prepare` refuses unlabelled data.
         return F.cross_entropy(network(images).float(), labels)
 
     @torch.inference_mode()
     def judge(self, network: nn.Module, held_out: ImageSet) -> Judgement:
         assert held_out.labels is not None
         loss = correct = 0.0
-        for part in batches(len(held_out)):
+        for part in batches(held_out.images):
             logits = network(unit(held_out.images[part]))
             labels = held_out.labels[part]
             loss += F.cross_entropy(logits, labels, reduction="sum").item()

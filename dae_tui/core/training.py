@@ -15,10 +15,11 @@ from torch import Tensor, nn
 from dae_tui.core.config import TrainingConfig
 from dae_tui.core.data import ImageSet, shift, unit
 from dae_tui.core.events import Checkpoint, Event, Finished, Started, Step, Validation
-from dae_tui.core.meter import Meter
+from dae_tui.core.meter import DIVERGED_HINT, Meter
 from dae_tui.core.objectives import Objective
 from dae_tui.core.training_state import Progress, pack, unpack
 from dae_tui.core.weights import count_parameters, to_bytes
+from dae_tui.errors import DivergedError, RunError
 
 WARMUP = 0.15
 
@@ -56,7 +57,7 @@ class Training:
             resume: the file `state.safetensors` of a checkpoint, to go on from there.
             stop: once it is set, the training ends after the current step, with a checkpoint.
 
-        Raises RunError for a state that cannot be resumed.
+        Raises RunError for a state that cannot be resumed, or not with these images.
         """
         self.config = config
         self.network = network
@@ -74,8 +75,16 @@ class Training:
         self.progress = Progress()
         if resume is not None:
             self.progress = unpack(resume, network, self.optimizer, self.noise_generator)
-        self.steps_per_epoch = max(1, len(training) // config.batch_size)
-        self.meter = Meter(min(config.batch_size, len(training)), device, self.progress)
+            if self.progress.training_images != len(training):
+                raise RunError(
+                    f"the run was trained on {self.progress.training_images} images, "
+                    f"and {config.data} has {len(training)} now",
+                    "bring back the images it was trained on, or train anew",
+                )
+        self.progress.training_images = len(training)
+        self.batch_size = min(config.batch_size, len(training))
+        self.steps_per_epoch = len(training) // self.batch_size
+        self.meter = Meter(self.batch_size, device, self.progress)
 
     def events(self) -> Iterator[Event]:
         """Train to the end, or until `stop` is set, and yield what happens.
@@ -95,7 +104,7 @@ class Training:
                 if self.progress.best_loss is None:
                     yield self._checkpoint("best")
                 yield self._checkpoint("last")
-        images = (self.progress.step - first_step) * self.config.batch_size
+        images = (self.progress.step - first_step) * self.batch_size
         yield Finished(
             self.progress.epoch,
             self.progress.step,
@@ -106,7 +115,7 @@ class Training:
 
     def _steps(self) -> Iterator[Event]:
         """The steps of one epoch that are still to do."""
-        epoch, size = self.progress.epoch, self.config.batch_size
+        epoch, size = self.progress.epoch, self.batch_size
         order = _epoch_order(len(self.training), self.config.seed, epoch).to(self.device)
         last = (epoch + 1) * self.steps_per_epoch
         self.network.train()
@@ -117,15 +126,20 @@ class Training:
             loss = self._step(self.training.select(order[position * size : (position + 1) * size]))
             self.progress.step += 1
             self.meter.add(loss)
-            if self.meter.due() or self.stop.is_set() or self.progress.step == last:
-                mean = self.meter.report()
-                yield Step(
-                    epoch + 1, self.progress.step, mean, lr, self.meter.speed, self.progress.seconds
-                )
+            if self.meter.due():
+                yield self._report(lr)
             # The network changes fastest at first: samples after 1, 2, 4, 8, … steps show it.
             if epoch == 0 and self.progress.step & (self.progress.step - 1) == 0:
                 self.meter.pause()
                 yield from self._sample()
+        # Nothing is judged or saved before its losses were looked at.
+        if self.meter.pending:
+            yield self._report(lr)
+
+    def _report(self, lr: float) -> Step:
+        loss = self.meter.report()
+        progress = self.progress
+        return Step(progress.epoch + 1, progress.step, loss, lr, self.meter.speed, progress.seconds)
 
     def _step(self, batch: ImageSet) -> Tensor:
         """One step of the optimiser; the loss stays on the device."""
@@ -156,6 +170,12 @@ class Training:
         progress.epoch_loss_sum = 0.0
         self.network.eval()
         judgement = self.objective.judge(self.network, self.held_out)
+        if not math.isfinite(judgement.loss):
+            raise DivergedError(
+                f"the training diverged: the held-out loss after epoch {progress.epoch} "
+                f"(step {progress.step}) is {judgement.loss:g}",
+                DIVERGED_HINT,
+            )
         best = progress.best_loss is None or judgement.loss < progress.best_loss
         if best:
             progress.best_loss = judgement.loss
@@ -214,7 +234,7 @@ def learning_rate(config: TrainingConfig, step: int, total_steps: int) -> float:
     autoencoder: 97.6 % and 20.6 dB with one cycle to 0.006, 97.4 % and 20.4 dB with 0.006 or
     0.001 throughout.
     """
-    if config.schedule == "constant":
+    if config.schedule == "constant" or total_steps == 1:
         return config.lr
     done = (step + 1) / total_steps
     if done < WARMUP:

@@ -30,20 +30,26 @@ class Progress:
     best_loss: float | None = None
     epoch_loss_sum: float = 0.0
     """Sum of the step losses of the epoch under way."""
+    first_loss: float | None = None
+    """What the training began with; a loss far above it has exploded."""
+    training_images: int = 0
 
 
 def pack(
     network: nn.Module, optimizer: Optimizer, generator: Generator, progress: Progress
 ) -> bytes:
-    """The whole state as a safetensors file."""
+    """The whole state as a safetensors file; `generator` is on the device of the training."""
     tensors = {f"network.{name}": value for name, value in network.state_dict().items()}
     for index, entries in optimizer.state_dict()["state"].items():
         for name, value in entries.items():
             tensors[f"optimizer.{index}.{name}"] = torch.as_tensor(value)
     tensors["random.noise"] = generator.get_state()
     tensors["random.cpu"] = torch.get_rng_state()
-    if torch.cuda.is_available():
-        tensors["random.cuda"] = torch.cuda.get_rng_state()
+    device = generator.device
+    if device.type == "cuda":
+        tensors["random.cuda"] = torch.cuda.get_rng_state(device)
+    elif device.type == "mps":
+        tensors["random.mps"] = torch.mps.get_rng_state()
     whole = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
     return save(whole, metadata={"progress": json.dumps(asdict(progress))})
 
@@ -65,13 +71,25 @@ def unpack(
         groups = optimizer.state_dict()["param_groups"]
         optimizer.load_state_dict({"state": state, "param_groups": groups})
         _lay_out(optimizer)
-        generator.set_state(tensors["random.noise"])
         torch.set_rng_state(tensors["random.cpu"])
-        if torch.cuda.is_available() and "random.cuda" in tensors:
-            torch.cuda.set_rng_state(tensors["random.cuda"])
+        _set_random_state(generator, tensors, progress)
     except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as failure:
         raise RunError(f"the run's last checkpoint cannot be used: {failure}", _HINT) from failure
     return progress
+
+
+def _set_random_state(generator: Generator, tensors: dict[str, Tensor], progress: Progress) -> None:
+    device, noise = generator.device, tensors["random.noise"]
+    if noise.shape != generator.get_state().shape:
+        # From another kind of device, whose generators are of another kind: the training goes on
+        # with other noise than it would have had, though not with noise that it had already.
+        generator.manual_seed(generator.initial_seed() + progress.step)
+        return
+    generator.set_state(noise)
+    if device.type == "cuda" and "random.cuda" in tensors:
+        torch.cuda.set_rng_state(tensors["random.cuda"], device)
+    elif device.type == "mps" and "random.mps" in tensors:
+        torch.mps.set_rng_state(tensors["random.mps"])
 
 
 def _lay_out(optimizer: Optimizer) -> None:

@@ -1,5 +1,6 @@
 """Weights on disk: safetensors with metadata, from which the network is rebuilt. Never pickle."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from dae_tui.core.cards import METADATA_KEY, read_metadata
 from dae_tui.errors import WeightsError
 from models.registry import NETWORKS, build, settings_of
 
+_HINT = "use weights that dae train has written"
+
 
 @dataclass(frozen=True)
 class Weights:
@@ -25,11 +28,8 @@ class Weights:
     @property
     def channels(self) -> int:
         """Channels of the images that the network takes."""
-        return int(self.metadata["settings"]["channels"])
-
-    @property
-    def parameters(self) -> int:
-        return count_parameters(self.network)
+        channels: int = self.network.settings.channels  # type: ignore[union-attr, assignment]
+        return channels
 
 
 def count_parameters(network: nn.Module) -> int:
@@ -38,8 +38,6 @@ def count_parameters(network: nn.Module) -> int:
 
 def to_bytes(network: nn.Module, metadata: dict[str, Any]) -> bytes:
     """A whole weights file: the tensors of `network`, and `metadata` with what rebuilds it."""
-    import json
-
     described = metadata | {
         "settings": settings_of(network),
         "parameters": count_parameters(network),
@@ -68,12 +66,19 @@ def load_weights(path: Path, name: str = "", task: str = "denoise") -> Weights:
         # with the network: settings that ask for a terabyte get an error, not the terabyte.
         with torch.device("meta"):
             network = build(metadata["network"], metadata["settings"])
-        network.load_state_dict(load_file(path), assign=True)
+        tensors = load_file(path)
+        if any(
+            tensor.dtype != tensors[name].dtype for name, tensor in network.state_dict().items()
+        ):
+            raise WeightsError(f"{path} holds tensors of another precision than float32", _HINT)
+        network.load_state_dict(tensors, assign=True)
     except (SafetensorError, OSError) as failure:
         raise WeightsError(f"{path} cannot be read: {failure}", "it may be truncated") from failure
     except (KeyError, TypeError, ValueError, RuntimeError) as failure:
         raise WeightsError(
             f"the tensors in {path} do not fit the network '{metadata['network']}' it names",
-            "use weights that dae train has written",
+            _HINT,
         ) from failure
+    if not all(tensor.isfinite().all() for tensor in tensors.values()):
+        raise WeightsError(f"{path} holds values that are not finite", _HINT)
     return Weights(name or path.stem, network.eval().requires_grad_(False), metadata)

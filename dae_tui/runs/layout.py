@@ -3,7 +3,7 @@
 <date>-<time>-<name>-<4hex>/
 config.json     what was asked for
 meta.json       versions, git, argv, device
-status.json     pid, host, state, step, heartbeat: replaced whole, at least every two seconds
+status.json     pid, host, state, step, heartbeat: replaced whole, every second while it trains
 lock            held (flock) as long as the training lives
 metrics.jsonl   one JSON object per line, only ever appended to
 train.log       what the training said
@@ -83,11 +83,15 @@ def new_run_name(label: str) -> str:
 
 def dump_json(value: Mapping[str, Any], indent: int | None = None) -> str:
     """`value` as JSON that every reader takes: figures that are not finite become null."""
-    finite = {
-        key: None if isinstance(item, float) and not math.isfinite(item) else item
-        for key, item in value.items()
-    }
-    return json.dumps(finite, indent=indent, allow_nan=False)
+    return json.dumps(_finite(value), indent=indent, allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:

@@ -6,18 +6,23 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from threading import Event, Thread
 from types import FrameType, TracebackType
 from typing import Any
 
 from dae_tui.errors import ExitCode, RunError
-from dae_tui.runs.layout import CONFIG, LOG, STATUS, State, read_json, write_json
+from dae_tui.runs.layout import CONFIG, LOG, STATUS, State, write_json
 from dae_tui.runs.reader import Run
 
 POLL_SECONDS = 0.1
 # A live display hides the cursor and has no time to show it again.
 SHOW_CURSOR = b"\x1b[?25h\n"
+
+
+def exit_code_of(received: int) -> ExitCode:
+    """What a process that a signal stopped leaves with."""
+    return ExitCode.INTERRUPTED if received == signal.SIGINT else ExitCode.TERMINATED
 
 
 class Signals:
@@ -33,10 +38,9 @@ class Signals:
         self._interrupted = False
         self._found: dict[int, Any] = {}
 
-    def exit_code(self) -> int:
-        """What to leave with: 0 unless a signal was received."""
-        codes = {signal.SIGTERM: ExitCode.TERMINATED, signal.SIGINT: ExitCode.INTERRUPTED}
-        return codes[signal.Signals(self.received)] if self.received else ExitCode.OK
+    def stopping(self) -> bool:
+        """Whether a signal came, and not just the wish of a person to stop."""
+        return self.received is not None
 
     def __enter__(self) -> "Signals":
         self._found = {
@@ -65,29 +69,37 @@ class Signals:
         self.stop.set()
 
 
-def detach(config: Mapping[str, Any], run: Run, patience: float = 120.0) -> None:
-    """Train `run` as `config` says in a process session of its own; wait until it is under way.
+def detach(
+    run: Run, config: Mapping[str, Any] | None, options: Sequence[str], patience: float = 120.0
+) -> None:
+    """Train `run` in a process session of its own, and wait until it is under way.
 
-    The config is left in the run's folder, and the process goes on with the run as any other
-    would. What it prints goes to the run's log. Raises RunError, with what it said last, where it
-    ends before it has begun to train.
+    Args:
+        run: its folder; a new one gets the config, and the process goes on with it as with any.
+        config: what a new run is to do; None for one that exists.
+        options: more options of `dae train --resume RUN`.
+        patience: seconds to wait.
+
+    What it prints goes to the run's log. Raises RunError, with what it said last, where it ends
+    before it has begun to train.
     """
-    new = not run.folder.exists()
     try:
-        run.folder.mkdir(parents=True, exist_ok=True)
-        write_json(run.folder / CONFIG, config)
-        starting = {"state": State.STARTING, "pid": None, "heartbeat": time.time()}
-        write_json(run.folder / STATUS, (read_json(run.folder / STATUS) or {}) | starting)
+        if config is not None:
+            run.folder.mkdir(parents=True)
+            write_json(run.folder / CONFIG, config)
+            write_json(run.folder / STATUS, {"state": State.STARTING, "heartbeat": time.time()})
         log = (run.folder / LOG).open("ab")
     except OSError as failure:
         raise RunError(
             f"the run folder {run.folder} cannot be written: {failure.strerror}",
             "choose another folder with --runs-dir or DAE_RUNS",
         ) from failure
+    # -P: a folder `models` or `commands` where the person stands is not ours.
+    command = [sys.executable, "-P", "-m", "dae_tui", "train", "--quiet"]
     with log:
         before = log.tell()
         process = subprocess.Popen(
-            [sys.executable, "-m", "dae_tui", "train", "--quiet", "--resume", str(run.folder)],
+            [*command, "--resume", str(run.folder), *options],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -102,7 +114,7 @@ def detach(config: Mapping[str, Any], run: Run, patience: float = 120.0) -> None
             return  # So short a training that it is over.
         if code is not None:
             said = (run.folder / LOG).read_bytes()[before:].decode(errors="replace")
-            if new and "step" not in run.status():
+            if config is not None and "step" not in run.status():
                 shutil.rmtree(run.folder, ignore_errors=True)  # It never began to train.
             raise _failure(said, code)
         status = run.status()

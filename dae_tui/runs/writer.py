@@ -93,9 +93,16 @@ class RunWriter:
         self._opened.close()
 
     def describe(self, config: Mapping[str, Any], meta: Mapping[str, Any]) -> None:
-        """Write what was asked for and under what circumstances."""
-        write_json(self.folder / CONFIG, dict(config))
-        write_json(self.folder / META, dict(meta))
+        """Write what was asked for and under what circumstances.
+
+        A run that goes on keeps how it began, and lists under `resumed` how it went on.
+        """
+        write_json(self.folder / CONFIG, config)
+        began = read_json(self.folder / META)
+        if began is not None:
+            resumed = [*began.get("resumed", []), dict(meta)]
+            meta = began | {"command": meta.get("command"), "resumed": resumed}
+        write_json(self.folder / META, meta)
 
     def status(self, state: State, reason: str = "", **figures: Any) -> None:
         """Say at once what the run is doing; figures stay until they are given again."""
