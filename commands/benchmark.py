@@ -15,6 +15,7 @@ from commands.options import (
     RunsDirOption,
     SeedOption,
     resolve_data_dir,
+    resolve_inference_precision,
     resolve_weights,
     weights_name,
 )
@@ -22,6 +23,7 @@ from dae_tui.core.cards import published, read_metadata
 from dae_tui.core.config import OPERATING_POINT
 from dae_tui.core.noise_spec import parse_noise
 from dae_tui.errors import UsageError
+from models.registry import NETWORKS
 
 if TYPE_CHECKING:
     from dae_tui.core.evaluation import EvaluationProgress, Table
@@ -67,7 +69,7 @@ def quality(
         bool, typer.Option("--no-clip", help="Leave noisy values outside [0, 1] as they are.")
     ] = False,
     seed: SeedOption = 0,
-    precision: Annotated[str, typer.Option(help="fp32 or bf16.")] = "fp32",
+    precision: Annotated[str, typer.Option(help="fp32 (auto is that) or bf16.")] = "auto",
     device: DeviceOption = "auto",
     runs_dir: RunsDirOption = options.RUNS_DIR,
     digits: Annotated[
@@ -86,8 +88,7 @@ def quality(
     """
     if json + csv + markdown > 1:
         raise UsageError("only one of --json, --csv and --markdown can be printed", "choose one")
-    if precision not in ("fp32", "bf16"):
-        raise UsageError(f"there is no precision '{precision}'", "use fp32 or bf16")
+    precision = resolve_inference_precision(precision)
     specs = [parse_noise(text) for text in noise or []]
     if not specs and match_noisy is None:
         specs = [parse_noise(OPERATING_POINT)]
@@ -95,7 +96,7 @@ def quality(
     judge_path = resolve_weights(classifier, runs_dir) if classifier else None
 
     # Imported here: torch takes seconds to import, and a mistake in the options is said at once.
-    from commands.results import show_digits_and_table
+    from commands.results import show_digits_and_table, write_svg
     from commands.tables import as_csv, as_markdown
     from commands.terminal import print_json
     from dae_tui.core.data import load
@@ -110,7 +111,7 @@ def quality(
     if images is not None:
         test = test.select(slice(images))
     judge = find_classifier(test, judge_path)
-    networks = [load_weights(path, name) for name, path in methods.items()]
+    networks = [load_weights(path, name) for name, path in methods]
     clip = not no_clip
     if match_noisy is not None:
         if judge is None:
@@ -130,25 +131,32 @@ def quality(
     elif markdown:
         print(as_markdown(table), end="")
     else:
-        show_digits_and_table(table, test, networks, judge, svg=svg, digits=digits)
+        show_digits_and_table(table, test, networks, judge, digits=digits)
+    if svg is not None:
+        write_svg(svg, table, test, networks, judge, digits=digits)
 
 
-def _methods(weights: list[str] | None, data: str, runs_dir: Path) -> dict[str, Path]:
-    """Weights files by the name of the method; the published denoisers for the data if none."""
-    if weights:
-        paths = [resolve_weights(text, runs_dir) for text in weights]
-        return {weights_name(path): path for path in paths}
-    found = {
-        name: path
-        for name, path in published().items()
-        if name.startswith(f"{data}-") and read_metadata(path)["loss"] != "cross-entropy"
-    }
-    if found:
-        return found
-    raise UsageError(
-        f"there are no published weights for {data}",
-        "name some with --weights: a published name, a file or a run; see dae weights list",
-    )
+def _methods(weights: list[str] | None, data: str, runs_dir: Path) -> list[tuple[str, Path]]:
+    """Weights files with the name of the method; the published denoisers for the data if none."""
+    if not weights:
+        weights = [
+            name
+            for name, path in published().items()
+            if name.startswith(f"{data}-")
+            and NETWORKS[read_metadata(path)["network"]].task == "denoise"
+        ]
+    if not weights:
+        raise UsageError(
+            f"there are no published weights for {data}",
+            "name some with --weights: a published name, a file or a run; see dae weights list",
+        )
+    methods: dict[str, Path] = {}
+    for text in weights:
+        path = resolve_weights(text, runs_dir)
+        name = weights_name(path)
+        # Two files of one name, such as model.safetensors, are told apart by what was typed.
+        methods[text if name in methods else name] = path
+    return list(methods.items())
 
 
 def _follow(judged: "Iterator[EvaluationProgress | Table]", quiet: bool) -> "Table":

@@ -13,6 +13,7 @@ from commands.options import (
     QuietOption,
     RunsDirOption,
     VerboseOption,
+    resolve_inference_precision,
     resolve_weights,
     weights_name,
 )
@@ -47,6 +48,7 @@ def denoise(
         bool, typer.Option("--overwrite", help="Replace existing output.")
     ] = False,
     device: DeviceOption = "auto",
+    precision: Annotated[str, typer.Option(help="fp32 (auto is that) or bf16.")] = "auto",
     runs_dir: RunsDirOption = options.RUNS_DIR,
     json: JsonOption = False,
     quiet: QuietOption = False,
@@ -60,13 +62,15 @@ def denoise(
     jobs = _plan(inputs, output)
     path = resolve_weights(weights, runs_dir)
     _refuse_to_replace(jobs, overwrite)
-    _run(jobs, path, device, json=json, quiet=quiet, verbose=verbose)
+    precision = resolve_inference_precision(precision)
+    _run(jobs, path, device, precision, json=json, quiet=quiet, verbose=verbose)
 
 
 def _run(
     jobs: list[Job],
     weights_path: Path,
     device_name: str,
+    precision: str,
     *,
     json: bool,
     quiet: bool,
@@ -86,7 +90,7 @@ def _run(
     with Progress(console=console, transient=True, disable=quiet or not console.is_terminal) as bar:
         for job in bar.track(jobs, description="denoising"):
             try:
-                report = _denoise_file(job, network, device)
+                report = _denoise_file(job, network, device, precision)
             except DaeError as failure:
                 failed += 1
                 report = {"input": str(job.source), "error": failure.message}
@@ -105,7 +109,7 @@ def _run(
         raise typer.Exit(ExitCode.FAILURE)
 
 
-def _denoise_file(job: Job, weights: Any, device: Any) -> dict[str, Any]:
+def _denoise_file(job: Job, weights: Any, device: Any, precision: str) -> dict[str, Any]:
     """Read, denoise and write one file; the output appears whole or not at all."""
     import torch
 
@@ -114,13 +118,16 @@ def _denoise_file(job: Job, weights: Any, device: Any) -> dict[str, Any]:
     from dae_tui.core.image_files import encode, read_images
 
     file = read_images(job.source)
-    denoised = denoise_images(weights, torch.from_numpy(file.images), device)
+    denoised = denoise_images(weights, torch.from_numpy(file.images), device, precision)
     content = encode(file, denoised.numpy())
     try:
         job.target.parent.mkdir(parents=True, exist_ok=True)
         write_whole(job.target, content)
     except OSError as failure:
-        raise DaeError(f"{job.target} cannot be written: {failure.strerror}") from failure
+        raise DaeError(
+            f"{job.target} cannot be written: {failure.strerror}",
+            "make room there, or choose another -o",
+        ) from failure
     return {
         "input": str(job.source),
         "output": str(job.target),
@@ -138,6 +145,7 @@ def _plan(inputs: list[Path], output: Path) -> list[Job]:
     if single:
         return [Job(inputs[0], output)]
     jobs = []
+    made_before = output.resolve()
     for path in inputs:
         if path.is_file():
             jobs.append(Job(path, output / path.name))
@@ -147,7 +155,7 @@ def _plan(inputs: list[Path], output: Path) -> list[Job]:
             for entry in path.rglob("*")
             if entry.name.lower().endswith(ENDINGS)
             and entry.is_file()
-            and output not in entry.parents  # What an earlier start has made there.
+            and made_before not in entry.resolve().parents
         )
         jobs += [Job(entry, output / entry.relative_to(path)) for entry in found]
     if not jobs:

@@ -6,6 +6,11 @@ from typing import Annotated, Any
 
 import typer
 
+from dae_tui.core.cards import published
+from dae_tui.core.config import PRECISIONS
+from dae_tui.errors import RunError, UsageError, WeightsError
+from dae_tui.runs.reader import find_run
+
 DataDirOption = Annotated[
     Path | None,
     typer.Option(
@@ -66,12 +71,15 @@ def resolve_data_dir(given: Path | None) -> Path:
     return user_cache_path("dae-tui") / "data"
 
 
+def resolve_inference_precision(given: str) -> str:
+    """`--precision` where nothing is trained: `auto` is fp32, for the same figures everywhere."""
+    if given not in PRECISIONS:
+        raise UsageError(f"there is no precision '{given}'", f"use {', '.join(PRECISIONS)}")
+    return "fp32" if given == "auto" else given
+
+
 def resolve_weights(text: str, runs_dir: Path) -> Path:
     """The weights file that `--weights` means: a published name, a file, or a run."""
-    from dae_tui.core.cards import published
-    from dae_tui.errors import RunError, WeightsError
-    from dae_tui.runs.reader import find_run
-
     if text in published():
         return published()[text]
     path = Path(text).expanduser()

@@ -64,7 +64,7 @@ def views_side_by_side(
 
 
 def _border(columns: int, views: int, width: int) -> int:
-    """Pixels to crop on each side: none, one or two, as 88 and 80 columns allow for 28×28."""
+    """Pixels to crop on each side, of 28×28: none from 88 columns on, one from 82, else two."""
     for border in (0, 1):
         if views * (columns - 2 * border) + (views - 1) * GAP <= width:
             return border

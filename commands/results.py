@@ -33,25 +33,34 @@ def show_digits_and_table(
     methods: Sequence[Weights],
     classifier: Weights | None,
     *,
-    svg: Path | None = None,
     digits: int = DIGITS,
 ) -> None:
-    """Print the first test images in all views and the table; write both to `svg` as well."""
+    """Print the first test images in all views, and the table."""
     console = stdout()
     graphics = graphics_of(console)
     console.print(_result(table, test, methods, classifier, graphics, console.width, digits))
-    if svg is not None:
-        recorder = Console(
-            record=True, file=StringIO(), width=PICTURE_WIDTH, force_terminal=True, highlight=False
-        )
-        recorder.print(
-            _result(table, test, methods, classifier, Graphics.TRUECOLOR, PICTURE_WIDTH, digits)
-        )
-        # The picture stands alone: Rich's would fetch its font from a server.
-        picture = re.sub(
-            r"@font-face \{.*?\}", "", recorder.export_svg(title="dae"), flags=re.DOTALL
-        )
-        write_whole(svg, picture.encode())
+
+
+def write_svg(
+    svg: Path,
+    table: Table,
+    test: ImageSet,
+    methods: Sequence[Weights],
+    classifier: Weights | None,
+    *,
+    digits: int = DIGITS,
+) -> None:
+    """What `show_digits_and_table` prints, as a picture."""
+    recorder = Console(
+        record=True, file=StringIO(), width=PICTURE_WIDTH, force_terminal=True, highlight=False
+    )
+    recorder.print(
+        _result(table, test, methods, classifier, Graphics.TRUECOLOR, PICTURE_WIDTH, digits)
+    )
+    picture = recorder.export_svg(title="dae")
+    # The picture stands alone: Rich's would fetch its font from a server.
+    picture = re.sub(r"@font-face \{.*?\}", "", picture, flags=re.DOTALL)
+    write_whole(svg, picture.encode())
 
 
 def _result(

@@ -49,12 +49,12 @@ def list_command(runs_dir: RunsDirOption = options.RUNS_DIR, json: JsonOption = 
         stderr().print(f"no runs in {runs_dir}; start one with: dae train --data digits")
         return
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for heading in ("run", "state", "epoch", "loss", "accuracy %", "age"):
+    for heading in ("run", "state", "epoch", "loss", "test accuracy %", "age"):
         table.add_column(heading, justify="left" if heading in ("run", "state") else "right")
     for run in found:
         summary = _summary(run)
         state = State(summary["state"])
-        accuracy = summary["accuracy"]
+        accuracy = summary["test_accuracy"]
         table.add_row(
             run.name,
             Text(state, STATE_STYLES.get(state, "")),
@@ -97,10 +97,11 @@ def show(
         "device": meta.get("device"),
         "epoch": f"{status.get('epoch', 0)}/{config.get('epochs', '?')}",
         "step": status.get("step"),
-        "training time": None if "seconds" not in status else f"{status['seconds']:.1f} s",
+        "training time": _figure(status.get("seconds"), "s", 1),
         "held-out loss": status.get("val_loss"),
-        "held-out PSNR": None if not status.get("val_psnr") else f"{status['val_psnr']:.2f} dB",
-        "test accuracy": _percent(status.get("test_accuracy")),
+        "held-out PSNR": _figure(status.get("val_psnr"), "dB"),
+        "held-out accuracy": _figure(status.get("val_accuracy"), "%"),
+        "test accuracy": _figure(status.get("test_accuracy"), "%"),
         "weights": found.weights if found.weights.exists() else None,
     }
     for key, value in shown.items():
@@ -178,14 +179,20 @@ def _summary(run: Run) -> dict[str, Any]:
         "network": config.get("network"),
         "data": config.get("data"),
         "noise": config.get("noise"),
-        "epoch": status.get("epoch"),
-        "epochs": config.get("epochs"),
-        "step": status.get("step"),
-        "val_loss": status.get("val_loss"),
-        "accuracy": status.get("test_accuracy") or status.get("val_accuracy"),
-        "images_per_second": status.get("images_per_second"),
-        "heartbeat": status.get("heartbeat"),
+        "epoch": _number(status.get("epoch")),
+        "epochs": _number(config.get("epochs")),
+        "step": _number(status.get("step")),
+        "val_loss": _number(status.get("val_loss")),
+        "val_accuracy": _number(status.get("val_accuracy")),
+        "test_accuracy": _number(status.get("test_accuracy")),
+        "images_per_second": _number(status.get("images_per_second")),
+        "heartbeat": _number(status.get("heartbeat")),
     }
+
+
+def _number(value: Any) -> float | None:
+    """A figure of a file that anybody may have written."""
+    return value if isinstance(value, int | float) else None
 
 
 def _age(heartbeat: float | None) -> str:
@@ -199,5 +206,6 @@ def _age(heartbeat: float | None) -> str:
     return f"{seconds:.0f} s"
 
 
-def _percent(value: float | None) -> str | None:
-    return None if value is None else f"{value:.2f} %"
+def _figure(value: Any, unit: str, digits: int = 2) -> str | None:
+    number = _number(value)
+    return None if number is None else f"{number:.{digits}f} {unit}"

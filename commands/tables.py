@@ -35,18 +35,20 @@ def rich_table(benchmark: Benchmark) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for index, heading in enumerate(HEADINGS):
         table.add_column(heading, justify="left" if index < 3 else "right", no_wrap=index != 1)
-    best = best_row(benchmark.rows)
+    best = best_rows(benchmark.rows)
     for row in benchmark.rows:
-        table.add_row(*cells(row), style="bold green" if row is best else None)
+        table.add_row(*cells(row), style="bold green" if row in best else None)
     return table
 
 
-def best_row(rows: Sequence[Row]) -> Row | None:
-    """The denoised row of the highest accuracy (else PSNR), where there are several to choose."""
-    denoised = [row for row in rows if row.view == "denoised"]
-    if len(denoised) < 2:
-        return None
-    return max(denoised, key=lambda row: (row.accuracy or 0.0, row.psnr or 0.0))
+def best_rows(rows: Sequence[Row]) -> list[Row]:
+    """Of each noise that several methods compete at, the row of highest accuracy, else PSNR."""
+    best = []
+    for noise in {row.noise for row in rows if row.view == "denoised"}:
+        rivals = [row for row in rows if row.view == "denoised" and row.noise == noise]
+        if len(rivals) > 1:
+            best.append(max(rivals, key=lambda row: (row.accuracy or 0.0, row.psnr or 0.0)))
+    return best
 
 
 def protocol_line(protocol: dict[str, Any]) -> str:

@@ -15,9 +15,10 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.text import Text
 
-from commands.results import show_digits_and_table
+from commands.results import show_digits_and_table, write_svg
 from commands.terminal import print_json, silence_closed_streams, stderr, stdout
 from dae_tui.blocks import sparkline
+from dae_tui.core.data import ImageSet
 from dae_tui.core.evaluation import EvaluationProgress, Table
 from dae_tui.core.events import Checkpoint, Event, Sample, Started, Step, Validation, as_json
 from dae_tui.core.experiment import Experiment
@@ -36,6 +37,11 @@ class Result:
     weights: Weights
     table: Table
     done: dict[str, Any]
+
+    def shown(self) -> tuple[Table, ImageSet, list[Weights], Weights | None]:
+        """Table, test images, methods and classifier, as `commands.results` shows them."""
+        methods = [] if self.experiment.config.classifies else [self.weights]
+        return self.table, self.experiment.test, methods, self.experiment.classifier
 
 
 class Display:
@@ -68,14 +74,14 @@ class Display:
         """The evaluation at the end has come so far."""
 
     def show_result(self, result: Result, svg: Path | None) -> None:
-        """The training is over: digits, table, and where the weights are."""
-        show_digits_and_table(
-            result.table,
-            result.experiment.test,
-            [] if result.experiment.config.classifies else [result.weights],
-            result.experiment.classifier,
-            svg=svg,
-        )
+        """The training is over."""
+        self.show_table(result)
+        if svg is not None:
+            write_svg(svg, *result.shown())
+
+    def show_table(self, result: Result) -> None:
+        """Digits, table, and where the weights are."""
+        show_digits_and_table(*result.shown())
         console = stdout()
         seconds = result.done["seconds"]
         console.print(f"trained in {_duration(seconds)}", highlight=False)
@@ -129,7 +135,7 @@ class JsonDisplay(Display):
         elif not isinstance(event, Sample):
             print_json(as_json(event))
 
-    def show_result(self, result: Result, svg: Path | None) -> None:
+    def show_table(self, result: Result) -> None:
         print_json(result.done)
 
 

@@ -85,7 +85,6 @@ def test_no_arguments_show_the_help(capsys: pytest.CaptureFixture[str]) -> None:
 def test_an_unexpected_fault_is_said_in_one_line(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dae_tui.core.cards.published", lambda: 1 / 0)
     monkeypatch.setattr("commands.weights.published", lambda: 1 / 0)
     assert run(["weights", "list"]) == 1
     assert "ZeroDivisionError" in capsys.readouterr().err

@@ -10,12 +10,16 @@ import torch
 from command_line import Dae
 from numpy.typing import NDArray
 from PIL import Image
-from safetensors.numpy import save_file
+from safetensors.numpy import load_file, save_file
 from torchvision.datasets.mnist import read_sn3_pascalvincent_tensor
 
-from dae_tui.core.cards import METADATA_KEY, published
+from dae_tui.core.cards import METADATA_KEY, published, read_metadata
 from dae_tui.core.data import load, unit
+from dae_tui.core.evaluation import evaluation_generator
 from dae_tui.core.image_files import encode, read_images
+from dae_tui.core.noise import add_noise
+from dae_tui.core.noise_spec import parse_noise
+from dae_tui.core.weights import load_weights
 
 
 @pytest.fixture(scope="module")
@@ -24,6 +28,20 @@ def noisy() -> NDArray[np.float32]:
     noise = 0.5 * torch.randn(digits.shape, generator=torch.Generator().manual_seed(0))
     array: NDArray[np.float32] = (digits + noise).clamp(0, 1)[:, 0].numpy()
     return array
+
+
+def test_scoring_the_output_gives_the_accuracy_of_the_benchmark(dae: Dae, tmp_path: Path) -> None:
+    digits = load("digits", "test", Path())
+    noisy = add_noise(unit(digits.images), parse_noise("gaussian:0.5"), evaluation_generator(0))
+    np.save(tmp_path / "noisy.npy", noisy[:, 0].numpy())
+    assert dae("denoise", tmp_path / "noisy.npy", "-o", tmp_path / "denoised.npy").code == 0
+    classifier = load_weights(published()["digits-classifier"], task="classify").network
+    denoised = torch.from_numpy(np.load(tmp_path / "denoised.npy"))[:, None]
+    right = (classifier(denoised).argmax(1) == digits.labels).float().mean().item()
+    measured = dae(
+        *("benchmark", "quality", "--data", "digits", "--weights", "mnist-autoencoder", "--json")
+    )
+    assert json.loads(measured.out)["rows"][-1]["accuracy"] == pytest.approx(100 * right, abs=0.1)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.uint8, np.uint16])
@@ -171,17 +189,26 @@ def _unusable_weights(folder: Path) -> list[Path]:
         "huge": {"network": "autoencoder", "settings": {"channels": 1, "widths": [10**6, 10**6]}},
         "wrong-type": {"network": "autoencoder", "settings": {"channels": "x", "widths": 3}},
         "list": ["network"],
+        "unhashable": {"network": ["autoencoder"], "settings": {}},
+        "many": {"network": "autoencoder", "settings": {"channels": 1, "widths": [1] * 20000}},
+        "no-channels": {"network": "autoencoder", "settings": {"widths": [4]}},
     }.items():
         save_file(
             tensor, folder / f"{name}.safetensors", metadata={METADATA_KEY: json.dumps(metadata)}
         )
+    tensors = load_file(published()["mnist-autoencoder"])
+    stored = {METADATA_KEY: json.dumps(read_metadata(published()["mnist-autoencoder"]))}
+    halves = {name: value.astype(np.float16) for name, value in tensors.items()}
+    save_file(halves, folder / "half.safetensors", metadata=stored)
+    tensors["encoder.0.weight"] = np.full_like(tensors["encoder.0.weight"], np.nan)
+    save_file(tensors, folder / "nan.safetensors", metadata=stored)
     return sorted(folder.glob("*.safetensors"))
 
 
 def test_weights_that_cannot_be_used_say_so_and_run_nothing(dae: Dae, tmp_path: Path) -> None:
     np.save(tmp_path / "noisy.npy", np.zeros((1, 28, 28), np.float32))
     found = _unusable_weights(tmp_path)
-    assert len(found) == 12
+    assert len(found) == 17
     for path in [*found, tmp_path / "missing.safetensors"]:
         outcome = dae(
             "denoise", tmp_path / "noisy.npy", "-o", tmp_path / "out.npy", "--weights", path
@@ -217,5 +244,7 @@ def test_a_full_disk_leaves_no_partial_output(
     monkeypatch.setattr(os, "fsync", full)
     outcome = dae("denoise", tmp_path / "noisy.npy", "-o", tmp_path / "out" / "out.npy")
     assert outcome.code == 1
-    assert "No space left on device" in outcome.err
+    error, hint, *_ = outcome.err.splitlines()
+    assert "No space left on device" in error
+    assert hint.startswith("hint: ")
     assert list((tmp_path / "out").iterdir()) == []

@@ -36,7 +36,7 @@ def test_list_shows_state_and_figures(dae: Dae, finished: Path) -> None:
         assert word in outcome.out
     (listed,) = json.loads(dae("runs", "list", "--json").out)["runs"]
     assert listed["state"] == "finished"
-    assert listed["accuracy"] == 96.5
+    assert listed["test_accuracy"] == 96.5
 
 
 def test_broken_runs_are_listed_and_not_fatal(dae: Dae, finished: Path) -> None:

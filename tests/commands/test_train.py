@@ -77,7 +77,7 @@ def test_json_is_an_event_a_line_and_ends_with_the_table(dae: Dae) -> None:
     assert done["seconds"] > 0
     protocol = done["benchmark"]["protocol"]
     assert protocol["data"] == "digits"
-    assert protocol["images"] == 397
+    assert protocol["images"] == 382
     assert protocol["noise"] == "gaussian:0.5"
     assert protocol["clip"] is True
     rows = done["benchmark"]["rows"]

@@ -13,7 +13,7 @@ import pytest
 
 from dae_tui.errors import RunError
 from dae_tui.runs.layout import CONFIG, LOG, STATUS, Request, State, write_json
-from dae_tui.runs.process import Signals, detach
+from dae_tui.runs.process import Signals, detach, exit_code_of
 from dae_tui.runs.reader import Run
 
 Spawn = Callable[..., "subprocess.Popen[str]"]
@@ -108,15 +108,15 @@ def test_a_signal_asks_to_stop_and_decides_the_exit_code(number: signal.Signals,
 
         assert signals.stop.wait(DEADLINE_SECONDS)
         assert signals.received == number
-        assert signals.exit_code() == code
+        assert exit_code_of(signals.received) == code
 
 
-def test_without_a_signal_the_exit_code_is_0() -> None:
+def test_without_a_signal_nothing_stops() -> None:
     with Signals() as signals:
         pass
 
     assert signals.received is None
-    assert signals.exit_code() == 0
+    assert not signals.stopping()
 
 
 def test_the_terminal_may_go_away() -> None:
@@ -193,7 +193,7 @@ def test_detaching_returns_while_the_training_goes_on(
 ) -> None:
     child(TRAINING)
 
-    detach({}, run)
+    detach(run, {}, [])
 
     assert run.state() is State.RUNNING
     assert run.status()["pid"] != os.getpid()
@@ -210,7 +210,7 @@ def test_a_detached_training_is_the_leader_of_a_session_of_its_own(
     child('import os\nprint("error:", os.getpid(), os.getsid(0))\nraise SystemExit(3)')
 
     with pytest.raises(RunError) as failure:
-        detach({"network": "dense"}, run)
+        detach(run, {"network": "dense"}, [])
 
     process, session = map(int, failure.value.message.split())
     assert session == process
@@ -224,9 +224,9 @@ def test_a_detached_training_gets_its_run_and_nothing_to_read(
     child('import sys\nprint("error:", *sys.argv[1:], repr(sys.stdin.read()))\nsys.exit(1)')
 
     with pytest.raises(RunError) as failure:
-        detach({"network": "dense"}, run)
+        detach(run, {"network": "dense"}, [])
 
-    assert failure.value.message == f"-m dae_tui train --quiet --resume {run.folder} ''"
+    assert failure.value.message == f"-P -m dae_tui train --quiet --resume {run.folder} ''"
 
 
 def test_what_a_detached_training_prints_goes_to_its_log(
@@ -234,7 +234,7 @@ def test_what_a_detached_training_prints_goes_to_its_log(
 ) -> None:
     child('import sys\nprint("to stdout", flush=True)\nprint("to stderr", file=sys.stderr)')
 
-    detach({"network": "dense"}, run)
+    detach(run, {"network": "dense"}, [])
 
     assert (run.folder / LOG).read_text() == "to stdout\nto stderr\n"
 
@@ -244,7 +244,7 @@ def test_a_mistake_in_the_options_comes_back_as_the_child_said_it(
 ) -> None:
     monkeypatch.delenv("DAE_DEBUG", raising=False)
     with pytest.raises(RunError, match=r"^there is no network 'nothing'$") as failure:
-        detach({"network": "nothing"}, run)
+        detach(run, {"network": "nothing"}, [])
 
     assert "autoencoder" in failure.value.hint
     assert failure.value.exit_code == 2
@@ -257,7 +257,7 @@ def test_a_child_that_says_nothing_is_known_by_its_exit_code(
     child('import os\nprint("loading", flush=True)\nos.kill(os.getpid(), 9)')
 
     with pytest.raises(RunError, match="ended with exit code -9") as failure:
-        detach({"network": "dense"}, run)
+        detach(run, {"network": "dense"}, [])
 
     assert failure.value.exit_code == 3
 
@@ -268,7 +268,7 @@ def test_what_a_child_said_before_it_was_killed_is_the_hint(
     child('import os\nprint("loading", flush=True)\nos.kill(os.getpid(), 9)')
 
     with pytest.raises(RunError) as failure:
-        detach({"network": "dense"}, run)
+        detach(run, {"network": "dense"}, [])
 
     assert failure.value.hint == "loading"
 
@@ -281,7 +281,7 @@ def test_a_run_that_went_before_keeps_its_figures_when_it_cannot_go_on(
     child("raise SystemExit(1)")
 
     with pytest.raises(RunError):
-        detach({"network": "dense"}, run)
+        detach(run, None, [])
 
     assert run.status()["step"] == 7
 
@@ -295,7 +295,7 @@ def test_an_old_error_in_the_log_is_not_taken_for_the_new_one(
     child("import os\nos.kill(os.getpid(), 9)")
 
     with pytest.raises(RunError, match="ended with exit code -9") as failure:
-        detach({"network": "dense"}, run)
+        detach(run, None, [])
 
     assert "free some space" not in failure.value.hint
     assert run.config() == {"network": "dense"}
@@ -310,14 +310,14 @@ def test_a_crashed_run_that_is_resumed_is_under_way_only_when_it_says_so(
     child(FAILS_WITH_THE_LOCK)
 
     with pytest.raises(RunError, match=r"^out of memory$"):
-        detach({}, run)
+        detach(run, None, [])
 
 
 def test_a_folder_that_cannot_be_made_is_a_run_error(run: Run) -> None:
     run.folder.parent.write_text("a file, not a folder")
 
     with pytest.raises(RunError, match="cannot be written") as failure:
-        detach({}, run)
+        detach(run, {}, [])
 
     assert failure.value.exit_code == 3
     assert "--runs-dir" in failure.value.hint
