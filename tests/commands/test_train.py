@@ -1,7 +1,9 @@
 """`dae train` as people and scripts meet it: results, JSON, signals, resuming, detaching."""
 
+import errno
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -14,8 +16,9 @@ import pytest
 from command_line import Dae
 from safetensors.numpy import load_file
 
-from dae_tui.runs.layout import State
+from dae_tui.runs.layout import Request, State
 from dae_tui.runs.reader import MetricsFollower, Run, list_runs
+from dae_tui.runs.writer import RunWriter
 
 # Small enough for seconds: 1 260 digits, a network of four and eight channels.
 SHORT = ["--data", "digits", "--widths", "4,8", "--epochs", "2", "--device", "cpu"]
@@ -191,7 +194,91 @@ def test_a_lost_connection_is_ignored_and_a_termination_saves(tmp_path: Path) ->
     _, errors = resumed.communicate(timeout=60)
     assert resumed.returncode == 130, errors
     assert run.state() is State.STOPPED
-    assert run.status()["step"] > status["step"]
+    assert run.status()["step"] >= status["step"]
+    assert f"--resume {run.folder}" in errors
+
+
+def test_a_terminal_that_goes_away_does_not_end_the_training(tmp_path: Path) -> None:
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dae_tui", "train", *SHORT[:-4], "--epochs", "30"],
+        env=os.environ | {"DAE_RUNS": str(tmp_path / "runs")},
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+    )
+    os.close(theirs)
+    deadline = time.monotonic() + 60
+    while not list_runs(tmp_path / "runs") or "step" not in only_run(tmp_path).status():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    os.close(ours)
+    assert process.wait(timeout=60) == 0
+    run = only_run(tmp_path)
+    assert run.status()["state"] == State.FINISHED
+    assert run.status()["epoch"] == 30
+
+
+def test_a_reader_that_has_seen_enough_does_not_end_the_training(tmp_path: Path) -> None:
+    process = start(tmp_path, *SHORT)
+    read_until(process, event="started")
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+    process.stderr.read()
+    process.stderr.close()
+    assert process.wait(timeout=60) == 0
+    assert only_run(tmp_path).state() is State.FINISHED
+
+
+def test_stopped_before_its_first_step_it_is_stopped_and_not_failed(
+    dae: Dae, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(RunWriter, "request", lambda self: Request.STOP)
+    outcome = dae("train", *SHORT, "--quiet")
+    assert (outcome.code, outcome.err) == (0, "")
+    assert only_run(tmp_path).state() is State.STOPPED
+    monkeypatch.undo()
+    monkeypatch.setenv("DAE_RUNS", str(tmp_path / "runs"))
+    assert dae("train", "--resume", "latest", "--quiet").code == 0
+    assert only_run(tmp_path).state() is State.FINISHED
+
+
+def test_detaching_keeps_who_judges_and_where_the_data_are(
+    dae: Dae, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judge = ["train", "classifier", *SHORT, "--name", "judge", "--quiet"]
+    assert dae(*judge).code == 0
+    monkeypatch.setenv("DAE_DATA", str(tmp_path / "elsewhere"))
+    monkeypatch.chdir(tmp_path)
+    outcome = dae("train", *SHORT, "--classifier", "latest", "--data-dir", "here", "--detach")
+    assert outcome.code == 0, outcome.err
+    run = Run(tmp_path / "runs" / outcome.out.strip())
+    wait_for(run, State.FINISHED)
+    assert "-judge-" in run.config()["classifier"]
+    assert run.config()["data_dir"] == str(tmp_path / "here")
+    assert "-judge-" not in run.name
+
+
+def test_a_live_run_keeps_its_config_when_another_resume_is_refused(
+    dae: Dae, tmp_path: Path
+) -> None:
+    process = start(tmp_path, *SHORT[:-4], "--epochs", "1000", "--device", "cpu")
+    read_until(process, event="step")
+    run = only_run(tmp_path)
+    assert dae("train", "--resume", run.name, "--epochs", "7", "--detach").code == 3
+    assert run.config()["epochs"] == 1000
+    assert run.state() is State.RUNNING
+    process.kill()
+    process.communicate()
+
+
+def test_a_resumed_run_keeps_its_network(dae: Dae) -> None:
+    assert dae("train", *SHORT, "--quiet").code == 0
+    outcome = dae("train", "dense", "--resume", "latest", "--epochs", "3")
+    assert outcome.code == 2
+    assert "network" in outcome.err
 
 
 def test_detached_it_is_paused_resumed_and_stopped_by_others(dae: Dae, tmp_path: Path) -> None:
@@ -273,10 +360,6 @@ def test_an_unwritable_run_folder_is_an_unusable_run(dae: Dae, tmp_path: Path) -
 def test_a_full_disk_ends_the_run_and_keeps_the_last_checkpoint(
     dae: Dae, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import errno
-
-    from dae_tui.runs.writer import RunWriter
-
     real = RunWriter.checkpoint
 
     def full(self: RunWriter, kind: str, files: dict[str, bytes]) -> None:
@@ -293,7 +376,9 @@ def test_a_full_disk_ends_the_run_and_keeps_the_last_checkpoint(
     run = only_run(tmp_path)
     assert run.state() is State.FAILED
     monkeypatch.undo()
-    assert run.weights.is_file()
+    monkeypatch.setenv("DAE_RUNS", str(tmp_path / "runs"))
+    assert dae("train", "--resume", "latest", "--quiet").code == 0
+    assert run.state() is State.FINISHED
 
 
 def test_a_diverging_training_fails_with_the_step(dae: Dae, tmp_path: Path) -> None:
