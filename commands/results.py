@@ -75,7 +75,7 @@ def _result(
     parts: list[RenderableType] = []
     if digits and max(test.images.shape[-2:]) <= MAX_SIDE and test.images.shape[1] == 1:
         parts.append(_digits(table, test, methods, classifier, graphics, width, digits))
-    parts.append(rich_table(table))
+    parts += [Text(), rich_table(table, width), Text()]
     parts.append(Text(protocol_line(table.protocol), style="dim"))
     return Group(*parts)
 

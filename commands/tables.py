@@ -6,12 +6,17 @@ from collections.abc import Sequence
 from typing import Any
 
 from rich import box
+from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 
 from dae_tui.core.evaluation import Row
 from dae_tui.core.evaluation import Table as Benchmark
 
 HEADINGS = ("view", "method", "noise", "accuracy %", "95 % interval", "PSNR dB", "SSIM", "images/s")
+
+# Only measures: as wide as any table.
+_MEASURE = Console(width=1000)
 
 
 def cells(row: Row) -> list[str]:
@@ -31,13 +36,26 @@ def cells(row: Row) -> list[str]:
     ]
 
 
-def rich_table(benchmark: Benchmark) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for index, heading in enumerate(HEADINGS):
-        table.add_column(heading, justify="left" if index < 3 else "right", no_wrap=index != 1)
+def rich_table(benchmark: Benchmark, width: int) -> Table:
+    """The table with as many of its columns as fit into `width`; the noise stands under it too."""
+    noises = {row.noise for row in benchmark.rows if row.noise}
+    droppable = (["noise"] if len(noises) < 2 else []) + ["images/s", "SSIM", "95 % interval"]
+    for count in range(len(droppable) + 1):
+        table = _table(benchmark, droppable[:count])
+        if Measurement.get(_MEASURE, _MEASURE.options, table).maximum <= width:
+            break
+    return table
+
+
+def _table(benchmark: Benchmark, dropped: Sequence[str]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+    kept = [index for index, heading in enumerate(HEADINGS) if heading not in dropped]
+    for index in kept:
+        table.add_column(HEADINGS[index], justify="left" if index < 3 else "right", no_wrap=True)
     best = best_rows(benchmark.rows)
     for row in benchmark.rows:
-        table.add_row(*cells(row), style="bold green" if row in best else None)
+        values = cells(row)
+        table.add_row(*(values[index] for index in kept), style="bold green" if row in best else "")
     return table
 
 
@@ -55,7 +73,8 @@ def protocol_line(protocol: dict[str, Any]) -> str:
     """The conditions under which the figures were measured, in one line."""
     parts = [
         f"{protocol['images']:,} test images of {protocol['data']}",
-        "noise clipped to [0, 1]" if protocol["clip"] else "noise not clipped",
+        noise if isinstance(noise := protocol["noise"], str) else ", ".join(noise),
+        "clipped to [0, 1]" if protocol["clip"] else "not clipped",
         f"seed {protocol['seed']}",
         f"read by {protocol['classifier']}" if protocol["classifier"] else "no classifier",
         f"SSIM {protocol['ssim']}",
