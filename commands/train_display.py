@@ -5,7 +5,6 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -15,78 +14,15 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.text import Text
 
-from commands.results import show_digits_and_table, write_svg
-from commands.terminal import print_json, silence_closed_streams, stderr, stdout
+from commands.terminal import print_json, silence_closed_streams, stderr
+from commands.train_result import Display, Result, duration
 from dae_tui.blocks import sparkline
-from dae_tui.core.data import ImageSet
-from dae_tui.core.evaluation import EvaluationProgress, Table
+from dae_tui.core.evaluation import EvaluationProgress
 from dae_tui.core.events import Checkpoint, Event, Sample, Started, Step, Validation, as_json
-from dae_tui.core.experiment import Experiment
-from dae_tui.core.weights import Weights
 from dae_tui.runs.reader import Run
 
 LINE_SECONDS = 5.0
 SPARKLINE = 48
-
-
-@dataclass(frozen=True)
-class Result:
-    """What a training came to."""
-
-    experiment: Experiment
-    weights: Weights
-    table: Table
-    done: dict[str, Any]
-
-    def shown(self) -> tuple[Table, ImageSet, list[Weights], Weights | None]:
-        """Table, test images, methods and classifier, as `commands.results` shows them."""
-        methods = [] if self.experiment.config.classifies else [self.weights]
-        return self.table, self.experiment.test, methods, self.experiment.classifier
-
-
-class Display:
-    """Says nothing while it trains and shows the result at the end: `--quiet`.
-
-    A context manager, because a live display must be taken down whatever happens.
-    """
-
-    def __init__(self, run: Run) -> None:
-        self.run = run
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Take down what was put up."""
-
-    def say(self, message: str) -> None:
-        """A remark to the person."""
-
-    def show(self, event: Event) -> None:
-        """Something happened in the training."""
-
-    def show_evaluation(self, progress: EvaluationProgress) -> None:
-        """The evaluation at the end has come so far."""
-
-    def show_result(self, result: Result, svg: Path | None) -> None:
-        """The training is over."""
-        self.show_table(result)
-        if svg is not None:
-            write_svg(svg, *result.shown())
-
-    def show_table(self, result: Result) -> None:
-        """Digits, table, and where the weights are."""
-        show_digits_and_table(*result.shown())
-        console = stdout()
-        seconds = result.done["seconds"]
-        console.print(f"trained in {_duration(seconds)}", highlight=False)
-        console.print(f"run        {_short(self.run.folder)}", soft_wrap=True)
-        console.print(f"weights    {_short(self.run.weights)}", soft_wrap=True)
 
 
 class PlainDisplay(Display):
@@ -191,7 +127,7 @@ class LiveDisplay(Display):
             self._progress.update(
                 self._task,
                 completed=event.step,
-                description=f"epoch {event.epoch}/{self._started.epochs}  {_duration(left)} left",
+                description=f"epoch {event.epoch}/{self._started.epochs}  {duration(left)} left",
             )
         elif isinstance(event, Validation):
             self._validation = event
@@ -299,18 +235,3 @@ def _validation(event: Validation) -> str:
     if event.val_accuracy is not None:
         parts.append(f"accuracy {event.val_accuracy:.2f} %")
     return "  ".join(parts) + ("  best" if event.best else "")
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 60:
-        return f"{seconds:.1f}s" if seconds < 10 else f"{seconds:.0f}s"
-    minutes, seconds = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}h{minutes:02d}m" if hours else f"{minutes}m{seconds:02d}s"
-
-
-def _short(path: Path) -> str:
-    """The path from here where it is below, else whole."""
-    resolved = path.resolve()
-    here = Path.cwd()
-    return str(resolved.relative_to(here) if resolved.is_relative_to(here) else resolved)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from commands.train_display import Display, Result
+from commands.train_result import Display, Result
 from dae_tui.atomic import write_whole
 from dae_tui.core.config import TrainingConfig
 from dae_tui.core.evaluation import Table
