@@ -231,8 +231,8 @@ def learning_rate(config: TrainingConfig, step: int, total_steps: int) -> float:
 
     `one-cycle` rises linearly over the first 15 % and falls as a half cosine to zero (Smith and
     Topin 2019); `constant` is what the paper's Adam does. Measured on MNIST, three epochs of the
-    autoencoder: 97.6 % and 20.6 dB with one cycle to 0.006, 97.4 % and 20.4 dB with 0.006 or
-    0.001 throughout.
+    autoencoder: one cycle to 0.006 gains 0.2 points of accuracy and 0.2 dB over a constant 0.006
+    or 0.001.
     """
     if config.schedule == "constant" or total_steps == 1:
         return config.lr
