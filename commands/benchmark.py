@@ -14,6 +14,7 @@ from commands.options import (
     QuietOption,
     RunsDirOption,
     SeedOption,
+    check_folder,
     resolve_data_dir,
     resolve_inference_precision,
     resolve_weights,
@@ -89,6 +90,7 @@ def quality(
     if json + csv + markdown > 1:
         raise UsageError("only one of --json, --csv and --markdown can be printed", "choose one")
     precision = resolve_inference_precision(precision)
+    check_folder(svg)
     specs = [parse_noise(text) for text in noise or []]
     if not specs and match_noisy is None:
         specs = [parse_noise(OPERATING_POINT)]
@@ -124,6 +126,8 @@ def quality(
         test, specs, networks, judge, torch_device, clip=clip, seed=seed, precision=precision
     )
     table = _follow(judged, quiet)
+    if match_noisy is not None:
+        table.protocol["match_noisy"] = match_noisy
     if json:
         print_json(table.as_json())
     elif csv:
@@ -147,8 +151,8 @@ def _methods(weights: list[str] | None, data: str, runs_dir: Path) -> list[tuple
         ]
     if not weights:
         raise UsageError(
-            f"there are no published weights for {data}",
-            "name some with --weights: a published name, a file or a run; see dae weights list",
+            f"there is no published denoiser for {data}",
+            "name one with --weights: mnist-autoencoder, a file or a run",
         )
     methods: dict[str, Path] = {}
     for text in weights:

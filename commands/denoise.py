@@ -57,7 +57,8 @@ def denoise(
     """Take the noise out of images: .npy stacks (N, H, W), IDX and PNG files, and folders of them.
 
     Each file is written back as the kind, size and type it was. Nothing is overwritten unless
-    --overwrite says so, and an input never is. A file that cannot be read does not stop the rest.
+    --overwrite says so, and an input never is. A file that cannot be read does not stop the rest;
+    one that is missing is said before anything is done. Files of other kinds in a folder are left.
     """
     jobs = _plan(inputs, output)
     path = resolve_weights(weights, runs_dir)
@@ -86,11 +87,12 @@ def _run(
     device = resolve_device(device_name)
     network = load_weights(weights_path, weights_name(weights_path))
     console = stderr()
-    failed = 0
+    failed = images = 0
     with Progress(console=console, transient=True, disable=quiet or not console.is_terminal) as bar:
         for job in bar.track(jobs, description="denoising"):
             try:
                 report = _denoise_file(job, network, device, precision)
+                images += report["images"]
             except DaeError as failure:
                 failed += 1
                 report = {"input": str(job.source), "error": failure.message}
@@ -104,7 +106,9 @@ def _run(
             elif verbose and "output" in report:
                 console.print(f"{job.source} → {job.target}", soft_wrap=True, markup=False)
     if not quiet and not json:
-        console.print(f"denoised {len(jobs) - failed} of {len(jobs)} files with {network.name}")
+        done = "1 file" if len(jobs) == 1 else f"{len(jobs) - failed} of {len(jobs)} files"
+        if images:
+            console.print(f"denoised {done}, {images:,} images, with {network.name}")
     if failed:
         raise typer.Exit(ExitCode.FAILURE)
 
@@ -118,6 +122,11 @@ def _denoise_file(job: Job, weights: Any, device: Any, precision: str) -> dict[s
     from dae_tui.core.image_files import encode, read_images
 
     file = read_images(job.source)
+    if job.target.suffix in ENDINGS and job.target.suffix != f".{file.kind}":
+        raise DaeError(
+            f"{job.source} is of the kind {file.kind} and would not be one in {job.target}",
+            f"end the output in .{file.kind}",
+        )
     denoised = denoise_images(weights, torch.from_numpy(file.images), device, precision)
     content = encode(file, denoised.numpy())
     try:
@@ -141,9 +150,12 @@ def _plan(inputs: list[Path], output: Path) -> list[Job]:
     missing = [path for path in inputs if not path.exists()]
     if missing:
         raise UsageError(f"there is no {missing[0]}", "give files or folders that exist")
-    single = len(inputs) == 1 and inputs[0].is_file() and not output.is_dir()
-    if single:
+    if len(inputs) == 1 and inputs[0].is_file() and not output.is_dir():
         return [Job(inputs[0], output)]
+    if output.suffix in ENDINGS and not output.is_dir():
+        raise UsageError(
+            f"{output} names one file, and there are several to write", "name a folder with -o"
+        )
     jobs = []
     made_before = output.resolve()
     for path in inputs:

@@ -71,6 +71,12 @@ def resolve_data_dir(given: Path | None) -> Path:
     return user_cache_path("dae-tui") / "data"
 
 
+def check_folder(target: Path | None) -> None:
+    """Refuse a file to be written later whose folder is not there: better now than then."""
+    if target is not None and not target.parent.is_dir():
+        raise UsageError(f"there is no folder {target.parent}", "make it first")
+
+
 def resolve_inference_precision(given: str) -> str:
     """`--precision` where nothing is trained: `auto` is fp32, for the same figures everywhere."""
     if given not in PRECISIONS:

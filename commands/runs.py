@@ -25,6 +25,8 @@ STATE_STYLES = {
     State.CRASHED: "red",
 }
 STOP_POLL_SECONDS = 0.2
+# Columns from which on the loss has room beside names, which are never cut.
+WIDE = 100
 
 
 @app.callback()
@@ -35,11 +37,9 @@ def runs() -> None:
 @app.command("list")
 def list_command(runs_dir: RunsDirOption = options.RUNS_DIR, json: JsonOption = False) -> None:
     """List the runs, oldest first."""
-    from rich import box
-    from rich.table import Table
     from rich.text import Text
 
-    from commands.terminal import print_json, stderr, stdout
+    from commands.terminal import plain_table, print_json, stderr, stdout
 
     found = list_runs(runs_dir)
     if json:
@@ -48,9 +48,12 @@ def list_command(runs_dir: RunsDirOption = options.RUNS_DIR, json: JsonOption = 
     if not found:
         stderr().print(f"no runs in {runs_dir}; start one with: dae train --data digits")
         return
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for heading in ("run", "state", "epoch", "loss", "test accuracy %", "age"):
-        table.add_column(heading, justify="left" if heading in ("run", "state") else "right")
+    console = stdout()
+    wide = console.width >= WIDE
+    table = plain_table()
+    for heading in ("run", "state", "epoch", *(["loss"] if wide else []), "test %", "age"):
+        left = heading in ("run", "state")
+        table.add_column(heading, justify="left" if left else "right", no_wrap=True)
     for run in found:
         summary = _summary(run)
         state = State(summary["state"])
@@ -59,11 +62,11 @@ def list_command(runs_dir: RunsDirOption = options.RUNS_DIR, json: JsonOption = 
             run.name,
             Text(state, STATE_STYLES.get(state, "")),
             f"{summary['epoch'] or 0}/{summary['epochs'] or '?'}",
-            "–" if summary["val_loss"] is None else f"{summary['val_loss']:.5f}",
+            *([_figure(summary["val_loss"], "", 5) or "–"] if wide else []),
             "–" if accuracy is None else f"{accuracy:.2f}",
             _age(summary["heartbeat"]),
         )
-    stdout().print(table)
+    console.print(table)
 
 
 @app.command()
@@ -71,8 +74,6 @@ def show(
     run: RunArgument, runs_dir: RunsDirOption = options.RUNS_DIR, json: JsonOption = False
 ) -> None:
     """Show what a run was asked for, how it stands and where it is."""
-    from rich.table import Table
-
     from commands.terminal import print_json, stdout
 
     found = find_run(run, runs_dir)
@@ -89,7 +90,6 @@ def show(
             }
         )
         return
-    grid = Table.grid(padding=(0, 2))
     shown = {
         "run": found.folder,
         "state": f"{status['state']}  {status.get('reason') or ''}".strip(),
@@ -106,8 +106,8 @@ def show(
     }
     for key, value in shown.items():
         if value is not None:
-            grid.add_row(key, str(value))
-    stdout().print(grid, soft_wrap=True)
+            # Never wrapped by us: a path or a command can be copied.
+            stdout().print(f"{key:18} {value}", soft_wrap=True)
 
 
 @app.command()
@@ -149,7 +149,7 @@ def delete(
 ) -> None:
     """Remove a run's folder, weights and all."""
     found = find_run(run, runs_dir)
-    if not yes:
+    if not yes and not found.state().alive:
         if not sys.stdin.isatty():
             raise UsageError(f"deleting {found.name} is for good", "say --yes")
         typer.confirm(f"delete {found.name} for good?", abort=True, err=True)
@@ -208,4 +208,4 @@ def _age(heartbeat: float | None) -> str:
 
 def _figure(value: Any, unit: str, digits: int = 2) -> str | None:
     number = _number(value)
-    return None if number is None else f"{number:.{digits}f} {unit}"
+    return None if number is None else f"{number:.{digits}f} {unit}".strip()

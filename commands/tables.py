@@ -5,11 +5,11 @@ import io
 from collections.abc import Sequence
 from typing import Any
 
-from rich import box
 from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
 
+from commands.terminal import plain_table
 from dae_tui.core.evaluation import Row
 from dae_tui.core.evaluation import Table as Benchmark
 
@@ -48,7 +48,7 @@ def rich_table(benchmark: Benchmark, width: int) -> Table:
 
 
 def _table(benchmark: Benchmark, dropped: Sequence[str]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+    table = plain_table()
     kept = [index for index, heading in enumerate(HEADINGS) if heading not in dropped]
     for index in kept:
         table.add_column(HEADINGS[index], justify="left" if index < 3 else "right", no_wrap=True)
@@ -74,6 +74,7 @@ def protocol_line(protocol: dict[str, Any]) -> str:
     parts = [
         f"{protocol['images']:,} test images of {protocol['data']}",
         noise if isinstance(noise := protocol["noise"], str) else ", ".join(noise),
+        *([f"sigma found for {match:g} % noisy"] if (match := protocol.get("match_noisy")) else []),
         "clipped to [0, 1]" if protocol["clip"] else "not clipped",
         f"seed {protocol['seed']}",
         f"read by {protocol['classifier']}" if protocol["classifier"] else "no classifier",

@@ -4,7 +4,9 @@ import os
 import sys
 from typing import Any
 
+from rich import box
 from rich.console import Console
+from rich.table import Table
 
 from dae_tui.blocks import Graphics, terminal_graphics
 from dae_tui.runs.layout import dump_json
@@ -30,6 +32,11 @@ def graphics_of(console: Console) -> Graphics:
     if console.color_system is None and graphics is not Graphics.ASCII:
         return Graphics.SHADES
     return graphics
+
+
+def plain_table() -> Table:
+    """A table with a rule under its headings and two spaces between its columns."""
+    return Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
 
 
 def silence_closed_streams() -> None:

@@ -1,10 +1,12 @@
 """`dae train`: train a network, keep it as a run, and show what it does."""
 
 import dataclasses
+import errno
 import re
 import shlex
 import signal
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,6 +19,7 @@ from commands.options import (
     QuietOption,
     RunsDirOption,
     VerboseOption,
+    check_folder,
     resolve_data_dir,
     resolve_weights,
 )
@@ -40,7 +43,7 @@ class StoppedError(DaeError):
     def __init__(self, folder: Path, received: int) -> None:
         name = signal.Signals(received).name
         super().__init__(
-            f"the training was stopped by {name}", f"go on with: dae train --resume {folder}"
+            f"stopped by {name}; its state is saved", f"go on with: dae train --resume {folder}"
         )
         self.exit_code = exit_code_of(received)
 
@@ -108,6 +111,7 @@ def train(
     The run is kept as a folder under --runs-dir. At the end the network denoises the test images,
     which it has never seen, and the classifier, which has never seen noise, reads them: Table 1.
     """
+    check_folder(svg)
     given: dict[str, Any] = {
         "data": str(Path(data).resolve())
         if data and Path(data).is_dir() and data not in DATA_SETS
@@ -158,7 +162,7 @@ def train(
 
     style = "json" if json else "quiet" if quiet else "verbose" if verbose else "auto"
     with Signals() as signals:
-        with RunWriter(run.folder) as writer:
+        with _told_if_the_disk_is_full(run), RunWriter(run.folder) as writer:
             writer.status(State.STARTING)
             # Imported here: torch takes seconds to import. A mistake in the options is said
             # before that, and others see the run while it starts.
@@ -171,6 +175,19 @@ def train(
             display.show_result(result, svg)
     if signals.received is not None:
         raise StoppedError(run.folder, signals.received)
+
+
+@contextmanager
+def _told_if_the_disk_is_full(run: Run) -> Iterator[None]:
+    try:
+        yield
+    except OSError as failure:
+        if failure.errno != errno.ENOSPC:
+            raise
+        raise DaeError(
+            f"no space left on device: {failure.filename or run.folder}",
+            f"make room; the last checkpoint is whole: dae train --resume {run.folder}",
+        ) from failure
 
 
 def _resumed(run: Run, changed: Mapping[str, Any]) -> tuple[TrainingConfig, str]:
@@ -188,6 +205,12 @@ def _resumed(run: Run, changed: Mapping[str, Any]) -> tuple[TrainingConfig, str]
         TrainingConfig.from_json(stored),
         **{key: changed[key] for key in RESUMABLE & changed.keys()},
     )
+    reached = run.status().get("epoch", 0)
+    if config.epochs < reached:
+        raise UsageError(
+            f"the run {run.name} is in epoch {reached}, beyond {config.epochs}",
+            f"go further with --epochs {2 * reached}",
+        )
     if run.state() is State.FINISHED and config.epochs <= stored["epochs"]:
         raise UsageError(
             f"the run {run.name} has finished its {config.epochs} epochs",

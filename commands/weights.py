@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from commands import options
-from commands.options import JsonOption, RunsDirOption, resolve_weights, weights_name
+from commands.options import JsonOption, RunsDirOption, check_folder, resolve_weights, weights_name
 from dae_tui.atomic import write_whole
 from dae_tui.core.cards import card, published, read_metadata
 from dae_tui.errors import UsageError, WeightsError
@@ -26,19 +26,15 @@ def weights() -> None:
 @app.command("list")
 def list_weights(json: JsonOption = False) -> None:
     """List the published weights."""
-    from rich import box
-    from rich.table import Table
-
-    from commands.terminal import print_json, stdout
+    from commands.terminal import plain_table, print_json, stdout
 
     described = {name: read_metadata(path) for name, path in published().items()}
     if json:
         print_json({"weights": [_summary(name, meta) for name, meta in described.items()]})
         return
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for heading in ("name", "network", "data", "noise", "accuracy %", "PSNR dB"):
-        table.add_column(heading, justify="right" if heading[-1] in "%B" else "left")
-    table.columns[-2].header = "test accuracy %"
+    table = plain_table()
+    for heading in ("name", "network", "data", "noise", "test %", "PSNR dB"):
+        table.add_column(heading, justify="right" if heading[-1] in "%B" else "left", no_wrap=True)
     for name, meta in described.items():
         row = _headline(meta)
         table.add_row(
@@ -88,6 +84,7 @@ def export(
     for file in (target, description):
         if file.exists() and not overwrite:
             raise UsageError(f"{file} exists", "replace it with --overwrite")
+    check_folder(target)
     text = _card(path, target.stem, metadata)
     write_whole(target, path.read_bytes())
     write_whole(description, text.encode())

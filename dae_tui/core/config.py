@@ -79,7 +79,7 @@ class TrainingConfig:
             ("seed", self.seed, 0),
         ):
             if value < least:
-                raise UsageError(f"the {name} is {value}", f"it is at least {least}")
+                raise UsageError(f"{name} {value} cannot be", f"it is at least {least}")
         if self.seed > MAX_SEED:
             raise UsageError(f"the seed is {self.seed}", f"it is at most {MAX_SEED}")
         if not 0 < self.lr <= 10:

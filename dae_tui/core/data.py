@@ -153,8 +153,12 @@ def _torchvision(name: str, split: Split, data_dir: Path) -> ImageSet:
             with contextlib.redirect_stdout(sys.stderr):
                 found = data_set(root=data_dir, download=True, **options)
         except (*_BROKEN, HTTPException) as refusal:
+            with contextlib.suppress(OSError):  # Leave no empty folders behind.
+                folder.rmdir()
+                folder.parent.rmdir()
+            reason = (str(refusal).strip() or type(refusal).__name__).splitlines()[-1]
             raise DataError(
-                f"{name} is not in {folder} and could not be downloaded: {refusal}", hint
+                f"{name} is not in {folder} and could not be downloaded: {reason}", hint
             ) from refusal
     images, labels = found.data, found.targets.long()
     if name == "emnist":

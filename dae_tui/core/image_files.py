@@ -89,7 +89,11 @@ def _read_npy(path: Path) -> ImageFile:
         array = np.load(path, allow_pickle=False)
     except _NPY_FAILURES as failure:
         raise DataError(f"{path} is not a whole .npy array: {failure}", _READABLE) from failure
-    if array.ndim not in (2, 3) or array.size == 0:
+    if array.size == 0:
+        raise DataError(
+            f"{path} holds no images: its shape is {array.shape}", "it must be (H, W) or (N, H, W)"
+        )
+    if array.ndim not in (2, 3):
         raise DataError(f"{path} has the shape {array.shape}", "it must be (H, W) or (N, H, W)")
     if array.dtype.kind not in "uf" or array.dtype == np.uint64:
         raise DataError(

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from threading import Event, Thread
 from types import FrameType, TracebackType
 from typing import Any
@@ -18,6 +19,7 @@ from dae_tui.runs.reader import Run
 POLL_SECONDS = 0.1
 # A live display hides the cursor and has no time to show it again.
 SHOW_CURSOR = b"\x1b[?25h\n"
+LEFT_AT_ONCE = b"error: left at once; what came after the last checkpoint is lost\n"
 
 
 def exit_code_of(received: int) -> ExitCode:
@@ -61,8 +63,8 @@ class Signals:
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
         if number == signal.SIGINT and self._interrupted:
-            if sys.stderr.isatty():
-                os.write(2, SHOW_CURSOR)
+            with suppress(OSError):
+                os.write(2, (SHOW_CURSOR if sys.stderr.isatty() else b"") + LEFT_AT_ONCE)
             os._exit(ExitCode.INTERRUPTED)
         self._interrupted |= number == signal.SIGINT
         self.received = number

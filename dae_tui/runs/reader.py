@@ -167,6 +167,8 @@ def list_runs(runs_dir: Path) -> list[Run]:
 def find_run(text: str, runs_dir: Path) -> Run:
     """The run that `text` means: a folder, a name, `latest`, or a part that only one name has.
 
+    The word a run was given, or its four last digits, come before other parts of names.
+
     Raises RunError where there is none, UsageError where there are several.
     """
     if text != "latest" and _is_run(Path(text)):
@@ -174,7 +176,11 @@ def find_run(text: str, runs_dir: Path) -> Run:
     runs = list_runs(runs_dir)
     if text == "latest" and runs:
         return runs[-1]
-    found = [run for run in runs if run.name == text] or [run for run in runs if text in run.name]
+    found = (
+        [run for run in runs if run.name == text]
+        or [run for run in runs if text in _words(run.name)]
+        or [run for run in runs if text in run.name]
+    )
     if len(found) > 1:
         names = ", ".join(run.name for run in found[:4])
         raise UsageError(f"'{text}' means {len(found)} runs: {names}", "give more of the name")
@@ -189,6 +195,12 @@ def find_run(text: str, runs_dir: Path) -> Run:
 def last_events(run: Run) -> dict[str, dict[str, Any]]:
     """The newest event of each kind."""
     return {str(event.get("event")): event for event in MetricsFollower(run).read()}
+
+
+def _words(name: str) -> tuple[str, str]:
+    """What a person calls a run: the label in 20260131-235959-LABEL-3f2a, and its last part."""
+    label, _, last = "-".join(name.split("-")[2:]).rpartition("-")
+    return label, last
 
 
 def _heard_of(status: dict[str, Any], seconds: float) -> bool:

@@ -57,7 +57,7 @@ def test_python_dash_m_is_the_same_command() -> None:
         (["train", "--noise", "fog:1"], "there is no noise 'fog'"),
         (["train", "--noise", "gaussian:-1"], "the sigma -1"),
         (["train", "--data", "imagenet"], "there is no data set 'imagenet'"),
-        (["train", "--epochs", "0"], "the epochs is 0"),
+        (["train", "--epochs", "0"], "epochs 0 cannot be"),
         (["train", "classifier", "--noise", "gaussian:0.5"], "trained on clean images"),
         (["train", "--widths", "big"], "cannot read the widths 'big'"),
         (["benchmark", "quality", "--noise", "gaussian:-1"], "the sigma -1"),

@@ -248,3 +248,12 @@ def test_a_full_disk_leaves_no_partial_output(
     assert "No space left on device" in error
     assert hint.startswith("hint: ")
     assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_an_output_that_names_another_kind_is_refused(dae: Dae, tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.zeros((1, 28, 28), np.float32))
+    np.save(tmp_path / "b.npy", np.zeros((1, 28, 28), np.float32))
+    assert dae("denoise", tmp_path / "a.npy", "-o", tmp_path / "x.png").code == 1
+    both = dae("denoise", tmp_path / "a.npy", tmp_path / "b.npy", "-o", tmp_path / "both.npy")
+    assert both.code == 2
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.npy", "b.npy"]

@@ -71,3 +71,22 @@ def test_deleting_wants_a_yes(finished: Path) -> None:
     assert finished.exists()
     assert subprocess.run([*command, "--yes"], check=False).returncode == 0
     assert not finished.exists()
+
+
+def test_the_word_a_run_was_given_comes_before_parts_of_other_names(
+    dae: Dae, tmp_path: Path
+) -> None:
+    for name in ("20260101-000000-b2-a893", "20260102-000000-hup-1b21"):
+        folder = tmp_path / "runs" / name
+        folder.mkdir(parents=True)
+        write_json(folder / STATUS, {"state": "finished"})
+    assert dae("runs", "path", "b2").out.strip().endswith("-b2-a893")
+    assert dae("runs", "path", "1b21").out.strip().endswith("-hup-1b21")
+    assert dae("runs", "path", "2026").code == 2
+
+
+def test_names_are_never_cut(dae: Dae, finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "80")
+    assert finished.name in dae("runs", "list").out
+    assert "mnist-autoencoder" in dae("weights", "list").out

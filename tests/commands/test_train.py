@@ -299,7 +299,10 @@ def test_detached_it_is_paused_resumed_and_stopped_by_others(dae: Dae, tmp_path:
         assert run.status()["step"] == step
         assert follower.read() == []
         assert dae("runs", "resume", run.name).code == 0
-        wait_for(run, State.RUNNING)
+        deadline = time.monotonic() + 60
+        while run.status().get("step", 0) <= step:
+            assert time.monotonic() < deadline, run.status()
+            time.sleep(0.05)
         assert dae("runs", "stop", run.name, "--wait").code == 0
         assert run.state() is State.STOPPED
         assert run.status()["step"] > step
@@ -404,3 +407,18 @@ def test_real_mnist_trains_and_is_judged(dae: Dae, mnist_dir: Path) -> None:
     assert rows["noisy"]["accuracy"] < 20
     assert rows["denoised"]["accuracy"] > 80
     assert rows["denoised"]["psnr"] > 17
+
+
+def test_a_picture_without_a_folder_is_refused_before_the_training(
+    dae: Dae, tmp_path: Path
+) -> None:
+    outcome = dae("train", *SHORT, "--svg", tmp_path / "none" / "x.svg")
+    assert outcome.code == 2
+    assert list_runs(tmp_path / "runs") == []
+
+
+def test_fewer_epochs_than_it_has_are_refused(dae: Dae) -> None:
+    assert dae("train", *SHORT, "--quiet").code == 0
+    outcome = dae("train", "--resume", "latest", "--epochs", "1")
+    assert outcome.code == 2
+    assert "epoch 2" in outcome.err
