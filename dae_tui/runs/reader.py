@@ -126,6 +126,9 @@ class MetricsFollower:
     Only whole lines are taken. A file that was replaced or cut is read from its start again, and
     `restarted` is then True until the next look. (A file system gives a new file the number of a
     deleted one, so its beginning is compared too.)
+
+    A run that was killed and resumed repeats the steps after its checkpoint: an event `started`
+    with a `step` says that what came before it, of later steps, did not last.
     """
 
     def __init__(self, run: Run) -> None:
