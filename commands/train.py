@@ -173,7 +173,8 @@ def train(
                 result = run_training(config, judge, command, writer, signals, display)
         if result is not None:
             display.show_result(result, svg)
-    if signals.received is not None:
+    # A signal that came when all was done stopped nothing.
+    if result is None and signals.received is not None:
         raise StoppedError(run.folder, signals.received)
 
 

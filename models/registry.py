@@ -58,6 +58,11 @@ def build(name: str, settings: Mapping[str, Any]) -> nn.Module:
     return network
 
 
+def channels_of(network: nn.Module) -> int:
+    """Channels of the images that a network takes."""
+    return int(network.settings.channels)  # type: ignore[union-attr, arg-type]
+
+
 def settings_of(network: nn.Module) -> dict[str, Any]:
     """The settings that rebuild `network`, as JSON can hold them."""
     return dataclasses.asdict(network.settings)  # type: ignore[call-overload, no-any-return]

@@ -30,6 +30,7 @@ from models.registry import build
 HELD_OUT = 5000
 HELD_OUT_SHARE = 10
 EXAMPLES = 16
+FEWEST = 2  # Batch normalisation needs two in a batch.
 
 
 @dataclass(frozen=True)
@@ -115,6 +116,11 @@ def prepare(config: TrainingConfig, classifier: Path | None, command: str) -> Ex
             f"{config.data} has no labels to learn", "put the images of each class in a subfolder"
         )
     training, held_out = hold_out(whole, min(HELD_OUT, max(1, len(whole) // HELD_OUT_SHARE)))
+    if len(training) < FEWEST:
+        raise DataError(
+            f"{config.data} has {len(whole)} training images, one of which is held out",
+            f"it needs at least {FEWEST + 1}, and learns little from so few",
+        )
     network = place(_build(config, whole), device)
     judge = None
     objective: Objective = Classification()

@@ -12,7 +12,7 @@ from torch import nn
 
 from dae_tui.core.cards import METADATA_KEY, read_metadata
 from dae_tui.errors import WeightsError
-from models.registry import NETWORKS, build, settings_of
+from models.registry import NETWORKS, build, channels_of, settings_of
 
 _HINT = "use weights that dae train has written"
 
@@ -28,8 +28,7 @@ class Weights:
     @property
     def channels(self) -> int:
         """Channels of the images that the network takes."""
-        channels: int = self.network.settings.channels  # type: ignore[union-attr, assignment]
-        return channels
+        return channels_of(self.network)
 
 
 def count_parameters(network: nn.Module) -> int:

@@ -157,6 +157,18 @@ def test_unlabelled_images_have_no_accuracy(dae: Dae, tmp_path: Path) -> None:
     assert dae("train", "classifier", "--data", tmp_path / "images").code == 1
 
 
+def test_one_training_image_is_too_few(dae: Dae, tmp_path: Path) -> None:
+    from PIL import Image
+
+    for split in ("train", "test"):
+        (tmp_path / "images" / split).mkdir(parents=True)
+        Image.new("L", (16, 16), 99).save(tmp_path / "images" / split / "0.png")
+    outcome = dae("train", *SHORT, "--data", tmp_path / "images")
+    assert outcome.code == 1
+    assert "1 training images" in outcome.err
+    assert list_runs(tmp_path / "runs") == []
+
+
 def test_killed_after_two_epochs_it_goes_on_to_the_same_bits(dae: Dae, tmp_path: Path) -> None:
     arguments = [*SHORT[:-4], "--epochs", "4", "--device", "cpu", "--precision", "fp32"]
     whole = json.loads(dae("train", *arguments, "--json").out.splitlines()[-1])
