@@ -1,6 +1,8 @@
 """Digits in block characters, as Rich draws them."""
 
+import re
 from collections.abc import Mapping, Sequence
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +11,7 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
-from dae_tui.blocks import Graphics, image_lines
+from dae_tui.blocks import Graphics, crop, fit_crop, image_lines, views_that_fit
 
 GAP = 2
 
@@ -17,18 +19,17 @@ GAP = 2
 def picture(image: NDArray[np.floating], graphics: Graphics) -> Text:
     """A grey image (H, W) in [0, 1] as W × H/2 characters."""
     text = Text(no_wrap=True)
-    lines = image_lines(image, graphics)
-    for number, line in enumerate(lines):
-        for segment in line:
-            style = (
-                Style(color=segment.foreground, bgcolor=segment.background)
-                if segment.foreground
-                else Style.null()
-            )
-            text.append(segment.text, style)
-        if number < len(lines) - 1:
+    for number, line in enumerate(image_lines(image, graphics)):
+        if number:
             text.append("\n")
+        text.append_tokens((part.text, _style(part.foreground, part.background)) for part in line)
     return text
+
+
+@cache
+def _style(foreground: str, background: str) -> Style:
+    """Rich's style of a segment; there are some thousands, each of which is slow to build."""
+    return Style(color=foreground or None, bgcolor=background or None)
 
 
 def views_side_by_side(
@@ -37,35 +38,36 @@ def views_side_by_side(
     graphics: Graphics,
     width: int,
 ) -> RenderableType:
-    """Rows of digits, one column per view, under the view's name.
+    """Rows of digits, one column per view, under the view's name; below each other if too narrow.
 
     Args:
         views: images (N, H, W) in [0, 1] by the name of the view.
         captions: a line under each image, by the name of the view.
         graphics: what the terminal can show.
-        width: columns of the terminal; images lose a border of equal pixels where they do not fit.
+        width: columns of the terminal; images move closer, then lose a border, where they do not
+            fit.
     """
-    border = _border(next(iter(views.values())).shape[2], len(views), width)
-    cropped = {
-        name: images[:, border : images.shape[1] - border, border : images.shape[2] - border]
-        for name, images in views.items()
-    }
+    names = list(views)
+    abreast = views_that_fit(width, len(names))
+    count, _, side = views[names[0]].shape
+    gap = GAP if fit_crop(width, abreast, GAP, side) == 0 else 1
+    border = fit_crop(width, abreast, gap, side)
     rows = []
-    for index in range(len(next(iter(views.values())))):
-        grid = Table.grid(padding=(0, GAP, 0, 0))
-        for _ in views:
-            grid.add_column(no_wrap=True)
-        if index == 0:
-            grid.add_row(*(Text(name, style="bold") for name in views))
-        grid.add_row(*(picture(images[index], graphics) for images in cropped.values()))
-        grid.add_row(*(Text(captions[name][index], style="dim") for name in views))
-        rows.append(grid)
+    for index in range(count):
+        for start in range(0, len(names), abreast):
+            shown = names[start : start + abreast]
+            grid = Table.grid(padding=(0, gap, 0, 0))
+            for _ in shown:
+                grid.add_column(no_wrap=True)
+            if index == 0 or abreast < len(names):
+                grid.add_row(*(Text(name, style="bold") for name in shown))
+            images = [crop(views[name][index], border) for name in shown]
+            grid.add_row(*(picture(image, graphics) for image in images))
+            grid.add_row(*(Text(captions[name][index], style="dim") for name in shown))
+            rows.append(grid)
     return Group(*rows)
 
 
-def _border(columns: int, views: int, width: int) -> int:
-    """Pixels to crop on each side, of 28×28: none from 88 columns on, one from 82, else two."""
-    for border in (0, 1):
-        if views * (columns - 2 * border) + (views - 1) * GAP <= width:
-            return border
-    return 2
+def standing_alone(svg: str) -> str:
+    """A picture by Rich that does not fetch its font from a server."""
+    return re.sub(r"@font-face \{.*?\}", "", svg, flags=re.DOTALL)

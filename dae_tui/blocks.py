@@ -2,12 +2,13 @@
 
 | mode | cell | for |
 |---|---|---|
-| `truecolor`, `256` | `▀`: foreground the upper, background the lower pixel | most terminals |
+| `truecolor` | `▀` in 64 greys: in front the upper, behind the lower pixel | a local shell |
+| `256` | `▀` in 26 greys likewise | most terminals, plain SSH |
 | `16` | ` ░▒▓█`, one character per two pixels, averaged | 16 colours or none |
 | `ascii` | ` .:-=+*#%@` likewise | a locale without UTF-8 |
 
-A 28×28 image takes 28×14 cells in every mode. Knows nothing of Rich or Textual: `cells` gives
-characters and greys, which both can draw.
+A 28×28 image takes 28×14 cells in every mode. Imports neither Rich nor Textual: `image_lines` gives
+characters and names of colours, which both can draw.
 """
 
 import codecs
@@ -17,21 +18,22 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import groupby
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 UPPER_HALF = "▀"
 SHADES = " ░▒▓█"
+ASCII_SHADES = " .:-=+*#%@"
 BARS = "▁▂▃▄▅▆▇█"
 ASCII_BARS = "_.-=+*#%"
-ASCII_SHADES = " .:-=+*#%@"
+EIGHTHS = " ▏▎▍▌▋▊▉█"
+ASCII_FILL = ".#"
+# A view of fewer columns shows no digit that a person could read.
+LEAST_VIEW = 20
 # Terminals whose TERM does not say that they have 256 colours.
 MODERN_TERMINALS = ("xterm-kitty", "alacritty", "foot", "wezterm", "xterm-ghostty")
-# The greys of the 256-colour palette: black, the ramp 232 to 255 (8, 18, … 238), and white.
-GREYS = np.array([0, *range(8, 239, 10), 255], dtype=np.uint8)
-_PALETTE = [16, *range(232, 256), 231]
-_NEAREST = np.abs(np.arange(256)[:, None] - GREYS.astype(int)).argmin(1).astype(np.uint8)
 
 
 class Graphics(StrEnum):
@@ -43,30 +45,12 @@ class Graphics(StrEnum):
     ASCII = "ascii"
 
 
-@dataclass(frozen=True)
-class Segment:
+class Segment(NamedTuple):
     """Characters of one look. Colours are `#rrggbb`, `color(N)` of the 256, or empty for none."""
 
     text: str
     foreground: str = ""
     background: str = ""
-
-
-def sparkline(values: Iterable[float], utf8: bool = True) -> str:
-    """Positive values as one character each, on a logarithmic scale from the least to the most.
-
-    Values that are not finite or not positive are a space.
-    """
-    logs = [math.log(value) if 0 < value < math.inf else None for value in values]
-    known = [value for value in logs if value is not None]
-    if not known:
-        return " " * len(logs)
-    bars = BARS if utf8 else ASCII_BARS
-    low, span = min(known), (max(known) - min(known)) or 1.0
-    return "".join(
-        " " if value is None else bars[round((value - low) / span * (len(bars) - 1))]
-        for value in logs
-    )
 
 
 def detect_graphics(environment: Mapping[str, str], utf8: bool) -> Graphics:
@@ -91,32 +75,158 @@ def terminal_graphics(encoding: str | None) -> Graphics:
     return detect_graphics(os.environ, utf8)
 
 
+@dataclass(frozen=True)
+class _Scale:
+    """Looks from black to white, and the greys in [0, 1] at which one gives way to the next."""
+
+    limits: NDArray[np.float64]
+    looks: NDArray[np.object_]
+
+    def nearest(self, image: NDArray[np.floating]) -> NDArray[np.object_]:
+        """The look of every pixel."""
+        looks: NDArray[np.object_] = self.looks[np.searchsorted(self.limits, image)]
+        return looks
+
+
+def _scale(greys: Iterable[float], looks: Iterable[str]) -> _Scale:
+    """Looks that stand for the given greys, 0 to 255, in rising order."""
+    levels = np.array([*greys]) / 255
+    return _Scale((levels[1:] + levels[:-1]) / 2, np.array([*looks], dtype=object))
+
+
+def _hex(grey: int) -> str:
+    return f"#{grey:02x}{grey:02x}{grey:02x}"
+
+
+# 64 greys: a noisy 28×28 image takes 13.7 kB where 26 greys take 13.6, and the 4 096 looks are soon
+# all built and kept. 256 greys have 65 536 looks, and Rich took a fifth longer to draw them.
+_TRUECOLOR_GREYS = [round(step * 255 / 63) for step in range(64)]
+# The greys of the 256-colour palette: black, the ramp 232 to 255 (8, 18, … 238), and white.
+_PALETTE_GREYS = [0, *range(8, 239, 10), 255]
+_PALETTE_NAMES = [f"color({number})" for number in (16, *range(232, 256), 231)]
+# Rich divides the greys evenly among the 26, so that the palette's own #eeeeee arrives as 254.
+_RICH_HEX = {name: _hex(round(step * 10.2)) for step, name in enumerate(_PALETTE_NAMES)}
+_SCALES = {
+    Graphics.TRUECOLOR: _scale(_TRUECOLOR_GREYS, map(_hex, _TRUECOLOR_GREYS)),
+    Graphics.COLORS_256: _scale(_PALETTE_GREYS, _PALETTE_NAMES),
+    Graphics.SHADES: _scale(np.linspace(0, 255, len(SHADES)), SHADES),
+    Graphics.ASCII: _scale(np.linspace(0, 255, len(ASCII_SHADES)), ASCII_SHADES),
+}
+
+
 def image_lines(image: NDArray[np.floating], graphics: Graphics) -> list[list[Segment]]:
     """Lines of segments that draw a grey image (H, W) with values in [0, 1]; others are clipped.
 
-    Equal neighbours are joined in one segment. An image of odd height gets a black last row.
+    Equal neighbours are joined in one segment. Under an odd last row is the terminal's background.
     """
     if image.ndim != 2:
         raise ValueError(f"an image has the shape (height, width), not {image.shape}")
-    grey = (np.nan_to_num(np.clip(image, 0, 1)) * 255).round().astype(np.uint8)
-    if len(grey) % 2:
-        grey = np.vstack([grey, np.zeros((1, grey.shape[1]), np.uint8)])
-    upper, lower = grey[0::2], grey[1::2]
+    grey, scale = _clipped(image), _SCALES[graphics]
+    odd = len(grey) % 2
     if graphics in (Graphics.SHADES, Graphics.ASCII):
-        characters = SHADES if graphics is Graphics.SHADES else ASCII_SHADES
-        mean = (upper.astype(int) + lower) / 2
-        shade = (mean / 255 * (len(characters) - 1)).round().astype(int)
-        return [[Segment("".join(characters[index] for index in row))] for row in shade]
-    pairs = np.stack([_NEAREST[upper], _NEAREST[lower]], axis=-1).tolist()
-    names = _TRUECOLOR if graphics is Graphics.TRUECOLOR else _COLORS_256
+        lower = np.vstack([grey[1::2], grey[len(grey) - odd :]])
+        return [[Segment("".join(row))] for row in scale.nearest((grey[0::2] + lower) / 2).tolist()]
+    colours = scale.nearest(grey)
+    missing = np.full((odd, grey.shape[1]), "", dtype=object)
+    pairs = zip(colours[0::2].tolist(), [*colours[1::2].tolist(), *missing.tolist()], strict=True)
     return [
         [
-            Segment(UPPER_HALF * len(list(cells)), names[pair[0]], names[pair[1]])
-            for pair, cells in groupby(row)
+            Segment(UPPER_HALF * len(list(cells)), *look)
+            for look, cells in groupby(zip(upper, lower, strict=True))
         ]
-        for row in pairs
+        for upper, lower in pairs
     ]
 
 
-_TRUECOLOR = [f"#{grey:02x}{grey:02x}{grey:02x}" for grey in GREYS.tolist()]
-_COLORS_256 = [f"color({index})" for index in _PALETTE]
+def rich_hex(colour: str) -> str:
+    """The `#rrggbb` that Rich brings to a 256-colour terminal as the very `color(N)` of a Segment.
+
+    For Textual, which turns `color(N)` into the palette's own true colour before Rich looks for the
+    nearest of the 256: 247 to 255 would arrive one step too dark. Other colours are as they were.
+    """
+    return _RICH_HEX.get(colour, colour)
+
+
+def views_that_fit(columns: int, views: int = 3) -> int:
+    """How many of the views to show beside each other: all of them, or one where they are narrow.
+
+    Three need 60 columns.
+    """
+    return views if columns >= views * LEAST_VIEW else 1
+
+
+def fit_crop(columns: int, views: int = 3, gap: int = 1, side: int = 28) -> int:
+    """Pixels to `crop` from each edge so that square views fit beside each other.
+
+    Three digits of 28 pixels, one column apart, are whole from 86 columns on and lose one pixel at
+    each edge from 80 on (26×26 pixels each), two from 74 on.
+    """
+    width = (columns - gap * (views - 1)) // views
+    return max(0, (side - width + 1) // 2)
+
+
+def crop(images: NDArray[np.floating], pixels: int) -> NDArray[np.floating]:
+    """An image or a stack of them, (…, H, W), without a border; the middle is always left."""
+    height, width = images.shape[-2:]
+    y, x = min(pixels, (height - 1) // 2), min(pixels, (width - 1) // 2)
+    return images[..., y : height - y, x : width - x]
+
+
+def shrink(image: NDArray[np.floating], columns: int, rows: int) -> NDArray[np.floating]:
+    """A grey image (H, W) made small enough for so many cells, each one pixel wide and two high.
+
+    Every pixel of the result is the mean of the area it covers, of values clipped to [0, 1]. The
+    aspect is kept to the nearest pixel; an image that fits stays as it is.
+    """
+    height, width = image.shape
+    scale = min(1.0, columns / width, 2 * rows / height)
+    down = _shares(height, max(1, round(height * scale)))
+    across = _shares(width, max(1, round(width * scale)))
+    smaller: NDArray[np.floating] = down @ _clipped(image) @ across.T
+    return smaller
+
+
+def _shares(pixels: int, parts: int) -> NDArray[np.float32]:
+    """How much of each of `parts` equal parts of a line every pixel is, (parts, pixels)."""
+    edges = np.linspace(0, pixels, parts + 1)[:, None]
+    left = np.arange(pixels)
+    overlap = np.minimum(edges[1:], left + 1) - np.maximum(edges[:-1], left)
+    shares: NDArray[np.float32] = np.maximum(overlap, 0).astype(np.float32) * parts / pixels
+    return shares
+
+
+def _clipped(image: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Values clipped to [0, 1]; NaN, which `fmax` passes over, is black."""
+    clipped: NDArray[np.floating] = np.fmin(np.fmax(image, 0), 1)
+    return clipped
+
+
+def bar(fraction: float, width: int, graphics: Graphics) -> str:
+    """A horizontal bar, exactly `width` cells, filled from the left in eighths (whole in ASCII).
+
+    The fraction is clipped to [0, 1]; NaN is an empty bar.
+    """
+    cells = ASCII_FILL if graphics is Graphics.ASCII else EIGHTHS
+    steps = len(cells) - 1
+    # In this order, max() takes 0 where the fraction is NaN.
+    filled = round(min(max(0.0, fraction), 1.0) * width * steps)
+    return "".join(cells[min(max(filled - cell * steps, 0), steps)] for cell in range(width))
+
+
+def sparkline(values: Iterable[float | None], utf8: bool = True) -> str:
+    """Positive values as one character each, on a logarithmic scale from the least to the most.
+
+    Values that are unknown, not finite or not positive are a space.
+    """
+    logs = [
+        math.log(value) if value is not None and 0 < value < math.inf else None for value in values
+    ]
+    known = [value for value in logs if value is not None]
+    if not known:
+        return " " * len(logs)
+    bars = BARS if utf8 else ASCII_BARS
+    low, span = min(known), (max(known) - min(known)) or 1.0
+    return "".join(
+        " " if value is None else bars[round((value - low) / span * (len(bars) - 1))]
+        for value in logs
+    )
