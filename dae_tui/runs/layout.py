@@ -102,6 +102,6 @@ def read_json(path: Path) -> dict[str, Any] | None:
     """The object in a JSON file; None where the file is missing or holds something else."""
     try:
         value = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None

@@ -129,6 +129,15 @@ def test_the_terminal_may_go_away() -> None:
         assert not signals.stop.is_set()
 
 
+@pytest.fixture
+def no_nohup() -> Iterator[None]:
+    """SIGHUP as a terminal has it, also where the tests run under nohup."""
+    found = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, found)
+
+
+@pytest.mark.usefixtures("no_nohup")
 def test_the_handlers_that_were_found_are_put_back() -> None:
     found = [signal.getsignal(number) for number in HANDLED]
 

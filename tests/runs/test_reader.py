@@ -1,5 +1,6 @@
 """Runs as others see them: states, requests, metrics, and finding one by a word."""
 
+import os
 import shutil
 import socket
 import subprocess
@@ -28,6 +29,7 @@ from dae_tui.runs.reader import (
     find_run,
     last_events,
     list_runs,
+    parse_events,
 )
 from dae_tui.runs.writer import RunWriter
 
@@ -161,13 +163,21 @@ def test_on_another_machine_the_heartbeat_decides(
     assert run.state() is state
 
 
-@pytest.mark.parametrize("heartbeat", [None, "now", []])
+@pytest.mark.parametrize("heartbeat", [None, "now", [], -(10**400)], ids=lambda it: str(it)[:9])
 def test_on_another_machine_without_a_heartbeat_it_has_crashed(run: Run, heartbeat: object) -> None:
     run.folder.mkdir(parents=True)
     status = {"state": "running", "host": "elsewhere.invalid", "heartbeat": heartbeat}
     write_json(run.folder / STATUS, status)
 
     assert run.state() is State.CRASHED
+
+
+def test_a_heartbeat_beyond_all_floats_is_survived(run: Run) -> None:
+    run.folder.mkdir(parents=True)
+    status = {"state": "running", "host": "elsewhere.invalid", "heartbeat": 10**400}
+    write_json(run.folder / STATUS, status)
+
+    assert run.state() is State.RUNNING  # Heard of in a distant future.
 
 
 def test_a_run_without_files_is_crashed_and_empty(run: Run) -> None:
@@ -374,6 +384,87 @@ def test_a_follower_survives_that_the_run_is_removed(run: Run) -> None:
     assert follower.read() == []
 
 
+def test_a_follower_reads_in_portions_of_whole_lines(run: Run) -> None:
+    append(run, b"".join(b'{"step": %d}\n' % step for step in range(5)))  # 12 bytes each.
+    follower = MetricsFollower(run)
+
+    portions = [[event["step"] for event in follower.read(30)] for _ in range(4)]
+
+    assert portions == [[0, 1], [2, 3], [4], []]
+    assert follower.offset == 60
+
+
+@pytest.mark.parametrize("limit", [0, 1, 11, 12, 13])
+def test_a_line_longer_than_the_limit_is_read_whole(run: Run, limit: int) -> None:
+    append(run, b'{"step": 1}\n{"step": 2}\n')
+    follower = MetricsFollower(run)
+
+    assert [follower.read(limit) for _ in range(3)] == [[{"step": 1}], [{"step": 2}], []]
+
+
+def test_a_half_line_longer_than_the_limit_is_waited_for(run: Run) -> None:
+    follower = MetricsFollower(run)
+    append(run, b'{"step"')
+    assert follower.read(3) == []
+
+    append(run, b": 1}\n")
+
+    assert follower.read(3) == [{"step": 1}]
+
+
+def test_a_portion_of_a_file_that_was_cut_is_its_first(run: Run) -> None:
+    follower = MetricsFollower(run)
+    append(run, b'{"step": 1}\n{"step": 2}\n{"step": 3}\n')
+    follower.read()
+
+    (run.folder / METRICS).write_bytes(b'{"step": 8}\n{"step": 9}\n')
+
+    assert (follower.read(12), follower.restarted) == ([{"step": 8}], True)
+    assert (follower.read(12), follower.restarted) == ([{"step": 9}], False)
+
+
+def test_a_short_file_that_grows_during_a_look_is_not_taken_for_another(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    append(run, b'{"step": 1}\n')
+    follower = MetricsFollower(run)
+    fstat = os.fstat
+
+    def grow(file: int) -> os.stat_result:
+        append(run, b'{"step": 2, "loss": 0.125, "seconds": 0.125, "lr": 0.00625}\n')
+        return fstat(file)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fstat", grow)
+        assert [event["step"] for event in follower.read()] == [1, 2]
+
+    assert (follower.read(), follower.restarted) == ([], False)
+
+
+@pytest.mark.parametrize(
+    ("lines", "steps"),
+    [
+        (b"", []),
+        (b"\n\n", []),
+        (b'{"step": 1}', [1]),
+        (b'{"step": 1}\r\n{"step": 2}\r\n', [1, 2]),
+        (b'{"step": 1}\n   \n{"step": 2}\n', [1, 2]),
+        (b'{"step": 1}, {"step": 2}\n{"step": 3}\n', [3]),  # Two on a line are no event.
+        (b'1, 2\n{"step": 3}\n', [3]),
+        (b'{"step": 1\n"loss": 2}\n{"step": 3}\n', [3]),  # One with the comma between them.
+        (b'[{"step": 1}\n{"step": 2}]\n{"step": 3}\n', [3]),
+        (b"]\n[\n" + b'{"step": 3}\n', [3]),
+        (b"\0\n" + b'{"step": 3}\n', [3]),
+        (b"[" * 5000 + b"\n" + b'{"step": 3}\n', [3]),
+        (b"9" * 5000 + b"\n" + b'{"step": 3}\n', [3]),
+    ],
+)
+def test_only_lines_that_are_objects_of_their_own_are_events(
+    lines: bytes, steps: list[int]
+) -> None:
+    assert [event["step"] for event in parse_events(lines)] == steps
+
+
 def test_the_last_event_of_each_kind_is_found(run: Run) -> None:
     append(run, b'{"event": "step", "step": 1}\n{"event": "step", "step": 2}\n')
     append(run, b'{"event": "done", "seconds": 3}\n')
@@ -399,6 +490,12 @@ def test_what_is_no_run_is_not_listed(tmp_path: Path) -> None:
     make_run(tmp_path / "with-config")
 
     assert [run.name for run in list_runs(tmp_path)] == ["with-config", "with-status"]
+
+
+def test_an_entry_that_cannot_be_looked_at_hides_no_runs(runs_dir: Path) -> None:
+    (runs_dir / "broken").symlink_to("x" * 300)
+
+    assert len(list_runs(runs_dir)) == 3
 
 
 def test_a_missing_folder_and_a_file_hold_no_runs(tmp_path: Path) -> None:

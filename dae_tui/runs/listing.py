@@ -1,0 +1,82 @@
+"""Watching all runs of a folder: a thousand of them, of which few change."""
+
+import os
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from dae_tui.runs.curves import glance
+from dae_tui.runs.layout import CONFIG, METRICS, STATUS
+from dae_tui.runs.reader import Run, list_runs
+from dae_tui.runs.summary import Summary, summarize
+
+SPARKLINE_LOOKS = 24
+# Reading a sparkline costs more than all else: so many at a look, the newest runs first.
+SPARKLINES_PER_LOOK = 50
+
+_Stamp = tuple[int, int] | None
+
+
+@dataclass(frozen=True)
+class Row:
+    """A run in the list; the same object at the next look where nothing has changed."""
+
+    run: Run
+    summary: Summary
+    losses: list[float] = field(default_factory=list)
+    """Some training losses from the first to the last; empty until they are read."""
+
+
+class RunsWatch:
+    """Looks at a folder of runs again and again. One thread at a time may look."""
+
+    def __init__(self, runs_dir: Path) -> None:
+        self.runs_dir = runs_dir
+        self._rows: dict[str, Row] = {}
+        self._stamps: dict[str, tuple[_Stamp, _Stamp]] = {}
+        self._glanced: dict[str, _Stamp] = {}
+        self.complete = False
+        """Whether every sparkline is as new as its run."""
+
+    def look(self) -> list[Row]:
+        """The runs, newest first. Files that have not changed are not read again."""
+        found = list_runs(self.runs_dir)[::-1]
+        rows = {run.name: self._row(run) for run in found}
+        self._rows = rows
+        self._stamps = {name: stamps for name, stamps in self._stamps.items() if name in rows}
+        self._glanced = {name: stamp for name, stamp in self._glanced.items() if name in rows}
+        self._read_sparklines()
+        return list(self._rows.values())
+
+    def _row(self, run: Run) -> Row:
+        stamps = _stamp(run, STATUS), _stamp(run, CONFIG)
+        known = self._rows.get(run.name)
+        # A run that is alive can crash without a change of its files.
+        if known is not None and stamps == self._stamps[run.name] and not known.summary.state.alive:
+            return known
+        self._stamps[run.name] = stamps
+        summary = summarize(run)
+        if known is not None and summary == known.summary:
+            return known
+        return Row(run, summary, known.losses if known else [])
+
+    def _read_sparklines(self) -> None:
+        outdated = []
+        for name, row in self._rows.items():
+            stamp = _stamp(row.run, METRICS)
+            if self._glanced.get(name, ()) != stamp:
+                outdated.append((name, stamp))
+        outdated.sort(key=lambda one: one[0] in self._glanced)  # Those that have none come first.
+        for name, stamp in outdated[:SPARKLINES_PER_LOOK]:
+            self._glanced[name] = stamp
+            losses = glance(self._rows[name].run, SPARKLINE_LOOKS)
+            self._rows[name] = replace(self._rows[name], losses=losses)
+        self.complete = len(outdated) <= SPARKLINES_PER_LOOK
+
+
+def _stamp(run: Run, name: str) -> _Stamp:
+    """What changes when a file of a run does; None where it cannot be read."""
+    try:
+        known = os.stat(f"{run.folder}/{name}")  # noqa: PTH116 - a thousand runs, every second.
+    except OSError:
+        return None
+    return known.st_mtime_ns, known.st_size

@@ -1,0 +1,109 @@
+"""The digits that a run kept while it trained: the same few, after each epoch, in all views."""
+
+import re
+import zipfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dae_tui.runs.layout import SAMPLES
+from dae_tui.runs.reader import Run
+
+VIEWS = ("original", "noisy", "denoised")
+# What numpy, zipfile and zlib raise for a file that is no such archive, or a damaged one;
+# RuntimeError where it seems to be encrypted.
+_FAILURES = (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError)
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """A few digits after `step` steps."""
+
+    step: int
+    views: dict[str, NDArray[np.uint8]]
+    """`original`, `noisy` and `denoised`, each (N, H, W); channels are averaged."""
+    labels: NDArray[np.int64] | None
+    reads: dict[str, NDArray[np.int64]]
+    """What the classifier reads in each view, (N,) each; empty without a classifier."""
+    psnr: dict[str, NDArray[np.float64]]
+    """dB of `noisy` and `denoised` against `original`, (N,) each; infinite where they are equal."""
+
+    def __len__(self) -> int:
+        return len(self.views["original"])
+
+
+@dataclass(frozen=True)
+class BrokenSample:
+    """A file of samples that cannot be shown, and why."""
+
+    step: int
+    reason: str
+
+
+def sample_steps(run: Run) -> list[int]:
+    """The steps after which digits were kept, ascending."""
+    try:
+        names = [path.stem for path in (run.folder / SAMPLES).iterdir() if path.suffix == ".npz"]
+    except OSError:
+        return []
+    return sorted(int(name) for name in names if re.fullmatch(r"[0-9]{8,}", name))
+
+
+def load_sample(run: Run, step: int) -> Sample | BrokenSample:
+    """The digits that were kept after `step` steps, or the reason why they cannot be shown."""
+    path = run.folder / SAMPLES / f"{step:08d}.npz"
+    try:
+        arrays = _arrays(path)
+        stacks = {view: arrays[view] for view in VIEWS}
+    except FileNotFoundError:
+        return BrokenSample(step, f"{path.name} is gone")
+    except KeyError as failure:
+        return BrokenSample(step, f"{path.name} lacks the view {failure}")
+    except _FAILURES as failure:
+        return BrokenSample(step, f"{path.name} cannot be read: {failure}")
+    shape = stacks["original"].shape
+    if (
+        len(shape) != 4
+        or 0 in shape
+        or any(stack.shape != shape or stack.dtype != np.uint8 for stack in stacks.values())
+    ):
+        return BrokenSample(step, f"{path.name} holds no digits of one size")
+    original = stacks["original"].astype(np.float64)
+    psnr = {}
+    for view in VIEWS[1:]:
+        error = np.square(stacks[view] - original).mean(axis=(1, 2, 3)) / 255**2
+        with np.errstate(divide="ignore"):
+            psnr[view] = -10 * np.log10(error)
+    return Sample(
+        step,
+        {view: stack.mean(axis=1).round().astype(np.uint8) for view, stack in stacks.items()},
+        _integers(arrays.get("labels"), len(original)),
+        {
+            view: known
+            for view in VIEWS
+            if (known := _integers(arrays.get(f"reads_{view}"), len(original))) is not None
+        },
+        psnr,
+    )
+
+
+def _arrays(path: Path) -> dict[str, NDArray[Any]]:
+    """The arrays of an archive; what else is in it is left out. Raises one of _FAILURES."""
+    with path.open("rb") as file:  # np.load would leave a broken file open.
+        stored = np.load(file, allow_pickle=False)
+        if isinstance(stored, np.ndarray):
+            raise ValueError("it holds one array alone")
+        members = {name: stored[name] for name in stored.files}
+    # A member that is no array comes as bytes.
+    return {name: array for name, array in members.items() if isinstance(array, np.ndarray)}
+
+
+def _integers(array: NDArray[np.generic] | None, count: int) -> NDArray[np.int64] | None:
+    """One integer per digit, or None for anything else."""
+    if array is None or array.shape != (count,) or not np.issubdtype(array.dtype, np.integer):
+        return None
+    return array.astype(np.int64)

@@ -1,0 +1,125 @@
+"""A run in one row: what its files say, whoever wrote them."""
+
+import dataclasses
+import math
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from dae_tui.runs.layout import State
+from dae_tui.runs.reader import Run
+
+_TIME = re.compile(r"^\d{8}-\d{6}-")
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a list of runs shows of one. A figure that is missing or no number is None."""
+
+    name: str
+    state: State
+    reason: str | None
+    network: str | None
+    data: str | None
+    noise: str | None
+    epoch: float | None
+    epochs: float | None
+    step: float | None
+    loss: float | None
+    """Training loss of the last report."""
+    val_loss: float | None
+    val_accuracy: float | None
+    """Percent of the held-out digits, denoised, that the classifier reads rightly."""
+    test_accuracy: float | None
+    images_per_second: float | None
+    seconds: float | None
+    """Training time so far."""
+    seconds_left: float | None
+    """Training time to come, if it goes on as fast as it went; None where it will not."""
+    heartbeat: float | None
+    """When the training last wrote, in seconds since 1970."""
+
+    @property
+    def label(self) -> str:
+        """The name without the time it began: mnist-autoencoder-3f2a."""
+        return _TIME.sub("", self.name)
+
+    @property
+    def accuracy(self) -> float | None:
+        """Of the test images once it is over, of the held-out ones until then."""
+        return self.val_accuracy if self.test_accuracy is None else self.test_accuracy
+
+    def as_json(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+
+def summarize(run: Run, status: Mapping[str, Any] | None = None) -> Summary:
+    """What the files of a run say of it now, or with a `status` read before.
+
+    Missing and broken files say less.
+    """
+    status, config = run.status() if status is None else status, run.config()
+    state = State(status["state"])
+    seconds, step = number(status.get("seconds")), number(status.get("step"))
+    steps_per_epoch = number(status.get("steps_per_epoch"))
+    epochs = number(config.get("epochs"))
+    left = None
+    if state.alive and seconds and step and steps_per_epoch and epochs:
+        # As a float: integers would raise where it becomes infinite, which is no time either.
+        left = number(max(0.0, (float(epochs) * steps_per_epoch - step) * seconds / step))
+    return Summary(
+        name=run.name,
+        state=state,
+        reason=word(status.get("reason")),
+        network=word(config.get("network")),
+        data=word(config.get("data")),
+        noise=word(config.get("noise")),
+        epoch=number(status.get("epoch")),
+        epochs=epochs,
+        step=step,
+        loss=number(status.get("loss")),
+        val_loss=number(status.get("val_loss")),
+        val_accuracy=number(status.get("val_accuracy")),
+        test_accuracy=number(status.get("test_accuracy")),
+        images_per_second=number(status.get("images_per_second")),
+        seconds=seconds,
+        seconds_left=left,
+        heartbeat=number(status.get("heartbeat")),
+    )
+
+
+def number(value: Any) -> float | None:
+    """A figure of a file that anybody may have written; None for what is no finite number."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        return value if math.isfinite(value) else None
+    except OverflowError:  # An integer beyond all floats.
+        return None
+
+
+def word(value: Any) -> str | None:
+    """A text of such a file; None for what is no text or empty."""
+    return value if isinstance(value, str) and value else None
+
+
+def age(heartbeat: float | None) -> str:
+    """How long ago a run was last heard of, in whole ones of its largest unit: 5 s, 3 min, 4 d."""
+    if heartbeat is None:
+        return "–"
+    seconds = max(0, time.time() - heartbeat)
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds // size:.0f} {unit}"
+    return f"{seconds // 1:.0f} s"
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them: 8.1s, 42s, 7m03s, 2h05m."""
+    if seconds < 59.5:
+        return f"{seconds:.1f}s" if seconds < 9.95 else f"{seconds:.0f}s"
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}h{minutes:02d}m" if hours else f"{minutes}m{seconds:02d}s"

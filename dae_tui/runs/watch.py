@@ -1,0 +1,101 @@
+"""Watching one run: everything a screen shows of it, read anew at each look and only where needed.
+
+Reading alone: nobody that watches can disturb the training.
+"""
+
+import os
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from dae_tui.runs.curves import CurveFollower, Curves, is_long, overview
+from dae_tui.runs.layout import LOG
+from dae_tui.runs.reader import Run
+from dae_tui.runs.samples import sample_steps
+from dae_tui.runs.summary import Summary, summarize
+
+LOG_LINES = 200
+LOG_BYTES = 32_000
+CATCH_UP_SECONDS = 0.25
+
+
+@dataclass(frozen=True)
+class RunView:
+    """One look at a run."""
+
+    exists: bool
+    """Whether its folder is there."""
+    summary: Summary
+    status: dict[str, Any]
+    meta: dict[str, Any]
+    curves: Curves
+    """Shared with later looks, which add to it."""
+    whole: bool
+    """Whether `curves` holds every line, and not an overview of a long file."""
+    changed: bool
+    """Whether the curves have changed since the look before."""
+    steps: list[int]
+    """The steps after which digits were kept."""
+    log: list[str]
+    """The last lines of the log."""
+
+
+class RunWatch:
+    """Looks at one run again and again. One thread at a time may look.
+
+    The first look at a long run has an overview of its curves; the looks that follow read the whole
+    behind it, for a quarter of a second each, and then what is added.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self._follower = CurveFollower(run)
+        self._overview: Curves | None = None
+        self._looked = False
+
+    def look(self) -> RunView:
+        """Read what has changed. Never raises: what is missing or broken is left out."""
+        changed = self._read_curves()
+        status = self.run.status()
+        return RunView(
+            os.path.isdir(self.run.folder),  # noqa: PTH112 - Path.is_dir may raise.
+            summarize(self.run, status),
+            status,
+            self.run.meta(),
+            self._overview or self._follower.curves,
+            self._overview is None,
+            changed,
+            sample_steps(self.run),
+            tail(self.run),
+        )
+
+    def _read_curves(self) -> bool:
+        """Read on; whether the curves that are shown have changed."""
+        if not self._looked:
+            self._looked = True
+            if is_long(self.run):
+                self._overview = overview(self.run)
+                return True
+        added = False
+        until = time.monotonic() + CATCH_UP_SECONDS
+        while self._follower.read():
+            added = True
+            if time.monotonic() > until:
+                return self._overview is None
+        caught_up, self._overview = self._overview is not None, None
+        return added or caught_up
+
+
+def tail(run: Run, lines: int = LOG_LINES) -> list[str]:
+    """The last lines of a run's log, without control characters; none where there is no log."""
+    try:
+        with (run.folder / LOG).open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - LOG_BYTES))
+            text = file.read(LOG_BYTES).decode(errors="replace")
+    except OSError:
+        return []
+    found = text.splitlines()
+    if size > LOG_BYTES:
+        found = found[1:] or found
+    return ["".join(c if c.isprintable() else " " for c in line) for line in found[-lines:]]
