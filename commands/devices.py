@@ -1,0 +1,156 @@
+"""`dae devices`: what the GPUs, the processor and the memory of this machine are doing."""
+
+import sys
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from commands import options
+from commands.options import JsonOption
+from dae_tui.devices.reading import Reading
+from dae_tui.errors import UsageError
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from dae_tui.devices.machine import Gpu, Machine
+
+app = options.subcommand()
+
+GIB = 2**30
+# How long the first look waits, so that the processor has a figure.
+FIRST_SECONDS = 0.2
+LEAST_INTERVAL, MOST_INTERVAL = 0.1, 86400.0
+MISSING = "–"
+UNITS = {
+    "utilisation": "use",
+    "memory_used": "memory",
+    "power": "power",
+    "power_limit": "power limit",
+    "temperature": "temperature",
+}
+
+
+@app.command()
+def devices(
+    json: JsonOption = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Look again until Ctrl-C.")] = False,
+    interval: Annotated[
+        float,
+        typer.Option("--interval", metavar="SECONDS", help="Between two looks; at least 0.1."),
+    ] = 1.0,
+) -> None:
+    """Show GPUs (NVML), CPU and memory: utilisation, power, temperature.
+
+    GPUs are counted as CUDA counts them here: CUDA_VISIBLE_DEVICES is honoured.
+    """
+    if not LEAST_INTERVAL <= interval <= MOST_INTERVAL:
+        raise UsageError(
+            f"--interval {interval:g} is not possible",
+            f"use {LEAST_INTERVAL:g} to {MOST_INTERVAL:g} seconds",
+        )
+    from commands.terminal import print_json, stdout
+
+    looks = _looks(interval if watch else None)
+    if json:
+        for machine in looks:
+            print_json(machine.as_json())
+        return
+    console = stdout()
+    if watch and sys.stdout.isatty() and not console.is_dumb_terminal:
+        from rich.live import Live
+
+        with Live(console=console, auto_refresh=False) as live:
+            # A terminal that outlives us, killed, keeps its cursor.
+            console.show_cursor()
+            for machine in looks:
+                live.update(_draw(machine), refresh=True)
+        return
+    for machine in looks:
+        console.print(_draw(machine))
+
+
+def _looks(interval: float | None) -> "Iterator[Machine]":
+    """One look, or one after another every `interval` seconds."""
+    from dae_tui.devices.monitor import Monitor
+
+    monitor = Monitor()
+    try:
+        time.sleep(FIRST_SECONDS)
+        yield monitor.read()
+        while interval is not None:
+            time.sleep(interval)
+            yield monitor.read()
+    finally:
+        monitor.close()
+
+
+def _draw(machine: "Machine") -> "RenderableType":
+    from rich.console import Group
+    from rich.text import Text
+
+    parts: list[RenderableType] = []
+    if machine.gpus:
+        parts.append(_gpu_table(machine))
+        parts += [
+            Text(f"GPU {gpu.index}  {_missing(gpu)}") for gpu in machine.gpus if _missing(gpu)
+        ]
+    if machine.gpu_reason:
+        parts.append(Text(f"{'more GPUs' if machine.gpus else 'GPU'}  {machine.gpu_reason}"))
+    cores = "1 core" if machine.cpu_count == 1 else f"{machine.cpu_count} cores"
+    cpu, memory = machine.cpu_utilisation, machine.memory_used
+    clock = time.strftime("%H:%M:%S", time.localtime(machine.time))
+    for words in (
+        ("CPU", f"{_figure(cpu)} %", cores, machine.cpu_name, cpu.reason),
+        ("RAM", f"{_gib(memory, machine.memory_total)} GiB", memory.reason),
+        (machine.host, clock),
+    ):
+        parts.append(Text("  ".join(word for word in words if word)))
+    return Group(*parts)
+
+
+def _gpu_table(machine: "Machine") -> "RenderableType":
+    from commands.terminal import plain_table
+
+    table = plain_table()
+    table.add_column("GPU", justify="right", no_wrap=True)
+    table.add_column("name", overflow="fold")
+    for heading in ("use %", "memory GiB", "power W", "°C"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for gpu in machine.gpus:
+        table.add_row(
+            str(gpu.index),
+            gpu.name,
+            _figure(gpu.utilisation),
+            _gib(gpu.memory_used, gpu.memory_total),
+            f"{_figure(gpu.power)}/{_figure(gpu.power_limit)}",
+            _figure(gpu.temperature),
+        )
+    return table
+
+
+def _missing(gpu: "Gpu") -> str:
+    """Which figures of a GPU are missing, by reason; the reason alone where all are."""
+    fields: dict[str, list[str]] = {}
+    for field, unit in UNITS.items():
+        reading: Reading = getattr(gpu, field)
+        if reading.value is None:
+            fields.setdefault(reading.reason, []).append(unit)
+    return "; ".join(
+        reason if len(units) == len(UNITS) else f"{', '.join(units)}: {reason}"
+        for reason, units in fields.items()
+    )
+
+
+def _figure(reading: Reading) -> str:
+    return MISSING if reading.value is None else f"{reading.value:.0f}"
+
+
+def _gib(used: Reading, total: Reading) -> str:
+    """Used and total, in GiB."""
+    return "/".join(
+        MISSING if reading.value is None else f"{reading.value / GIB:.1f}"
+        for reading in (used, total)
+    )

@@ -1,0 +1,1 @@
+"""What the machine is doing: GPUs (NVML), CPU and memory. Never imports torch."""

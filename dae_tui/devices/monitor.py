@@ -1,0 +1,53 @@
+"""Looks at the machine: GPUs, CPU and memory in one."""
+
+import os
+import platform
+import socket
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from dae_tui.devices.machine import Gpu, Machine
+from dae_tui.devices.memory import find_limit, memory
+from dae_tui.devices.nvidia import NvidiaGpus
+from dae_tui.devices.processor import Processor
+
+APPLE_REASON = "Apple GPU: macOS gives no figures without root"
+
+
+class Monitor:
+    """Looks at the machine again and again.
+
+    NVML is opened at the first look and, where it or a GPU was lost, tried again.
+    """
+
+    def __init__(self, environment: Mapping[str, str] = os.environ, nvml: Any = None) -> None:
+        apple = (platform.system(), platform.machine()) == ("Darwin", "arm64")
+        self._nvidia = None if apple else NvidiaGpus(environment, nvml)
+        self._processor = Processor()
+        self._limited = find_limit()
+        self._host = socket.gethostname()
+
+    def read(self) -> Machine:
+        """One look; never raises. The CPU figure is over the time since the last look."""
+        gpus: tuple[Gpu, ...] = ()
+        reason = APPLE_REASON
+        if self._nvidia is not None:
+            gpus, reason = self._nvidia.read()
+        used, total = memory(self._limited)
+        return Machine(
+            time.time(),
+            self._host,
+            gpus,
+            reason,
+            self._processor.name,
+            self._processor.count,
+            self._processor.utilisation(),
+            used,
+            total,
+        )
+
+    def close(self) -> None:
+        """Let NVML go."""
+        if self._nvidia is not None:
+            self._nvidia.close()

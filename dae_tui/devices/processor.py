@@ -1,0 +1,79 @@
+"""How busy the processor is, without waiting."""
+
+import os
+import platform
+import subprocess
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+
+from dae_tui.devices.reading import Reading
+
+# What reading /proc, or what stands for it elsewhere, may end in.
+FAILURES = (psutil.Error, OSError, RuntimeError, ValueError, NotImplementedError)
+
+
+class Processor:
+    """Counts from its making on, and from look to look.
+
+    psutil.cpu_percent would not do: it remembers the last look per thread and answers 0 % in a new
+    one, and a dashboard looks from changing threads.
+    """
+
+    def __init__(self) -> None:
+        self.name = _name()
+        self._cores = _cores()
+        self.count = len(self._cores) or os.cpu_count() or 1
+        self._last: tuple[float, float] | None = None
+        with suppress(*FAILURES):
+            self._last = self._times()
+
+    def utilisation(self) -> Reading:
+        """Percent of the cores this process may use, since the last look."""
+        try:
+            times = self._times()
+        except FAILURES as failure:
+            return Reading(None, f"no CPU times: {failure}")
+        if self._last is None:
+            self._last = times
+            return Reading(None, "first look")
+        busy, total = (now - then for now, then in zip(times, self._last, strict=True))
+        if total <= 0:
+            return Reading(None, "first look")
+        self._last = times
+        return Reading(min(max(100 * busy / total, 0.0), 100.0))
+
+    def _times(self) -> tuple[float, float]:
+        """Seconds spent busy and seconds in all, over all cores."""
+        times = psutil.cpu_times(percpu=True)
+        # A container may number its cores anew; then all of them are its own.
+        if self._cores and max(self._cores) < len(times):
+            times = [times[core] for core in self._cores]
+        total = idle = 0.0
+        for core in times:
+            # Time of guests is counted in user and nice, too.
+            total += sum(core) - getattr(core, "guest", 0) - getattr(core, "guest_nice", 0)
+            idle += core.idle + getattr(core, "iowait", 0)
+        return total - idle, total
+
+
+def _cores() -> list[int]:
+    """The cores this process may use; empty where the system does not tell."""
+    with suppress(AttributeError, *FAILURES):
+        return psutil.Process().cpu_affinity() or []
+    return []
+
+
+def _name() -> str:
+    with suppress(OSError):
+        if platform.system() == "Darwin":
+            command = ["sysctl", "-n", "machdep.cpu.brand_string"]
+            return subprocess.run(
+                command, capture_output=True, text=True, check=False
+            ).stdout.strip()
+        for line in Path("/proc/cpuinfo").read_text(errors="replace").splitlines():
+            key, _, value = line.partition(":")
+            if key.strip() == "model name":
+                return " ".join(value.split())
+    return platform.processor() or platform.machine()
