@@ -5,6 +5,8 @@ of 100, 100 epochs; the classifier's are 30 epochs of cross-entropy on clean ima
 """
 
 import dataclasses
+import re
+import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -89,6 +91,11 @@ class TrainingConfig:
     def classifies(self) -> bool:
         return NETWORKS[self.network].task == "classify"
 
+    @property
+    def label(self) -> str:
+        """A word for the name of its run: mnist-autoencoder."""
+        return re.sub(r"[^\w.-]+", "-", f"{Path(self.data).name}-{self.network}").lstrip(".-")
+
     def as_json(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
 
@@ -113,6 +120,41 @@ def default_config(network: str, data: str = "mnist") -> TrainingConfig:
         )
     # The embedded digits are few and soon learnt: 100 epochs gain 0.3 dB over 50 and no accuracy.
     return TrainingConfig(network, data=data, epochs=50 if data == "digits" else 100)
+
+
+def command_line(config: TrainingConfig) -> str:
+    """A command line that trains the same weights, for cards and other people."""
+    default = default_config(config.network, config.data)
+    words = ["dae", "train", config.network, "--data", config.data]
+    if not config.classifies:
+        words += ["--noise", config.noise]
+    said = ("network", "data", "noise", "data_dir", "device")
+    for key, value in config.as_json().items():
+        if key in said or value == getattr(default, key):
+            continue
+        if key == "settings":
+            words += ["--widths", ",".join(map(str, value["widths"]))]
+        elif key == "clip":
+            words += ["--no-clip"]
+        else:
+            words += [flag(key), str(value)]
+    return shlex.join(words)
+
+
+def flag(key: str) -> str:
+    """The option of `dae train` that sets a field of the config."""
+    return "--" + key.replace("_", "-")
+
+
+def parse_widths(text: str) -> list[int]:
+    """The widths of `--widths 32,64,128`. Raises UsageError for anything else."""
+    try:
+        widths = [int(part) for part in text.split(",")]
+    except ValueError:
+        widths = []
+    if not widths or min(widths) < 1 or max(widths) > 4096:
+        raise UsageError(f"cannot read the widths '{text}'", "write them as 32,64,128")
+    return widths
 
 
 def _one_of(what: str, value: str, allowed: tuple[str, ...]) -> None:

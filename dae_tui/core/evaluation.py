@@ -8,11 +8,13 @@ import dataclasses
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Generator, Tensor, nn
 
+from dae_tui.core.cards import published
 from dae_tui.core.config import MAX_SEED
 from dae_tui.core.data import ImageSet, unit
 from dae_tui.core.denoising import batches, check_fits, denoise_batch
@@ -20,8 +22,8 @@ from dae_tui.core.hardware import place, synchronize
 from dae_tui.core.measures import SSIM_WINDOW, psnr, ssim, wilson_interval
 from dae_tui.core.noise import add_noise
 from dae_tui.core.noise_spec import NoiseSpec, NoiseStage
-from dae_tui.core.weights import Weights
-from dae_tui.errors import UsageError
+from dae_tui.core.weights import Weights, load_weights
+from dae_tui.errors import DataError, UsageError
 
 EVALUATION_SEED = 0
 
@@ -178,6 +180,26 @@ def evaluate(
         "precision": precision,
     }
     yield Table(protocol, rows)
+
+
+def find_classifier(data: ImageSet, given: Path | None) -> Weights | None:
+    """The classifier that judges images of `data`: the given one, or the published one, or none.
+
+    Raises WeightsError for one that is no classifier, DataError for one of other classes.
+    """
+    path = given or published().get(f"{data.name}-classifier")
+    if path is None or (data.labels is None and given is None):
+        return None
+    classifier = load_weights(path, task="classify")
+    settings: Any = classifier.network.settings
+    channels = data.images.shape[1]
+    if (settings.classes, settings.channels) != (data.classes or settings.classes, channels):
+        raise DataError(
+            f"{classifier.name} knows {settings.classes} classes of {settings.channels} channels, "
+            f"{data.name} has {data.classes} of {channels}",
+            f"train one with: dae train classifier --data {data.name}",
+        )
+    return classifier
 
 
 def evaluation_generator(seed: int) -> Generator:

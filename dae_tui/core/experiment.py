@@ -14,16 +14,15 @@ import torch
 from torch import nn
 
 import dae_tui
-from dae_tui.core.cards import published
 from dae_tui.core.config import OPERATING_POINT, TrainingConfig
 from dae_tui.core.data import ImageSet, hold_out, load
-from dae_tui.core.evaluation import EvaluationProgress, Table, evaluate
+from dae_tui.core.evaluation import EvaluationProgress, Table, evaluate, find_classifier
 from dae_tui.core.events import Event
 from dae_tui.core.hardware import device_name, place, resolve_device, resolve_precision
 from dae_tui.core.noise_spec import parse_noise
 from dae_tui.core.objectives import Classification, Denoising, Objective
 from dae_tui.core.training import Training
-from dae_tui.core.weights import Weights, load_weights
+from dae_tui.core.weights import Weights
 from dae_tui.errors import DataError
 from models.registry import build
 
@@ -144,26 +143,6 @@ def prepare(config: TrainingConfig, classifier: Path | None, command: str) -> Ex
         device,
         precision,
     )
-
-
-def find_classifier(data: ImageSet, given: Path | None) -> Weights | None:
-    """The classifier that judges images of `data`: the given one, or the published one, or none.
-
-    Raises WeightsError for one that is no classifier, DataError for one of other classes.
-    """
-    path = given or published().get(f"{data.name}-classifier")
-    if path is None or (data.labels is None and given is None):
-        return None
-    classifier = load_weights(path, task="classify")
-    settings: Any = classifier.network.settings
-    channels = data.images.shape[1]
-    if (settings.classes, settings.channels) != (data.classes or settings.classes, channels):
-        raise DataError(
-            f"{classifier.name} knows {settings.classes} classes of {settings.channels} channels, "
-            f"{data.name} has {data.classes} of {channels}",
-            f"train one with: dae train classifier --data {data.name}",
-        )
-    return classifier
 
 
 def versions() -> dict[str, str]:

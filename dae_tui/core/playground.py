@@ -1,0 +1,169 @@
+"""One image through noise, denoiser and classifier, at once: what the playground shows.
+
+Importing this imports torch. Everything runs on the CPU, where one digit takes milliseconds, and
+leaves torch's settings, such as its threads, as they are.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from dae_tui.core.data import ImageSet, load, unit
+from dae_tui.core.denoising import denoise
+from dae_tui.core.evaluation import find_classifier
+from dae_tui.core.image_files import read_images
+from dae_tui.core.measures import psnr
+from dae_tui.core.noise import add_noise
+from dae_tui.core.noise_spec import NoiseSpec
+from dae_tui.core.weights import Weights, load_weights
+from dae_tui.errors import DataError, WeightsError
+
+VIEWS = ("original", "noisy", "denoised")
+# The published autoencoder takes 0.5 GB and a second for so many pixels.
+MOST_PIXELS = 1024 * 1024
+
+# Files that torchvision must find in <data_dir>/<folder>/raw, or it would download them.
+_IDX = tuple(
+    f"{split}-{what}-ubyte"
+    for split in ("train", "t10k")
+    for what in ("images-idx3", "labels-idx1")
+)
+_FILES = {
+    "mnist": ("MNIST", _IDX),
+    "fashion-mnist": ("FashionMNIST", _IDX),
+    "kmnist": ("KMNIST", _IDX),
+    "qmnist": ("QMNIST", ("qmnist-test-images-idx3-ubyte", "qmnist-test-labels-idx2-int")),
+    "emnist": (
+        "EMNIST",
+        ("emnist-balanced-test-images-idx3-ubyte", "emnist-balanced-test-labels-idx1-ubyte"),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Look:
+    """One image in its three views, and what is said of them; arrays are numpy's."""
+
+    number: int
+    count: int
+    """Which of how many images it is."""
+    label: int | None
+    views: dict[str, NDArray[np.float32]]
+    """(H, W) in [0, 1] by the names of `VIEWS`."""
+    psnr: dict[str, float]
+    """In dB, of the noisy and the denoised view; infinite without noise."""
+    probabilities: dict[str, NDArray[np.float32]]
+    """(classes,) for each view; empty without a classifier."""
+    trained: str
+    """The data and the noise that the weights have learnt from."""
+
+
+class Playground:
+    """Weights and images that stay loaded while one looks at them. Not for two threads at once."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self._data_dir = data_dir
+        self._weights: Weights | None = None
+        self._images: ImageSet | None = None
+        self._classifier: Weights | None = None
+        self._weights_key: object = None
+        self._images_key: object = None
+
+    def use(self, weights: Path, data: str, file: Path | None = None) -> None:
+        """Take weights and images; what is loaded and has not changed on disk stays.
+
+        Args:
+            weights: of a denoiser.
+            data: a data set, whose test images are taken, and whose classifier.
+            file: an image file to take in place of the data set.
+
+        Raises WeightsError or DataError.
+        """
+        # A training replaces its weights whenever they get better.
+        key = (weights, _changed(weights))
+        if key != self._weights_key:
+            self._weights_key = None
+            self._weights, self._weights_key = load_weights(weights), key
+        images_key = (data, file, file and _changed(file))
+        if images_key != self._images_key:
+            self._images_key = None
+            self._load_images(data, file)
+            self._images_key = images_key
+
+    def look(self, number: int, noise: NoiseSpec, seed: int) -> Look:
+        """The image `number`, counted from 0 and around, with noise of `seed`.
+
+        Raises WeightsError where the network cannot take it.
+        """
+        weights, images = self._weights, self._images
+        if weights is None or images is None:
+            raise WeightsError("nothing is loaded")
+        number %= len(images)
+        original = unit(images.images[number : number + 1])
+        noisy = add_noise(original, noise, torch.Generator().manual_seed(seed))
+        denoised = denoise(weights, noisy, torch.device("cpu"))
+        views = torch.cat([original, noisy, denoised])
+        decibels = psnr(views, original).tolist()
+        return Look(
+            number,
+            len(images),
+            None if images.labels is None else int(images.labels[number]),
+            dict(zip(VIEWS, views[:, 0].numpy(), strict=True)),
+            dict(zip(VIEWS[1:], decibels[1:], strict=True)),
+            self._read(views),
+            f"{weights.metadata.get('data', '?')} at {weights.metadata.get('noise', '?')}",
+        )
+
+    @torch.inference_mode()
+    def _read(self, views: torch.Tensor) -> dict[str, NDArray[np.float32]]:
+        if self._classifier is None:
+            return {}
+        probabilities = self._classifier.network(views).softmax(1).numpy()
+        return dict(zip(VIEWS, probabilities, strict=True))
+
+    def _load_images(self, data: str, file: Path | None) -> None:
+        """The classifier of the data set reads the file's images too, if they are of one size."""
+        images = load(data, "test", self._data_dir)
+        if images.images.shape[1] != 1:
+            raise DataError(f"{data} has images in colour", "the playground shows grey ones")
+        classifier = find_classifier(images, None)
+        if file is not None:
+            own = _read_grey(file)
+            if own.images.shape[1:] != images.images.shape[1:]:
+                classifier = None
+            images = own
+        self._images, self._classifier = images, classifier
+
+
+def data_sets(data_dir: Path) -> list[str]:
+    """The data sets that can be had without a download; at least the embedded digits."""
+    present = [
+        name
+        for name, (folder, files) in _FILES.items()
+        if all((data_dir / folder / "raw" / file).is_file() for file in files)
+    ]
+    return [*present, "digits"]
+
+
+def _read_grey(path: Path) -> ImageSet:
+    """The images of a file, colours averaged, in the 256 greys that the screen can tell apart."""
+    images = read_images(path).images
+    height, width = images.shape[-2:]
+    if height * width > MOST_PIXELS:
+        raise DataError(
+            f"{path} is of {width}×{height} pixels, too many for the playground",
+            f"dae denoise {path} -o FOLDER takes any size",
+        )
+    grey = images.mean(axis=1, keepdims=True).clip(0, 1)
+    return ImageSet(path.name, torch.from_numpy((grey * 255).round().astype(np.uint8)), None, 0)
+
+
+def _changed(path: Path) -> int:
+    """When a file was last written; 0 where it cannot be told, which loading it will explain."""
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0

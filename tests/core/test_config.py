@@ -1,0 +1,222 @@
+"""What a training is asked to do: its defaults, its words on a command line, its JSON."""
+
+import dataclasses
+import json
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from command_line import Dae
+
+from dae_tui.core.config import (
+    MAX_SEED,
+    TrainingConfig,
+    command_line,
+    default_config,
+    parse_widths,
+)
+from dae_tui.errors import RunError, UsageError
+from dae_tui.runs.layout import new_run_name
+from dae_tui.runs.reader import Run
+
+Understood = Callable[[str], TrainingConfig]
+
+
+@pytest.fixture
+def understood(dae: Dae, monkeypatch: pytest.MonkeyPatch) -> Understood:
+    """The config that `dae train` makes of a command line, without training."""
+    made: list[dict[str, Any]] = []
+
+    def note(run: Run, config: dict[str, Any], options: list[str]) -> None:
+        made.append(config)
+
+    monkeypatch.setattr("commands.train.detach", note)
+
+    def read(line: str) -> TrainingConfig:
+        program, *words = shlex.split(line)
+        assert program == "dae"
+        outcome = dae(*words, "--detach")
+        assert outcome.code == 0, outcome.err
+        return TrainingConfig.from_json(made[-1])
+
+    return read
+
+
+# The command line
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {},
+        {"data": "digits"},
+        {"data": "digits", "epochs": 100},
+        {"noise": "gaussian:0-0.8+salt-pepper:0.05"},
+        {"clip": False},
+        {"settings": {"widths": [32, 64, 128]}},
+        {"epochs": 1, "batch_size": 2, "shift": 3, "seed": MAX_SEED},
+        {"lr": 1e-5},
+        {"lr": 0.1 + 0.2},
+        {"optimizer": "sgd", "schedule": "constant", "loss": "l1", "precision": "fp32"},
+        {"classifier": "mnist-classifier"},
+        {"network": "dense", "settings": {"widths": [7]}},
+    ],
+    ids=str,
+)
+def test_a_command_line_means_the_config_that_it_was_made_from(
+    understood: Understood, changed: dict[str, Any]
+) -> None:
+    config = dataclasses.replace(
+        default_config(changed.get("network", "autoencoder"), changed.get("data", "mnist")),
+        **changed,
+    )
+
+    read = understood(command_line(config))
+
+    assert dataclasses.replace(read, data_dir="") == config
+
+
+def test_a_command_line_of_a_classifier_means_the_same(understood: Understood) -> None:
+    config = dataclasses.replace(default_config("classifier", "digits"), shift=1, epochs=3)
+
+    line = command_line(config)
+
+    assert "--noise" not in line and "--loss" not in line
+    assert dataclasses.replace(understood(line), data_dir="") == config
+
+
+def test_a_command_line_of_a_folder_with_spaces_can_be_pasted(
+    understood: Understood, tmp_path: Path
+) -> None:
+    folder = tmp_path / "my 'best' images; ls"
+    folder.mkdir()
+    config = default_config("autoencoder", str(folder))
+
+    assert dataclasses.replace(understood(command_line(config)), data_dir="") == config
+
+
+def test_a_command_line_says_what_differs_and_always_data_and_noise() -> None:
+    config = dataclasses.replace(default_config("dense"), epochs=7, clip=False)
+
+    assert command_line(config) == (
+        "dae train dense --data mnist --noise gaussian:0.5 --no-clip --epochs 7"
+    )
+
+
+def test_a_command_line_says_nothing_of_the_machine() -> None:
+    config = dataclasses.replace(default_config("dense"), device="cuda:1", data_dir="/data")
+
+    assert command_line(config) == command_line(default_config("dense"))
+
+
+# Widths
+
+
+@pytest.mark.parametrize(
+    ("text", "widths"),
+    [("32,64,128", [32, 64, 128]), ("7", [7]), (" 4, 8 ", [4, 8]), ("1,4096", [1, 4096])],
+)
+def test_widths_are_numbers_between_commas(text: str, widths: list[int]) -> None:
+    assert parse_widths(text) == widths
+
+
+@pytest.mark.parametrize(
+    "text", ["", ",", "32,", "32;64", "32 64", "0", "-1", "4097", "3.5", "x", "1e3", "9" * 5000]
+)
+def test_other_widths_are_a_usage_error(text: str) -> None:
+    with pytest.raises(UsageError, match="cannot read the widths") as failure:
+        parse_widths(text)
+
+    assert failure.value.hint == "write them as 32,64,128"
+
+
+# Names
+
+
+def test_the_label_is_the_data_and_the_network() -> None:
+    assert default_config("dense", "fashion-mnist").label == "fashion-mnist-dense"
+
+
+@pytest.mark.parametrize(
+    ("folder", "label"),
+    [
+        ("my images", "my-images-dense"),
+        ("größe_2.0", "größe_2.0-dense"),
+        (".hidden", "hidden-dense"),
+        ("--x", "x-dense"),
+        ("a\nb", "a-b-dense"),
+    ],
+)
+def test_the_label_of_a_folder_is_its_name_as_a_run_can_have_it(
+    tmp_path: Path, folder: str, label: str
+) -> None:
+    (tmp_path / folder).mkdir()
+    config = default_config("dense", str(tmp_path / folder))
+
+    assert config.label == label
+    assert label in new_run_name(config.label)
+
+
+# JSON and defaults
+
+
+def test_a_config_comes_back_from_its_json() -> None:
+    config = dataclasses.replace(default_config("dense"), settings={"widths": [4]}, lr=1e-3)
+
+    assert TrainingConfig.from_json(json.loads(json.dumps(config.as_json()))) == config
+
+
+def test_json_of_another_version_is_a_run_error() -> None:
+    with pytest.raises(RunError, match=r"config\.json does not fit this version: .*colour"):
+        TrainingConfig.from_json({"colour": "blue"})
+
+
+def test_the_defaults_of_a_classifier_are_clean_images_and_its_own_loss() -> None:
+    config = default_config("classifier", "digits")
+
+    assert config.classifies
+    assert (config.noise, config.loss, config.epochs, config.lr) == (
+        "none",
+        "cross-entropy",
+        30,
+        3e-3,
+    )
+
+
+@pytest.mark.parametrize(("data", "epochs"), [("mnist", 100), ("digits", 50)])
+def test_the_embedded_digits_are_learnt_in_half_the_epochs(data: str, epochs: int) -> None:
+    assert default_config("autoencoder", data).epochs == epochs
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("network", "vae", "there is no network 'vae'"),
+        ("optimizer", "lion", "there is no optimizer 'lion'"),
+        ("schedule", "cosine", "there is no schedule 'cosine'"),
+        ("loss", "cross-entropy", "there is no loss 'cross-entropy'"),
+        ("precision", "fp8", "there is no precision 'fp8'"),
+        ("data", "imagenet", "there is no data set 'imagenet'"),
+        ("noise", "none", "a denoiser needs noise"),
+        ("epochs", 0, "epochs 0 cannot be"),
+        ("batch_size", 1, "batch size 1 cannot be"),
+        ("shift", -1, "shift -1 cannot be"),
+        ("seed", -1, "seed -1 cannot be"),
+        ("seed", MAX_SEED + 1, "the seed is 2147483648"),
+        ("lr", 0.0, "the learning rate is 0"),
+        ("lr", 10.1, "the learning rate is 10.1"),
+        ("lr", float("nan"), "the learning rate is nan"),
+    ],
+)
+def test_what_cannot_be_trained_is_a_usage_error(field: str, value: Any, message: str) -> None:
+    with pytest.raises(UsageError, match=message) as failure:
+        dataclasses.replace(TrainingConfig(), **{field: value})
+
+    assert failure.value.exit_code == 2
+
+
+def test_a_classifier_is_not_trained_on_noise() -> None:
+    with pytest.raises(UsageError, match="a classifier judges"):
+        dataclasses.replace(default_config("classifier"), noise="gaussian:0.5")
