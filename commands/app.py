@@ -23,6 +23,8 @@ SUBCOMMANDS = {
     "benchmark": "Measure denoisers: the paper's Table 1 for any weights, noise and data.",
     "runs": "List, show and steer training runs: pause, resume, stop, delete.",
     "weights": "List, show and export trained weights.",
+    "dashboard": "Watch and steer runs in the terminal: loss, machine, digits, playground.",
+    "devices": "Show GPUs (NVML), CPU and memory: utilisation, power, temperature.",
 }
 
 

@@ -1,5 +1,6 @@
 """`dae benchmark`: the paper's Table 1, for any weights, noise and data."""
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,13 +18,13 @@ from commands.options import (
     check_folder,
     resolve_data_dir,
     resolve_inference_precision,
-    resolve_weights,
-    weights_name,
 )
 from dae_tui.core.cards import published, read_metadata
 from dae_tui.core.config import OPERATING_POINT
 from dae_tui.core.noise_spec import parse_noise
 from dae_tui.errors import UsageError
+from dae_tui.find_weights import find_weights, weights_name
+from dae_tui.runs.benchmarks import save_table
 from models.registry import NETWORKS
 
 if TYPE_CHECKING:
@@ -95,16 +96,15 @@ def quality(
     if not specs and match_noisy is None:
         specs = [parse_noise(OPERATING_POINT)]
     methods = _methods(weights, data, runs_dir)
-    judge_path = resolve_weights(classifier, runs_dir) if classifier else None
+    judge_path = find_weights(classifier, runs_dir) if classifier else None
 
     # Imported here: torch takes seconds to import, and a mistake in the options is said at once.
     from commands.results import show_digits_and_table, write_svg
     from commands.tables import as_csv, as_markdown
     from commands.terminal import print_json
     from dae_tui.core.data import load
-    from dae_tui.core.evaluation import evaluate
+    from dae_tui.core.evaluation import evaluate, find_classifier
     from dae_tui.core.evaluation import match_noisy as find_sigma
-    from dae_tui.core.experiment import find_classifier
     from dae_tui.core.hardware import resolve_device
     from dae_tui.core.weights import load_weights
 
@@ -128,6 +128,7 @@ def quality(
     table = _follow(judged, quiet)
     if match_noisy is not None:
         table.protocol["match_noisy"] = match_noisy
+    _keep(table, runs_dir, quiet)
     if json:
         print_json(table.as_json())
     elif csv:
@@ -138,6 +139,17 @@ def quality(
         show_digits_and_table(table, test, networks, judge, digits=digits)
     if svg is not None:
         write_svg(svg, table, test, networks, judge, digits=digits)
+
+
+def _keep(table: "Table", runs_dir: Path, quiet: bool) -> None:
+    """Save the table for `dae dashboard` to compare; it is printed where that fails too."""
+    try:
+        saved = save_table(runs_dir, table.as_json())
+    except OSError as failure:
+        print(f"the table is not saved: {failure.strerror}: {failure.filename}", file=sys.stderr)
+    else:
+        if not quiet:
+            print(f"saved {saved}", file=sys.stderr)
 
 
 def _methods(weights: list[str] | None, data: str, runs_dir: Path) -> list[tuple[str, Path]]:
@@ -156,7 +168,7 @@ def _methods(weights: list[str] | None, data: str, runs_dir: Path) -> list[tuple
         )
     methods: dict[str, Path] = {}
     for text in weights:
-        path = resolve_weights(text, runs_dir)
+        path = find_weights(text, runs_dir)
         name = weights_name(path)
         # Two files of one name, such as model.safetensors, are told apart by what was typed.
         methods[text if name in methods else name] = path

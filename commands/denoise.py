@@ -14,10 +14,9 @@ from commands.options import (
     RunsDirOption,
     VerboseOption,
     resolve_inference_precision,
-    resolve_weights,
-    weights_name,
 )
 from dae_tui.errors import DaeError, ExitCode, UsageError
+from dae_tui.find_weights import find_weights, weights_name
 
 app = options.subcommand()
 
@@ -61,7 +60,7 @@ def denoise(
     one that is missing is said before anything is done. Files of other kinds in a folder are left.
     """
     jobs = _plan(inputs, output)
-    path = resolve_weights(weights, runs_dir)
+    path = find_weights(weights, runs_dir)
     _refuse_to_replace(jobs, overwrite)
     precision = resolve_inference_precision(precision)
     _run(jobs, path, device, precision, json=json, quiet=quiet, verbose=verbose)

@@ -1,15 +1,12 @@
 """Options that mean the same in every command, and what they resolve to."""
 
-import re
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from dae_tui.core.cards import published
 from dae_tui.core.config import PRECISIONS
-from dae_tui.errors import RunError, UsageError, WeightsError
-from dae_tui.runs.reader import find_run
+from dae_tui.errors import UsageError
 
 DataDirOption = Annotated[
     Path | None,
@@ -82,27 +79,3 @@ def resolve_inference_precision(given: str) -> str:
     if given not in PRECISIONS:
         raise UsageError(f"there is no precision '{given}'", f"use {', '.join(PRECISIONS)}")
     return "fp32" if given == "auto" else given
-
-
-def resolve_weights(text: str, runs_dir: Path) -> Path:
-    """The weights file that `--weights` means: a published name, a file, or a run."""
-    if text in published():
-        return published()[text]
-    path = Path(text).expanduser()
-    if path.is_file():
-        return path
-    hint = f"published weights: {', '.join(published())}; or give a file, or a run of dae runs list"
-    try:
-        run = find_run(text, runs_dir)
-    except RunError as failure:
-        raise WeightsError(f"there are no weights '{text}'", hint) from failure
-    if not run.weights.is_file():
-        raise WeightsError(f"the run {run.name} has no weights yet", "wait for its first epoch")
-    return run.weights
-
-
-def weights_name(path: Path) -> str:
-    """What to call a weights file in a table: its stem, or its run's name without the time."""
-    if path.parts[-3:-2] != ("checkpoints",):
-        return path.stem
-    return re.sub(r"^\d{8}-\d{6}-", "", path.resolve().parents[2].name)

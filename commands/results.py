@@ -1,6 +1,5 @@
 """The result of a training or a benchmark: digits in characters, Table 1, both as a picture."""
 
-import re
 from collections.abc import Sequence
 from io import StringIO
 from pathlib import Path
@@ -9,7 +8,7 @@ import torch
 from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
-from commands.pictures import views_side_by_side
+from commands.pictures import standing_alone, views_side_by_side
 from commands.tables import protocol_line, rich_table
 from commands.terminal import graphics_of, stdout
 from dae_tui.atomic import write_whole
@@ -57,10 +56,7 @@ def write_svg(
     recorder.print(
         _result(table, test, methods, classifier, Graphics.TRUECOLOR, PICTURE_WIDTH, digits)
     )
-    picture = recorder.export_svg(title="dae")
-    # The picture stands alone: Rich's would fetch its font from a server.
-    picture = re.sub(r"@font-face \{.*?\}", "", picture, flags=re.DOTALL)
-    write_whole(svg, picture.encode())
+    write_whole(svg, standing_alone(recorder.export_svg(title="dae")).encode())
 
 
 def _result(

@@ -11,6 +11,7 @@ from commands.options import JsonOption, QuietOption, RunsDirOption
 from dae_tui.errors import UsageError
 from dae_tui.runs.layout import Request, State
 from dae_tui.runs.reader import Run, find_run, last_events, list_runs
+from dae_tui.runs.summary import age, number, summarize
 
 app = options.subcommand()
 
@@ -43,7 +44,12 @@ def list_command(runs_dir: RunsDirOption = options.RUNS_DIR, json: JsonOption = 
 
     found = list_runs(runs_dir)
     if json:
-        print_json({"runs_dir": str(runs_dir.resolve()), "runs": [_summary(run) for run in found]})
+        print_json(
+            {
+                "runs_dir": str(runs_dir.resolve()),
+                "runs": [summarize(run).as_json() for run in found],
+            }
+        )
         return
     if not found:
         stderr().print(f"no runs in {runs_dir}; start one with: dae train --data digits")
@@ -55,16 +61,15 @@ def list_command(runs_dir: RunsDirOption = options.RUNS_DIR, json: JsonOption = 
         left = heading in ("run", "state")
         table.add_column(heading, justify="left" if left else "right", no_wrap=True)
     for run in found:
-        summary = _summary(run)
-        state = State(summary["state"])
-        accuracy = summary["test_accuracy"]
+        summary = summarize(run)
+        accuracy = summary.test_accuracy
         table.add_row(
             run.name,
-            Text(state, STATE_STYLES.get(state, "")),
-            f"{summary['epoch'] or 0}/{summary['epochs'] or '?'}",
-            *([_figure(summary["val_loss"], "", 5) or "–"] if wide else []),
+            Text(summary.state, STATE_STYLES.get(summary.state, "")),
+            f"{summary.epoch or 0}/{summary.epochs or '?'}",
+            *([_figure(summary.val_loss, "", 5) or "–"] if wide else []),
             "–" if accuracy is None else f"{accuracy:.2f}",
-            _age(summary["heartbeat"]),
+            age(summary.heartbeat),
         )
     console.print(table)
 
@@ -170,42 +175,6 @@ def _ask(run: Run, request: Request, quiet: bool) -> None:
         print(f"asked {run.name} to {request}", file=sys.stderr)
 
 
-def _summary(run: Run) -> dict[str, Any]:
-    status, config = run.status(), run.config()
-    return {
-        "name": run.name,
-        "state": status["state"],
-        "reason": status.get("reason") or None,
-        "network": config.get("network"),
-        "data": config.get("data"),
-        "noise": config.get("noise"),
-        "epoch": _number(status.get("epoch")),
-        "epochs": _number(config.get("epochs")),
-        "step": _number(status.get("step")),
-        "val_loss": _number(status.get("val_loss")),
-        "val_accuracy": _number(status.get("val_accuracy")),
-        "test_accuracy": _number(status.get("test_accuracy")),
-        "images_per_second": _number(status.get("images_per_second")),
-        "heartbeat": _number(status.get("heartbeat")),
-    }
-
-
-def _number(value: Any) -> float | None:
-    """A figure of a file that anybody may have written."""
-    return value if isinstance(value, int | float) else None
-
-
-def _age(heartbeat: float | None) -> str:
-    """How long ago the run was last heard of, in its largest unit."""
-    if heartbeat is None:
-        return "–"
-    seconds = max(0, time.time() - heartbeat)
-    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{seconds:.0f} s"
-
-
 def _figure(value: Any, unit: str, digits: int = 2) -> str | None:
-    number = _number(value)
-    return None if number is None else f"{number:.{digits}f} {unit}".strip()
+    known = number(value)
+    return None if known is None else f"{known:.{digits}f} {unit}".strip()

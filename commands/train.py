@@ -2,8 +2,6 @@
 
 import dataclasses
 import errno
-import re
-import shlex
 import signal
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -21,11 +19,18 @@ from commands.options import (
     VerboseOption,
     check_folder,
     resolve_data_dir,
-    resolve_weights,
 )
 from dae_tui.core.cards import published
-from dae_tui.core.config import DATA_SETS, TrainingConfig, default_config
+from dae_tui.core.config import (
+    DATA_SETS,
+    TrainingConfig,
+    command_line,
+    default_config,
+    flag,
+    parse_widths,
+)
 from dae_tui.errors import DaeError, RunError, UsageError
+from dae_tui.find_weights import find_weights
 from dae_tui.runs.layout import State, dump_json, new_run_name
 from dae_tui.runs.process import Signals, detach, exit_code_of
 from dae_tui.runs.reader import Run, find_run
@@ -127,7 +132,7 @@ def train(
         "seed": seed,
         "precision": precision,
         "clip": False if no_clip else None,
-        "settings": {"widths": _parse_widths(widths)} if widths else None,
+        "settings": {"widths": parse_widths(widths)} if widths else None,
         "device": device,
         "classifier": _same_from_everywhere(classifier, runs_dir),
     }
@@ -142,14 +147,13 @@ def train(
             default_config(network, changed.get("data", "mnist")),
             **{"data_dir": str(resolve_data_dir(data_dir).resolve())} | changed,
         )
-        label = re.sub(r"[^\w.-]+", "-", f"{Path(config.data).name}-{network}").lstrip(".-")
-        run = Run(runs_dir.resolve() / new_run_name(name or label))
-        command = _command(config)
+        run = Run(runs_dir.resolve() / new_run_name(name or config.label))
+        command = command_line(config)
     else:
         run = find_run(resume, runs_dir)
         given_here = {"network": network, "name": name} | changed
         config, command = _resumed(run, {k: v for k, v in given_here.items() if v is not None})
-    judge = resolve_weights(config.classifier, runs_dir) if config.classifier else None
+    judge = find_weights(config.classifier, runs_dir) if config.classifier else None
     if detached:
         if svg is not None:
             raise UsageError("a detached training draws no picture", "leave --svg out")
@@ -217,51 +221,18 @@ def _resumed(run: Run, changed: Mapping[str, Any]) -> tuple[TrainingConfig, str]
             f"the run {run.name} has finished its {config.epochs} epochs",
             f"go further with --epochs {2 * config.epochs}",
         )
-    command = run.meta().get("command") or _command(TrainingConfig.from_json(stored))
+    command = run.meta().get("command") or command_line(TrainingConfig.from_json(stored))
     if config.epochs != stored["epochs"]:
         command += f" && dae train --resume latest --epochs {config.epochs}"
     return config, command
 
 
 def _as_options(changed: Mapping[str, Any]) -> list[str]:
-    return [part for key, value in changed.items() for part in (_flag(key), str(value))]
-
-
-def _flag(key: str) -> str:
-    return "--" + key.replace("_", "-")
-
-
-def _command(config: TrainingConfig) -> str:
-    """A command line that trains the same weights, for cards and other people."""
-    default = default_config(config.network, config.data)
-    words = ["dae", "train", config.network, "--data", config.data]
-    if not config.classifies:
-        words += ["--noise", config.noise]
-    said = ("network", "data", "noise", "data_dir", "device")
-    for key, value in config.as_json().items():
-        if key in said or value == getattr(default, key):
-            continue
-        if key == "settings":
-            words += ["--widths", ",".join(map(str, value["widths"]))]
-        elif key == "clip":
-            words += ["--no-clip"]
-        else:
-            words += [_flag(key), str(value)]
-    return shlex.join(words)
+    return [part for key, value in changed.items() for part in (flag(key), str(value))]
 
 
 def _same_from_everywhere(weights: str | None, runs_dir: Path) -> str | None:
     """Weights by their published name, or a path that means the same for other processes."""
     if weights is None or weights in published():
         return weights
-    return str(resolve_weights(weights, runs_dir).resolve())
-
-
-def _parse_widths(text: str) -> list[int]:
-    try:
-        widths = [int(part) for part in text.split(",")]
-    except ValueError:
-        widths = []
-    if not widths or min(widths) < 1 or max(widths) > 4096:
-        raise UsageError(f"cannot read the widths '{text}'", "write them as 32,64,128")
-    return widths
+    return str(find_weights(weights, runs_dir).resolve())

@@ -15,11 +15,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.text import Text
 
 from commands.terminal import print_json, silence_closed_streams, stderr
-from commands.train_result import Display, Result, duration
+from commands.train_result import Display, Result
 from dae_tui.blocks import sparkline
 from dae_tui.core.evaluation import EvaluationProgress
 from dae_tui.core.events import Checkpoint, Event, Sample, Started, Step, Validation, as_json
 from dae_tui.runs.reader import Run
+from dae_tui.runs.summary import duration
 
 LINE_SECONDS = 5.0
 SPARKLINE = 48

@@ -13,6 +13,7 @@ from dae_tui.core.events import Event
 from dae_tui.core.experiment import Experiment
 from dae_tui.core.weights import Weights
 from dae_tui.runs.reader import Run
+from dae_tui.runs.summary import duration
 
 
 @dataclass(frozen=True)
@@ -73,15 +74,6 @@ class Display:
         console.print(f"trained in {duration(seconds)}", highlight=False)
         console.print(f"run        {_short(self.run.folder)}", soft_wrap=True)
         console.print(f"weights    {_short(self.run.weights)}", soft_wrap=True)
-
-
-def duration(seconds: float) -> str:
-    """Seconds as people say them: 8.1s, 42s, 7m03s, 2h05m."""
-    if seconds < 60:
-        return f"{seconds:.1f}s" if seconds < 10 else f"{seconds:.0f}s"
-    minutes, seconds = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}h{minutes:02d}m" if hours else f"{minutes}m{seconds:02d}s"
 
 
 def _short(path: Path) -> str:

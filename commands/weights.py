@@ -6,10 +6,11 @@ from typing import Annotated, Any
 import typer
 
 from commands import options
-from commands.options import JsonOption, RunsDirOption, check_folder, resolve_weights, weights_name
+from commands.options import JsonOption, RunsDirOption, check_folder
 from dae_tui.atomic import write_whole
 from dae_tui.core.cards import card, published, read_metadata
 from dae_tui.errors import UsageError, WeightsError
+from dae_tui.find_weights import find_weights, weights_name
 from models.registry import NETWORKS
 
 app = options.subcommand()
@@ -57,7 +58,7 @@ def show(
 
     from commands.terminal import print_json, stdout
 
-    path = resolve_weights(name, runs_dir)
+    path = find_weights(name, runs_dir)
     metadata = read_metadata(path)
     if json:
         print_json({"name": weights_name(path), "file": str(path)} | metadata)
@@ -78,7 +79,7 @@ def export(
     """Copy weights out of a run, and write their card beside them as Markdown."""
     if target.suffix != ".safetensors":
         raise UsageError(f"{target} does not end in .safetensors", "call it NAME.safetensors")
-    path = resolve_weights(name, runs_dir)
+    path = find_weights(name, runs_dir)
     metadata = read_metadata(path)
     description = target.with_suffix(".md")
     for file in (target, description):

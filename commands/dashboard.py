@@ -1,0 +1,110 @@
+"""`dae dashboard`: watch and steer trainings; leaving it leaves them alone."""
+
+import re
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from commands import options
+from commands.options import DataDirOption, RunsDirOption, check_folder, resolve_data_dir
+from dae_tui.atomic import write_whole
+from dae_tui.blocks import Graphics, terminal_graphics
+from dae_tui.errors import UsageError
+from dae_tui.runs.reader import find_run
+
+app = options.subcommand()
+
+
+FINEST = Graphics.TRUECOLOR
+
+
+class Theme(StrEnum):
+    """The themes by what a person calls them."""
+
+    DARK = "dark"
+    LIGHT = "light"
+    ANSI = "ansi"
+    ANSI_LIGHT = "ansi-light"
+
+
+THEMES = {
+    Theme.DARK: "textual-dark",
+    Theme.LIGHT: "textual-light",
+    Theme.ANSI: "ansi-dark",
+    Theme.ANSI_LIGHT: "ansi-light",
+}
+
+
+@app.command()
+def dashboard(
+    run: Annotated[
+        str | None, typer.Argument(help="A run to open at once: a name, a part of one, or latest.")
+    ] = None,
+    runs_dir: RunsDirOption = options.RUNS_DIR,
+    data_dir: DataDirOption = None,
+    graphics: Annotated[
+        Graphics | None, typer.Option(help="How to draw digits; else what the terminal can show.")
+    ] = None,
+    theme: Annotated[
+        Theme, typer.Option(help="Colours: dark, light, or the terminal's own (ansi).")
+    ] = Theme.DARK,
+    refresh: Annotated[
+        float, typer.Option(min=0.2, max=60, help="Seconds between looks.", metavar="SECONDS")
+    ] = 1.0,
+    svg: Annotated[
+        Path | None, typer.Option(help="Write one look as a picture instead; needs no terminal.")
+    ] = None,
+    size: Annotated[
+        str, typer.Option(help="Columns and rows of that picture.", metavar="COLUMNSxROWS")
+    ] = "120x40",
+    no_mouse: Annotated[
+        bool, typer.Option("--no-mouse", help="Leave the mouse to the terminal.")
+    ] = False,
+) -> None:
+    """Watch runs live: loss, machine, and digits; pause, stop, compare, play.
+
+    It reads the runs' folders alone. Leave it with q, or lose the connection: every training goes
+    on, and a new dashboard shows the whole curve.
+    """
+    check_folder(svg)
+    cells = _parse_size(size)
+    if svg is None and not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise UsageError(
+            "the dashboard needs a terminal",
+            "for scripts: dae runs list --json; for a picture: dae dashboard --svg FILE",
+        )
+    found = find_run(run, runs_dir) if run else None
+
+    # Imported here: --help needs none of it.
+    from commands.pictures import standing_alone
+    from dae_tui.dashboard.app import DashboardApp
+    from dae_tui.dashboard.leaving import leaving_on_signals
+
+    shown = DashboardApp(
+        runs_dir,
+        resolve_data_dir(data_dir),
+        graphics or (terminal_graphics(sys.stdout.encoding) if svg is None else FINEST),
+        run=found,
+        refresh_seconds=refresh,
+        theme=THEMES[theme],
+    )
+    with leaving_on_signals(shown.leave):
+        if svg is None:
+            shown.run(mouse=not no_mouse)
+        else:
+            drawn = shown.picture(cells)
+    if svg is not None and shown.failure is None:
+        write_whole(svg, standing_alone(drawn).encode())
+    if shown.failure is not None:
+        raise shown.failure
+    raise typer.Exit(shown.return_code or 0)
+
+
+def _parse_size(text: str) -> tuple[int, int]:
+    found = re.fullmatch(r"(\d{2,3})x(\d{2,3})", text)
+    if found is None:
+        raise UsageError(f"cannot read the size '{text}'", "write it as 120x40")
+    return int(found[1]), int(found[2])

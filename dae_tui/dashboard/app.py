@@ -1,0 +1,182 @@
+"""The app: what all screens share, and the way from one to another."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import ClassVar
+
+from textual.app import App, SystemCommand
+from textual.binding import Binding
+from textual.dom import DOMNode
+from textual.pilot import Pilot
+from textual.reactive import reactive
+from textual.screen import Screen
+from textual.worker import WorkerFailed
+
+from dae_tui.blocks import Graphics
+from dae_tui.dashboard.screens.compare import CompareScreen
+from dae_tui.dashboard.screens.help import Help, described_bindings
+from dae_tui.dashboard.screens.live import LiveScreen
+from dae_tui.dashboard.screens.new_run import NewRunScreen
+from dae_tui.dashboard.screens.playground import PlaygroundScreen
+from dae_tui.dashboard.screens.run import RunScreen
+from dae_tui.dashboard.screens.runs import RunsScreen
+from dae_tui.dashboard.widgets.lines import printable
+from dae_tui.devices.monitor import Monitor
+from dae_tui.errors import DaeError
+from dae_tui.runs.reader import Run
+
+# For a picture: enough to see how busy the machine is.
+FEW_LOOKS = 4
+THEMES = ("textual-dark", "textual-light", "ansi-dark", "ansi-light")
+
+
+class DashboardApp(App[None]):
+    """Watches the runs of a folder. Whatever happens to it, the trainings go on."""
+
+    TITLE = "dae"
+    CSS_PATH = "dashboard.tcss"
+    COMMAND_PALETTE_BINDING = "f2"
+    MODES: ClassVar = {
+        "runs": RunsScreen,
+        "playground": PlaygroundScreen,
+        "compare": CompareScreen,
+    }
+    DEFAULT_MODE = "runs"
+    BINDINGS: ClassVar = [
+        Binding("q", "quit", "quit", tooltip="Leave; every training goes on"),
+        Binding("ctrl+c,ctrl+q", "quit", "quit", show=False),
+        Binding("question_mark,f1", "keys", "help", key_display="?", tooltip="These keys"),
+        Binding("1", "switch_mode('runs')", "runs", show=False, tooltip="The list of runs"),
+        Binding(
+            "2", "switch_mode('playground')", "playground", show=False, tooltip="The playground"
+        ),
+        Binding("3", "switch_mode('compare')", "compare", show=False, tooltip="Compare runs"),
+        Binding("n", "new_run", "new run", show=False, tooltip="Start a training"),
+        Binding("g", "graphics", "graphics", show=False, tooltip="How digits are drawn"),
+        Binding("t", "next_theme", "theme", show=False, tooltip="Dark, light or the terminal's"),
+    ]
+
+    graphics: reactive[Graphics] = reactive(Graphics.COLORS_256)
+
+    def __init__(
+        self,
+        runs_dir: Path,
+        data_dir: Path,
+        graphics: Graphics,
+        *,
+        run: Run | None = None,
+        refresh_seconds: float = 1.0,
+        monitor: Monitor | None = None,
+        theme: str = THEMES[0],
+    ) -> None:
+        """Watch the runs in `runs_dir`.
+
+        Args:
+            runs_dir: the folder of runs.
+            data_dir: where the playground looks for data sets.
+            graphics: what the terminal can show.
+            run: a run to open at once.
+            refresh_seconds: how often to look.
+            monitor: of the machine; None makes one.
+            theme: one of `THEMES`.
+        """
+        super().__init__()
+        self.runs_dir = runs_dir
+        self.data_dir = data_dir
+        self.refresh_seconds = refresh_seconds
+        self.monitor = monitor or Monitor()
+        self.theme = theme
+        self.set_reactive(DashboardApp.graphics, graphics)
+        self.marked: list[str] = []
+        """Names of the runs that were marked to be compared, in the order of marking."""
+        self._run = run
+
+    def on_mount(self) -> None:
+        if self._run is not None:
+            self.push_screen(RunScreen(self._run))
+
+    def on_unmount(self) -> None:
+        self.monitor.close()
+
+    async def open_run(self, run: Run) -> None:
+        """Show one run over the list."""
+        await self.switch_mode("runs")
+        while len(self.screen_stack) > 1:
+            await self.pop_screen()
+        await self.push_screen(RunScreen(run))
+
+    async def play(self, run: Run) -> None:
+        """Open the playground with the weights of a run."""
+        await self.switch_mode("playground")
+        if isinstance(self.screen, PlaygroundScreen):
+            self.screen.choose_weights(run)
+
+    @property
+    def failure(self) -> Exception | None:
+        """The fault that ended the app, for the command line to report."""
+        error = self._exception
+        return error.error if isinstance(error, WorkerFailed) else error  # type: ignore[return-value]
+
+    def picture(self, size: tuple[int, int]) -> str:
+        """What is seen after the first looks, as SVG; run without a terminal of `size` cells."""
+        drawn: list[str] = []
+
+        async def look(pilot: Pilot[object]) -> None:
+            while isinstance(self.screen, LiveScreen) and self.screen.looks < FEW_LOOKS:
+                await pilot.pause(self.refresh_seconds / FEW_LOOKS)
+            drawn.append(self.export_screenshot(title="dae dashboard"))
+            self.exit()
+
+        self.run(headless=True, size=size, auto_pilot=look)
+        return "".join(drawn)
+
+    def leave(self, code: int) -> None:
+        """End the app with an exit code; from a signal handler."""
+        loop = self._loop
+        if loop is not None:
+            loop.call_soon_threadsafe(self.exit, None, code)
+
+    def _print_error_renderables(self) -> None:
+        # One line and a hint, as every command has it; DAE_DEBUG=1 shows the traceback.
+        self._exit_renderables.clear()
+
+    def report(self, failure: DaeError) -> None:
+        """Tell of an error, and what would help; from any thread."""
+        words = "\n".join(map(printable, f"{failure.message}\n{failure.hint}".strip().split("\n")))
+        self.notify(words, severity="error", markup=False)
+
+    async def action_back(self) -> None:
+        """Leave a screen for the one below it, and at last for the list of runs."""
+        if len(self.screen_stack) > 1:
+            await self.pop_screen()
+        else:
+            await self.switch_mode("runs")
+
+    def action_new_run(self) -> None:
+        self.push_screen(NewRunScreen())
+
+    def action_keys(self) -> None:
+        self.push_screen(Help(self.screen))
+
+    def action_graphics(self) -> None:
+        """Draw digits in the next way."""
+        every = list(Graphics)
+        self.graphics = every[(every.index(self.graphics) + 1) % len(every)]
+        self.notify(f"graphics: {self.graphics}", timeout=2)
+
+    def action_next_theme(self) -> None:
+        """Dark, light, or the colours of the terminal."""
+        known = THEMES.index(self.theme) if self.theme in THEMES else -1
+        self.theme = THEMES[(known + 1) % len(THEMES)]
+        self.notify(f"theme: {self.theme}", timeout=2)
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """Every action that has a key here has an entry in the command palette too."""
+        for active in described_bindings(screen):
+            binding = active.binding
+
+            async def act(action: str = binding.action, where: DOMNode = active.node) -> None:
+                await self.run_action(action, where)
+
+            what = active.tooltip or binding.tooltip or binding.description
+            yield SystemCommand(binding.description, what, act)

@@ -1,0 +1,276 @@
+"""Runs and benchmark tables to compare: what is read of them, their cells, the best figures.
+
+Knows nothing of Textual. The files behind the tables may hold anything.
+"""
+
+import os
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from dae_tui.runs.benchmarks import BENCHMARKS, SavedTable, list_tables
+from dae_tui.runs.curves import Curves, overview
+from dae_tui.runs.layout import METRICS, STATUS, State, read_json
+from dae_tui.runs.reader import Run, list_runs
+from dae_tui.runs.summary import Summary, duration, number, summarize, word
+from models.registry import NETWORKS
+
+NONE = "–"
+NEWEST = 6
+NEWEST_TABLES = 10
+
+
+@dataclass(frozen=True)
+class ComparedRun:
+    """What is compared of a run."""
+
+    run: Run
+    exists: bool
+    summary: Summary
+    psnr: float | None
+    """Of the held-out images, in dB."""
+    curves: Curves
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What one look found."""
+
+    runs: list[ComparedRun] = field(default_factory=list)
+    tables: list[SavedTable] = field(default_factory=list)
+
+
+class ComparisonWatch:
+    """Looks at some runs and at the tables again and again. One thread at a time may look."""
+
+    def __init__(self, runs_dir: Path) -> None:
+        self._runs_dir = runs_dir
+        self._curves: dict[str, tuple[tuple[int, int] | None, Curves]] = {}
+        self._tables: tuple[int | None, list[SavedTable]] = (None, [])
+
+    def look(self, names: Sequence[str]) -> Compared:
+        """The runs of these names, else the newest ones, and the newest tables."""
+        runs = [Run(self._runs_dir / name) for name in names]
+        runs = runs or list_runs(self._runs_dir)[: -NEWEST - 1 : -1]
+        compared = [self._look_at(run) for run in runs]
+        self._curves = {run.name: self._curves[run.name] for run in runs}
+        return Compared(compared, self._look_at_tables())
+
+    def _look_at(self, run: Run) -> ComparedRun:
+        stamp = None
+        with suppress(OSError):
+            known = os.stat(run.folder / METRICS)  # noqa: PTH116
+            stamp = known.st_mtime_ns, known.st_size
+        if run.name not in self._curves or self._curves[run.name][0] != stamp:
+            self._curves[run.name] = stamp, overview(run)
+        exists = os.path.isdir(run.folder)  # noqa: PTH112
+        psnr = number((read_json(run.folder / STATUS) or {}).get("val_psnr"))
+        return ComparedRun(run, exists, summarize(run), psnr, self._curves[run.name][1])
+
+    def _look_at_tables(self) -> list[SavedTable]:
+        # They are written whole and renamed: a new one changes the time of its folder.
+        stamp = None
+        with suppress(OSError):
+            stamp = os.stat(self._runs_dir / BENCHMARKS).st_mtime_ns  # noqa: PTH116
+        if stamp is None or stamp != self._tables[0]:
+            self._tables = stamp, list_tables(self._runs_dir)[:NEWEST_TABLES]
+        return self._tables[1]
+
+
+def give_colours(colours: dict[str, int], here: Sequence[str], count: int) -> None:
+    """Give each new run of `here` one of `count` colours; those that have one keep it.
+
+    The first colour that no run here has, and best no other ever had.
+    """
+    for name in here:
+        if name not in colours:
+            ever = list(colours.values())
+            now = [colours[other] for other in here if other in colours]
+            colours[name] = min(range(count), key=lambda n: (now.count(n), ever.count(n), n))
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of figures or of words."""
+
+    title: str
+    figure: bool = True
+    best: Callable[[Sequence[float]], float] | None = None
+    """`max` or `min` where one figure is better than another."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What stands in a cell, and whether it is the best of those it competes with."""
+
+    text: str
+    best: bool = False
+
+
+@dataclass(frozen=True)
+class TableRow:
+    """A row with the key by which it is found again."""
+
+    key: str
+    cells: list[Cell]
+
+
+RUN_COLUMNS = (
+    Column("run", figure=False),
+    Column("state", figure=False),
+    Column("epoch"),
+    Column("val loss", best=min),
+    Column("PSNR", best=max),
+    Column("acc %", best=max),
+    Column("test %", best=max),
+    Column("img/s", best=max),
+    Column("time"),
+    Column("network", figure=False),
+    Column("noise", figure=False),
+)
+TABLE_COLUMNS = (
+    Column("table", figure=False),
+    Column("view", figure=False),
+    Column("method", figure=False),
+    Column("noise", figure=False),
+    Column("acc %", best=max),
+    Column("PSNR", best=max),
+    Column("SSIM", best=max),
+    Column("img/s", best=max),
+    Column("images"),
+)
+
+
+def run_rows(runs: Sequence[ComparedRun]) -> list[TableRow]:
+    """The rows of runs.
+
+    Denoisers compete with denoisers: a classifier's loss and accuracy are of clean images.
+    """
+    rows: list[tuple[str, list[str]]] = []
+    figures: list[list[float | None]] = []
+    groups: list[Hashable] = []
+    for each in runs:
+        summary = each.summary
+        texts = [
+            summary.label,
+            str(summary.state) if each.exists else "deleted",
+            NONE if summary.epoch is None else f"{_text(summary.epoch)}/{_text(summary.epochs)}",
+            _text(summary.val_loss, "{:.5f}"),
+            _text(each.psnr, "{:.2f}"),
+            _text(summary.val_accuracy, "{:.2f}"),
+            _text(summary.test_accuracy, "{:.2f}"),
+            _speed(summary.images_per_second),
+            NONE if summary.seconds is None else duration(summary.seconds),
+            summary.network or NONE,
+            summary.noise or NONE,
+        ]
+        competing = {
+            "val loss": summary.val_loss,
+            "PSNR": each.psnr,
+            "acc %": summary.val_accuracy,
+            "test %": summary.test_accuracy,
+            "img/s": summary.images_per_second,
+        }
+        rows.append((summary.name, texts))
+        figures.append([competing.get(column.title) for column in RUN_COLUMNS])
+        known = NETWORKS.get(summary.network or "")
+        groups.append(known.task if known else "denoise")
+    return _with_best(RUN_COLUMNS, rows, figures, groups)
+
+
+def benchmark_rows(tables: Sequence[SavedTable]) -> list[TableRow]:
+    """The rows of saved tables. Denoised images compete where data, images and noise agree."""
+    rows: list[tuple[str, list[str]]] = []
+    figures: list[list[float | None]] = []
+    groups: list[Hashable] = []
+    for table in tables:
+        protocol = table.protocol
+        data, images = word(protocol.get("data")), number(protocol.get("images"))
+        for place, row in enumerate(table.rows):
+            noise = word(row.get("noise")) or _words(protocol.get("noise"))
+            view = word(row.get("view")) or NONE
+            accuracy, psnr, ssim, speed = (
+                number(row.get(key)) for key in ("accuracy", "psnr", "ssim", "images_per_second")
+            )
+            texts = [
+                _short_name(table.name, data),
+                view,
+                word(row.get("method")) or NONE,
+                NONE if view == "original" else noise or NONE,
+                _text(accuracy, "{:.2f}"),
+                _text(psnr, "{:.2f}"),
+                _text(ssim, "{:.4f}"),
+                _speed(speed),
+                _text(images),
+            ]
+            rows.append((f"{table.name}/{place}", texts))
+            figures.append([None, None, None, None, accuracy, psnr, ssim, speed, None])
+            clip, seed = str(protocol.get("clip")), str(protocol.get("seed"))
+            competes = view == "denoised"
+            groups.append((data, images, noise, clip, seed) if competes else None)
+    return _with_best(TABLE_COLUMNS, rows, figures, groups)
+
+
+def _with_best(
+    columns: Sequence[Column],
+    rows: Sequence[tuple[str, list[str]]],
+    figures: Sequence[Sequence[float | None]],
+    groups: Sequence[Hashable],
+) -> list[TableRow]:
+    """Mark the best figure of each column and group; a figure alone has beaten nothing.
+
+    A row of the group None does not compete.
+    """
+    marked: set[tuple[int, int]] = set()
+    for place, column in enumerate(columns):
+        if column.best is None:
+            continue
+        competing: defaultdict[Hashable, dict[int, float]] = defaultdict(dict)
+        for row, (values, group) in enumerate(zip(figures, groups, strict=True)):
+            value = values[place]
+            if group is not None and value is not None:
+                competing[group][row] = value
+        for found in competing.values():
+            best = column.best(list(found.values()))
+            if len(found) > 1:
+                marked |= {(row, place) for row, value in found.items() if value == best}
+    return [
+        TableRow(key, [Cell(text, (row, place) in marked) for place, text in enumerate(texts)])
+        for row, (key, texts) in enumerate(rows)
+    ]
+
+
+def state_of(row: TableRow) -> State | None:
+    """The state that a row of a run tells; None for a deleted run."""
+    text = row.cells[1].text
+    return State(text) if text in list(State) else None
+
+
+def _text(value: float | None, form: str = "{:.0f}") -> str:
+    """A figure; one too long for a column in powers of ten."""
+    if value is None:
+        return NONE
+    text = form.format(value)
+    return text if len(text) <= 8 else f"{value:.1e}"
+
+
+def _speed(value: float | None) -> str:
+    if value is None:
+        return NONE
+    return f"{value / 1000:.1f}k" if 10_000 <= value < 1e7 else _text(value)
+
+
+def _words(value: Any) -> str | None:
+    """The noise of a protocol: a spec, or a list of them."""
+    if isinstance(value, list):
+        return ", ".join(item for item in value if isinstance(item, str)) or None
+    return word(value)
+
+
+def _short_name(name: str, data: str | None) -> str:
+    """The data and the last part of a table's name: mnist 3f2a."""
+    known = (data or name).rstrip("/").rsplit("/", 1)[-1]
+    return f"{known} {name.rpartition('-')[2]}"

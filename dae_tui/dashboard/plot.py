@@ -1,0 +1,212 @@
+"""Lines as characters: up to 2 × 4 points of a line in one cell. Knows nothing of Textual.
+
+A plotting widget was tried first (textual-plot): 16 to 30 ms a drawing, which once a second is more
+than the whole dashboard may take, and no logarithmic axis.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+
+class Marks(StrEnum):
+    """How points are drawn; from the finest to the one that every terminal has."""
+
+    BRAILLE = "braille"
+    BLOCKS = "blocks"
+    ASCII = "ascii"
+
+
+# Points per cell (across, down), and the character of each combination of points.
+_CELLS = {Marks.BRAILLE: (2, 4), Marks.BLOCKS: (2, 2), Marks.ASCII: (1, 1)}
+# The bit of each point in a cell, row by row, as Unicode numbers the dots.
+_BRAILLE_BITS = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]])
+_BLOCK_BITS = np.array([[1, 2], [4, 8]])
+_BLOCKS = " ▘▝▀▖▌▞▛▗▚▐▜▄▙▟█"
+# Values beyond it are left out: neither their sum nor their range would be finite.
+_LARGEST = 1e300
+
+
+@dataclass(frozen=True)
+class Line:
+    """Values over steps. NaN breaks the line."""
+
+    x: Floats
+    """Ascending, (N,)."""
+    y: Floats
+    smooth: bool = True
+    """Whether smoothing applies: to many noisy values, not to a few means."""
+    dashed: bool = False
+    """Leave gaps, through which a line below is seen."""
+
+
+@dataclass(frozen=True)
+class Plot:
+    """Characters of a plot, without its labels."""
+
+    rows: list[str]
+    owners: NDArray[np.int64]
+    """The number of the line in each cell, (height, width); -1 where there is none."""
+    low: float
+    high: float
+    """The range of y, 0 to 0 where there is nothing to draw."""
+    ticks: dict[int, str]
+    """The labels of the y axis by their row."""
+
+
+def plot(
+    lines: Sequence[Line],
+    width: int,
+    height: int,
+    x_range: tuple[float, float],
+    *,
+    log: bool,
+    smoothing: float,
+    marks: Marks,
+    y_range: tuple[float, float] | None = None,
+    symbols: Sequence[str] = "*o+x",
+) -> Plot:
+    """Draw lines into `width` × `height` cells; a later line lies over an earlier one.
+
+    Args:
+        lines: what to draw.
+        width: in cells, at least 1.
+        height: in cells, at least 1.
+        x_range: the steps at the left and the right edge.
+        log: a logarithmic y axis; values that are not positive are left out.
+        smoothing: the share of the value before in an exponential mean, from 0 to below 1.
+        marks: which characters to use.
+        symbols: what each line is drawn with in ASCII.
+        y_range: the lowest and the highest value; None for those of the lines. Linear axes only.
+    """
+    across, down = _CELLS[marks]
+    scale = np.log10 if log else np.asarray
+    with np.errstate(divide="ignore", invalid="ignore"):
+        columns = [
+            scale(_smooth(means, smoothing) if line.smooth else means)
+            for line in lines
+            for means in [_columns(line, width * across, x_range)]
+        ]
+    for column in columns:
+        column[np.isinf(column)] = np.nan  # The logarithm of zero.
+    known = np.concatenate([column[np.isfinite(column)] for column in columns] or [np.empty(0)])
+    if not len(known):
+        empty = np.full((height, width), -1)
+        return Plot([" " * width] * height, empty, 0.0, 0.0, {})
+    low, high = y_range or (float(known.min()), float(known.max()))
+    if high - low < 1e-9:
+        margin = 0.05 if log else max(0.05, 0.05 * abs(high))
+        low, high = low - margin, high + margin
+    codes = np.zeros((height, width), np.int64)
+    owners = np.full((height, width), -1)
+    for number, column in enumerate(columns):
+        points = _connect((high - column) / (high - low) * (height * down - 1), height * down)
+        if lines[number].dashed:
+            points[:, np.arange(width * across) // across % 2 == 1] = False
+        cells = points.reshape(height, down, width, across)
+        hit = cells.any(axis=(1, 3))
+        owners[hit] = number
+        match marks:
+            case Marks.BRAILLE:
+                codes |= (cells * _BRAILLE_BITS[None, :, None, :]).sum(axis=(1, 3))
+            case Marks.BLOCKS:
+                codes |= (cells * _BLOCK_BITS[None, :, None, :]).sum(axis=(1, 3))
+            case Marks.ASCII:
+                codes[hit] = number + 1
+    drawn = {
+        Marks.BRAILLE: lambda code: chr(0x2800 + code) if code else " ",
+        Marks.BLOCKS: lambda code: _BLOCKS[code],
+        Marks.ASCII: lambda code: symbols[(code - 1) % len(symbols)] if code else " ",
+    }[marks]
+    rows = ["".join(map(drawn, row)) for row in codes.tolist()]
+    ticks = {
+        round((high - place) / (high - low) * (height - 1)): label
+        for place, label in _ticks(low, high, log, max(2, height // 2))
+    }
+    unscale = (lambda place: 10**place) if log else float
+    return Plot(rows, owners, unscale(low), unscale(high), ticks)
+
+
+def _columns(line: Line, count: int, x_range: tuple[float, float]) -> Floats:
+    """The mean of the values in each of `count` columns; NaN in those without a value."""
+    first, last = x_range
+    inside = slice(*np.searchsorted(line.x, [first, last + 1e-9]).tolist())
+    x, y = line.x[inside], line.y[inside]
+    places = ((x - first) / max(last - first, 1e-9) * (count - 1)).round().astype(np.int64)
+    finite = np.abs(y) < _LARGEST
+    counts = np.bincount(places[finite], minlength=count)
+    sums = np.bincount(places[finite], y[finite], minlength=count)
+    means: Floats = np.divide(sums, counts, out=np.full(count, np.nan), where=counts > 0)
+    # Columns between two known ones lie on the line between them, unless a NaN is among them.
+    known = np.flatnonzero(counts)
+    if len(known) > 1:
+        between = np.arange(known[0], known[-1] + 1)
+        filled = np.interp(between, known, means[known])
+        # Each column belongs to the known one at its right: a NaN empties all up to the one before.
+        gaps = np.searchsorted(known, between)
+        lost = np.isin(gaps, np.searchsorted(known, places[~finite])) & (counts[between] == 0)
+        means[between] = np.where(lost, np.nan, filled)
+    return means
+
+
+def _smooth(values: Floats, share: float) -> Floats:
+    if not share:
+        return values
+    smooth = values.copy()
+    before = math.nan
+    for index, value in enumerate(values.tolist()):
+        before = (
+            value
+            if math.isnan(before) or math.isnan(value)
+            else (share * before + (1 - share) * value)
+        )
+        smooth[index] = before
+    return smooth
+
+
+def _connect(rows: Floats, height: int) -> NDArray[np.bool_]:
+    """The points (height, N) of a line through one row per column, without holes."""
+    before = np.concatenate([rows[:1], rows[:-1]])
+    after = np.concatenate([rows[1:], rows[-1:]])
+    # Each column reaches half way to its neighbours; fmin and fmax pass over a NaN.
+    half = np.stack([rows, (rows + before) / 2, (rows + after) / 2])
+    with np.errstate(invalid="ignore"):
+        low = np.fmin.reduce(half).round()
+        high = np.fmax.reduce(half).round()
+        row = np.arange(height)[:, None]
+        points: NDArray[np.bool_] = (row >= low) & (row <= high) & np.isfinite(rows)
+    return points
+
+
+def _ticks(low: float, high: float, log: bool, most: int) -> list[tuple[float, str]]:
+    """At most `most` round numbers in a range of the (scaled) axis, with their labels."""
+    if log:
+        for digits in ((1, 2, 5), (1, 3), (1,)):
+            places = [
+                (math.log10(digit) + power, f"{digit * 10.0**power:.3g}")
+                for power in range(math.floor(low), math.ceil(high) + 1)
+                for digit in digits
+            ]
+            found = [tick for tick in places if low <= tick[0] <= high]
+            if len(found) <= most:
+                break
+        else:
+            found = found[:: math.ceil(len(found) / most)]
+        if len(found) < 2:
+            found = [(place, f"{10**place:.2g}") for place in (low, high)]
+        return found
+    step = 10.0 ** math.floor(math.log10(high - low))
+    step = next(
+        size
+        for size in (step / 5, step / 2, step, 2 * step, 5 * step, 10 * step)
+        if (high - low) / size <= most
+    )
+    first = math.ceil(low / step)
+    found = [(n * step, f"{n * step:.6g}") for n in range(first, math.floor(high / step) + 1)]
+    return found if len(found) > 1 else [(place, f"{place:.3g}") for place in (low, high)]

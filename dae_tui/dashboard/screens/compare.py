@@ -1,0 +1,331 @@
+"""Runs and benchmark tables side by side."""
+
+from collections.abc import Callable, Sequence
+
+from rich.style import Style
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.widgets import DataTable, Footer, Static
+
+from dae_tui.blocks import Graphics
+from dae_tui.dashboard.comparison import (
+    RUN_COLUMNS,
+    TABLE_COLUMNS,
+    Column,
+    Compared,
+    ComparedRun,
+    ComparisonWatch,
+    TableRow,
+    benchmark_rows,
+    give_colours,
+    run_rows,
+    state_of,
+)
+from dae_tui.dashboard.plot import Line, Marks
+from dae_tui.dashboard.screens.live import LiveScreen
+from dae_tui.dashboard.screens.run import STATE_COLOURS
+from dae_tui.dashboard.widgets.heading import Heading
+from dae_tui.dashboard.widgets.lines import theme_style
+from dae_tui.dashboard.widgets.loss_chart import ASCII_MARKS, COLOURS, ZOOM, LossChart, NamedLine
+from dae_tui.runs.curves import Curve
+from dae_tui.runs.reader import list_runs
+
+# Lines of the terminal from which on runs and benchmarks are shown together.
+TALL = 36
+# Columns of the terminal from which on a run's whole name has room.
+WIDE, NAME_LENGTH, LONG_NAME_LENGTH = 110, 18, 44
+ZOOMING = Binding.Group("zoom", compact=True)
+
+
+class RunsTable(DataTable[Text]):
+    """A table whose rows can be opened."""
+
+    BINDINGS = [Binding("enter", "select_cursor", "open", tooltip="Open the run")]
+
+
+class CompareScreen(LiveScreen[Compared]):
+    """The marked runs, else the newest, with their curves over each other; saved benchmarks."""
+
+    BINDINGS = [
+        Binding("space", "hide", "hide", tooltip="Hide or show the curve of the run"),
+        Binding("v", "curve", "val/train", tooltip="Validation or training loss"),
+        Binding("b", "benchmarks", "benchmarks", tooltip="Benchmark tables, or the runs again"),
+        Binding("y", "log_scale", "log", tooltip="Logarithmic or linear loss"),
+        Binding("plus,equals_sign", "zoom(False)", "closer", group=ZOOMING, key_display="+"),
+        Binding("minus", "zoom(True)", "wider", group=ZOOMING, key_display="-"),
+        Binding("less_than_sign,comma", "pan(-1)", "chart to the left", show=False),
+        Binding("greater_than_sign,full_stop", "pan(1)", "chart to the right", show=False),
+        Binding("0", "show_all", "the whole chart", show=False),
+        Binding("c", "marks", "chart of braille, blocks or ASCII", show=False),
+        Binding("a", "add", "compare one run more, the newest that is not here", show=False),
+        Binding("x", "drop", "take this run out of the comparison", show=False),
+        Binding("m", "newest", "no marks: compare the newest runs", show=False),
+        Binding("escape", "app.back", "back to the runs", show=False),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.title = "the comparison"
+        self._seen: Compared | None = None
+        self._colours: dict[str, int] = {}
+        """The colour of each run that was ever shown here; it stays its own."""
+        self._hidden: set[str] = set()
+        self._validation = True
+        self._benchmarks = False
+        self._ascii: bool | None = None
+        """Whether the chart is of ASCII; None while that is left to the terminal."""
+        self._watch: ComparisonWatch | None = None
+        self._shown: dict[str, tuple[list[str], list[list[Text]]]] = {}
+        """The keys and cells that each table shows."""
+
+    def compose(self) -> ComposeResult:
+        yield Heading("compare")
+        yield LossChart(id="overlaid")
+        yield RunsTable(id="compared", cursor_type="row", cell_padding=0)
+        yield DataTable(id="tables", cursor_type="row", cell_padding=0)
+        yield Static(id="nothing", markup=False)
+        yield Footer(show_command_palette=False, compact=True)
+
+    def on_mount(self) -> None:
+        super().on_mount()
+        for table, columns in (("#compared", RUN_COLUMNS), ("#tables", TABLE_COLUMNS)):
+            self._fill_columns(self.query_one(table, DataTable), columns)
+        self.app.theme_changed_signal.subscribe(self, lambda _: self._show_all())
+        self.watch(self.app, "graphics", self._show_all, init=False)
+        self._arrange()
+
+    @staticmethod
+    def _fill_columns(table: "DataTable[Text]", columns: Sequence[Column]) -> None:
+        for column in columns:
+            # A gap before each but the first; the cells of figures make theirs.
+            title = column.title if column.figure or column is columns[0] else f" {column.title}"
+            heading = Text(title, justify="right" if column.figure else "left", no_wrap=True)
+            table.add_column(heading, key=column.title)
+
+    def look(self) -> Compared:
+        if self._watch is None:
+            self._watch = ComparisonWatch(self.dashboard.runs_dir)
+        return self._watch.look(list(self.dashboard.marked))
+
+    def show(self, seen: Compared) -> None:
+        self._seen = seen
+        self._show_all()
+
+    def on_resize(self) -> None:
+        self._show_all()
+
+    def on_screen_resume(self) -> None:
+        super().on_screen_resume()
+        self.look_soon()  # Other runs may have been marked.
+
+    def _show_all(self) -> None:
+        if self._seen is None:
+            return
+        give_colours(self._colours, [each.run.name for each in self._seen.runs], len(COLOURS))
+        runs, tables = self._seen.runs, self._seen.tables
+        self._fill("compared", RUN_COLUMNS, run_rows(runs))
+        self._fill("tables", TABLE_COLUMNS, benchmark_rows(tables))
+        self.query_one(LossChart).show(self._lines())
+        count = f"{len(runs)} run{'' if len(runs) == 1 else 's'}"
+        chosen = "marked" if self.dashboard.marked else "newest"
+        self.query_one(Heading).show(
+            ("compare", "bold"),
+            (f"{count}, {chosen}" if runs else "no runs", ""),
+            ("validation loss" if self._validation else "training loss", ""),
+            (f"benchmark rows: {len(self._shown['tables'][0])}", "text-muted"),
+            ("* best", "success"),
+        )
+        self._arrange()
+
+    def _arrange(self) -> None:
+        """Give the tables the lines they need, up to a half; the chart has the rest."""
+        height = self.size.height
+        seen = self._seen or Compared()
+        tall = height >= TALL
+        runs, tables = self.query_one("#compared"), self.query_one("#tables")
+        nothing = self.query_one("#nothing", Static)
+        runs.display = bool(seen.runs) and (tall or not self._benchmarks)
+        tables.display = bool(seen.tables) and (tall or self._benchmarks)
+        self.query_one(LossChart).display = bool(seen.runs)
+        share = max(3, (height - 3) * (2 if tall else 3) // 6)
+        runs.styles.max_height = tables.styles.max_height = share
+        missing = []
+        if self._seen is not None and not seen.runs:
+            missing.append("no runs yet: n starts one")
+        if self._seen is not None and not seen.tables and (tall or self._benchmarks):
+            missing.append("no benchmark tables: dae benchmark quality saves one")
+        nothing.display = bool(missing)
+        nothing.update("\n".join(missing))
+        wanted = tables if self._benchmarks and tables.display else runs
+        if wanted.display and not wanted.has_focus:
+            wanted.focus()
+
+    def _curve(self, compared: ComparedRun) -> Curve:
+        """Of the held-out images once that has two points, unless training loss is wanted."""
+        curves = compared.curves
+        enough = len(curves.validation) >= 2
+        return curves.validation if self._validation and enough else curves.train
+
+    def _drawn(self) -> list[ComparedRun]:
+        runs = self._seen.runs if self._seen else []
+        return [
+            each for each in runs if each.run.name not in self._hidden and len(self._curve(each))
+        ]
+
+    def _lines(self) -> list[NamedLine]:
+        lines = []
+        for each in self._drawn():
+            curve = self._curve(each)
+            line = Line(*curve.arrays(), smooth=curve is each.curves.train)
+            lines.append(NamedLine(each.summary.label, line, self._colours[each.run.name]))
+        return lines
+
+    def _fill(self, name: str, columns: Sequence[Column], rows: list[TableRow]) -> None:
+        """Bring a table to newer rows: only cells that changed are touched, the cursor stays."""
+        table = self.query_one(f"#{name}", DataTable)
+        keys = [row.key for row in rows]
+        widths = [
+            1 + max((len(row.cells[place].text) for row in rows), default=0)
+            for place, column in enumerate(columns)
+        ]
+        cells = [self._cells(name, columns, widths, row) for row in rows]
+        old_keys, old_cells = self._shown.get(name, ([], []))
+        self._shown[name] = keys, cells
+        if keys != old_keys:
+            chosen = old_keys[table.cursor_row] if table.cursor_row < len(old_keys) else None
+            table.clear()
+            for key, row in zip(keys, cells, strict=True):
+                table.add_row(*row, key=key)
+            table.move_cursor(row=keys.index(chosen) if chosen in keys else 0)
+            return
+        for key, row, before in zip(keys, cells, old_cells, strict=True):
+            for column, cell, old in zip(columns, row, before, strict=True):
+                if (cell.plain, cell.style, cell.spans) != (old.plain, old.style, old.spans):
+                    table.update_cell(key, column.title, cell, update_width=True)
+
+    def _cells(
+        self, name: str, columns: Sequence[Column], widths: Sequence[int], row: TableRow
+    ) -> list[Text]:
+        best = theme_style(self, "success") + Style(bold=True)
+        cells = []
+        for column, width, cell in zip(columns, widths, row.cells, strict=True):
+            if column.figure:
+                # Filled up here: right-justified, a text loses the place of the mark.
+                mark = "" if column.best is None else "*" if cell.best else " "
+                text = cell.text.rjust(max(width, len(column.title) + 1 - len(mark))) + mark
+                cells.append(Text(text, best if cell.best else "", no_wrap=True))
+            else:
+                gap = "" if column is columns[0] else " "
+                cells.append(Text(f"{gap}{_plain(cell.text)}", no_wrap=True))
+        if name == "compared":
+            cells[0] = self._named(row)
+            state = state_of(row)
+            if state is not None:
+                cells[1].stylize(theme_style(self, STATE_COLOURS[state]))
+        return cells
+
+    def _named(self, row: TableRow) -> Text:
+        """The name of a run behind the mark of its curve."""
+        drawn = [each.run.name for each in self._drawn()]
+        colour = theme_style(self, COLOURS[self._colours[row.key] % len(COLOURS)])
+        ascii_only = self.dashboard.graphics is Graphics.ASCII
+        if self._ascii is not None:
+            ascii_only = self._ascii
+        mark = " "
+        if row.key in drawn:
+            place = self._colours[row.key] % len(ASCII_MARKS)
+            mark = ASCII_MARKS[place] if ascii_only else "━"
+        elif row.key in self._hidden:
+            mark, colour = "-" if ascii_only else "○", Style(dim=True)
+        name = _plain(row.cells[0].text)
+        room = LONG_NAME_LENGTH if self.size.width >= WIDE else NAME_LENGTH
+        if len(name) > room:
+            name = f"{'~' if ascii_only else '…'}{name[1 - room :]}"
+        return Text.assemble((mark, colour), f" {name}", no_wrap=True)
+
+    def _chosen(self) -> ComparedRun | None:
+        """The run at the cursor."""
+        table = self.query_one("#compared", DataTable)
+        runs = self._seen.runs if self._seen else []
+        if not table.display or not table.has_focus or not table.cursor_row < len(runs):
+            return None
+        return runs[table.cursor_row]
+
+    def on_data_table_row_selected(self, event: "DataTable.RowSelected") -> None:
+        """Enter, or a click on the row of the cursor."""
+        if event.data_table.id == "compared":
+            self.run_worker(self.action_open(), name="open")
+
+    async def action_open(self) -> None:
+        chosen = self._chosen()
+        if chosen is None:
+            return
+        if chosen.exists:
+            await self.dashboard.open_run(chosen.run)
+        else:
+            self.notify(f"{chosen.run.name} was deleted", severity="warning", markup=False)
+
+    def action_hide(self) -> None:
+        """Hide the curve of the run, or show it again."""
+        chosen = self._chosen()
+        if chosen is not None:
+            self._hidden ^= {chosen.run.name}
+            self._show_all()
+
+    def action_curve(self) -> None:
+        self._validation = not self._validation
+        self._show_all()
+
+    def action_benchmarks(self) -> None:
+        self._benchmarks = not self._benchmarks
+        self._arrange()
+
+    def action_add(self) -> None:
+        """Compare the newest run that is not here too."""
+        here = [each.run.name for each in self._seen.runs] if self._seen else []
+        others = [run.name for run in list_runs(self.dashboard.runs_dir) if run.name not in here]
+        if others:
+            self._compare([*here, others[-1]])
+        else:
+            self.notify("every run is here", timeout=2)
+
+    def action_drop(self) -> None:
+        """Take the run out of the comparison."""
+        chosen = self._chosen()
+        if chosen is not None and self._seen is not None:
+            self._compare([each.run.name for each in self._seen.runs if each is not chosen])
+
+    def action_newest(self) -> None:
+        self._compare([])
+
+    def _compare(self, names: list[str]) -> None:
+        """Mark other runs; no marks mean the newest runs."""
+        self.dashboard.marked[:] = names
+        self.look_soon()
+
+    def action_log_scale(self) -> None:
+        self._tell_chart(LossChart.toggle_log)
+
+    def action_marks(self) -> None:
+        self._ascii = self._tell_chart(LossChart.next_marks) == Marks.ASCII
+        self._show_all()
+
+    def action_zoom(self, wider: bool) -> None:
+        self.query_one(LossChart).zoom(ZOOM if wider else 1 / ZOOM)
+
+    def action_pan(self, direction: int) -> None:
+        self.query_one(LossChart).pan(direction)
+
+    def action_show_all(self) -> None:
+        self.query_one(LossChart).show_all()
+
+    def _tell_chart(self, change: Callable[[LossChart], str]) -> str:
+        now = change(self.query_one(LossChart))
+        self.notify(now, timeout=2)
+        return now
+
+
+def _plain(text: str) -> str:
+    """A text of a file anybody may have written, without what moves a cursor."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)

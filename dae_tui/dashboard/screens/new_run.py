@@ -1,0 +1,253 @@
+"""A form that starts a training."""
+
+import dataclasses
+from typing import TYPE_CHECKING, cast
+
+from rich.text import Text
+from textual import work
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.screen import Screen
+from textual.suggester import SuggestFromList
+from textual.widget import Widget
+from textual.widgets import Button, Checkbox, Footer, Input, Select, Static
+
+from dae_tui.core.config import DATA_SETS, LOSSES, TrainingConfig
+from dae_tui.dashboard.training_form import (
+    CHOICES,
+    DEVICES,
+    LABELS,
+    LEFT,
+    PLACEHOLDERS,
+    RIGHT,
+    FieldError,
+    defaults,
+    read_form,
+    shown_command,
+)
+from dae_tui.dashboard.widgets.heading import Heading
+from dae_tui.errors import DaeError
+from dae_tui.runs.layout import new_run_name
+from dae_tui.runs.process import detach
+from dae_tui.runs.reader import Run
+from models.registry import NETWORKS
+
+if TYPE_CHECKING:
+    from dae_tui.dashboard.app import DashboardApp
+
+
+class Choice(Select[str], inherit_bindings=False):
+    """A field with a few values. The arrows leave it, as they leave every field of the form."""
+
+    BINDINGS = [Binding("enter,space", "show_overlay", "choose", show=False)]
+
+
+class NewRunScreen(Screen[None]):
+    """Says at once what is wrong, and keeps what was typed until the training is under way."""
+
+    TITLE = "the form of a new run"
+    BINDINGS = [
+        Binding("f5", "start", "start", key_display="F5", tooltip="Start the training"),
+        Binding("f6", "copy", "copy the command", key_display="F6"),
+        Binding("escape", "app.back", "back", key_display="esc"),
+        Binding("f1", "app.keys", "help", key_display="F1", tooltip="These keys"),
+        Binding("up", "app.focus_previous", "field before", show=False),
+        Binding("down", "app.focus_next", "next field", show=False),
+        # Beside a text they would leave the form, and what was typed would be lost.
+        Binding("q,n,1,2,3,g,t,question_mark", "nothing", show=False),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.title = self.TITLE
+        self._touched: set[str] = set()
+        self._defaults = defaults("autoencoder", "mnist")
+        self._read: tuple[TrainingConfig, str] | None = None
+        self._starting = False
+        self._left: Widget | None = None
+        """The field that had the focus before a start."""
+
+    @property
+    def dashboard(self) -> "DashboardApp":
+        return cast("DashboardApp", self.app)
+
+    def compose(self) -> ComposeResult:
+        yield Heading("new run")
+        with Horizontal(id="form"):
+            for column in (LEFT, RIGHT):
+                with Vertical(classes="column"):
+                    for key, label in column.items():
+                        with Horizontal(classes="field"):
+                            yield Static(label, id=f"label-{key}", classes="label", markup=False)
+                            yield self._field(key)
+                    if column is RIGHT:
+                        yield Button("Start", id="start", variant="primary", compact=True)
+        yield Static(id="command", markup=False)
+        yield Static(id="said", markup=False)
+        yield Footer(show_command_palette=False, compact=True)
+
+    def _field(self, key: str) -> Widget:
+        value = self._defaults[key]
+        if isinstance(value, bool):
+            return Checkbox(Content("to [0, 1]"), value, id=key, compact=True)
+        if key in CHOICES:
+            options = [(choice, choice) for choice in CHOICES[key]]
+            return Choice(options, value=value, allow_blank=False, id=key, compact=True)
+        suggestions = {"data": DATA_SETS, "device": DEVICES}.get(key)
+        return Input(
+            value,
+            placeholder=PLACEHOLDERS.get(key, value),
+            id=key,
+            compact=True,
+            suggester=SuggestFromList(suggestions) if suggestions else None,
+        )
+
+    def on_mount(self) -> None:
+        self._judge()
+
+    def values(self) -> dict[str, str | bool]:
+        """What the fields hold."""
+        return {key: self._field_value(key) for key in LABELS}
+
+    def _field_value(self, key: str) -> str | bool:
+        field = self.query_one(f"#{key}")
+        if isinstance(field, Checkbox):
+            return field.value
+        return str(field.value) if isinstance(field, Input | Choice) else ""
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        self._change(str(event.input.id), event.value)
+
+    def on_select_changed(self, event: Select.Changed) -> None:
+        self._change(str(event.select.id), str(event.value))
+
+    def on_checkbox_changed(self, event: Checkbox.Changed) -> None:
+        self._change(str(event.checkbox.id), event.value)
+
+    def on_input_submitted(self) -> None:
+        self.focus_next()
+
+    def on_button_pressed(self) -> None:
+        self.action_start()
+
+    def _change(self, key: str, value: str | bool) -> None:
+        if value == "":
+            self._touched.discard(key)
+        elif value != self._defaults[key]:
+            self._touched.add(key)
+        if key in ("network", "data"):
+            self._offer_defaults()
+        self._judge()
+
+    def _offer_defaults(self) -> None:
+        """Fill the fields that nobody touched as the network and the data want it."""
+        values = self.values()
+        classifies = NETWORKS[str(values["network"])].task == "classify"
+        before = self._defaults
+        self._defaults = defaults(str(values["network"]), str(values["data"]).strip())
+        if self._defaults["loss"] != before["loss"]:
+            self._touched.discard("loss")
+            loss = self.query_one("#loss", Choice)
+            with self.prevent(Select.Changed):
+                losses = ("cross-entropy",) if classifies else LOSSES
+                loss.set_options((each, each) for each in losses)
+            before["loss"] = values["loss"]
+        for key, value in self._defaults.items():
+            field = self.query_one(f"#{key}")
+            if isinstance(field, Input) and key not in PLACEHOLDERS and key != "data":
+                field.placeholder = str(value)
+            # A change that is not yet told of has touched a field too.
+            touched = key in self._touched or values[key] not in ("", before[key])
+            if touched or key in ("network", "data"):
+                continue
+            with self.prevent(Input.Changed, Select.Changed, Checkbox.Changed):
+                field.value = value  # type: ignore[attr-defined]
+
+    def _judge(self) -> None:
+        """Say what is wrong and where; else the command line that starts the same run."""
+        faults: tuple[str, ...] = ()
+        try:
+            self._read = read_form(self.values(), self.dashboard.runs_dir)
+        except FieldError as failure:
+            self._read = None
+            faults = failure.fields
+            self._say(failure)
+            self.query_one("#command", Static).update("")
+        else:
+            self._say(None)
+            self.query_one("#command", Static).update(Text(f"$ {shown_command(*self._read)}"))
+        for key, label in LABELS.items():
+            bad = key in faults
+            words = self.query_one(f"#label-{key}", Static)
+            if words.has_class("-bad") != bad:
+                words.set_class(bad, "-bad")
+                words.update(f"! {label}" if bad else label)
+
+    def _say(self, what: DaeError | str | None) -> None:
+        said = self.query_one("#said", Static)
+        said.set_class(isinstance(what, DaeError), "-bad")
+        if isinstance(what, DaeError):
+            hint = " ".join(what.hint.split())
+            said.update(Text(f"{what.message}: {hint}" if hint else what.message))
+        else:
+            said.update(Text(what or ""))
+
+    def action_nothing(self) -> None:
+        """Letters belong to the fields."""
+
+    def action_copy(self) -> None:
+        """Copy the command line to the terminal's clipboard."""
+        if self._read is None:
+            self.notify("there is no command for this form yet", severity="warning", timeout=3)
+            return
+        self.app.copy_to_clipboard(shown_command(*self._read))
+        self.notify("copied the command", timeout=2)
+
+    def action_start(self) -> None:
+        """Start the training, once."""
+        if self._starting:
+            return
+        self._judge()
+        if self._read is None:
+            self.query(".label.-bad").first().parent.query("Input, Choice").first().focus()  # type: ignore[union-attr]
+            return
+        config, name = self._read
+        run = Run(self.dashboard.runs_dir.resolve() / new_run_name(name or config.label))
+        data_dir = str(self.dashboard.data_dir.resolve())
+        self._set_starting(True)
+        self._start(run, dataclasses.replace(config, data_dir=data_dir))
+
+    def _set_starting(self, starting: bool) -> None:
+        self._starting = starting
+        if starting:
+            self._left = self.focused
+            self._say("starting…")
+        self.query_one("#form").disabled = starting
+        if not starting and self._left is not None:
+            self._left.focus()
+
+    @work(thread=True, group="start")
+    def _start(self, run: Run, config: TrainingConfig) -> None:
+        app = self.dashboard
+        try:
+            detach(run, config.as_json(), [])
+        except DaeError as failure:
+            app.call_from_thread(self._failed, app, failure)
+        else:
+            app.call_from_thread(app.call_next, self._started, app, run)
+
+    def _failed(self, app: "DashboardApp", failure: DaeError) -> None:
+        if not self.is_attached:
+            app.report(failure)
+            return
+        self._set_starting(False)
+        self._say(failure)
+
+    async def _started(self, app: "DashboardApp", run: Run) -> None:
+        if app.screen is not self:
+            app.notify(f"{run.name} is under way", markup=False)
+            return
+        app.pop_screen()
+        await app.open_run(run)

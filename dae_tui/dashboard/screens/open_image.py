@@ -1,0 +1,22 @@
+"""A question for an image file."""
+
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+from textual.widgets import Input, Static
+
+
+class OpenImage(ModalScreen[str]):
+    """Asks for the path of an image file; the result is empty where there is none."""
+
+    BINDINGS = [Binding("escape", "dismiss('')", "Cancel")]
+
+    def compose(self) -> ComposeResult:
+        with Vertical(id="question"):
+            yield Static("Open an image: PNG, .npy or IDX, of any size", markup=False)
+            yield Input(placeholder="path of the file", id="path")
+            yield Static("[b]enter[/b] open    [b]esc[/b] cancel")
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        self.dismiss(event.value.strip())

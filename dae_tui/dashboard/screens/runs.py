@@ -1,0 +1,368 @@
+"""The list of runs."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from rich.text import Text
+from textual import on, work
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.widgets import DataTable, Footer, Input, Static
+
+from dae_tui.blocks import Graphics, sparkline
+from dae_tui.dashboard.screens.live import LiveScreen
+from dae_tui.dashboard.screens.question import Question
+from dae_tui.dashboard.screens.run import STATE_COLOURS
+from dae_tui.dashboard.widgets.heading import Heading
+from dae_tui.dashboard.widgets.lines import printable, theme_style
+from dae_tui.dashboard.widgets.loss_chart import short
+from dae_tui.errors import DaeError
+from dae_tui.runs.layout import Request, State
+from dae_tui.runs.listing import Row, RunsWatch
+from dae_tui.runs.summary import Summary, age
+
+NONE = "–"
+SPARKLINE = 10
+
+
+@dataclass(frozen=True)
+class _Column:
+    """A column of the list: how it is written and by what it is sorted."""
+
+    name: str
+    width: int
+    needs: int
+    """Columns of the terminal from which on it is shown."""
+    order: Callable[[Summary], float | str | None]
+
+
+COLUMNS = (
+    _Column("run", 25, 0, lambda run: run.label),
+    _Column("state", 11, 0, lambda run: run.state),
+    _Column("epoch", 8, 0, lambda run: run.epoch),
+    _Column("loss", 9, 0, lambda run: run.val_loss if run.loss is None else run.loss),
+    _Column("curve", SPARKLINE + 1, 0, lambda run: run.val_loss),
+    _Column("acc %", 7, 0, lambda run: run.accuracy),
+    _Column("img/s", 7, 84, lambda run: run.images_per_second),
+    _Column("age", 7, 0, lambda run: run.heartbeat),
+    _Column("network", 13, 100, lambda run: run.network),
+    _Column("data", 14, 112, lambda run: run.data),
+    _Column("noise", 24, 128, lambda run: run.noise),
+    _Column("reason", 60, 170, lambda run: run.reason),
+)
+
+
+class RunsTable(DataTable[Text]):
+    """A table whose Enter opens, and whose Home and End are the first and the last run."""
+
+    BINDINGS = [
+        Binding("enter", "select_cursor", "open", tooltip="Open the run"),
+        Binding("home", "scroll_top", "the first run", show=False),
+        Binding("end", "scroll_bottom", "the last run", show=False),
+    ]
+
+
+class RunsScreen(LiveScreen[list[Row]]):
+    """Every run of the folder: to open, steer, mark for comparison, delete."""
+
+    TITLE = "the list of runs"
+    BINDINGS = [
+        Binding("enter", "open", "open", tooltip="Open the run"),
+        Binding("n", "app.new_run", "new", tooltip="Start a training from a form"),
+        Binding("slash", "filter", "filter", key_display="/", tooltip="Show the runs with a word"),
+        Binding("o", "sort(False)", "order", tooltip="Sort by the next column"),
+        Binding("O", "sort(True)", "order upside down", show=False),
+        Binding("p", "pause", "pause", show=False, tooltip="Pause the run, or let it go on"),
+        Binding("s", "stop", "stop", show=False, tooltip="Stop the run"),
+        Binding("space", "mark", "mark", tooltip="Mark the run to compare it"),
+        Binding("c", "app.switch_mode('compare')", "compare", tooltip="Compare the marked runs"),
+        Binding("x,delete", "delete", "delete", tooltip="Delete the run, weights and all"),
+        Binding("escape", "no_filter", "every run", show=False),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._watch: RunsWatch | None = None
+        self._rows: list[Row] = []
+        self._shown: dict[str, tuple[Row, bool]] = {}
+        """The rows that are in the table, and whether they were marked."""
+        self._order: _Column | None = None
+        self._upside_down = False
+        self._filter = ""
+
+    def compose(self) -> ComposeResult:
+        yield Heading("reading the runs…")
+        yield Input(placeholder="a part of name, state, network, data or noise", id="filter")
+        yield RunsTable(id="runs", cursor_type="row", cell_padding=0)
+        yield Static(id="empty")
+        yield Footer(show_command_palette=False, compact=True)
+
+    def on_mount(self) -> None:
+        super().on_mount()
+        self.query_one("#filter").display = False
+        self.query_one("#empty").display = False
+        self._table.focus()
+        self.app.theme_changed_signal.subscribe(self, lambda _: self._rebuild())
+        self.watch(self.app, "graphics", self._rebuild, init=False)
+
+    def look(self) -> list[Row]:
+        if self._watch is None:
+            self._watch = RunsWatch(self.dashboard.runs_dir)
+        return self._watch.look()
+
+    def show(self, seen: list[Row]) -> None:
+        self._rows = seen
+        self._fill()
+        if self._watch is not None and not self._watch.complete:
+            self.look_soon()
+
+    def on_resize(self) -> None:
+        if [column.label.plain for column in self._table.columns.values()] != self._headings():
+            self._rebuild()
+
+    @property
+    def _table(self) -> RunsTable:
+        return self.query_one(RunsTable)
+
+    def _columns(self) -> list[_Column]:
+        return [column for column in COLUMNS if column.needs <= self.size.width]
+
+    def _headings(self) -> list[str]:
+        down = "v" if self.dashboard.graphics is Graphics.ASCII else "▼"
+        up = "^" if self.dashboard.graphics is Graphics.ASCII else "▲"
+        arrow = up if self._upside_down else down
+        return [
+            column.name + (f" {arrow}" if column is self._order else "")
+            for column in self._columns()
+        ]
+
+    def _rebuild(self) -> None:
+        """Make the table anew: other columns, another order or other colours."""
+        self._shown = {}
+        self._fill()
+
+    def _fill(self) -> None:
+        """Bring the table to the newest rows; only cells that changed are touched."""
+        chosen = self._chosen()
+        wanted = [row.run.name for row in chosen]
+        if wanted != list(self._shown) or not self._table.columns:
+            self._refill(chosen)
+        else:
+            for row in chosen:
+                marked = row.run.name in self.dashboard.marked
+                before = self._shown[row.run.name]
+                if before != (row, marked) or row.summary.state.alive:
+                    self._update(row, marked)
+        self._tell()
+
+    def _refill(self, rows: list[Row]) -> None:
+        table = self._table
+        under = self._under_cursor()
+        place = table.cursor_row
+        table.clear(columns=True)
+        for column, heading in zip(self._columns(), self._headings(), strict=True):
+            table.add_column(heading, key=column.name, width=column.width)
+        self._shown = {}
+        for row in rows:
+            marked = row.run.name in self.dashboard.marked
+            table.add_row(*self._cells(row, marked), key=row.run.name)
+            self._shown[row.run.name] = row, marked
+        if under is not None and under.run.name in self._shown:
+            place = list(self._shown).index(under.run.name)
+        if rows:
+            table.move_cursor(row=min(place, len(rows) - 1), animate=False)
+
+    def _update(self, row: Row, marked: bool) -> None:
+        table = self._table
+        self._shown[row.run.name] = row, marked
+        for column, cell in zip(self._columns(), self._cells(row, marked), strict=True):
+            if table.get_cell(row.run.name, column.name) != cell:
+                table.update_cell(row.run.name, column.name, cell)
+
+    def _cells(self, row: Row, marked: bool) -> list[Text]:
+        run = row.summary
+        utf8 = self.dashboard.graphics is not Graphics.ASCII
+        loss = run.val_loss if run.loss is None else run.loss
+        written = {
+            "run": Text(("*" if marked else " ") + run.label, "bold" if marked else ""),
+            "state": Text(run.state, theme_style(self, STATE_COLOURS[run.state])),
+            "epoch": Text(f"{run.epoch or 0:.0f}/{'?' if run.epochs is None else int(run.epochs)}"),
+            "loss": Text(NONE if loss is None else f"{loss:.5f}"),
+            "curve": Text(_curve(row.losses, utf8), theme_style(self, "primary")),
+            "acc %": Text(NONE if run.accuracy is None else f"{run.accuracy:.2f}"),
+            "img/s": Text(NONE if not run.images_per_second else short(run.images_per_second)),
+            "age": Text(age(run.heartbeat), theme_style(self, "text-muted")),
+            "network": Text(run.network or NONE),
+            "data": Text((run.data or NONE).rstrip("/").rsplit("/", 1)[-1]),
+            "noise": Text(run.noise or NONE),
+            "reason": Text(run.reason or "", theme_style(self, "text-muted")),
+        }
+        cells = []
+        for column in self._columns():
+            cell = written[column.name]
+            cell.plain = printable(cell.plain)
+            cell.truncate(column.width - 1, overflow="ellipsis")
+            cells.append(cell)
+        return cells
+
+    def _chosen(self) -> list[Row]:
+        """The rows that the filter lets through, in the chosen order."""
+        words = self._filter.lower().split()
+        rows = [row for row in self._rows if all(word in _words(row) for word in words)]
+        if self._order is not None:
+            column = self._order
+            known = [row for row in rows if column.order(row.summary) is not None]
+            unknown = [row for row in rows if column.order(row.summary) is None]
+            # Rows without the figure come last, whichever way the others are sorted.
+            known.sort(key=lambda row: column.order(row.summary), reverse=self._upside_down)  # type: ignore[arg-type, return-value]
+            rows = known + unknown
+        return rows
+
+    def _tell(self) -> None:
+        """The heading, and what to do where there is nothing to see."""
+        alive = sum(row.summary.state.alive for row in self._rows)
+        words = [(f"{len(self._rows)} run{'s' * (len(self._rows) != 1)}", "bold")]
+        words.append((f"{alive} alive" if alive else "none alive", "success" if alive else ""))
+        if self._filter:
+            words.append((f"{len(self._shown)} with '{self._filter}'", "warning"))
+        if self.dashboard.marked:
+            words.append((f"{len(self.dashboard.marked)} marked", ""))
+        words.append((str(self.dashboard.runs_dir), "text-muted"))
+        self.query_one(Heading).show(*words)
+        empty = self.query_one("#empty", Static)
+        empty.display = not self._shown
+        self._table.display = bool(self._shown)
+        if not self._rows:
+            empty.update(
+                Text(
+                    f"No runs in {self.dashboard.runs_dir} yet.\n\n"
+                    "n starts one here, or in a shell: dae train --data digits\n"
+                    "Another folder: dae dashboard --runs-dir DIR, or DAE_RUNS\n\n"
+                    "2 opens the playground with the published weights."
+                )
+            )
+        elif not self._shown:
+            empty.update(Text(f"No run has '{self._filter}'. Esc shows every run."))
+
+    def _under_cursor(self) -> Row | None:
+        names = list(self._shown)
+        row = self._table.cursor_row
+        return self._shown[names[row]][0] if 0 <= row < len(names) else None
+
+    @on(DataTable.RowSelected)
+    async def action_open(self) -> None:
+        """Open the run under the cursor."""
+        row = self._under_cursor()
+        if row is not None:
+            await self.dashboard.open_run(row.run)
+
+    def action_filter(self) -> None:
+        """Type a word; the list follows."""
+        field = self.query_one("#filter", Input)
+        field.display = True
+        field.focus()
+
+    @on(Input.Changed, "#filter")
+    def _filtered(self, changed: Input.Changed) -> None:
+        self._filter = changed.value.strip()
+        self._fill()
+
+    @on(Input.Submitted, "#filter")
+    def _filter_done(self) -> None:
+        self.query_one("#filter").display = bool(self._filter)
+        self._table.focus()
+
+    def action_no_filter(self) -> None:
+        """Show every run again."""
+        field = self.query_one("#filter", Input)
+        field.value = ""
+        field.display = False
+        self._table.focus()
+
+    def action_sort(self, upside_down: bool) -> None:
+        """Sort by the next column, or turn the order around; after the last, by time again."""
+        if upside_down:
+            self._upside_down = not self._upside_down
+        else:
+            columns: list[_Column | None] = [None, *self._columns()]
+            place = columns.index(self._order) if self._order in columns else 0
+            self._order = columns[(place + 1) % len(columns)]
+        self._rebuild()
+
+    @on(DataTable.HeaderSelected)
+    def _sort_by(self, chosen: DataTable.HeaderSelected) -> None:
+        column = self._columns()[chosen.column_index]
+        self._upside_down = column is self._order and not self._upside_down
+        self._order = column
+        self._rebuild()
+
+    def action_mark(self) -> None:
+        """Mark the run, or take the mark away, and go on to the next."""
+        row = self._under_cursor()
+        if row is None:
+            return
+        marked = self.dashboard.marked
+        if row.run.name in marked:
+            marked.remove(row.run.name)
+        else:
+            marked.append(row.run.name)
+        self._fill()
+        self._table.action_cursor_down()
+
+    def action_pause(self) -> None:
+        """Pause the run under the cursor, or let it go on."""
+        row = self._under_cursor()
+        if row is not None:
+            paused = row.summary.state is State.PAUSED
+            self._act(row, Request.RESUME if paused else Request.PAUSE)
+
+    @work
+    async def action_stop(self) -> None:
+        """Ask, then stop the run under the cursor."""
+        row = self._under_cursor()
+        if row is None:
+            return
+        detail = "It saves its state, judges what it has learnt, and ends. It can go on later."
+        if await self.app.push_screen_wait(Question(f"Stop {row.run.name}?", detail)):
+            self._act(row, Request.STOP)
+
+    @work
+    async def action_delete(self) -> None:
+        """Ask, then delete the run under the cursor."""
+        row = self._under_cursor()
+        if row is None:
+            return
+        detail = f"{row.run.folder} goes for good, weights and all."
+        if await self.app.push_screen_wait(Question(f"Delete {row.run.name}?", detail)):
+            self._act(row, None)
+
+    @work(thread=True)
+    def _act(self, row: Row, request: Request | None) -> None:
+        """Ask something of a run, or delete it, which can take long on a network file system."""
+        try:
+            if request is None:
+                row.run.delete()
+                if row.run.name in self.dashboard.marked:
+                    self.dashboard.marked.remove(row.run.name)
+            else:
+                row.run.ask(request)
+        except DaeError as failure:
+            self.dashboard.report(failure)
+        else:
+            done = "deleted" if request is None else f"asked to {request}:"
+            self.notify(printable(f"{done} {row.summary.label}"), markup=False)
+        self.look_soon_from_thread()
+
+
+def _words(row: Row) -> str:
+    """What the filter looks in."""
+    run = row.summary
+    return " ".join(
+        word for word in (run.name, run.state, run.network, run.data, run.noise) if word
+    ).lower()
+
+
+def _curve(losses: list[float], utf8: bool) -> str:
+    """The losses in as many characters as the column has."""
+    shown = [losses[len(losses) * n // SPARKLINE] for n in range(SPARKLINE)] if losses else []
+    return sparkline(shown, utf8)

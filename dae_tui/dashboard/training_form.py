@@ -1,0 +1,175 @@
+"""What a form of a new training holds, and the config that it describes. Knows no Textual."""
+
+import dataclasses
+import os
+import re
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from dae_tui.core.cards import published
+from dae_tui.core.config import (
+    DATA_SETS,
+    LOSSES,
+    OPTIMIZERS,
+    PRECISIONS,
+    SCHEDULES,
+    TrainingConfig,
+    command_line,
+    default_config,
+    parse_widths,
+)
+from dae_tui.errors import DaeError, UsageError
+from dae_tui.find_weights import find_weights
+from dae_tui.runs.layout import new_run_name
+from models.registry import NETWORKS
+
+# The fields of the two columns by their names in the config, `widths` and `name` apart.
+LEFT = {
+    "network": "network",
+    "data": "data",
+    "noise": "noise",
+    "clip": "clip",
+    "epochs": "epochs",
+    "batch_size": "batch size",
+    "lr": "learning rate",
+    "optimizer": "optimizer",
+    "schedule": "schedule",
+}
+RIGHT = {
+    "loss": "loss",
+    "shift": "shift",
+    "widths": "widths",
+    "seed": "seed",
+    "precision": "precision",
+    "device": "device",
+    "classifier": "classifier",
+    "name": "name",
+}
+LABELS = LEFT | RIGHT
+CHOICES = {
+    "network": tuple(NETWORKS),
+    "optimizer": OPTIMIZERS,
+    "schedule": SCHEDULES,
+    "loss": LOSSES,
+    "precision": PRECISIONS,
+}
+NUMBERS: dict[str, type[int] | type[float]] = {
+    "epochs": int,
+    "batch_size": int,
+    "lr": float,
+    "shift": int,
+    "seed": int,
+}
+# Empty means the default, whatever that is for the network and the data.
+PLACEHOLDERS = {
+    "widths": "the network's own",
+    "classifier": "the published one",
+    "name": "data and network",
+}
+DEVICES = ("auto", "cpu", "cuda", "mps")
+Values = Mapping[str, str | bool]
+
+
+class FieldError(UsageError):
+    """What is typed into some fields cannot be; the message is that of the first."""
+
+    def __init__(self, faults: Mapping[str, DaeError]) -> None:
+        first = next(iter(faults.values()))
+        super().__init__(first.message, first.hint)
+        self.fields = tuple(faults)
+
+
+def defaults(network: str, data: str) -> dict[str, str | bool]:
+    """What the fields of an untouched form hold; the data may be half typed."""
+    known = data if data in DATA_SETS else "mnist"
+    config = default_config(network, known)
+    values: dict[str, str | bool] = {
+        key: value if isinstance(value, bool) else str(value)
+        for key, value in config.as_json().items()
+        if key in LABELS
+    }
+    return values | {"data": data, "widths": "", "name": ""}
+
+
+def read_form(values: Values, runs_dir: Path) -> tuple[TrainingConfig, str]:
+    """The config that a form describes, and the name of the run, empty for its label.
+
+    Raises FieldError. Every field is judged on its own, beside defaults, so that each one that
+    is at fault is known, and not only the first.
+    """
+    network, data = str(values["network"]), str(values["data"]).strip()
+    faults: dict[str, DaeError] = {}
+    if data not in DATA_SETS:
+        # Absolute, as another process reads it. isdir, as Path.is_dir raises for a long name.
+        data = os.path.abspath(os.path.expanduser(data)) if data else data  # noqa: PTH100, PTH111
+        if not os.path.isdir(data):  # noqa: PTH112
+            typed = str(values["data"]).strip()
+            faults["data"] = UsageError(
+                f"there is no data set '{typed}'",
+                f"use {', '.join(DATA_SETS)} or a folder of images",
+            )
+            data = "mnist"
+    default = default_config(network, data)
+    changes: dict[str, Any] = {}
+    for key in LABELS:
+        text = values[key]
+        if key in ("network", "data", "name") or text == "":
+            continue
+        try:
+            change = _change(key, text, runs_dir)
+            dataclasses.replace(default, **change)
+        except DaeError as failure:
+            faults[key] = failure
+        else:
+            changes |= change
+    name = str(values["name"]).strip()
+    try:
+        new_run_name(name or default.label)
+    except UsageError as failure:
+        faults["name"] = failure
+    if faults:
+        raise FieldError(
+            dict(sorted(faults.items(), key=lambda fault: list(LABELS).index(fault[0])))
+        )
+    return dataclasses.replace(default, **changes), name
+
+
+def _change(key: str, text: str | bool, runs_dir: Path) -> dict[str, Any]:
+    """What a field changes in the config. Raises DaeError for what it cannot hold."""
+    if isinstance(text, bool):
+        return {key: text}
+    text = text.strip()
+    match key:
+        case "widths":
+            return {"settings": {"widths": parse_widths(text)}}
+        case "classifier":
+            if text in published():
+                return {key: text}
+            return {key: str(find_weights(text, runs_dir).resolve())}
+        case "device":
+            if not re.fullmatch(r"auto|cpu|cuda(:\d+)?|mps", text):
+                raise UsageError(
+                    f"there is no device '{text}'", "use auto, cpu, cuda, cuda:N or mps"
+                )
+        case _ if key in NUMBERS:
+            try:
+                return {key: NUMBERS[key](text)}
+            except ValueError as failure:
+                kind = "a whole number" if NUMBERS[key] is int else "a number"
+                raise UsageError(
+                    f"the {LABELS[key]} '{text}' is not {kind}", f"for example {_example(key)}"
+                ) from failure
+    return {key: text}
+
+
+def _example(key: str) -> str:
+    return str(getattr(default_config("autoencoder"), key))
+
+
+def shown_command(config: TrainingConfig, name: str) -> str:
+    """The command line that starts the same run."""
+    words = ["--device", config.device] if config.device != "auto" else []
+    words += ["--name", name] if name else []
+    return f"{command_line(config)} {shlex.join([*words, '--detach'])}"

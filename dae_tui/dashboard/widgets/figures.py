@@ -1,0 +1,77 @@
+"""The figures of a run: losses, accuracy, speed, best."""
+
+from rich.text import Text
+from textual.strip import Strip
+
+from dae_tui.dashboard.widgets.lines import Lines
+from dae_tui.runs.summary import duration, number
+from dae_tui.runs.watch import RunView
+
+NONE = "–"
+
+
+class Figures(Lines):
+    """Pairs of a name and a figure, two to a line; the most important come first."""
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._pairs: list[tuple[str, str]] = []
+
+    def show(self, view: RunView) -> None:
+        self._pairs = figures_of(view)
+        self.redraw()
+
+    def draw(self, width: int, height: int) -> list[Text | Strip]:
+        dim = self.colour("text-muted")
+        column = width // 2
+        lines: list[Text | Strip] = []
+        for start in range(0, len(self._pairs), 2):
+            text = Text(no_wrap=True)
+            pairs = self._pairs[start : start + 2]
+            room = column - 1 if len(pairs) == 2 else width
+            for name, figure in pairs:
+                cell = Text.assemble((f"{name} ", dim), figure)
+                cell.truncate(room, overflow="ellipsis", pad=True)
+                text.append_text(cell)
+                text.append(" ")
+            lines.append(text)
+        return lines
+
+
+def figures_of(view: RunView) -> list[tuple[str, str]]:
+    """Names and figures of a run, the most important first."""
+    status, summary = view.status, view.summary
+    best = view.curves.best or {}
+    pairs = [
+        ("train", _figure(summary.loss, "{:.5f}")),
+        ("val", _figure(summary.val_loss, "{:.5f}")),
+        (
+            "test" if summary.test_accuracy is not None else "denoised",
+            _figure(summary.accuracy, "{:.2f} %"),
+        ),
+        ("PSNR", _figure(number(status.get("val_psnr")), "{:.2f} dB")),
+        ("step", _figure(summary.step, "{:,.0f}")),
+        ("lr", _figure(number(status.get("lr")), "{:.2g}")),
+        ("best", _best(best)),
+        ("time", NONE if summary.seconds is None else duration(summary.seconds)),
+        ("img/s", _figure(summary.images_per_second, "{:,.0f}")),
+        ("left", NONE if summary.seconds_left is None else duration(summary.seconds_left)),
+        ("noise", summary.noise or NONE),
+        ("data", (summary.data or NONE).rsplit("/", 1)[-1]),
+        ("net", summary.network or NONE),
+        ("prec.", str(status.get("precision") or NONE)),
+    ]
+    device = view.meta.get("device")
+    return [*pairs, ("on", device)] if isinstance(device, str) else pairs
+
+
+def _figure(value: float | None, form: str) -> str:
+    return NONE if value is None else form.format(value)
+
+
+def _best(best: dict[str, object]) -> str:
+    """The lowest held-out loss and its epoch."""
+    epoch, loss = number(best.get("epoch")), number(best.get("val_loss"))
+    if epoch is None:
+        return NONE
+    return f"{NONE if loss is None else f'{loss:.5f}'} ({epoch:.0f})"

@@ -1,0 +1,184 @@
+"""Loss over steps: one run's training and validation, or several runs over each other."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+import numpy as np
+from rich.style import Style
+from rich.text import Text
+from textual.strip import Strip
+
+from dae_tui.blocks import Graphics
+from dae_tui.dashboard.plot import Line, Marks, plot
+from dae_tui.dashboard.widgets.lines import Lines
+
+SMOOTHING = (0.0, 0.7, 0.93)
+LABEL_WIDTH = 8
+# Colours of the theme, and four more that are told apart on dark and on light, in the order in
+# which lines take them.
+COLOURS = ("primary", "warning", "success", "error", "#a05fd6", "#14a3b8", "#b5762e", "#d6569a")
+# What draws the lines in ASCII, by the number of their colour.
+ASCII_MARKS = "*o+x#@%&"
+ZOOM = 2.0
+PAN = 0.25
+# The least share of the steps that zooming shows.
+CLOSEST = 1e-4
+
+
+@dataclass(frozen=True)
+class NamedLine:
+    """A line with its name in the legend and its colour in `COLOURS`, which stays its own."""
+
+    name: str
+    line: Line
+    colour: int
+
+
+class LossChart(Lines):
+    """A chart that can be zoomed, panned, smoothed, and switched between its scales and marks."""
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._lines: Sequence[NamedLine] = ()
+        self._log = True
+        self._smoothing = 0
+        self._chosen: Marks | None = None
+        self._left, self._right = 0.0, 1.0
+
+    def show(self, lines: Sequence[NamedLine]) -> None:
+        """Draw other lines, or the same ones that have grown."""
+        self._lines = lines
+        self.redraw()
+
+    def toggle_log(self) -> str:
+        """Switch between a logarithmic and a linear axis; what it is now."""
+        self._log = not self._log
+        self.redraw()
+        return "logarithmic" if self._log else "linear"
+
+    def next_smoothing(self) -> str:
+        """Smooth more, or no more; what it is now."""
+        self._smoothing = (self._smoothing + 1) % len(SMOOTHING)
+        self.redraw()
+        share = SMOOTHING[self._smoothing]
+        return f"smoothing {share:g}" if share else "no smoothing"
+
+    def next_marks(self) -> str:
+        """Draw with other characters; which ones."""
+        every = list(Marks)
+        self._chosen = every[(every.index(self._marks) + 1) % len(every)]
+        self.redraw()
+        return self._chosen
+
+    def zoom(self, times: float) -> None:
+        """Show `times` as much of the steps. What is newest stays in sight if it was."""
+        span = min(1.0, max(CLOSEST, (self._right - self._left) * times))
+        if self._right == 1.0:
+            self._left = 1.0 - span
+        else:
+            middle = (self._left + self._right) / 2
+            self._left = min(max(0.0, middle - span / 2), 1.0 - span)
+        self._right = self._left + span
+        if self._right > 1 - 1e-9:
+            self._right = 1.0
+        self.redraw()
+
+    def pan(self, direction: int) -> None:
+        """Move by a quarter of what is shown, to the left (-1) or to the right (1)."""
+        span = self._right - self._left
+        self._left = min(max(0.0, self._left + direction * PAN * span), 1.0 - span)
+        self._right = self._left + span
+        if self._right > 1 - 1e-9:
+            self._right = 1.0
+        self.redraw()
+
+    def show_all(self) -> None:
+        """Every step."""
+        self._left, self._right = 0.0, 1.0
+        self.redraw()
+
+    @property
+    def _marks(self) -> Marks:
+        if self._chosen is not None:
+            return self._chosen
+        return Marks.ASCII if self.graphics is Graphics.ASCII else Marks.BRAILLE
+
+    def draw(self, width: int, height: int) -> list[Text | Strip]:
+        drawn = [named for named in self._lines if len(named.line.x)]
+        rows = height - 1
+        if not drawn or rows < 2 or width < LABEL_WIDTH + 8:
+            return [Text("waiting for the first loss…", self.colour("text-muted"))]
+        last = max(float(named.line.x[-1]) for named in drawn)
+        steps = (last * self._left, last * self._right)
+        inner = width - LABEL_WIDTH
+        drawing = plot(
+            [named.line for named in drawn],
+            inner,
+            rows,
+            steps,
+            log=self._log,
+            smoothing=SMOOTHING[self._smoothing],
+            marks=self._marks,
+            symbols=[ASCII_MARKS[named.colour % len(ASCII_MARKS)] for named in drawn],
+        )
+        colours = {number: self._line_style(named) for number, named in enumerate(drawn)}
+        ascii_only = self._marks is Marks.ASCII
+        tick, axis, corner = ("+", "|", "+") if ascii_only else ("┤", "│", "└")
+        dim = self.colour("text-muted")
+        lines: list[Text | Strip] = []
+        for row, characters in enumerate(drawing.rows):
+            label = drawing.ticks.get(row)
+            text = Text(no_wrap=True, end="")
+            text.append(f"{label or '':>{LABEL_WIDTH - 1}}{tick if label else axis}", dim)
+            text.append_text(_coloured(characters, drawing.owners[row], colours))
+            lines.append(text)
+        lines.append(self._legend(drawn, colours, steps, width, corner, ascii_only))
+        return lines
+
+    def _legend(
+        self,
+        drawn: Sequence[NamedLine],
+        colours: Mapping[int, Style],
+        steps: tuple[float, float],
+        width: int,
+        corner: str,
+        ascii_only: bool,
+    ) -> Text:
+        """The line below: the first step shown, the names of the lines, the last step."""
+        dim = self.colour("text-muted")
+        left = f"{'':{LABEL_WIDTH - 1}}{corner}{short(steps[0])}"
+        right = f"step {short(steps[1])}"
+        names = Text(no_wrap=True)
+        for number, named in enumerate(drawn):
+            mark = "┅" if named.line.dashed else "━"
+            if ascii_only:
+                mark = ASCII_MARKS[named.colour % len(ASCII_MARKS)]
+            names.append(f"  {mark} ", colours[number])
+            names.append(named.name, dim)
+        room = width - len(left) - len(right) - 2
+        names.truncate(max(0, room), overflow="ellipsis")
+        return Text.assemble(
+            (left, dim), names, " " * (room - names.cell_len + 2), (right, dim), no_wrap=True
+        )
+
+    def _line_style(self, named: NamedLine) -> Style:
+        return self.colour(COLOURS[named.colour % len(COLOURS)])
+
+
+def short(count: float) -> str:
+    """A count in few characters: 950, 12.3k, 1.2M."""
+    for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if count >= size * 0.9995:
+            return f"{count / size:.3g}{unit}"
+    return f"{count:.0f}"
+
+
+def _coloured(characters: str, owners: np.ndarray, colours: Mapping[int, Style]) -> Text:
+    text = Text(no_wrap=True)
+    place = 0
+    for owner, cells in groupby(owners.tolist()):
+        count = len(list(cells))
+        text.append(characters[place : place + count], colours.get(owner))
+        place += count
+    return text

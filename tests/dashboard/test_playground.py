@@ -1,0 +1,378 @@
+"""Every key of the playground, on the embedded digits."""
+
+import asyncio
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import pytest
+from textual.pilot import Pilot
+from textual.screen import Screen
+from textual.widgets import Input
+
+from dae_tui.blocks import Graphics
+from dae_tui.core.cards import published
+from dae_tui.core.noise_spec import KINDS
+from dae_tui.dashboard.app import DashboardApp
+from dae_tui.dashboard.screens.help import Help, keys_of
+from dae_tui.dashboard.screens.open_image import OpenImage
+from dae_tui.dashboard.screens.playground import LEVELS, PlaygroundScreen, next_level
+from dae_tui.dashboard.widgets.bars import Bars
+from dae_tui.dashboard.widgets.digits import Digits
+from dae_tui.dashboard.widgets.lines import Lines
+from dae_tui.runs.reader import Run
+
+SMALL, LARGE = (80, 24), (120, 40)
+
+
+class Player:
+    """Presses keys and waits until they have been answered."""
+
+    def __init__(self, pilot: Pilot[None], screen: PlaygroundScreen) -> None:
+        self.pilot, self.screen = pilot, screen
+
+    async def until(self, condition: Callable[[], object], seconds: float = 20) -> None:
+        deadline = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < deadline, f"waited in vain: {self.screen.reason}"
+            await self.pilot.pause(0.02)
+
+    async def settled(self) -> None:
+        """Until what is shown is what was asked for."""
+        await self.pilot.pause()
+        screen = self.screen
+        await self.until(lambda: screen.shown == screen.wish)
+        await self.pilot.pause()
+
+    async def press(self, *keys: str) -> None:
+        await self.pilot.press(*keys)
+        await self.settled()
+
+    def text(self, selector: str) -> str:
+        widget = self.screen.query_one(selector, Lines)
+        return "\n".join(widget.render_line(y).text for y in range(widget.size.height))
+
+
+@asynccontextmanager
+async def playing(
+    tmp_path: Path,
+    size: tuple[int, int] = SMALL,
+    runs: Path | None = None,
+    graphics: Graphics = Graphics.COLORS_256,
+) -> AsyncIterator[Player]:
+    app = DashboardApp(runs or tmp_path / "runs", tmp_path, graphics)
+    async with app.run_test(size=size) as pilot:
+        await pilot.press("2")
+        await pilot.pause()
+        assert isinstance(app.screen, PlaygroundScreen)
+        player = Player(pilot, app.screen)
+        await player.settled()
+        yield player
+
+
+def play(tmp_path: Path, act: Callable[[Player], Awaitable[None]], **options: object) -> None:
+    """Act in a playground."""
+
+    async def run() -> None:
+        async with playing(tmp_path, **options) as player:  # type: ignore[arg-type]
+            await act(player)
+
+    asyncio.run(run())
+
+
+def a_run(tmp_path: Path, weights: str = "mnist-autoencoder") -> Run:
+    run = Run(tmp_path / "runs" / "20260131-235959-mine-3f2a")
+    run.weights.parent.mkdir(parents=True)
+    (run.folder / "config.json").write_text("{}")
+    shutil.copy(published()[weights], run.weights)
+    return run
+
+
+def test_the_dashboard_imports_no_torch() -> None:
+    script = "import sys, dae_tui.dashboard.app; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("size", [SMALL, LARGE])
+def test_it_shows_the_views_and_all_ten_probabilities(
+    tmp_path: Path, size: tuple[int, int]
+) -> None:
+    async def act(player: Player) -> None:
+        captions = player.text("#digits").splitlines()[0]
+        assert captions.count("reads") == 3
+        assert captions.count("dB") == 2
+        bars = player.text("#bars")
+        assert bars.count("%") == 30
+        assert "✓" in bars
+        assert "sigma 0.5" in player.text("#noise")
+        assert "is" in player.text("#what")
+        assert player.screen.query_one(Bars).region.bottom <= size[1] - 1
+
+    play(tmp_path, act, size=size)
+
+
+def test_left_right_and_x_choose_the_digit(tmp_path: Path) -> None:
+    async def act(player: Player) -> None:
+        numbers = [0]
+        for key in ("right", "left", "left"):
+            await player.press(key)
+            assert player.screen.look is not None
+            numbers.append(player.screen.look.number)
+        assert numbers == [0, 1, 0, 381]
+        seen = set()
+        for _ in range(5):
+            await player.press("x")
+            assert player.screen.look is not None
+            seen.add(player.screen.look.number)
+        assert len(seen) > 1
+
+    play(tmp_path, act)
+
+
+def test_up_and_down_choose_the_level(tmp_path: Path) -> None:
+    async def act(player: Player) -> None:
+        before = player.screen.look
+        assert before is not None
+        await player.press("up")
+        assert "sigma 0.55" in player.text("#noise")
+        assert player.screen.look is not None
+        assert player.screen.look.psnr["noisy"] < before.psnr["noisy"]
+        await player.press("down", "down")
+        assert "sigma 0.45" in player.text("#noise")
+        await player.press(*["down"] * 12)
+        assert "sigma 0, no noise" in player.text("#noise")
+
+    play(tmp_path, act)
+
+
+def test_k_goes_through_the_kinds_and_each_keeps_its_level(tmp_path: Path) -> None:
+    async def act(player: Player) -> None:
+        await player.press("up")
+        seen = []
+        for _ in LEVELS:
+            await player.press("k")
+            assert not player.screen.reason
+            seen.append(player.screen.wish.noise.kind)
+        assert sorted(seen) == sorted(KINDS)
+        assert player.screen.wish.noise.low == pytest.approx(0.55)
+        await player.press("K")
+        assert player.screen.wish.noise.kind == "quantize"
+
+    play(tmp_path, act)
+
+
+@pytest.mark.parametrize("key", ["space", "r"])
+def test_new_noise_is_other_noise_on_the_same_digit(tmp_path: Path, key: str) -> None:
+    async def act(player: Player) -> None:
+        before = player.screen.look
+        await player.press(key)
+        after = player.screen.look
+        assert before is not None
+        assert after is not None
+        assert (before.views["original"] == after.views["original"]).all()
+        assert (before.views["noisy"] != after.views["noisy"]).any()
+
+    play(tmp_path, act)
+
+
+def test_w_goes_through_published_weights_and_those_of_runs(tmp_path: Path) -> None:
+    run = a_run(tmp_path)
+    broken = tmp_path / "runs" / "20260201-000000-broken-0000"
+    shutil.copytree(run.folder, broken)
+    Run(broken).weights.write_bytes(b"broken")
+
+    async def act(player: Player) -> None:
+        assert "mnist-autoencoder" in player.text("#what")
+        await player.press("w")
+        assert "mnist-dense" in player.text("#what")
+        await player.press("w")
+        assert "mine-3f2a" in player.text("#what")
+        await player.press("w")
+        assert "mnist-autoencoder" in player.text("#what")
+        await player.press("W")
+        assert player.screen.wish.weights == run.weights
+
+    play(tmp_path, act)
+
+
+def test_d_goes_through_the_data_sets_on_disk(tmp_path: Path, mnist_dir: Path) -> None:
+    (tmp_path / "MNIST").symlink_to(mnist_dir / "MNIST")
+
+    async def act(player: Player) -> None:
+        assert "data mnist" in player.text("#what")
+        await player.press("d")
+        assert "data digits" in player.text("#what")
+        assert player.screen.look is not None
+        assert player.screen.look.count == 382
+
+    play(tmp_path, act)
+
+
+def test_i_opens_an_image_of_any_size_and_d_leaves_it(tmp_path: Path) -> None:
+    np.save(tmp_path / "own.npy", np.full((90, 61), 128, np.uint8))
+
+    async def act(player: Player) -> None:
+        async def open_image(path: str) -> None:
+            await player.pilot.press("i")
+            await player.until(lambda: isinstance(player.pilot.app.screen, OpenImage))
+            player.pilot.app.screen.query_one(Input).value = path
+            await player.press("enter")
+
+        await open_image(str(tmp_path / "own.npy"))
+        assert "image own.npy" in player.text("#what")
+        assert "no bars" in player.text("#bars")
+        await player.press("w")  # The dense network takes digits alone.
+        assert "28×28" in player.screen.reason
+        assert player.screen.query_one("#reason").display
+        await player.press("W")
+        assert "denoised" in player.text("#digits")
+        await open_image(str(tmp_path / "none.png"))
+        assert "cannot be read" in player.screen.reason
+        await player.press("d")
+        assert "data digits" in player.text("#what")
+        before = player.screen.wish
+        await player.pilot.press("i")
+        await player.until(lambda: isinstance(player.pilot.app.screen, OpenImage))
+        await player.press("escape")
+        assert player.pilot.app.screen is player.screen
+        assert player.screen.wish == before
+
+    play(tmp_path, act)
+
+
+def test_a_click_on_a_field_does_what_its_key_does(tmp_path: Path) -> None:
+    async def click(player: Player, field: str, word: str, dx: int = 0) -> None:
+        x = player.text(field).index(word) + dx
+        await player.pilot.click(field, offset=(x, 0))
+        await player.settled()
+
+    async def act(player: Player) -> None:
+        await click(player, "#noise", "gaussian")
+        assert player.screen.wish.noise.kind == "poisson"
+        await click(player, "#noise", "‹")
+        assert player.screen.wish.noise.kind == "gaussian"
+        await click(player, "#noise", "sigma")
+        assert player.screen.wish.noise.low == pytest.approx(0.55)
+        await click(player, "#noise", "new noise")
+        assert player.screen.wish.seed == 1
+        await click(player, "#what", "digit ", -2)
+        assert player.screen.wish.number == -1
+        await click(player, "#what", "mnist-auto")
+        assert "mnist-dense" in player.text("#what")
+
+    play(tmp_path, act)
+
+
+def test_v_shows_the_next_view_on_a_narrow_terminal(tmp_path: Path) -> None:
+    async def act(player: Player) -> None:
+        assert "original" in player.text("#digits")
+        await player.press("v")
+        assert "noisy" in player.text("#digits")
+        assert player.text("#bars").count("%") == 10
+
+    play(tmp_path, act, size=(50, 30))
+
+
+def test_escape_goes_back_to_the_runs(tmp_path: Path) -> None:
+    async def act(player: Player) -> None:
+        await player.pilot.press("escape")
+        await player.until(lambda: player.pilot.app.current_mode == "runs")
+
+    play(tmp_path, act)
+
+
+def test_every_key_is_described_in_the_help(tmp_path: Path) -> None:
+    async def act(player: Player) -> None:
+        rows = keys_of(cast("Screen[object]", player.screen))
+        described = " ".join(keys for keys, _ in rows).split()
+        assert {"←", "→", "↑", "↓", "k", "K", "r", "w", "W", "d", "x", "i", "v"} <= {*described}
+        await player.pilot.press("question_mark")
+        await player.until(lambda: isinstance(player.pilot.app.screen, Help))
+
+    play(tmp_path, act)
+
+
+def test_ascii_has_no_other_characters(tmp_path: Path) -> None:
+    async def act(player: Player) -> None:
+        for part in ("#what", "#noise", "#digits", "#bars"):
+            assert player.text(part).isascii(), part
+
+    play(tmp_path, act, graphics=Graphics.ASCII)
+
+
+def test_the_weights_of_a_run_are_taken(tmp_path: Path) -> None:
+    run = a_run(tmp_path, "mnist-dense")
+
+    async def act(player: Player) -> None:
+        player.screen.choose_weights(run)
+        await player.settled()
+        assert "mine-3f2a" in player.text("#what")
+        assert not player.screen.reason
+
+    play(tmp_path, act)
+
+
+def test_a_run_without_weights_is_told_of(tmp_path: Path) -> None:
+    async def act(player: Player) -> None:
+        before = player.screen.wish
+        player.screen.choose_weights(Run(tmp_path / "none"))
+        assert player.screen.wish == before
+        await player.pilot.pause()
+        assert [note.severity for note in player.pilot.app._notifications] == ["error"]
+
+    play(tmp_path, act)
+
+
+def test_weights_chosen_before_anything_is_loaded_are_taken(tmp_path: Path) -> None:
+    run = a_run(tmp_path)
+
+    async def go() -> None:
+        app = DashboardApp(tmp_path / "runs", tmp_path, Graphics.COLORS_256)
+        async with app.run_test(size=SMALL) as pilot:
+            await app.play(run)
+            assert isinstance(app.screen, PlaygroundScreen)
+            player = Player(pilot, app.screen)
+            await player.settled()
+            assert "mine-3f2a" in player.text("#what")
+
+    asyncio.run(go())
+
+
+def test_classifiers_are_refused_with_a_reason(tmp_path: Path) -> None:
+    run = a_run(tmp_path, "mnist-classifier")
+
+    async def act(player: Player) -> None:
+        player.screen.choose_weights(run)
+        await player.settled()
+        assert "not to denoise" in player.screen.reason
+        assert not player.screen.query_one(Digits).display
+        await player.press("w")
+        assert not player.screen.reason
+
+    play(tmp_path, act)
+
+
+def test_many_keys_at_once_end_at_the_last_wish(tmp_path: Path) -> None:
+    async def act(player: Player) -> None:
+        await player.press(*["right"] * 40)
+        assert player.screen.look is not None
+        assert player.screen.look.number == 40
+
+    play(tmp_path, act)
+
+
+def test_levels_stay_within_what_the_kinds_allow() -> None:
+    for kind, (start, _) in LEVELS.items():
+        allowed = KINDS[kind]
+        for by in (1, -1):
+            level = start
+            for _ in range(300):
+                level = next_level(kind, level, by)
+            assert allowed.low <= level <= allowed.high
+            assert level > allowed.low or allowed.low_included

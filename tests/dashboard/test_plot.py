@@ -1,0 +1,124 @@
+"""Lines as characters, against pictures drawn by hand."""
+
+import numpy as np
+import pytest
+
+from dae_tui.dashboard.plot import Line, Marks, Plot, plot
+
+NAN = float("nan")
+
+
+def draw(
+    y: list[float],
+    width: int,
+    height: int,
+    marks: Marks = Marks.ASCII,
+    *,
+    log: bool = False,
+    smoothing: float = 0.0,
+) -> Plot:
+    line = Line(np.arange(len(y), dtype=np.float64), np.array(y, np.float64))
+    edges = (0.0, max(1.0, len(y) - 1.0))
+    return plot([line], width, height, edges, log=log, smoothing=smoothing, marks=marks)
+
+
+@pytest.mark.parametrize(
+    ("marks", "rising", "falling"),
+    [
+        (Marks.BRAILLE, ["  ⣠⠞", "⡴⠋⠁ "], ["⢳   ", "⠈⢧⡀ ", "  ⢳⡀", "   ⢧"]),
+        (Marks.BLOCKS, ["  ▄▛", "▟▀▘ "], ["▙   ", "▝▙▖ ", "  ▜▖", "   ▜"]),
+        (Marks.ASCII, [" ***", "**  "], ["**  ", " *  ", " ***", "   *"]),
+    ],
+    ids=str,
+)
+def test_a_slope(marks: Marks, rising: list[str], falling: list[str]) -> None:
+    assert draw([0, 1, 2, 3], 4, 2, marks).rows == rising
+    assert draw([3, 2, 1, 0], 4, 4, marks).rows == falling
+
+
+def test_a_constant_line_lies_in_the_middle_of_an_axis_around_it() -> None:
+    drawing = draw([1, 1, 1], 3, 3)
+    assert drawing.rows == ["   ", "***", "   "]
+    assert drawing.ticks == {2: "0.95", 0: "1.05"}
+    assert draw([1, 1, 1], 3, 3, Marks.BRAILLE).rows == ["   ", "⠤⠤⠤", "   "]
+    assert draw([0.1, 0.1], 3, 3, log=True).ticks == {2: "0.089", 0: "0.11"}
+
+
+def test_one_point_is_a_dot() -> None:
+    assert draw([5], 3, 3).rows == ["   ", "*  ", "   "]
+
+
+@pytest.mark.parametrize("log", [False, True])
+def test_nothing_to_draw(log: bool) -> None:
+    for y in ([], [NAN, NAN], [float("inf")]):
+        drawing = draw(y, 3, 2, log=log)
+        assert drawing.rows == ["   ", "   "]
+        assert drawing.ticks == {}
+        assert (drawing.owners == -1).all()
+    assert draw([0.0, -1.0], 3, 2, log=True).rows == ["   ", "   "]
+    assert plot([], 3, 2, (0.0, 1.0), log=log, smoothing=0, marks=Marks.ASCII).rows == ["   "] * 2
+
+
+def test_a_nan_breaks_the_line_from_its_neighbour_to_its_neighbour() -> None:
+    assert draw([1, 1, NAN, 1, 1], 5, 1).rows == ["** **"]
+    # Four columns to a step: none of those around the NaN is drawn.
+    assert draw([1, 1, NAN, 1, 1], 17, 1).rows == ["*****       *****"]
+    assert draw([NAN, 1, 1, NAN], 10, 1).rows == ["   ****   "]
+
+
+def test_a_few_points_are_joined() -> None:
+    assert draw([1, 1], 9, 1).rows == ["*********"]
+
+
+def test_a_logarithmic_axis_has_round_labels_and_leaves_out_what_is_not_positive() -> None:
+    assert draw([1, 0.1, 0.01, 0.001], 8, 7, log=True).ticks == {6: "0.001", 2: "0.1"}
+    assert draw([0.02, 0.03], 8, 7, log=True).ticks == {6: "0.02", 0: "0.03"}
+    drawing = draw([100, 0, -1, 1], 4, 5, log=True)
+    assert (drawing.low, drawing.high) == (pytest.approx(1), pytest.approx(100))
+    assert [row[0] + row[3] for row in drawing.rows] == ["* ", "  ", "  ", "  ", " *"]
+
+
+def test_a_linear_axis_has_round_labels() -> None:
+    assert draw([0, 1], 8, 11).ticks == {10: "0", 8: "0.2", 6: "0.4", 4: "0.6", 2: "0.8", 0: "1"}
+
+
+@pytest.mark.parametrize("log", [False, True])
+@pytest.mark.parametrize(
+    "y", [[1.7e308] * 3, [1.7e308, -1.7e308, 1e308], [1e17, 1e17], [1e299, 1e-320], [1e-300] * 2]
+)
+def test_values_beyond_all_measure(y: list[float], log: bool) -> None:
+    drawing = draw(y, 8, 7, Marks.BRAILLE, log=log)
+    assert [len(row) for row in drawing.rows] == [8] * 7
+
+
+def test_a_million_points_are_their_means() -> None:
+    drawing = draw(np.linspace(0, 1, 1_000_000).tolist(), 10, 4, Marks.BRAILLE)
+    assert drawing.rows == ["       ⣀⡴⠋", "     ⣠⠞⠁  ", "  ⢀⡴⠋⠁    ", "⣠⠞⠉       "]
+    assert (drawing.low, drawing.high) == (
+        pytest.approx(0.013, abs=1e-3),
+        pytest.approx(0.987, abs=1e-3),
+    )
+
+
+def test_only_the_steps_in_sight_are_drawn() -> None:
+    line = Line(np.arange(10.0), np.array([9.0] * 5 + [1.0] * 5))
+    drawing = plot([line], 5, 3, (5.0, 9.0), log=False, smoothing=0, marks=Marks.ASCII)
+    assert drawing.rows == ["     ", "*****", "     "]
+
+
+def test_smoothing_draws_values_together_and_spares_lines_that_want_none() -> None:
+    wild = [0.0, 1.0] * 4
+    rough, smooth = draw(wild, 8, 2), draw(wild, 8, 2, smoothing=0.9)
+    assert rough.high - rough.low == 1
+    assert smooth.high - smooth.low < 0.4
+    line = Line(np.arange(8.0), np.array(wild), smooth=False)
+    spared = plot([line], 8, 2, (0.0, 7.0), log=False, smoothing=0.9, marks=Marks.ASCII)
+    assert spared.rows == rough.rows
+
+
+def test_a_later_line_lies_over_an_earlier_one_which_is_seen_through_dashes() -> None:
+    x, y = np.arange(4.0), np.ones(4)
+    lines = [Line(x, y), Line(x, y, dashed=True)]
+    drawing = plot(lines, 4, 1, (0.0, 3.0), log=False, smoothing=0, marks=Marks.ASCII)
+    assert drawing.rows == ["o*o*"]
+    assert drawing.owners.tolist() == [[1, 0, 1, 0]]

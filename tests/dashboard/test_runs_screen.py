@@ -1,0 +1,171 @@
+"""The list of runs: every key, a thousand runs, and what it says where there is nothing."""
+
+import json
+from pathlib import Path
+
+import pytest
+from dashboard_driver import Driver, driving, keys
+from dashboard_example import LIVE
+from textual.widgets import DataTable
+
+from dae_tui.dashboard.screens.compare import CompareScreen
+from dae_tui.dashboard.screens.new_run import NewRunScreen
+from dae_tui.dashboard.screens.question import Question
+from dae_tui.dashboard.screens.run import RunScreen
+from dae_tui.dashboard.screens.runs import COLUMNS, RunsScreen, RunsTable
+from dae_tui.runs.layout import write_json
+
+pytestmark = pytest.mark.asyncio
+PRESSED = set[str]()
+DENSE = "20260130-101500-mnist-dense-77c1"
+
+
+def labels(driver: Driver) -> list[str]:
+    """The runs in the table, from the first row on."""
+    table = driver.app.screen.query_one(DataTable)
+    return [str(table.get_row_at(row)[0]).strip(" *") for row in range(table.row_count)]
+
+
+async def press(driver: Driver, *pressed: str) -> None:
+    PRESSED.update(pressed)
+    await driver.press(*pressed)
+
+
+async def test_states_figures_and_curves_are_listed(runs_dir: Path) -> None:
+    async with driving(runs_dir, size=(200, 24)) as driver:
+        await driver.sees("5 runs", "1 alive", "crashed", "its process is gone", "failed")
+        await driver.sees("the loss of step 1650 is nan", "9.1k", "gaussian:0.5", "97.28", "12/30")
+        await driver.until(lambda: "█" in driver.text(), "a sparkline")
+        assert labels(driver)[0] == "mnist-autoencoder-3f2a"
+
+
+async def test_enter_opens_the_run_under_the_cursor(runs_dir: Path) -> None:
+    async with driving(runs_dir) as driver:
+        await press(driver, "enter")
+        await driver.until(lambda: isinstance(driver.app.screen, RunScreen))
+        await driver.sees("mnist-autoencoder-3f2a", "epoch 12/30")
+
+
+async def test_home_and_end(runs_dir: Path) -> None:
+    async with driving(runs_dir) as driver:
+        table = driver.app.screen.query_one(DataTable)
+        await press(driver, "end")
+        await driver.until(lambda: table.cursor_row == 4)
+        await press(driver, "home")
+        await driver.until(lambda: table.cursor_row == 0)
+
+
+async def test_the_filter_follows_what_is_typed_until_escape(runs_dir: Path) -> None:
+    async with driving(runs_dir) as driver:
+        await press(driver, "slash")
+        await driver.press(*"crashed")
+        await driver.until(lambda: labels(driver) == ["mnist-killed-9e9e"])
+        await driver.press("enter")
+        await driver.sees("1 with 'crashed'")
+        await press(driver, "escape")
+        await driver.until(lambda: len(labels(driver)) == 5)
+        await driver.press("slash", *"nothing has this", "enter")
+        await driver.sees("No run has 'nothing has this'", "Esc shows every run")
+
+
+async def test_every_column_can_be_sorted_by(runs_dir: Path) -> None:
+    async with driving(runs_dir, size=(200, 24)) as driver:
+        newest = labels(driver)
+        for column in COLUMNS:
+            await press(driver, "o")
+            await driver.sees(f"{column.name} ▼")
+            rows = {row.summary.label: row.summary for row in driver.app.screen._rows}  # type: ignore[attr-defined]
+            known = [
+                value
+                for label in labels(driver)
+                if (value := column.order(rows[label])) is not None
+            ]
+            assert known == sorted(known)  # type: ignore[type-var]
+            await press(driver, "O")
+            await driver.sees(f"{column.name} ▲")
+            await driver.press("O")
+        await driver.press("o")
+        await driver.until(lambda: labels(driver) == newest)
+
+
+async def test_marked_runs_are_compared(runs_dir: Path) -> None:
+    async with driving(runs_dir) as driver:
+        await press(driver, "space")
+        await driver.press("space")
+        await driver.sees("2 marked", "*mnist-autoencoder-3f2a", "*mnist-killed-9e9e")
+        await driver.press("up", "space")
+        await driver.until(lambda: driver.app.marked == [LIVE])
+        await press(driver, "c")
+        await driver.until(lambda: isinstance(driver.app.screen, CompareScreen))
+
+
+async def test_pause_and_stop(runs_dir: Path) -> None:
+    control = runs_dir / LIVE / "control.json"
+    async with driving(runs_dir) as driver:
+        await press(driver, "p")
+        await driver.until(control.exists, "the request")
+        await driver.told("asked to pause")
+        await press(driver, "s")
+        await driver.until(lambda: isinstance(driver.app.screen, Question))
+        await driver.press("y")
+        await driver.until(lambda: json.loads(control.read_text())["request"] == "stop")
+        await driver.press("down", "p")
+        await driver.told("is crashed: there is nothing to pause")
+
+
+async def test_deleting_asks_first_and_spares_what_is_trained(runs_dir: Path) -> None:
+    async with driving(runs_dir) as driver:
+        for key in ("x", "delete"):
+            await press(driver, key)
+            await driver.until(lambda: isinstance(driver.app.screen, Question))
+            await driver.sees(f"Delete {LIVE}?", "weights and all")
+            await driver.press("y")
+            await driver.told("is being trained")
+        assert (runs_dir / LIVE).is_dir()
+        await driver.press("end", "x")
+        await driver.until(lambda: isinstance(driver.app.screen, Question))
+        await driver.press("escape")
+        await driver.until(lambda: isinstance(driver.app.screen, RunsScreen))
+        assert (runs_dir / DENSE).is_dir()
+        await driver.press("x")
+        await driver.until(lambda: isinstance(driver.app.screen, Question))
+        await driver.press("y")
+        await driver.until(lambda: "mnist-dense-77c1" not in labels(driver))
+        assert not (runs_dir / DENSE).exists()
+
+
+async def test_n_opens_the_form(runs_dir: Path) -> None:
+    async with driving(runs_dir) as driver:
+        await press(driver, "n")
+        await driver.until(lambda: isinstance(driver.app.screen, NewRunScreen))
+
+
+async def test_every_key_of_the_screen_was_pressed() -> None:
+    if not PRESSED:
+        pytest.skip("needs the tests above it")
+    assert keys(RunsScreen.BINDINGS) | keys(RunsTable.BINDINGS) <= PRESSED
+
+
+async def test_a_thousand_runs(tmp_path: Path) -> None:
+    for number in range(1000):
+        folder = tmp_path / f"20260101-000000-run-{number:04x}"
+        folder.mkdir()
+        write_json(folder / "config.json", {"network": "autoencoder", "epochs": 3})
+        write_json(folder / "status.json", {"state": "finished", "epoch": 3, "heartbeat": 0})
+    async with driving(tmp_path) as driver:
+        await driver.sees("1000 runs", "none alive", "run-03e7")
+        await driver.press("end")
+        await driver.sees("run-0000")
+        await driver.press("slash", *"run-01ff", "enter")
+        await driver.until(lambda: labels(driver) == ["run-01ff"])
+
+
+@pytest.mark.parametrize("kind", ["missing", "file"])
+async def test_no_runs_say_what_to_do(tmp_path: Path, kind: str) -> None:
+    folder = tmp_path / "none"
+    if kind == "file":
+        folder.write_text("no folder")
+    async with driving(folder) as driver:
+        await driver.sees("0 runs", "No runs in", "dae train --data digits", "playground")
+        await driver.press("enter", "p", "s", "x", "space", "o", "home", "end")
+        await driver.sees("0 runs")

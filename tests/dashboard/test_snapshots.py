@@ -1,0 +1,136 @@
+"""What the screens look like, as pictures: look at them when they change.
+
+`pytest tests/dashboard/test_snapshots.py --snapshot-update` makes them anew.
+"""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from dashboard_example import LIVE, FakeMonitor, example_look
+from textual.pilot import Pilot
+
+from dae_tui.blocks import Graphics
+from dae_tui.dashboard.app import DashboardApp
+from dae_tui.dashboard.screens.live import LiveScreen
+from dae_tui.dashboard.screens.playground import PlaygroundScreen
+from dae_tui.runs.reader import Run
+
+SIZES = [(80, 24), (120, 40)]
+Compare = Callable[..., bool]
+
+
+def dashboard(runs_dir: Path, *, live: bool = False, **options: Any) -> DashboardApp:
+    graphics = options.pop("graphics", Graphics.COLORS_256)
+    run = Run(runs_dir / LIVE) if live else None
+    # One look: histories of several would grow with the time that a machine takes.
+    return DashboardApp(
+        runs_dir,
+        Path("data"),
+        graphics,
+        run=run,
+        refresh_seconds=600,
+        monitor=FakeMonitor({}),
+        **options,
+    )
+
+
+async def settle(pilot: Pilot[None]) -> None:
+    """Wait until the screen has shown its first look, and what came of it."""
+    deadline = time.monotonic() + 20
+    while isinstance(pilot.app.screen, LiveScreen) and not pilot.app.screen.looks:
+        assert time.monotonic() < deadline
+        await pilot.pause(0.02)
+    for _ in range(5):
+        await pilot.pause(0.05)
+
+
+def press(*keys: str) -> Callable[[Pilot[None]], Any]:
+    async def act(pilot: Pilot[None]) -> None:
+        await settle(pilot)
+        await pilot.press(*keys)
+        await settle(pilot)
+
+    return act
+
+
+@pytest.mark.parametrize("size", [*SIZES, (200, 60)], ids=str)
+def test_a_run(snap_compare: Compare, runs_dir: Path, size: tuple[int, int]) -> None:
+    assert snap_compare(dashboard(runs_dir, live=True), terminal_size=size, run_before=settle)
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_the_list_of_runs(
+    snap_compare: Compare,
+    runs_dir: Path,
+    size: tuple[int, int],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # The clock, and which lines are glanced at: the times in them have more digits or fewer.
+    monkeypatch.setattr("dae_tui.dashboard.screens.runs.age", lambda _: "2 h")
+    monkeypatch.setattr("dae_tui.dashboard.screens.runs._curve", lambda *_: "█▅▃▂▂▁▁▁▁▁")
+    assert snap_compare(dashboard(runs_dir), terminal_size=size, run_before=press("space"))
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_comparing(snap_compare: Compare, runs_dir: Path, size: tuple[int, int]) -> None:
+    assert snap_compare(dashboard(runs_dir), terminal_size=size, run_before=press("3"))
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_the_playground(
+    snap_compare: Compare,
+    runs_dir: Path,
+    size: tuple[int, int],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # A look of its own making: what a network makes of noise differs in the last bit between CPUs.
+    monkeypatch.setattr("dae_tui.core.playground.Playground.use", lambda *_: None)
+    monkeypatch.setattr("dae_tui.core.playground.Playground.look", lambda *_: example_look())
+
+    async def play(pilot: Pilot[None]) -> None:
+        await settle(pilot)
+        await pilot.press("2")
+        deadline = time.monotonic() + 60
+        while not (isinstance(pilot.app.screen, PlaygroundScreen) and pilot.app.screen.shown):
+            assert time.monotonic() < deadline
+            await pilot.pause(0.05)
+        await settle(pilot)
+
+    assert snap_compare(dashboard(runs_dir), terminal_size=size, run_before=play)
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_a_new_run(snap_compare: Compare, runs_dir: Path, size: tuple[int, int]) -> None:
+    assert snap_compare(dashboard(runs_dir), terminal_size=size, run_before=press("n"))
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_the_keys(snap_compare: Compare, runs_dir: Path, size: tuple[int, int]) -> None:
+    app = dashboard(runs_dir, live=True)
+    assert snap_compare(app, terminal_size=size, run_before=press("question_mark"))
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_the_light_theme(snap_compare: Compare, runs_dir: Path, size: tuple[int, int]) -> None:
+    app = dashboard(runs_dir, live=True, theme="textual-light")
+    assert snap_compare(app, terminal_size=size, run_before=settle)
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_no_colour(
+    snap_compare: Compare,
+    runs_dir: Path,
+    size: tuple[int, int],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    app = dashboard(runs_dir, live=True, graphics=Graphics.SHADES)
+    assert snap_compare(app, terminal_size=size, run_before=settle)
+
+
+def test_no_runs_say_what_to_do(snap_compare: Compare, runs_dir: Path) -> None:
+    app = dashboard(Path("none"))
+    assert snap_compare(app, terminal_size=(80, 24), run_before=settle)

@@ -1,0 +1,165 @@
+"""A folder of runs that looks the same on every machine and day, for the snapshots."""
+
+import math
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from dae_tui.core.embed_digits import EMBEDDED
+from dae_tui.core.playground import Look
+from dae_tui.devices.machine import Gpu, Machine
+from dae_tui.devices.monitor import Monitor
+from dae_tui.devices.reading import Reading
+from dae_tui.runs.benchmarks import BENCHMARKS
+from dae_tui.runs.layout import STATUS, State, read_json, write_json
+from dae_tui.runs.writer import RunWriter
+
+GIB = 2.0**30
+LIVE = "20260131-235959-mnist-autoencoder-3f2a"
+HOUR = 3600
+
+
+class FakeMonitor(Monitor):
+    """A machine with one GPU that is always as busy."""
+
+    def read(self) -> Machine:
+        gpu = Gpu(
+            0,
+            "NVIDIA H200",
+            "GPU-0",
+            Reading(87.0),
+            Reading(12.3 * GIB),
+            Reading(139.0 * GIB),
+            Reading(612.0),
+            Reading(700.0),
+            Reading(54.0),
+        )
+        cpu = Reading(45.0)
+        used, total = Reading(5.1 * GIB), Reading(128.0 * GIB)
+        return Machine(0.0, "box", (gpu,), "", "AMD EPYC", 16, cpu, used, total)
+
+
+@contextmanager
+def example_runs(runs_dir: Path) -> Iterator[Path]:
+    """Runs in every state, one of them alive; two benchmark tables."""
+    ended = (
+        ("20260130-101500-mnist-dense-77c1", State.FINISHED, "dense", 30, 97.28, 2.2),
+        ("20260130-120000-digits-autoencoder-a0b1", State.STOPPED, "autoencoder", 12, 94.5, 26.5),
+        ("20260131-080000-mnist-unstable-0d0d", State.FAILED, "autoencoder", 3, None, 50.5),
+        ("20260131-091500-mnist-killed-9e9e", State.RUNNING, "autoencoder", 7, None, 99.5),
+    )
+    for name, state, network, epochs, accuracy, hours in ended:
+        with RunWriter(runs_dir / name) as writer:
+            _train(writer, network, epochs, state)
+            reason = "the training diverged: the loss of step 1650 is nan"
+            writer.status(state, reason if state is State.FAILED else "", test_accuracy=accuracy)
+        status = read_json(runs_dir / name / STATUS) or {}
+        write_json(runs_dir / name / STATUS, status | {"heartbeat": time.time() - hours * HOUR})
+    for n, (noise, accuracy) in enumerate((("gaussian:0.5", 98.05), ("poisson:30", 98.91))):
+        folder = runs_dir / BENCHMARKS
+        folder.mkdir(exist_ok=True)
+        write_json(folder / f"2026013{n}-120000-mnist-00a{n}.json", _table(noise, accuracy))
+    with RunWriter(runs_dir / LIVE) as writer:
+        _train(writer, "autoencoder", 12, State.RUNNING)
+        yield runs_dir
+
+
+def _train(writer: RunWriter, network: str, epochs: int, state: State) -> None:
+    """The events of a training of `epochs` of 30 epochs."""
+    config = {"network": network, "data": "mnist", "noise": "gaussian:0.5", "epochs": 30}
+    writer.describe(config, {"device": "NVIDIA H200"})
+    started = {"epochs": 30, "steps_per_epoch": 550, "step": 0, "precision": "bf16"}
+    writer.record({"event": "started", **started})
+    rng = np.random.default_rng(0)
+    figures: dict[str, object] = dict(started)
+    for epoch in range(1, epochs + 1):
+        for step in range(550 * (epoch - 1) + 50, 550 * epoch + 1, 50):
+            loss = 0.008 + 0.2 / (1 + step / 40) + 0.002 * float(rng.random())
+            event = {"epoch": epoch, "step": step, "loss": round(loss, 6), "lr": 8e-4}
+            event |= {"images_per_second": 9100.0, "seconds": step / 91}
+            writer.record({"event": "step", **event})
+            figures |= event
+        validation = {
+            "epoch": epoch,
+            "step": 550 * epoch,
+            "val_loss": round(0.0085 + 0.1 / (1 + 14 * epoch), 6),
+            "val_psnr": 20.9 - 2 / epoch,
+            "val_accuracy": 97.5 - 2 / epoch,
+            "best": True,
+        }
+        writer.record({"event": "validation", **validation})
+        figures |= validation
+        if epoch % 4 == 0:
+            writer.sample(550 * epoch, _digits(epoch))
+    writer.status(state, **figures)
+    log = writer.folder / "train.log"
+    log.write_text("".join(f"2026-01-31 23:59:{n:02d} epoch {n} is over\n" for n in range(9)))
+
+
+def _digits(epoch: int) -> dict[str, np.ndarray]:
+    """Sixteen embedded digits, with noise, and less and less of it left over."""
+    with np.load(EMBEDDED) as stored:
+        small, labels = stored["images"][:16], stored["labels"][:16]
+    original = np.zeros((16, 1, 28, 28))
+    original[:, 0, 2:26, 2:26] = np.kron(small, np.ones((1, 3, 3))) / 16
+    noise = np.random.default_rng(1).normal(size=original.shape)
+    views = {
+        "original": original,
+        "noisy": original + 0.5 * noise,
+        "denoised": original + 0.5 / math.sqrt(4 + epoch**2) * noise,
+    }
+    arrays = {view: (images.clip(0, 1) * 255).astype(np.uint8) for view, images in views.items()}
+    wrong = np.where(np.arange(16) % 3, labels, 8)
+    return arrays | {
+        "labels": labels.astype(np.int64),
+        "reads_original": labels.astype(np.int64),
+        "reads_noisy": np.full(16, 8),
+        "reads_denoised": wrong.astype(np.int64),
+    }
+
+
+def example_look() -> Look:
+    """The first digit, which the classifier reads rightly but for the noise."""
+    arrays = _digits(8)
+    probabilities = {
+        view: np.full(10, 0.02, np.float32) for view in ("original", "noisy", "denoised")
+    }
+    for view, read in (("original", 0), ("noisy", 8), ("denoised", 0)):
+        probabilities[view][read] = 0.82
+    return Look(
+        number=0,
+        count=1797,
+        label=0,
+        views={view: arrays[view][0, 0].astype(np.float32) / 255 for view in probabilities},
+        psnr={"noisy": 9.7, "denoised": 20.7},
+        probabilities=probabilities,
+        trained="mnist with gaussian:0.5",
+    )
+
+
+def _table(noise: str, accuracy: float) -> dict[str, object]:
+    def row(view: str, method: str | None, correct: float, psnr: float | None) -> dict[str, object]:
+        return {
+            "view": view,
+            "method": method,
+            "noise": None if view == "original" else noise,
+            "accuracy": correct,
+            "accuracy_low": correct - 0.3,
+            "accuracy_high": correct + 0.3,
+            "psnr": psnr,
+            "ssim": 0.9,
+            "images_per_second": 3766.0 if method else None,
+        }
+
+    return {
+        "protocol": {"data": "mnist", "images": 10000, "noise": noise, "clip": True, "seed": 0},
+        "rows": [
+            row("original", None, 99.52, None),
+            row("noisy", None, 9.74, 9.38),
+            row("denoised", "mnist-autoencoder", accuracy, 21.07),
+            row("denoised", "mnist-dense", accuracy - 0.8, 20.05),
+        ],
+    }
