@@ -47,6 +47,11 @@ class LiveScreen(Screen[None], Generic[Seen]):
         self.app.call_from_thread(self.look_soon)
 
     @property
+    def stands(self) -> bool:
+        """False once the screen is being closed, when some of its widgets are gone already."""
+        return self.is_attached and self.display
+
+    @property
     def dashboard(self) -> "DashboardApp":
         return cast("DashboardApp", self.app)
 
@@ -66,8 +71,8 @@ class LiveScreen(Screen[None], Generic[Seen]):
             began = time.monotonic()
             seen: Any = await asyncio.to_thread(self.look)
             took = time.monotonic() - began
-            if not self.is_attached or not self.children:
-                return  # It was closed meanwhile.
+            if not self.stands:
+                return
             self.show(seen)
             self.looks += 1
             with suppress(TimeoutError):
