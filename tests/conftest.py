@@ -3,6 +3,11 @@
 import os
 from pathlib import Path
 
+# Tests share the cores: with threads of their own they would wait for each other. Set before torch
+# is imported, and for every process that a test starts.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import pytest
 from command_line import Dae, Outcome
 
