@@ -63,6 +63,8 @@ class Network(nn.Module):
             nn.ReLU(),
         )
         self.stride = 2 ** (len(widths) - 1)
+        # Convolutions and poolings down and up, each at its scale.
+        self.reach = 5 * self.stride
 
     def forward(self, noisy: Tensor) -> Tensor:
         """(N, C, H, W) noisy in, (N, C, H, W) denoised out, values ≥ 0; any H and W."""

@@ -30,6 +30,9 @@ NETWORKS = {
     "autoencoder": NetworkEntry(
         "models.autoencoder", "denoise", "the paper's convolutional autoencoder"
     ),
+    "unet": NetworkEntry(
+        "models.unet", "denoise", "a residual U-Net for images of any kind and size"
+    ),
     "dense": NetworkEntry("models.dense", "denoise", "a fully connected autoencoder, to compare"),
     "classifier": NetworkEntry("models.classifier", "classify", "reads clean images, judges views"),
 }
@@ -61,6 +64,11 @@ def build(name: str, settings: Mapping[str, Any]) -> nn.Module:
 def channels_of(network: nn.Module) -> int:
     """Channels of the images that a network takes."""
     return int(network.settings.channels)  # type: ignore[union-attr, arg-type]
+
+
+def takes_sigma(network: nn.Module) -> bool:
+    """Whether a network takes the noise levels (N,) beside the images."""
+    return getattr(network, "takes_sigma", False)
 
 
 def settings_of(network: nn.Module) -> dict[str, Any]:

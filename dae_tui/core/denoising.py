@@ -1,18 +1,35 @@
-"""Apply a network to any number of images, in batches that fit."""
+"""Apply a network to any number of images of any size, in batches and tiles that fit."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 
 from dae_tui.core.hardware import place
+from dae_tui.core.noise_level import estimate_sigma
+from dae_tui.core.tiling import denoise_rows, natural_overlap, pad_to, tile_for_memory
 from dae_tui.core.weights import Weights
 from dae_tui.errors import WeightsError
-from models.registry import channels_of
+from models.registry import channels_of, settings_of, takes_sigma
 
 # Measured on two cores with 1 MB of cache: 200 digits at a time are the fastest, 1 000 take twice
 # as long each. Larger images come in smaller batches, so that memory does not grow with them.
 BATCH_PIXELS = 200 * 28 * 28
+
+
+@dataclass(frozen=True)
+class Compute:
+    """Where and how a network is applied."""
+
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    precision: str = "fp32"
+    tile: int | None = None
+    """Side of a tile in pixels; None is what the memory allows."""
+    overlap: int | None = None
+    """Of tiles, in pixels; at least as much as makes them agree with the whole."""
+    free_bytes: float = 4e9
+    """Of the device's memory."""
 
 
 def batches(images: Tensor) -> Iterator[slice]:
@@ -23,15 +40,25 @@ def batches(images: Tensor) -> Iterator[slice]:
 
 
 @torch.inference_mode()
-def denoise_batch(network: nn.Module, noisy: Tensor, precision: str = "fp32") -> Tensor:
+def denoise_batch(
+    network: nn.Module, noisy: Tensor, precision: str = "fp32", sigma: Tensor | None = None
+) -> Tensor:
     """Denoised float32 images in [0, 1], of the shape and on the device of `noisy` (N, C, H, W).
 
-    A network of one channel takes each channel of a colour image alone.
+    A network of one channel takes each channel of a colour image alone. `sigma`, (N,), is how
+    strong the noise is, for networks that are told; None has it estimated.
     """
-    planes = noisy.reshape(-1, channels_of(network), *noisy.shape[-2:])
+    height, width = noisy.shape[-2:]
+    stride = getattr(network, "stride", 1)
+    planes = noisy.reshape(-1, channels_of(network), height, width)
+    planes = pad_to(planes, height + -height % stride, width + -width % stride)
+    told = []
+    if takes_sigma(network):
+        sigma = estimate_sigma(noisy.cpu()) if sigma is None else sigma
+        told = [sigma.to(noisy.device).repeat_interleave(len(planes) // len(noisy))]
     with torch.autocast(noisy.device.type, torch.bfloat16, enabled=precision == "bf16"):
-        denoised: Tensor = network(planes.contiguous(memory_format=torch.channels_last))
-    return denoised.float().clamp(0, 1).reshape(noisy.shape)
+        denoised: Tensor = network(planes.contiguous(memory_format=torch.channels_last), *told)
+    return denoised[..., :height, :width].float().clamp(0, 1).reshape(noisy.shape)
 
 
 def denoise(
@@ -42,11 +69,70 @@ def denoise(
     Raises WeightsError where the network cannot take images of this size or these channels.
     """
     check_fits(weights, *noisy.shape[1:])
-    network = place(weights.network, device)
+    return denoise_images(weights, noisy, None, Compute(device, precision))
+
+
+def denoise_images(
+    weights: Weights, noisy: Tensor, sigma: Tensor | None, compute: Compute
+) -> Tensor:
+    """Denoise float32 images (N, C, H, W) whose noise has the levels `sigma` (N,), each whole."""
+    network = place(weights.network, compute.device)
     denoised = torch.empty_like(noisy)
     for part in batches(noisy):
-        denoised[part] = denoise_batch(network, noisy[part].to(device), precision).cpu()
+        denoised[part] = denoise_batch(
+            network,
+            noisy[part].to(compute.device),
+            compute.precision,
+            None if sigma is None else sigma[part],
+        ).cpu()
     return denoised
+
+
+def fits_whole(weights: Weights, height: int, width: int, compute: Compute) -> bool:
+    """Whether an image goes through the network in one piece."""
+    if not hasattr(weights.network, "reach"):
+        return True  # It takes one size, and has been trained in it.
+    return height * width <= _tile(weights, compute) ** 2
+
+
+def denoise_large(
+    weights: Weights,
+    rows: Callable[[int, int], Tensor],
+    size: tuple[int, int],
+    sigma: float,
+    compute: Compute,
+) -> Iterator[tuple[int, Tensor]]:
+    """Denoise an image (height, width) in tiles; see `tiling.denoise_rows` for `rows` and yields.
+
+    One `sigma` holds for all of it, so that tiles do not differ.
+    """
+    network = place(weights.network, compute.device)
+    reach, stride = int(network.reach), int(network.stride)  # type: ignore[arg-type]
+    overlap = max(natural_overlap(reach), compute.overlap or 0)
+    level = torch.tensor([sigma])
+
+    def apply(noisy: Tensor) -> Tensor:
+        return denoise_batch(network, noisy.to(compute.device), compute.precision, level)
+
+    return denoise_rows(
+        apply,
+        rows,
+        *size,
+        tile=max(_tile(weights, compute), 3 * (overlap + stride)),
+        overlap=overlap,
+        stride=stride,
+        reach=reach,
+    )
+
+
+def _tile(weights: Weights, compute: Compute) -> int:
+    """The side of the tiles: as asked, else as the memory allows."""
+    if compute.tile is not None:
+        return compute.tile
+    widths = settings_of(weights.network)["widths"]
+    return tile_for_memory(
+        widths[0] * len(widths), compute.free_bytes, on_gpu=compute.device.type != "cpu"
+    )
 
 
 def check_fits(weights: Weights, channels: int, height: int, width: int) -> None:

@@ -85,13 +85,14 @@ class Experiment:
         for machine in ("settings", "data_dir", "classifier", "device", "precision"):
             del config[machine]
         return config | {
-            "data": self.training.name,
+            # A folder by its own name: where it lay says nothing to those who get the weights.
+            "data": Path(self.training.name).name,
             "channels": int(self.training.images.shape[1]),
             "classes": self.training.classes,
             "training_images": len(self.training),
             "precision": self.precision,
             "device": device_name(self.device),
-            "command": self.command,
+            "command": self.command.replace(self.training.name, Path(self.training.name).name),
             "versions": versions(),
         }
 

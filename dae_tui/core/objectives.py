@@ -16,6 +16,7 @@ from dae_tui.core.events import Sample
 from dae_tui.core.measures import psnr
 from dae_tui.core.noise import add_noise
 from dae_tui.core.noise_spec import NoiseSpec
+from models.registry import takes_sigma
 
 # Held-out images get the same noise each time, so that their figures can be compared.
 VALIDATION_SEED = 1
@@ -60,8 +61,13 @@ class Denoising:
     def loss(
         self, network: nn.Module, images: Tensor, labels: Tensor | None, generator: Generator
     ) -> Tensor:
-        noisy = add_noise(images, self.noise, generator, self.clip)
-        return self._distance(network(noisy).float(), images)
+        noisy = add_noise(images, self.noise, generator, clip=False)
+        told = []
+        if takes_sigma(network):  # How strong the noise was before anything was clipped.
+            told = [(noisy - images).square().mean((1, 2, 3)).sqrt()]
+        if self.clip:
+            noisy = noisy.clamp(0, 1)
+        return self._distance(network(noisy, *told).float(), images)
 
     @torch.inference_mode()
     def judge(self, network: nn.Module, held_out: ImageSet) -> Judgement:

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from models.registry import NETWORKS, build, settings_of
+from models.registry import NETWORKS, build, settings_of, takes_sigma
 
 DENOISERS = [name for name, entry in NETWORKS.items() if entry.task == "denoise"]
 
@@ -18,6 +18,7 @@ DENOISERS = [name for name, entry in NETWORKS.items() if entry.task == "denoise"
 SMALL: dict[str, dict[str, Any]] = {
     "autoencoder": {"widths": [4, 6, 8]},
     "dense": {"widths": [12, 5]},
+    "unet": {"widths": [4, 6, 8]},
     "classifier": {"widths": [4, 6, 8], "classes": 7},
 }
 
@@ -31,7 +32,17 @@ def built(name: str, **settings: Any) -> nn.Module:
     """The network `name` with small settings that have been JSON, and weights from one seed."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        return build(name, json.loads(json.dumps({**SMALL[name], **settings})))
+        network = build(name, json.loads(json.dumps({**SMALL[name], **settings})))
+        if isinstance(tail := getattr(network, "tail", None), nn.Conv2d):
+            nn.init.normal_(tail.weight, std=0.1)  # Untrained, it takes nothing away.
+        return network
+
+
+def applied(network: nn.Module, noisy: torch.Tensor, sigma: float = 0.1) -> torch.Tensor:
+    """What a network gives, told the noise level if it asks for it."""
+    told = [torch.full((len(noisy),), sigma)] if takes_sigma(network) else []
+    output: torch.Tensor = network(noisy, *told)
+    return output
 
 
 def layers(network: nn.Module) -> Counter[type[nn.Module]]:
@@ -55,7 +66,7 @@ def test_a_registry_entry_says_what_the_network_is_for(name: str) -> None:
 @pytest.mark.parametrize("name", NETWORKS)
 def test_a_network_is_built_with_its_defaults_from_no_settings(name: str) -> None:
     network = build(name, {})
-    assert network.eval()(images()).shape[0] == 2
+    assert applied(network.eval(), images()).shape[0] == 2
     assert settings_of(network)["channels"] == 1
 
 
@@ -67,21 +78,43 @@ def test_a_denoiser_gives_images_of_the_shape_it_takes(
 ) -> None:
     network = built(name, channels=channels).train(training)
     noisy = images(3, channels)
-    assert network(noisy).shape == noisy.shape
+    assert applied(network, noisy).shape == noisy.shape
 
 
+@pytest.mark.parametrize("name", ["autoencoder", "unet"])
 @pytest.mark.parametrize("size", [(29, 31), (28, 30), (5, 64), (1, 1), (3, 2)])
-def test_the_autoencoder_takes_images_of_any_size(size: tuple[int, int]) -> None:
-    network = built("autoencoder").eval()
+def test_a_convolutional_network_takes_images_of_any_size(name: str, size: tuple[int, int]) -> None:
+    network = built(name).eval()
     noisy = images(2, 1, *size)
-    assert network(noisy).shape == noisy.shape
+    assert applied(network, noisy).shape == noisy.shape
 
 
-def test_the_autoencoder_pads_by_repeating_the_edge() -> None:
-    network = built("autoencoder").eval()
+@pytest.mark.parametrize("name", ["autoencoder", "unet"])
+def test_it_pads_by_repeating_the_edge(name: str) -> None:
+    network = built(name).eval()
     noisy = images(1, 1, 10, 11)
     padded = nn.functional.pad(noisy, (0, 1, 0, 2), mode="replicate")
-    assert torch.allclose(network(noisy), network(padded)[..., :10, :11])
+    assert torch.allclose(applied(network, noisy), applied(network, padded)[..., :10, :11])
+
+
+def test_the_unet_takes_away_what_it_is_told_there_is() -> None:
+    network = built("unet").eval()
+    noisy = images(2)
+    little, much = applied(network, noisy, 0.01), applied(network, noisy, 0.5)
+    assert not torch.allclose(little, much)
+    # Without biases twice the image with twice the noise gives twice the result.
+    assert torch.allclose(applied(network, 2 * noisy, 0.02), 2 * little, atol=1e-5)
+
+
+def test_an_untrained_unet_changes_nothing() -> None:
+    network = build("unet", {"widths": [4, 6]})
+    assert torch.equal(applied(network, images()), images())
+
+
+@pytest.mark.parametrize("blocks", [0, 17])
+def test_a_unet_has_blocks(blocks: int) -> None:
+    with pytest.raises(ValueError, match="blocks"):
+        build("unet", {"blocks": blocks})
 
 
 @pytest.mark.parametrize("widths", [[4], [4, 6], [4, 6, 8, 10]])
@@ -101,8 +134,8 @@ def test_the_dense_autoencoder_takes_images_of_the_size_of_its_settings(
     assert network(noisy).shape == noisy.shape
 
 
-@pytest.mark.parametrize("name", DENOISERS)
-def test_a_denoiser_never_gives_negative_values(name: str) -> None:
+@pytest.mark.parametrize("name", ["autoencoder", "dense"])
+def test_a_relu_at_the_end_never_gives_negative_values(name: str) -> None:
     network = built(name)
     noisy = 4 * images(8) - 2
     for training in (True, False):
@@ -128,13 +161,13 @@ def test_the_classifier_takes_images_of_other_sizes(size: tuple[int, int]) -> No
 def test_the_answer_for_an_image_does_not_depend_on_its_batch(name: str) -> None:
     network = built(name).eval()
     batch = images(4)
-    assert torch.allclose(network(batch)[2:3], network(batch[2:3]), atol=1e-5)
+    assert torch.allclose(applied(network, batch)[2:3], applied(network, batch[2:3]), atol=1e-5)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_every_parameter_gets_a_gradient(name: str) -> None:
     network = built(name, dropout=0.0) if name == "classifier" else built(name)
-    output = network(images(16))
+    output = applied(network, images(16))
     (output - torch.rand_like(output)).square().mean().backward()
     for parameter, tensor in network.named_parameters():
         assert tensor.grad is not None, parameter
@@ -182,7 +215,7 @@ def test_settings_rebuild_the_network_through_json(name: str) -> None:
     again = build(name, settings).eval()
     assert settings_of(again) == settings_of(network)
     again.load_state_dict(network.state_dict())
-    assert torch.equal(again(images()), network(images()))
+    assert torch.equal(applied(again, images()), applied(network, images()))
 
 
 def test_an_unknown_network_is_a_key_error() -> None:

@@ -1,0 +1,89 @@
+"""A residual U-Net for images of any size that is told how strong the noise is.
+
+Skip connections keep what the autoencoder's bottleneck loses, so that fine lines of a photograph
+survive. As in DRUNet (Zhang et al. 2021) a channel holds the noise level, convolutions have no
+biases and there is no normalisation; it is much narrower, to be quick on a CPU.
+"""
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from models.registry import check_shape
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Channels of the images, of each scale, and residual blocks per scale and direction."""
+
+    channels: int = 1
+    widths: tuple[int, ...] = (24, 48, 96)
+    blocks: int = 1
+
+    def __post_init__(self) -> None:
+        check_shape(self.channels, self.widths)
+        if not 1 <= self.blocks <= 16:
+            raise ValueError(f"a scale has 1 to 16 blocks, not {self.blocks}")
+
+
+class Block(nn.Module):
+    """Two convolutions around a ReLU, added to what came in."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Conv2d(width, width, kernel_size=3, padding=1, bias=False),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(width, width, kernel_size=3, padding=1, bias=False),
+        )
+
+    def forward(self, features: Tensor) -> Tensor:
+        refined: Tensor = self.layers(features)
+        return refined + features
+
+
+class Network(nn.Module):
+    """Down and up through the scales; what it gives is the noise, which is taken away."""
+
+    takes_sigma = True
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__()
+        self.settings = settings
+        widths, blocks = settings.widths, settings.blocks
+        self.head = nn.Conv2d(settings.channels + 1, widths[0], 3, padding=1, bias=False)
+        self.encoder, self.down = nn.ModuleList(), nn.ModuleList()
+        self.up, self.decoder = nn.ModuleList(), nn.ModuleList()
+        for width, coarser in pairwise(widths):
+            self.encoder.append(nn.Sequential(*(Block(width) for _ in range(blocks))))
+            self.down.append(nn.Conv2d(width, coarser, kernel_size=2, stride=2, bias=False))
+            self.up.append(nn.ConvTranspose2d(coarser, width, kernel_size=2, stride=2, bias=False))
+            self.decoder.append(nn.Sequential(*(Block(width) for _ in range(blocks))))
+        self.middle = nn.Sequential(*(Block(widths[-1]) for _ in range(blocks)))
+        self.tail = nn.Conv2d(widths[0], settings.channels, 3, padding=1, bias=False)
+        # It starts by changing nothing.
+        nn.init.zeros_(self.tail.weight)
+        scales = [2**scale for scale in range(len(widths))]
+        self.stride = scales[-1]
+        self.reach = 2 + 4 * blocks * sum(scales[:-1]) + 2 * blocks * scales[-1] + 2 * scales[-1]
+
+    def forward(self, noisy: Tensor, sigma: Tensor) -> Tensor:
+        """(N, C, H, W) noisy and its noise levels (N,) in; (N, C, H, W) denoised out, any H, W."""
+        height, width = noisy.shape[-2:]
+        pad = (0, -width % self.stride, 0, -height % self.stride)
+        padded = F.pad(noisy, pad, mode="replicate") if any(pad) else noisy
+        level = sigma.to(padded.dtype).view(-1, 1, 1, 1).expand(-1, 1, *padded.shape[-2:])
+        features = self.head(torch.cat([padded, level], dim=1))
+        skipped = []
+        for refine, down in zip(self.encoder, self.down, strict=True):
+            features = refine(features)
+            skipped.append(features)
+            features = down(features)
+        features = self.middle(features)
+        for refine, up in zip(reversed(self.decoder), reversed(self.up), strict=True):
+            features = refine(up(features) + skipped.pop())
+        noise: Tensor = self.tail(features)
+        return (padded - noise)[..., :height, :width]

@@ -1,0 +1,139 @@
+"""Tiles give what the whole image gives, at every size, stride and overlap."""
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from dae_tui.core.cards import published
+from dae_tui.core.denoising import Compute, denoise_images, denoise_large
+from dae_tui.core.tiling import (
+    DEFAULT_TILE,
+    LARGEST_TILE,
+    SMALLEST_TILE,
+    natural_overlap,
+    pad_to,
+    share_out,
+    tile_for_memory,
+)
+from dae_tui.core.weights import Weights, load_weights
+from models.registry import build
+
+
+def weights(name: str, **settings: Any) -> Weights:
+    """A network with weights from one seed that changes what it is given."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network = build(name, settings).eval().requires_grad_(False)
+        if name == "unet":
+            torch.nn.init.normal_(network.tail.weight, std=0.05)  # type: ignore[union-attr, arg-type]
+    return Weights(name, network, {"settings": settings})
+
+
+def image(height: int, width: int, channels: int = 1) -> Tensor:
+    return torch.rand((channels, height, width), generator=torch.Generator().manual_seed(1))
+
+
+def in_tiles(found: Weights, noisy: Tensor, sigma: float, compute: Compute) -> Tensor:
+    """The image in tiles; rows come from the top to the bottom, none twice."""
+    denoised = torch.full_like(noisy, torch.nan)
+    done = 0
+    bands = denoise_large(
+        found, lambda top, end: noisy[:, top:end], (*noisy.shape[1:],), sigma, compute
+    )
+    for top, rows in bands:
+        assert top == done
+        done += rows.shape[1]
+        denoised[:, top:done] = rows
+    assert done == noisy.shape[1]
+    return denoised
+
+
+def whole(found: Weights, noisy: Tensor, sigma: float) -> Tensor:
+    return denoise_images(found, noisy[None], torch.tensor([sigma]), Compute())[0]
+
+
+@pytest.mark.parametrize("size", [(301, 299), (150, 640), (640, 97), (257, 256), (128, 129)])
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("autoencoder", {"widths": (4, 6, 8)}),
+        ("autoencoder", {"widths": (4, 6)}),
+        ("unet", {"widths": (4, 6, 8)}),
+        ("unet", {"widths": (4, 6), "blocks": 2}),
+    ],
+)
+@pytest.mark.parametrize("overlap", [None, 0, 100])
+def test_tiled_and_whole_agree(
+    name: str, settings: dict[str, Any], size: tuple[int, int], overlap: int | None
+) -> None:
+    found, noisy = weights(name, **settings), image(*size)
+    tiled = in_tiles(found, noisy, 0.1, Compute(tile=128, overlap=overlap))
+    assert (tiled - whole(found, noisy, 0.1)).abs().max() < 1e-5
+
+
+def test_colour_is_tiled_channel_by_channel() -> None:
+    found, noisy = weights("autoencoder", widths=(4, 6, 8)), image(200, 333, channels=3)
+    tiled = in_tiles(found, noisy, 0.1, Compute(tile=128))
+    assert (tiled - whole(found, noisy, 0.1)).abs().max() < 1e-5
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"), [("autoencoder", {"widths": (4, 6, 8)}), ("unet", {"widths": (4, 6, 8)})]
+)
+def test_nothing_reaches_further_than_the_network_says(name: str, settings: dict[str, Any]) -> None:
+    found = weights(name, **settings)
+    noisy, place = image(200, 200), 100
+    before = whole(found, noisy, 0.1)
+    reached = 0
+    for offset in range(4):
+        changed = noisy.clone()
+        changed[0, place + offset, place + offset] = 9.0
+        rows, columns = (whole(found, changed, 0.1) != before)[0].nonzero(as_tuple=True)
+        distances = torch.cat([rows, columns]) - place - offset
+        reached = max(reached, int(distances.abs().max()))
+    assert 8 < reached <= int(found.network.reach)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("stride", [1, 4, 8])
+@pytest.mark.parametrize("length", [1, 5, 64, 65, 127, 128, 129, 200, 1000, 1021])
+def test_tiles_cover_a_line_and_their_weights_are_one(length: int, stride: int) -> None:
+    tiles = share_out(length, tile=64, overlap=24, stride=stride)
+    assert tiles.starts == sorted(set(tiles.starts))
+    assert all(start % stride == 0 for start in tiles.starts)
+    assert tiles.size <= 64 and tiles.size % stride == 0
+    end = tiles.starts[-1] + tiles.size
+    assert length <= end < length + stride
+    total = torch.zeros(end)
+    for number, start in enumerate(tiles.starts):
+        total[start : start + tiles.size] += tiles.weights(number, spoilt=10)
+    assert torch.allclose(total, torch.ones(end))
+
+
+def test_what_the_edge_of_a_tile_spoils_has_no_weight() -> None:
+    tiles = share_out(1000, tile=200, overlap=natural_overlap(20), stride=4)
+    first, second = tiles.weights(0, spoilt=20), tiles.weights(1, spoilt=20)
+    assert first[-20:].max() == 0 and second[:20].max() == 0
+    assert first[:100].min() == 1
+
+
+def test_tiles_follow_the_memory() -> None:
+    assert tile_for_memory(96, 64e9, on_gpu=False) == DEFAULT_TILE
+    assert tile_for_memory(96, 64e9, on_gpu=True) == LARGEST_TILE
+    assert SMALLEST_TILE < tile_for_memory(96, 100e6, on_gpu=False) < DEFAULT_TILE
+    assert tile_for_memory(4096, 1e6, on_gpu=False) == SMALLEST_TILE
+
+
+def test_images_are_continued_by_their_mirror_image() -> None:
+    row = torch.tensor([[1.0, 2.0, 3.0]])[None]
+    assert pad_to(row, 1, 5).tolist() == [[[1, 2, 3, 2, 1]]]
+    assert pad_to(row[..., :1], 2, 3).tolist() == [[[1, 1, 1], [1, 1, 1]]]
+    assert pad_to(row, 1, 3) is row
+
+
+def test_published_weights_leave_no_seam() -> None:
+    found = load_weights(published()["mnist-autoencoder"])
+    noisy = image(250, 300)
+    tiled = in_tiles(found, noisy, 0.5, Compute(tile=112))
+    assert (tiled - whole(found, noisy, 0.5)).abs().max() < 1 / 255
