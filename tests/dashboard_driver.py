@@ -11,6 +11,7 @@ from textual.pilot import Pilot
 
 from dae_tui.blocks import Graphics
 from dae_tui.dashboard.app import DashboardApp
+from dae_tui.dashboard.screens.live import LiveScreen
 from dae_tui.runs.reader import Run
 
 PATIENCE = 20.0
@@ -73,6 +74,14 @@ async def driving(
         await driver.until(lambda: getattr(app.screen, "looks", 1), "the first look")
         await pilot.pause()
         yield driver
+
+
+async def looks_again(driver: Driver) -> None:
+    """Wait for a look that began after now."""
+    screen = driver.app.screen
+    assert isinstance(screen, LiveScreen)
+    before = screen.looks
+    await driver.until(lambda: screen.looks > before + 1, "two looks")
 
 
 def keys(bindings: Iterable[object]) -> set[str]:

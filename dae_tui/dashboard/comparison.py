@@ -13,7 +13,7 @@ from typing import Any
 
 from dae_tui.runs.benchmarks import BENCHMARKS, SavedTable, list_tables
 from dae_tui.runs.curves import Curves, overview
-from dae_tui.runs.layout import METRICS, STATUS, State, read_json
+from dae_tui.runs.layout import METRICS, State
 from dae_tui.runs.reader import Run, list_runs
 from dae_tui.runs.summary import Summary, duration, number, summarize, word
 from models.registry import NETWORKS
@@ -30,8 +30,6 @@ class ComparedRun:
     run: Run
     exists: bool
     summary: Summary
-    psnr: float | None
-    """Of the held-out images, in dB."""
     curves: Curves
 
 
@@ -67,8 +65,7 @@ class ComparisonWatch:
         if run.name not in self._curves or self._curves[run.name][0] != stamp:
             self._curves[run.name] = stamp, overview(run)
         exists = os.path.isdir(run.folder)  # noqa: PTH112
-        psnr = number((read_json(run.folder / STATUS) or {}).get("val_psnr"))
-        return ComparedRun(run, exists, summarize(run), psnr, self._curves[run.name][1])
+        return ComparedRun(run, exists, summarize(run), self._curves[run.name][1])
 
     def _look_at_tables(self) -> list[SavedTable]:
         # They are written whole and renamed: a new one changes the time of its folder.
@@ -159,7 +156,7 @@ def run_rows(runs: Sequence[ComparedRun]) -> list[TableRow]:
             str(summary.state) if each.exists else "deleted",
             NONE if summary.epoch is None else f"{_text(summary.epoch)}/{_text(summary.epochs)}",
             _text(summary.val_loss, "{:.5f}"),
-            _text(each.psnr, "{:.2f}"),
+            _text(summary.val_psnr, "{:.2f}"),
             _text(summary.val_accuracy, "{:.2f}"),
             _text(summary.test_accuracy, "{:.2f}"),
             _speed(summary.images_per_second),
@@ -169,7 +166,7 @@ def run_rows(runs: Sequence[ComparedRun]) -> list[TableRow]:
         ]
         competing = {
             "val loss": summary.val_loss,
-            "PSNR": each.psnr,
+            "PSNR": summary.val_psnr,
             "acc %": summary.val_accuracy,
             "test %": summary.test_accuracy,
             "img/s": summary.images_per_second,

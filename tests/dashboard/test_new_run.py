@@ -1,14 +1,13 @@
 """The form that starts a training."""
 
 import threading
-import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from textual.pilot import Pilot
+from dashboard_driver import Driver
 from textual.widgets import Checkbox, Input, Static
 
 from dae_tui.blocks import Graphics
@@ -22,28 +21,23 @@ from dae_tui.dashboard.training_form import FieldError, defaults, read_form
 from dae_tui.errors import RunError
 from dae_tui.runs.layout import CONFIG, STATUS, write_json
 from dae_tui.runs.reader import Run
+from models.registry import NETWORKS
 
 pytestmark = pytest.mark.asyncio
 
 
 @asynccontextmanager
-async def form(tmp_path: Path) -> AsyncIterator[tuple[Pilot[None], NewRunScreen]]:
+async def form(tmp_path: Path) -> AsyncIterator[tuple[Driver, NewRunScreen]]:
     """The form at 80×24, opened as a person opens it."""
     app = DashboardApp(tmp_path / "runs", tmp_path / "data", Graphics.COLORS_256)
     async with app.run_test(size=(80, 24)) as pilot:
-        await pilot.press("n")
-        await until(pilot, lambda: isinstance(app.screen, NewRunScreen))
+        driver = Driver(app, pilot)
+        await driver.press("n")
+        await driver.until(lambda: isinstance(app.screen, NewRunScreen))
         assert isinstance(app.screen, NewRunScreen)
         screen = app.screen
-        await until(pilot, lambda: command(screen) != "")
-        yield pilot, screen
-
-
-async def until(pilot: Pilot[None], condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline
-        await pilot.pause(0.05)
+        await driver.until(lambda: command(screen) != "")
+        yield driver, screen
 
 
 def text(screen: NewRunScreen, selector: str) -> str:
@@ -60,11 +54,11 @@ def value(screen: NewRunScreen, key: str) -> str:
     return str(field.value)
 
 
-async def fill(pilot: Pilot[None], screen: NewRunScreen, key: str, typed: str) -> None:
+async def fill(driver: Driver, screen: NewRunScreen, key: str, typed: str) -> None:
     """Type into a field in place of what it holds."""
     screen.query_one(f"#{key}", Input).focus()
-    await pilot.press("home", "shift+end", "delete", *[NAMED.get(key, key) for key in typed])
-    await pilot.pause()
+    await driver.press("home", "shift+end", "delete", *[NAMED.get(key, key) for key in typed])
+    await driver.pilot.pause()
 
 
 NAMED = {":": "colon", ".": "full_stop", "-": "minus", "/": "slash", ",": "comma", " ": "space"}
@@ -116,7 +110,7 @@ async def test_every_field_fits_on_a_small_terminal(tmp_path: Path) -> None:
 
 
 async def test_every_option_comes_into_the_command(tmp_path: Path) -> None:
-    async with form(tmp_path) as (pilot, screen):
+    async with form(tmp_path) as (driver, screen):
         for key, typed in {
             "noise": "poisson:30",
             "epochs": "3",
@@ -129,7 +123,7 @@ async def test_every_option_comes_into_the_command(tmp_path: Path) -> None:
             "name": "tiny",
             "classifier": "mnist-classifier",
         }.items():
-            await fill(pilot, screen, key, typed)
+            await fill(driver, screen, key, typed)
         for key, chosen in {
             "network": "dense",
             "optimizer": "sgd",
@@ -139,8 +133,8 @@ async def test_every_option_comes_into_the_command(tmp_path: Path) -> None:
         }.items():
             screen.query_one(f"#{key}", Choice).value = chosen
         screen.query_one("#clip", Checkbox).focus()
-        await pilot.press("space")
-        await until(pilot, lambda: "--no-clip" in command(screen))
+        await driver.press("space")
+        await driver.until(lambda: "--no-clip" in command(screen))
 
         assert command(screen) == (
             "$ dae train dense --data mnist --noise poisson:30 --widths 8,16 --no-clip"
@@ -151,9 +145,9 @@ async def test_every_option_comes_into_the_command(tmp_path: Path) -> None:
 
 
 async def test_another_network_has_other_defaults(tmp_path: Path) -> None:
-    async with form(tmp_path) as (pilot, screen):
+    async with form(tmp_path) as (driver, screen):
         screen.query_one("#network", Choice).value = "classifier"
-        await until(pilot, lambda: value(screen, "epochs") == "30")
+        await driver.until(lambda: value(screen, "epochs") == "30")
 
         assert value(screen, "noise") == "none"
         assert value(screen, "loss") == "cross-entropy"
@@ -162,21 +156,21 @@ async def test_another_network_has_other_defaults(tmp_path: Path) -> None:
         assert command(screen) == "$ dae train classifier --data mnist --detach"
 
         screen.query_one("#network", Choice).value = "dense"
-        await until(pilot, lambda: value(screen, "epochs") == "100")
+        await driver.until(lambda: value(screen, "epochs") == "100")
         assert value(screen, "loss") == "mse"
         assert value(screen, "noise") == "gaussian:0.5"
 
 
 async def test_what_was_typed_outlasts_other_defaults(tmp_path: Path) -> None:
-    async with form(tmp_path) as (pilot, screen):
-        await fill(pilot, screen, "epochs", "100")
-        await fill(pilot, screen, "data", "digits")
+    async with form(tmp_path) as (driver, screen):
+        await fill(driver, screen, "epochs", "100")
+        await fill(driver, screen, "data", "digits")
         assert value(screen, "epochs") == "100"
 
-        await fill(pilot, screen, "epochs", "")
+        await fill(driver, screen, "epochs", "")
         assert "--epochs" not in command(screen)
-        await fill(pilot, screen, "data", "mnist")
-        await fill(pilot, screen, "data", "digits")
+        await fill(driver, screen, "data", "mnist")
+        await fill(driver, screen, "data", "digits")
         assert value(screen, "epochs") == "50"
 
 
@@ -211,46 +205,46 @@ async def test_each_mistake_is_known_by_its_field(
 async def test_a_mistake_is_said_and_its_field_marked_and_nothing_starts(
     tmp_path: Path, detached: Detached
 ) -> None:
-    async with form(tmp_path) as (pilot, screen):
-        await fill(pilot, screen, "epochs", "0")
-        await fill(pilot, screen, "noise", "none")
-        await until(pilot, lambda: "needs noise to learn from" in text(screen, "#said"))
+    async with form(tmp_path) as (driver, screen):
+        await fill(driver, screen, "epochs", "0")
+        await fill(driver, screen, "noise", "none")
+        await driver.until(lambda: "needs noise to learn from" in text(screen, "#said"))
         assert [str(label.id) for label in screen.query(".label.-bad")] == [
             "label-noise",
             "label-epochs",
         ]
         assert text(screen, "#label-noise") == "! noise"
 
-        await fill(pilot, screen, "noise", "")
+        await fill(driver, screen, "noise", "")
         assert text(screen, "#said") == "epochs 0 cannot be: it is at least 1"
         assert text(screen, "#label-noise") == "noise"
 
-        await pilot.press("f5")
-        await pilot.pause()
+        await driver.press("f5")
+        await driver.pilot.pause()
         assert detached.asked == []
         assert screen.focused is screen.query_one("#epochs")
-        await pilot.press("f6")
-        await pilot.pause()
-        assert pilot.app.clipboard == ""
+        await driver.press("f6")
+        await driver.pilot.pause()
+        assert driver.app.clipboard == ""
 
 
 async def test_the_command_is_copied(tmp_path: Path) -> None:
-    async with form(tmp_path) as (pilot, _):
-        await pilot.press("f6")
-        await pilot.pause()
+    async with form(tmp_path) as (driver, _):
+        await driver.press("f6")
+        await driver.pilot.pause()
 
-        assert pilot.app.clipboard == (
+        assert driver.app.clipboard == (
             "dae train autoencoder --data mnist --noise gaussian:0.5 --detach"
         )
 
 
 async def test_a_start_opens_the_run(tmp_path: Path, detached: Detached) -> None:
-    async with form(tmp_path) as (pilot, screen):
+    async with form(tmp_path) as (driver, screen):
         (tmp_path / "pictures").mkdir()
-        await fill(pilot, screen, "name", "tiny")
+        await fill(driver, screen, "name", "tiny")
         screen.query_one("#data", Input).value = str(tmp_path / "pictures" / ".." / "pictures")
-        await pilot.press("f5")
-        await until(pilot, lambda: isinstance(pilot.app.screen, RunScreen))
+        await driver.press("f5")
+        await driver.until(lambda: isinstance(driver.app.screen, RunScreen))
 
         ((run, config),) = detached.asked
         assert run.folder.parent == (tmp_path / "runs").resolve()
@@ -259,8 +253,8 @@ async def test_a_start_opens_the_run(tmp_path: Path, detached: Detached) -> None
         assert config["data"] == str(tmp_path / "pictures")
         assert config["data_dir"] == str((tmp_path / "data").resolve())
         assert not screen.is_attached
-        await pilot.press("escape")
-        await until(pilot, lambda: isinstance(pilot.app.screen, RunsScreen))
+        await driver.press("escape")
+        await driver.until(lambda: isinstance(driver.app.screen, RunsScreen))
 
 
 async def test_the_button_starts_too_and_from_another_mode(
@@ -268,24 +262,25 @@ async def test_the_button_starts_too_and_from_another_mode(
 ) -> None:
     app = DashboardApp(tmp_path / "runs", tmp_path / "data", Graphics.COLORS_256)
     async with app.run_test(size=(80, 24)) as pilot:
-        await pilot.press("3", "n")
-        await until(pilot, lambda: isinstance(app.screen, NewRunScreen))
-        await pilot.click("#start")
-        await until(pilot, lambda: isinstance(app.screen, RunScreen))
+        driver = Driver(app, pilot)
+        await driver.press("3", "n")
+        await driver.until(lambda: isinstance(app.screen, NewRunScreen))
+        await driver.pilot.click("#start")
+        await driver.until(lambda: isinstance(app.screen, RunScreen))
         assert len(detached.asked) == 1
-        await pilot.press("3")
-        await until(pilot, lambda: type(app.screen).__name__ == "CompareScreen")
+        await driver.press("3")
+        await driver.until(lambda: type(app.screen).__name__ == "CompareScreen")
 
 
 async def test_while_it_starts_no_second_run_does(tmp_path: Path, detached: Detached) -> None:
     detached.go_on.clear()
-    async with form(tmp_path) as (pilot, screen):
-        await pilot.press("f5", "f5")
-        await until(pilot, lambda: len(detached.asked) == 1)
+    async with form(tmp_path) as (driver, screen):
+        await driver.press("f5", "f5")
+        await driver.until(lambda: len(detached.asked) == 1)
         assert text(screen, "#said") == "starting…"
-        await pilot.press("f5")
+        await driver.press("f5")
         detached.go_on.set()
-        await until(pilot, lambda: isinstance(pilot.app.screen, RunScreen))
+        await driver.until(lambda: isinstance(driver.app.screen, RunScreen))
         assert len(detached.asked) == 1
 
 
@@ -293,10 +288,10 @@ async def test_a_failed_start_is_told_and_keeps_what_was_typed(
     tmp_path: Path, detached: Detached
 ) -> None:
     detached.failure = RunError("the folder [b]x[/b] cannot be written", "choose another")
-    async with form(tmp_path) as (pilot, screen):
-        await fill(pilot, screen, "epochs", "3")
-        await pilot.press("f5")
-        await until(pilot, lambda: text(screen, "#said") not in ("", "starting…"))
+    async with form(tmp_path) as (driver, screen):
+        await fill(driver, screen, "epochs", "3")
+        await driver.press("f5")
+        await driver.until(lambda: text(screen, "#said") not in ("", "starting…"))
 
         said = "the folder [b]x[/b] cannot be written: choose another"
         assert text(screen, "#said") == said
@@ -304,8 +299,8 @@ async def test_a_failed_start_is_told_and_keeps_what_was_typed(
         assert screen.focused is screen.query_one("#epochs")
 
         detached.failure = None
-        await pilot.press("f5")
-        await until(pilot, lambda: isinstance(pilot.app.screen, RunScreen))
+        await driver.press("f5")
+        await driver.until(lambda: isinstance(driver.app.screen, RunScreen))
 
 
 @pytest.mark.parametrize("fails", [True, False])
@@ -314,61 +309,60 @@ async def test_the_form_can_be_left_while_it_starts(
 ) -> None:
     detached.go_on.clear()
     detached.failure = RunError("no [room]") if fails else None
-    async with form(tmp_path) as (pilot, _):
-        await pilot.press("f5")
-        await until(pilot, lambda: len(detached.asked) == 1)
-        await pilot.press("escape")
-        await until(pilot, lambda: isinstance(pilot.app.screen, RunsScreen))
+    async with form(tmp_path) as (driver, _):
+        await driver.press("f5")
+        await driver.until(lambda: len(detached.asked) == 1)
+        await driver.press("escape")
+        await driver.until(lambda: isinstance(driver.app.screen, RunsScreen))
         detached.go_on.set()
         expected = "no [room]" if fails else "is under way"
-        await until(
-            pilot,
-            lambda: any(expected in each.message for each in pilot.app._notifications),
-        )
-        assert isinstance(pilot.app.screen, RunsScreen)
+        await driver.told(expected)
+        assert isinstance(driver.app.screen, RunsScreen)
 
 
 async def test_letters_go_into_the_fields_and_nowhere_else(tmp_path: Path) -> None:
-    async with form(tmp_path) as (pilot, screen):
-        await fill(pilot, screen, "name", "")
-        await pilot.press(*"qn123gt", "question_mark")
+    async with form(tmp_path) as (driver, screen):
+        await fill(driver, screen, "name", "")
+        await driver.press(*"qn123gt", "question_mark")
         assert value(screen, "name") == "qn123gt?"
 
         screen.query_one("#optimizer").focus()
-        await pilot.press(*"qn123gt", "question_mark")
-        await pilot.pause()
-        assert pilot.app.screen is screen
-        assert pilot.app.is_running
-        assert len(pilot.app.screen_stack) == 2
+        await driver.press(*"qn123gt", "question_mark")
+        await driver.pilot.pause()
+        assert driver.app.screen is screen
+        assert driver.app.is_running
+        assert len(driver.app.screen_stack) == 2
 
 
 async def test_arrows_and_enter_go_from_field_to_field(tmp_path: Path) -> None:
-    async with form(tmp_path) as (pilot, screen):
+    async with form(tmp_path) as (driver, screen):
         screen.query_one("#data").focus()
-        await pilot.press("down")
+        await driver.press("down")
         assert screen.focused is screen.query_one("#noise")
-        await pilot.press("up", "up")
+        await driver.press("up", "up")
         assert screen.focused is screen.query_one("#network")
-        await pilot.press("down", "enter")
+        await driver.press("down", "enter")
         assert screen.focused is screen.query_one("#noise")
 
 
 async def test_a_choice_is_made_with_keys(tmp_path: Path) -> None:
-    async with form(tmp_path) as (pilot, screen):
+    async with form(tmp_path) as (driver, screen):
         screen.query_one("#network").focus()
-        await pilot.press("enter", "down", "enter")
-        await until(pilot, lambda: value(screen, "network") == "dense")
-        await pilot.press("enter")
-        await pilot.press("escape")
-        await pilot.pause()
-        assert pilot.app.screen is screen
+        names = list(NETWORKS)
+        after = names[names.index(value(screen, "network")) + 1]
+        await driver.press("enter", "down", "enter")
+        await driver.until(lambda: value(screen, "network") == after)
+        await driver.press("enter")
+        await driver.press("escape")
+        await driver.pilot.pause()
+        assert driver.app.screen is screen
 
 
 async def test_help_and_escape(tmp_path: Path) -> None:
-    async with form(tmp_path) as (pilot, screen):
-        await pilot.press("f1")
-        await until(pilot, lambda: isinstance(pilot.app.screen, Help))
-        await pilot.press("escape")
-        await until(pilot, lambda: pilot.app.screen is screen)
-        await pilot.press("escape")
-        await until(pilot, lambda: isinstance(pilot.app.screen, RunsScreen))
+    async with form(tmp_path) as (driver, screen):
+        await driver.press("f1")
+        await driver.until(lambda: isinstance(driver.app.screen, Help))
+        await driver.press("escape")
+        await driver.until(lambda: driver.app.screen is screen)
+        await driver.press("escape")
+        await driver.until(lambda: isinstance(driver.app.screen, RunsScreen))

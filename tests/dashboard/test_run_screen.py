@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from dae_tui.dashboard.screens.runs import RunsScreen
 from dae_tui.dashboard.widgets.digits import Digits
 from dae_tui.dashboard.widgets.lines import Lines
 from dae_tui.errors import RunError
+from dae_tui.runs.layout import SAMPLES
 from dae_tui.runs.reader import Run
 
 pytestmark = pytest.mark.asyncio
@@ -39,6 +41,7 @@ async def test_all_is_seen_at_once(runs_dir: Path, size: tuple[int, int]) -> Non
         await driver.sees("mnist-autoencoder-3f2a", "running", "epoch 12/30", "1m49s left")
         await driver.sees("━ train", "┅ val", "step 6.6k", "GPU0", "87%", "54°C 612W", "CPU  45%")
         await driver.sees("train 0.01031", "val 0.00909", "denoised 97.33 %", "PSNR 20.73 dB")
+        await driver.sees("best 0.00909 (12)", "time 1m13s")
         await driver.sees("original 0", "reads 0", "noisy 9.7 dB", "reads 8 ✗", "denoised 29.7 dB")
         await driver.sees("digit 1", "after step 6,600", "3/3  live", "p pause", "? help")
         screen = driver.app.screen
@@ -123,6 +126,17 @@ async def test_other_digits(runs_dir: Path) -> None:
         await press(driver, "up")
         await driver.press("up")
         await driver.sees("digit 16/16")
+
+
+async def test_no_digits_are_awaited_of_a_run_that_has_ended(runs_dir: Path) -> None:
+    for name, words in (
+        (LIVE, "no digits yet: they come as it trains"),
+        (ENDED, "this run kept no digits"),
+    ):
+        run = Run(runs_dir / name)
+        shutil.rmtree(run.folder / SAMPLES)
+        async with driving(runs_dir, run) as driver:
+            await driver.sees(words)
 
 
 async def test_the_log_takes_the_place_of_the_digits(runs_dir: Path) -> None:

@@ -1,10 +1,11 @@
 """The list of runs: every key, a thousand runs, and what it says where there is nothing."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
-from dashboard_driver import Driver, driving, keys
+from dashboard_driver import Driver, driving, keys, looks_again
 from dashboard_example import LIVE
 from textual.widgets import DataTable
 
@@ -12,7 +13,8 @@ from dae_tui.dashboard.screens.compare import CompareScreen
 from dae_tui.dashboard.screens.new_run import NewRunScreen
 from dae_tui.dashboard.screens.question import Question
 from dae_tui.dashboard.screens.run import RunScreen
-from dae_tui.dashboard.screens.runs import COLUMNS, RunsScreen, RunsTable
+from dae_tui.dashboard.screens.runs import COLUMNS, RunsScreen
+from dae_tui.dashboard.widgets.runs_table import RunsTable
 from dae_tui.runs.layout import write_json
 
 pytestmark = pytest.mark.asyncio
@@ -99,6 +101,15 @@ async def test_marked_runs_are_compared(runs_dir: Path) -> None:
         await driver.until(lambda: isinstance(driver.app.screen, CompareScreen))
 
 
+async def test_runs_that_are_gone_are_no_longer_marked(runs_dir: Path) -> None:
+    async with driving(runs_dir) as driver:
+        await driver.press("space", "end", "space")
+        await driver.sees("2 marked")
+        shutil.rmtree(runs_dir / DENSE)
+        await driver.sees("4 runs", "1 marked")
+        assert driver.app.marked == [LIVE]
+
+
 async def test_pause_and_stop(runs_dir: Path) -> None:
     control = runs_dir / LIVE / "control.json"
     async with driving(runs_dir) as driver:
@@ -160,12 +171,24 @@ async def test_a_thousand_runs(tmp_path: Path) -> None:
         await driver.until(lambda: labels(driver) == ["run-01ff"])
 
 
-@pytest.mark.parametrize("kind", ["missing", "file"])
-async def test_no_runs_say_what_to_do(tmp_path: Path, kind: str) -> None:
+async def test_no_runs_say_what_to_do(tmp_path: Path) -> None:
     folder = tmp_path / "none"
-    if kind == "file":
-        folder.write_text("no folder")
-    async with driving(folder) as driver:
-        await driver.sees("0 runs", "No runs in", "dae train --data digits", "playground")
+    async with driving(folder, size=(200, 24)) as driver:
+        await driver.sees("0 runs", f"No runs in {folder} yet", "dae train --data digits")
+        await driver.sees("2 opens the playground")
         await driver.press("enter", "p", "s", "x", "space", "o", "home", "end")
-        await driver.sees("0 runs")
+        await looks_again(driver)
+        assert isinstance(driver.app.screen, RunsScreen)
+
+
+async def test_a_file_in_place_of_the_folder_is_told_of(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("")
+    async with driving(file, size=(200, 24)) as driver:
+        await driver.sees("0 runs", f"{file} is a file, not a folder", "--runs-dir DIR")
+        assert "dae train" not in driver.text()
+        await driver.press("enter", "p", "s", "x", "space", "o", "home", "end")
+        await looks_again(driver)
+        assert isinstance(driver.app.screen, RunsScreen)
+        file.unlink()
+        await driver.sees(f"No runs in {file} yet")

@@ -27,8 +27,8 @@ JSON = st.recursive(
     max_leaves=4,
 )
 STATUS_KEYS = (
-    "pid", "host", "reason", "epoch", "step", "loss", "val_loss", "val_accuracy", "test_accuracy",
-    "images_per_second", "seconds", "steps_per_epoch", "heartbeat",
+    "pid", "host", "reason", "epoch", "step", "loss", "val_loss", "val_psnr", "val_accuracy",
+    "test_accuracy", "images_per_second", "seconds", "steps_per_epoch", "heartbeat",
 )  # fmt: skip
 STATES = st.sampled_from([str(state) for state in State])
 STATUSES = st.fixed_dictionaries(
@@ -73,7 +73,7 @@ def test_a_summary_is_what_the_files_say(run: Run) -> None:
         writer.describe(config, {})
         writer.status(
             State.RUNNING, epoch=3, step=40, steps_per_epoch=16, seconds=8.0, loss=0.5,
-            val_loss=0.25, val_accuracy=90.5, images_per_second=1000,
+            val_loss=0.25, val_psnr=20.5, val_accuracy=90.5, images_per_second=1000,
         )  # fmt: skip
         summary = summarize(run)
 
@@ -90,6 +90,7 @@ def test_a_summary_is_what_the_files_say(run: Run) -> None:
         "step": 40,
         "loss": 0.5,
         "val_loss": 0.25,
+        "val_psnr": 20.5,
         "val_accuracy": 90.5,
         "test_accuracy": None,
         "images_per_second": 1000,

@@ -1,6 +1,6 @@
 """Runs and benchmark tables side by side."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from rich.style import Style
 from rich.text import Text
@@ -8,7 +8,6 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.widgets import DataTable, Footer, Static
 
-from dae_tui.blocks import Graphics
 from dae_tui.dashboard.comparison import (
     RUN_COLUMNS,
     TABLE_COLUMNS,
@@ -23,11 +22,12 @@ from dae_tui.dashboard.comparison import (
     state_of,
 )
 from dae_tui.dashboard.plot import Line, Marks
-from dae_tui.dashboard.screens.live import LiveScreen
+from dae_tui.dashboard.screens.chart import MARKS_KEY, ZOOM_KEYS, ChartScreen
 from dae_tui.dashboard.screens.run import STATE_COLOURS
 from dae_tui.dashboard.widgets.heading import Heading
-from dae_tui.dashboard.widgets.lines import theme_style
-from dae_tui.dashboard.widgets.loss_chart import ASCII_MARKS, COLOURS, ZOOM, LossChart, NamedLine
+from dae_tui.dashboard.widgets.lines import printable, theme_style
+from dae_tui.dashboard.widgets.loss_chart import ASCII_MARKS, COLOURS, LossChart, NamedLine
+from dae_tui.dashboard.widgets.runs_table import RunsTable
 from dae_tui.runs.curves import Curve
 from dae_tui.runs.reader import list_runs
 
@@ -35,16 +35,9 @@ from dae_tui.runs.reader import list_runs
 TALL = 36
 # Columns of the terminal from which on a run's whole name has room.
 WIDE, NAME_LENGTH, LONG_NAME_LENGTH = 110, 18, 44
-ZOOMING = Binding.Group("zoom", compact=True)
 
 
-class RunsTable(DataTable[Text]):
-    """A table whose rows can be opened."""
-
-    BINDINGS = [Binding("enter", "select_cursor", "open", tooltip="Open the run")]
-
-
-class CompareScreen(LiveScreen[Compared]):
+class CompareScreen(ChartScreen[Compared]):
     """The marked runs, else the newest, with their curves over each other; saved benchmarks."""
 
     BINDINGS = [
@@ -52,12 +45,8 @@ class CompareScreen(LiveScreen[Compared]):
         Binding("v", "curve", "val/train", tooltip="Validation or training loss"),
         Binding("b", "benchmarks", "benchmarks", tooltip="Benchmark tables, or the runs again"),
         Binding("y", "log_scale", "log", tooltip="Logarithmic or linear loss"),
-        Binding("plus,equals_sign", "zoom(False)", "closer", group=ZOOMING, key_display="+"),
-        Binding("minus", "zoom(True)", "wider", group=ZOOMING, key_display="-"),
-        Binding("less_than_sign,comma", "pan(-1)", "chart to the left", show=False),
-        Binding("greater_than_sign,full_stop", "pan(1)", "chart to the right", show=False),
-        Binding("0", "show_all", "the whole chart", show=False),
-        Binding("c", "marks", "chart of braille, blocks or ASCII", show=False),
+        *ZOOM_KEYS,
+        MARKS_KEY,
         Binding("a", "add", "compare one run more, the newest that is not here", show=False),
         Binding("x", "drop", "take this run out of the comparison", show=False),
         Binding("m", "newest", "no marks: compare the newest runs", show=False),
@@ -73,8 +62,6 @@ class CompareScreen(LiveScreen[Compared]):
         self._hidden: set[str] = set()
         self._validation = True
         self._benchmarks = False
-        self._ascii: bool | None = None
-        """Whether the chart is of ASCII; None while that is left to the terminal."""
         self._watch: ComparisonWatch | None = None
         self._shown: dict[str, tuple[list[str], list[list[Text]]]] = {}
         """The keys and cells that each table shows."""
@@ -126,7 +113,7 @@ class CompareScreen(LiveScreen[Compared]):
         runs, tables = self._seen.runs, self._seen.tables
         self._fill("compared", RUN_COLUMNS, run_rows(runs))
         self._fill("tables", TABLE_COLUMNS, benchmark_rows(tables))
-        self.query_one(LossChart).show(self._lines())
+        self.chart.show(self._lines())
         count = f"{len(runs)} run{'' if len(runs) == 1 else 's'}"
         chosen = "marked" if self.dashboard.marked else "newest"
         self.query_one(Heading).show(
@@ -147,7 +134,7 @@ class CompareScreen(LiveScreen[Compared]):
         nothing = self.query_one("#nothing", Static)
         runs.display = bool(seen.runs) and (tall or not self._benchmarks)
         tables.display = bool(seen.tables) and (tall or self._benchmarks)
-        self.query_one(LossChart).display = bool(seen.runs)
+        self.chart.display = bool(seen.runs)
         share = max(3, (height - 3) * (2 if tall else 3) // 6)
         runs.styles.max_height = tables.styles.max_height = share
         missing = []
@@ -217,7 +204,7 @@ class CompareScreen(LiveScreen[Compared]):
                 cells.append(Text(text, best if cell.best else "", no_wrap=True))
             else:
                 gap = "" if column is columns[0] else " "
-                cells.append(Text(f"{gap}{_plain(cell.text)}", no_wrap=True))
+                cells.append(Text(f"{gap}{printable(cell.text)}", no_wrap=True))
         if name == "compared":
             cells[0] = self._named(row)
             state = state_of(row)
@@ -229,16 +216,14 @@ class CompareScreen(LiveScreen[Compared]):
         """The name of a run behind the mark of its curve."""
         drawn = [each.run.name for each in self._drawn()]
         colour = theme_style(self, COLOURS[self._colours[row.key] % len(COLOURS)])
-        ascii_only = self.dashboard.graphics is Graphics.ASCII
-        if self._ascii is not None:
-            ascii_only = self._ascii
+        ascii_only = self.chart.marks is Marks.ASCII
         mark = " "
         if row.key in drawn:
             place = self._colours[row.key] % len(ASCII_MARKS)
             mark = ASCII_MARKS[place] if ascii_only else "━"
         elif row.key in self._hidden:
             mark, colour = "-" if ascii_only else "○", Style(dim=True)
-        name = _plain(row.cells[0].text)
+        name = printable(row.cells[0].text)
         room = LONG_NAME_LENGTH if self.size.width >= WIDE else NAME_LENGTH
         if len(name) > room:
             name = f"{'~' if ascii_only else '…'}{name[1 - room :]}"
@@ -304,28 +289,6 @@ class CompareScreen(LiveScreen[Compared]):
         self.dashboard.marked[:] = names
         self.look_soon()
 
-    def action_log_scale(self) -> None:
-        self._tell_chart(LossChart.toggle_log)
-
     def action_marks(self) -> None:
-        self._ascii = self._tell_chart(LossChart.next_marks) == Marks.ASCII
+        super().action_marks()
         self._show_all()
-
-    def action_zoom(self, wider: bool) -> None:
-        self.query_one(LossChart).zoom(ZOOM if wider else 1 / ZOOM)
-
-    def action_pan(self, direction: int) -> None:
-        self.query_one(LossChart).pan(direction)
-
-    def action_show_all(self) -> None:
-        self.query_one(LossChart).show_all()
-
-    def _tell_chart(self, change: Callable[[LossChart], str]) -> str:
-        now = change(self.query_one(LossChart))
-        self.notify(now, timeout=2)
-        return now
-
-
-def _plain(text: str) -> str:
-    """A text of a file anybody may have written, without what moves a cursor."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text)

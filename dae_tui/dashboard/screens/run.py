@@ -1,6 +1,5 @@
 """One run: its loss, the machine, what the network makes of a few digits, and its log."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from textual import work
@@ -11,14 +10,14 @@ from textual.notifications import SeverityLevel
 from textual.widgets import Footer
 
 from dae_tui.dashboard.plot import Line
-from dae_tui.dashboard.screens.live import LiveScreen
+from dae_tui.dashboard.screens.chart import MARKS_KEY, ZOOM_KEYS, ChartScreen
 from dae_tui.dashboard.screens.question import Question
 from dae_tui.dashboard.widgets.digits import Digits, Picture, digits_of
 from dae_tui.dashboard.widgets.figures import Figures
 from dae_tui.dashboard.widgets.heading import Heading
 from dae_tui.dashboard.widgets.lines import printable
 from dae_tui.dashboard.widgets.log_tail import LogTail
-from dae_tui.dashboard.widgets.loss_chart import ZOOM, LossChart, NamedLine, short
+from dae_tui.dashboard.widgets.loss_chart import LossChart, NamedLine, short
 from dae_tui.dashboard.widgets.machine_panel import MachinePanel
 from dae_tui.devices.machine import Machine
 from dae_tui.errors import DaeError
@@ -41,7 +40,6 @@ STATE_COLOURS = {
 }
 TIME = Binding.Group("time", compact=True)
 DIGIT = Binding.Group("digit", compact=True)
-ZOOMING = Binding.Group("zoom", compact=True)
 # Lines of the log where the screen is high enough to show them beside all else.
 TALL, LOG_LINES = 36, 5
 WIDE = 110
@@ -54,7 +52,7 @@ class _Seen:
     sample: Sample | BrokenSample | None
 
 
-class RunScreen(LiveScreen[_Seen]):
+class RunScreen(ChartScreen[_Seen]):
     """Watches a run and steers it by its folder; the training does not know who watches."""
 
     BINDINGS = [
@@ -69,14 +67,10 @@ class RunScreen(LiveScreen[_Seen]):
         Binding("down", "digit(1)", "next digit", group=DIGIT, key_display="↓"),
         Binding("l", "log", "log", tooltip="Show the log in place of the digits"),
         Binding("o", "play", "play", tooltip="Open the playground with this run's weights"),
-        Binding("plus,equals_sign", "zoom(False)", "closer", group=ZOOMING, key_display="+"),
-        Binding("minus", "zoom(True)", "wider", group=ZOOMING, key_display="-"),
-        Binding("less_than_sign,comma", "pan(-1)", "chart to the left", show=False),
-        Binding("greater_than_sign,full_stop", "pan(1)", "chart to the right", show=False),
-        Binding("0", "show_all", "the whole chart", show=False),
+        *ZOOM_KEYS,
         Binding("y", "log_scale", "logarithmic or linear loss", show=False),
         Binding("m", "smooth", "smooth the loss: more, most, not", show=False),
-        Binding("c", "marks", "chart of braille, blocks or ASCII", show=False),
+        MARKS_KEY,
         Binding("v", "next_view", "next view, on a narrow terminal", show=False),
         Binding("escape,backspace", "app.back", "back to the runs", show=False),
     ]
@@ -186,7 +180,7 @@ class RunScreen(LiveScreen[_Seen]):
             NamedLine("train", Line(*view.curves.train.arrays()), 0),
             NamedLine("val", Line(*view.curves.validation.arrays(), smooth=False, dashed=True), 1),
         ]
-        self.query_one(LossChart).show(lines)
+        self.chart.show(lines)
 
     def _show_digits(self) -> None:
         """The digits that fit, from the chosen one on, and the line that says which they are."""
@@ -205,7 +199,10 @@ class RunScreen(LiveScreen[_Seen]):
             which += f"/{len(sample)}"
         else:
             self._shown = None
-            digits.show([], sample.reason if sample else "no digits yet: they come as it trains")
+            none = "this run kept no digits"
+            if seen.view.summary.state.alive:
+                none = "no digits yet: they come as it trains"
+            digits.show([], sample.reason if sample else none)
             which = ""
         steps = seen.view.steps
         words = [(which, "")] if which else []
@@ -257,27 +254,6 @@ class RunScreen(LiveScreen[_Seen]):
 
     def action_next_view(self) -> None:
         self.query_one(Digits).next_view()
-
-    def action_zoom(self, wider: bool) -> None:
-        self.query_one(LossChart).zoom(ZOOM if wider else 1 / ZOOM)
-
-    def action_pan(self, direction: int) -> None:
-        self.query_one(LossChart).pan(direction)
-
-    def action_show_all(self) -> None:
-        self.query_one(LossChart).show_all()
-
-    def action_log_scale(self) -> None:
-        self._tell_chart(LossChart.toggle_log)
-
-    def action_smooth(self) -> None:
-        self._tell_chart(LossChart.next_smoothing)
-
-    def action_marks(self) -> None:
-        self._tell_chart(LossChart.next_marks)
-
-    def _tell_chart(self, change: Callable[[LossChart], str]) -> None:
-        self.notify(change(self.query_one(LossChart)), timeout=2)
 
     def action_pause(self) -> None:
         """Pause, or go on where it is paused."""

@@ -1,5 +1,6 @@
 """The list of runs."""
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -16,6 +17,7 @@ from dae_tui.dashboard.screens.run import STATE_COLOURS
 from dae_tui.dashboard.widgets.heading import Heading
 from dae_tui.dashboard.widgets.lines import printable, theme_style
 from dae_tui.dashboard.widgets.loss_chart import short
+from dae_tui.dashboard.widgets.runs_table import RunsTable
 from dae_tui.errors import DaeError
 from dae_tui.runs.layout import Request, State
 from dae_tui.runs.listing import Row, RunsWatch
@@ -52,16 +54,6 @@ COLUMNS = (
 )
 
 
-class RunsTable(DataTable[Text]):
-    """A table whose Enter opens, and whose Home and End are the first and the last run."""
-
-    BINDINGS = [
-        Binding("enter", "select_cursor", "open", tooltip="Open the run"),
-        Binding("home", "scroll_top", "the first run", show=False),
-        Binding("end", "scroll_bottom", "the last run", show=False),
-    ]
-
-
 class RunsScreen(LiveScreen[list[Row]]):
     """Every run of the folder: to open, steer, mark for comparison, delete."""
 
@@ -83,6 +75,8 @@ class RunsScreen(LiveScreen[list[Row]]):
     def __init__(self) -> None:
         super().__init__()
         self._watch: RunsWatch | None = None
+        self._is_file = False
+        """Whether the folder of runs is a file."""
         self._rows: list[Row] = []
         self._shown: dict[str, tuple[Row, bool]] = {}
         """The rows that are in the table, and whether they were marked."""
@@ -108,12 +102,17 @@ class RunsScreen(LiveScreen[list[Row]]):
     def look(self) -> list[Row]:
         if self._watch is None:
             self._watch = RunsWatch(self.dashboard.runs_dir)
+        self._is_file = os.path.isfile(self.dashboard.runs_dir)  # noqa: PTH113 - Path may raise.
         return self._watch.look()
 
     def show(self, seen: list[Row]) -> None:
         self._rows = seen
+        complete = self._watch is not None and self._watch.complete
+        if complete:
+            here = {row.run.name for row in seen}
+            self.dashboard.marked[:] = [name for name in self.dashboard.marked if name in here]
         self._fill()
-        if self._watch is not None and not self._watch.complete:
+        if not complete:
             self.look_soon()
 
     def on_resize(self) -> None:
@@ -233,10 +232,14 @@ class RunsScreen(LiveScreen[list[Row]]):
         empty.display = not self._shown
         self._table.display = bool(self._shown)
         if not self._rows:
+            wrong = f"{self.dashboard.runs_dir} is a file, not a folder.\n\n"
+            none = (
+                f"No runs in {self.dashboard.runs_dir} yet.\n\n"
+                "n starts one here, or in a shell: dae train --data digits\n"
+            )
             empty.update(
                 Text(
-                    f"No runs in {self.dashboard.runs_dir} yet.\n\n"
-                    "n starts one here, or in a shell: dae train --data digits\n"
+                    f"{wrong if self._is_file else none}"
                     "Another folder: dae dashboard --runs-dir DIR, or DAE_RUNS\n\n"
                     "2 opens the playground with the published weights."
                 )
@@ -342,8 +345,6 @@ class RunsScreen(LiveScreen[list[Row]]):
         try:
             if request is None:
                 row.run.delete()
-                if row.run.name in self.dashboard.marked:
-                    self.dashboard.marked.remove(row.run.name)
             else:
                 row.run.ask(request)
         except DaeError as failure:

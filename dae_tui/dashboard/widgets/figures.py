@@ -1,5 +1,6 @@
 """The figures of a run: losses, accuracy, speed, best."""
 
+from rich.cells import cell_len
 from rich.text import Text
 from textual.strip import Strip
 
@@ -23,11 +24,15 @@ class Figures(Lines):
 
     def draw(self, width: int, height: int) -> list[Text | Strip]:
         dim = self.colour("text-muted")
-        column = width // 2
+        shown = self._pairs[: 2 * height]
+        lengths = [cell_len(f"{name} {figure}") for name, figure in shown]
+        # The left column may take of the right one what that does not need.
+        left, right = max(lengths[::2], default=0), max(lengths[1::2], default=0)
+        column = max(width // 2, min(left + 1, width - right - 1))
         lines: list[Text | Strip] = []
-        for start in range(0, len(self._pairs), 2):
+        for start in range(0, len(shown), 2):
             text = Text(no_wrap=True)
-            pairs = self._pairs[start : start + 2]
+            pairs = shown[start : start + 2]
             room = column - 1 if len(pairs) == 2 else width
             for name, figure in pairs:
                 cell = Text.assemble((f"{name} ", dim), figure)
@@ -49,11 +54,11 @@ def figures_of(view: RunView) -> list[tuple[str, str]]:
             "test" if summary.test_accuracy is not None else "denoised",
             _figure(summary.accuracy, "{:.2f} %"),
         ),
-        ("PSNR", _figure(number(status.get("val_psnr")), "{:.2f} dB")),
-        ("step", _figure(summary.step, "{:,.0f}")),
-        ("lr", _figure(number(status.get("lr")), "{:.2g}")),
+        ("PSNR", _figure(summary.val_psnr, "{:.2f} dB")),
         ("best", _best(best)),
         ("time", NONE if summary.seconds is None else duration(summary.seconds)),
+        ("step", _figure(summary.step, "{:,.0f}")),
+        ("lr", _figure(number(status.get("lr")), "{:.2g}")),
         ("img/s", _figure(summary.images_per_second, "{:,.0f}")),
         ("left", NONE if summary.seconds_left is None else duration(summary.seconds_left)),
         ("noise", summary.noise or NONE),

@@ -67,7 +67,7 @@ class LossChart(Lines):
     def next_marks(self) -> str:
         """Draw with other characters; which ones."""
         every = list(Marks)
-        self._chosen = every[(every.index(self._marks) + 1) % len(every)]
+        self._chosen = every[(every.index(self.marks) + 1) % len(every)]
         self.redraw()
         return self._chosen
 
@@ -99,7 +99,8 @@ class LossChart(Lines):
         self.redraw()
 
     @property
-    def _marks(self) -> Marks:
+    def marks(self) -> Marks:
+        """What the lines are drawn with: what was chosen, else what the terminal can show."""
         if self._chosen is not None:
             return self._chosen
         return Marks.ASCII if self.graphics is Graphics.ASCII else Marks.BRAILLE
@@ -119,11 +120,11 @@ class LossChart(Lines):
             steps,
             log=self._log,
             smoothing=SMOOTHING[self._smoothing],
-            marks=self._marks,
+            marks=self.marks,
             symbols=[ASCII_MARKS[named.colour % len(ASCII_MARKS)] for named in drawn],
         )
         colours = {number: self._line_style(named) for number, named in enumerate(drawn)}
-        ascii_only = self._marks is Marks.ASCII
+        ascii_only = self.marks is Marks.ASCII
         tick, axis, corner = ("+", "|", "+") if ascii_only else ("┤", "│", "└")
         dim = self.colour("text-muted")
         lines: list[Text | Strip] = []

@@ -1,0 +1,84 @@
+"""What every kind of image file is read into and written from."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dae_tui.errors import DataError
+
+# A picture of 12 000 × 12 000 pixels is real; one of 50 000 × 50 000 in a few kilobytes is not.
+MOST_PIXELS = 500_000_000
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Images of one size, as a file stores them."""
+
+    values: NDArray[Any]
+    """(N, H, W, C) of the stored type; C is 1 or 3 (4 for CMYK), and one more with alpha."""
+    alpha: bool = False
+    """The last channel says how opaque each pixel is, and is no part of the image."""
+    white_is_zero: bool = False
+    """Stored values count from white to black, as some TIFFs have it."""
+
+    @property
+    def white(self) -> float:
+        """The stored value of white: the largest of an integer type, True, or 1 for floats."""
+        if self.values.dtype.kind == "u":
+            return float(np.iinfo(self.values.dtype).max)
+        return 1.0
+
+
+@dataclass(frozen=True)
+class About:
+    """What a file says of its images, and another kind of file could say as well."""
+
+    icc: bytes | None = None
+    """ICC profile."""
+    exif: bytes | None = None
+    """EXIF as a TIFF structure, without the prefix that JPEG puts before it."""
+    dpi: tuple[float, float] | None = None
+    """Dots per inch, horizontal and vertical."""
+
+
+Encode = Callable[[Sequence[Stack]], bytes]
+
+
+@dataclass(frozen=True)
+class ImageFile:
+    """The images of a file, and how to write such a file with other values."""
+
+    kind: str
+    """`png`, `jpeg`, `webp`, `bmp`, `tiff`, `pnm`, `npy`, `npz` or `idx`."""
+    stacks: list[Stack]
+    """The pages of a TIFF, the arrays of an NPZ; one otherwise."""
+    encode: Encode
+    """Gives the bytes of a file that differs in values alone, for stacks of the same shapes and
+    types in the same order."""
+    about: About = field(default_factory=About)
+    remarks: tuple[str, ...] = ()
+    """What will not be as it was, such as "the palette becomes RGB"."""
+
+
+def check_pixels(name: str, *sizes: int) -> None:
+    """Refuse an image that would fill the memory, before it is decoded.
+
+    Args:
+        name: of the file, for the message.
+        sizes: pages, height and width as the header has them.
+
+    Raises DataError for sizes that are zero, negative or more than `MOST_PIXELS` in all.
+    """
+    if any(size <= 0 for size in sizes):
+        raise DataError(f"{name} holds no image: its size is {'×'.join(map(str, sizes))}")
+    pixels = 1
+    for size in sizes:
+        pixels *= int(size)
+    if pixels > MOST_PIXELS:
+        raise DataError(
+            f"{name} says it holds {'×'.join(map(str, sizes))} pixels, too many to be true",
+            f"dae takes up to {MOST_PIXELS:,} pixels a file: cut it into parts",
+        )
