@@ -92,7 +92,12 @@ def test_an_interval_has_bounds(dae: Dae, interval: str) -> None:
 def test_watching_prints_an_object_per_line_until_interrupted() -> None:
     command = [*COMMAND, "--watch", "--json", "--interval", "0.1"]
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # Tests that are started in the background ignore it, and so would their children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as process:
         assert process.stdout is not None
         assert process.stderr is not None
