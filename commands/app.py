@@ -14,8 +14,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from dae_tui import __version__
 from dae_tui.errors import DaeError, ExitCode
+from dae_tui.version import __version__
 
 SUBCOMMANDS = {
     "train": "Train a denoising autoencoder, or the classifier that judges it.",

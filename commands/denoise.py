@@ -1,8 +1,10 @@
 """`dae denoise`: the same files without the noise."""
 
-from dataclasses import dataclass
+import os
+import time
+from functools import cache
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,39 +15,92 @@ from commands.options import (
     QuietOption,
     RunsDirOption,
     VerboseOption,
+    check_folder,
     resolve_inference_precision,
 )
-from dae_tui.errors import DaeError, ExitCode, UsageError
-from dae_tui.find_weights import find_weights, weights_name
+from dae_tui.errors import UsageError
+
+if TYPE_CHECKING:
+    from dae_tui.core.denoising import Compute
+    from dae_tui.core.small_images import Choose
 
 app = options.subcommand()
-
-DEFAULT_WEIGHTS = "mnist-autoencoder"
-ENDINGS = (".png", ".npy", ".idx", "-ubyte")
-
-
-@dataclass(frozen=True)
-class Job:
-    """One file in, one file out."""
-
-    source: Path
-    target: Path
 
 
 @app.command()
 def denoise(
     inputs: Annotated[
-        list[Path], typer.Argument(help="Files, or folders of .png, .npy and .idx files.")
+        list[Path],
+        typer.Argument(
+            help="Image files, folders, patterns such as 'scans/*.png', or - for stdin."
+        ),
     ],
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="File for one input file, else a folder.")
-    ],
+        Path | None,
+        typer.Option(
+            "--output", "-o", help="File for one input file, else a folder; - for stdout."
+        ),
+    ] = None,
     weights: Annotated[
-        str, typer.Option(metavar="NAME|FILE|RUN", help="Trained weights; see dae weights list.")
-    ] = DEFAULT_WEIGHTS,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace existing output.")
+        str | None,
+        typer.Option(
+            metavar="NAME|FILE|RUN",
+            help="Trained weights; see dae weights list. Else the best for each image.",
+        ),
+    ] = None,
+    sigma: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LEVEL",
+            help="How strong the noise is, where known: 0.1 or 25/255. Else it is estimated.",
+        ),
+    ] = None,
+    invert: Annotated[
+        str,
+        typer.Option(help="yes, no, or auto: where dark strokes on light meet weights for digits."),
+    ] = "auto",
+    white: Annotated[
+        float | None,
+        typer.Option(
+            help="The stored value of white: 4095 for 12 bits in 16. Else the type's largest, and "
+            "1 for floats."
+        ),
+    ] = None,
+    recursive: Annotated[
+        bool, typer.Option("--recursive", "-r", help="Look into subfolders.")
     ] = False,
+    in_place: Annotated[
+        bool, typer.Option("--in-place", help="Replace the inputs by the outputs.")
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace existing outputs; else they are skipped.")
+    ] = False,
+    kind: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            help="png, jpeg, webp, bmp, tiff, pnm, npy, npz or idx. Else as the input.",
+        ),
+    ] = None,
+    preview: Annotated[
+        bool, typer.Option("--preview", help="Show before and after in the terminal.")
+    ] = False,
+    compare: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.png", help="Write before and after side by side as a PNG."),
+    ] = None,
+    reference: Annotated[
+        Path | None,
+        typer.Option(help="The clean image, or a folder of them: prints PSNR and SSIM."),
+    ] = None,
+    tile: Annotated[
+        int | None,
+        typer.Option(min=64, help="Side of the tiles of large images, in pixels; else by memory."),
+    ] = None,
+    overlap: Annotated[
+        int | None,
+        typer.Option(min=0, help="Of tiles, in pixels; never less than makes seams impossible."),
+    ] = None,
     device: DeviceOption = "auto",
     precision: Annotated[str, typer.Option(help="fp32 (auto is that) or bf16.")] = "auto",
     runs_dir: RunsDirOption = options.RUNS_DIR,
@@ -53,152 +108,86 @@ def denoise(
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
 ) -> None:
-    """Take the noise out of images: .npy stacks (N, H, W), IDX and PNG files, and folders of them.
+    """Take the noise out of images and give back the same files without it.
 
-    Each file is written back as the kind, size and type it was. Nothing is overwritten unless
-    --overwrite says so, and an input never is. A file that cannot be read does not stop the rest;
-    one that is missing is said before anything is done. Files of other kinds in a folder are left.
+    Reads PNG, JPEG, WebP, BMP, TIFF, PNM, .npy, .npz and IDX. Size, type, pages, alpha, profile and
+    orientation stay as they are. A file that cannot be read does not stop the rest; outputs that
+    exist are skipped, so that the same command goes on where it was interrupted.
     """
-    jobs = _plan(inputs, output)
-    path = find_weights(weights, runs_dir)
-    _refuse_to_replace(jobs, overwrite)
-    precision = resolve_inference_precision(precision)
-    _run(jobs, path, device, precision, json=json, quiet=quiet, verbose=verbose)
+    from commands.denoise_jobs import Place, plan
+    from commands.denoise_report import Report
+    from dae_tui.core.denoise_files import denoise_files
+    from dae_tui.core.files.kinds import check_kind
+    from dae_tui.core.stacks import Wish
+
+    if kind is not None:
+        check_kind(kind)
+    check_folder(compare)
+    wish = Wish(_sigma(sigma), invert, white)
+    planned = plan(inputs, Place(output, in_place, overwrite, kind), recursive)
+    choose = _chooser(weights, runs_dir)
+    compute = _compute(device, resolve_inference_precision(precision), tile, overlap)
+    planned.share(int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1")))
+    report = Report(
+        planned,
+        json=json,
+        quiet=quiet,
+        verbose=verbose,
+        preview=preview,
+        compare=compare,
+        reference=reference,
+        sigma_given=wish.sigma is not None,
+    )
+    began = time.monotonic()
+    with report.progress():
+        for outcome in denoise_files(planned.jobs, choose, wish, compute, keep=report.keeps):
+            report.add(outcome)
+    report.end(time.monotonic() - began)
+    raise typer.Exit(report.exit_code())
 
 
-def _run(
-    jobs: list[Job],
-    weights_path: Path,
-    device_name: str,
-    precision: str,
-    *,
-    json: bool,
-    quiet: bool,
-    verbose: bool,
-) -> None:
-    """Denoise every job; report each; leave with 1 at the end if any failed."""
-    from rich.progress import Progress
+def _sigma(text: str | None) -> float | None:
+    """The level of `--sigma`, written as the levels of noise are."""
+    if text is None:
+        return None
+    from dae_tui.core.noise_spec import parse_noise
 
-    from commands.terminal import print_json, stderr
-    from dae_tui.core.hardware import resolve_device
-    from dae_tui.core.weights import load_weights
-
-    device = resolve_device(device_name)
-    network = load_weights(weights_path, weights_name(weights_path))
-    console = stderr()
-    failed = images = 0
-    with Progress(console=console, transient=True, disable=quiet or not console.is_terminal) as bar:
-        for job in bar.track(jobs, description="denoising"):
-            try:
-                report = _denoise_file(job, network, device, precision)
-                images += report["images"]
-            except DaeError as failure:
-                failed += 1
-                report = {"input": str(job.source), "error": failure.message}
-                console.print(f"error: {failure.message}", soft_wrap=True, markup=False)
-                if failure.hint:
-                    console.print(f"hint: {failure.hint}", soft_wrap=True, markup=False)
-                if failure.exit_code is ExitCode.UNUSABLE and len(jobs) == 1:
-                    raise typer.Exit(ExitCode.UNUSABLE) from failure
-            if json:
-                print_json(report)
-            elif verbose and "output" in report:
-                console.print(f"{job.source} → {job.target}", soft_wrap=True, markup=False)
-    if not quiet and not json:
-        done = "1 file" if len(jobs) == 1 else f"{len(jobs) - failed} of {len(jobs)} files"
-        if images:
-            console.print(f"denoised {done}, {images:,} images, with {network.name}")
-    if failed:
-        raise typer.Exit(ExitCode.FAILURE)
+    try:
+        (stage,) = parse_noise(f"gaussian:{text}").stages
+    except (UsageError, ValueError):
+        stage = None
+    if stage is None or stage.low != stage.high:
+        raise UsageError(f"cannot read the level '{text}'", "write it as 0.1 or 25/255")
+    return stage.low
 
 
-def _denoise_file(job: Job, weights: Any, device: Any, precision: str) -> dict[str, Any]:
-    """Read, denoise and write one file; the output appears whole or not at all."""
+def _chooser(weights: str | None, runs_dir: Path) -> "Choose":
+    """The weights for an image: always those that were named, else the best published ones."""
+    from dae_tui.core.weights import Weights, load_weights
+    from dae_tui.find_weights import best_published, find_weights, weights_name
+
+    @cache
+    def load(path: Path) -> Weights:
+        return load_weights(path, weights_name(path))
+
+    if weights is not None:
+        named = load(find_weights(weights, runs_dir))
+        return lambda height, width, sigma: named
+    return lambda height, width, sigma: load(best_published(height, width, sigma))
+
+
+def _compute(device_name: str, precision: str, tile: int | None, overlap: int | None) -> "Compute":
     import torch
 
-    from dae_tui.atomic import write_whole
-    from dae_tui.core.denoising import denoise as denoise_images
-    from dae_tui.core.image_files import encode, read_images
+    from dae_tui.core.denoising import Compute
+    from dae_tui.core.hardware import resolve_device
+    from dae_tui.devices.memory import find_limit, memory
 
-    file = read_images(job.source)
-    if job.target.suffix in ENDINGS and job.target.suffix != f".{file.kind}":
-        raise DaeError(
-            f"{job.source} is of the kind {file.kind} and would not be one in {job.target}",
-            f"end the output in .{file.kind}",
-        )
-    denoised = denoise_images(weights, torch.from_numpy(file.images), device, precision)
-    content = encode(file, denoised.numpy())
-    try:
-        job.target.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(job.target, content)
-    except OSError as failure:
-        raise DaeError(
-            f"{job.target} cannot be written: {failure.strerror}",
-            "make room there, or choose another -o",
-        ) from failure
-    return {
-        "input": str(job.source),
-        "output": str(job.target),
-        "images": len(file.images),
-        "weights": weights.name,
-    }
-
-
-def _plan(inputs: list[Path], output: Path) -> list[Job]:
-    """Which file goes where: one file to a file, anything else into a folder."""
-    missing = [path for path in inputs if not path.exists()]
-    if missing:
-        raise UsageError(f"there is no {missing[0]}", "give files or folders that exist")
-    if len(inputs) == 1 and inputs[0].is_file() and not output.is_dir():
-        return [Job(inputs[0], output)]
-    if output.suffix in ENDINGS and not output.is_dir():
-        raise UsageError(
-            f"{output} names one file, and there are several to write", "name a folder with -o"
-        )
-    jobs = []
-    made_before = output.resolve()
-    for path in inputs:
-        if path.is_file():
-            jobs.append(Job(path, output / path.name))
-            continue
-        found = sorted(
-            entry
-            for entry in path.rglob("*")
-            if entry.name.lower().endswith(ENDINGS)
-            and entry.is_file()
-            and made_before not in entry.resolve().parents
-        )
-        jobs += [Job(entry, output / entry.relative_to(path)) for entry in found]
-    if not jobs:
-        raise UsageError(
-            f"there are no images in {inputs[0]}", f"it looks for {', '.join(ENDINGS)}"
-        )
-    targets: dict[Path, Path] = {}
-    for job in jobs:
-        if job.target in targets:
-            raise UsageError(
-                f"{job.source} and {targets[job.target]} would both be written to {job.target}",
-                "denoise them into two folders",
-            )
-        targets[job.target] = job.source
-    return jobs
-
-
-def _refuse_to_replace(jobs: list[Job], overwrite: bool) -> None:
-    """Raise UsageError where an output exists, or is an input under whatever name."""
-    existing = [job for job in jobs if job.target.exists()]
-    inputs = {_identity(job.source) for job in jobs}
-    for job in existing:
-        if _identity(job.target) in inputs:
-            raise UsageError(f"{job.target} would replace an input", "choose another -o")
-    if existing and not overwrite:
-        more = f", and {len(existing) - 1} more" if len(existing) > 1 else ""
-        raise UsageError(
-            f"{existing[0].target} exists{more}",
-            "choose another -o, or replace what exists with --overwrite",
-        )
-
-
-def _identity(path: Path) -> tuple[int, int]:
-    found = path.stat()
-    return found.st_dev, found.st_ino
+    device = resolve_device(device_name)
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        return Compute(device, precision, tile, overlap, free)
+    used, total = (reading.value for reading in memory(find_limit()))
+    if used is None or total is None:
+        return Compute(device, precision, tile, overlap)
+    return Compute(device, precision, tile, overlap, total - used)

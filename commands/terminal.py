@@ -2,6 +2,7 @@
 
 import os
 import sys
+from pathlib import Path
 from typing import Any
 
 from rich import box
@@ -32,6 +33,12 @@ def graphics_of(console: Console) -> Graphics:
     if console.color_system is None and graphics is not Graphics.ASCII:
         return Graphics.SHADES
     return graphics
+
+
+def shown(path: Path) -> str:
+    r"""A path as one line of text: what cannot be printed is written as \n or \xff."""
+    name = os.fsencode(path).decode(errors="backslashreplace")
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
 
 
 def plain_table() -> Table:

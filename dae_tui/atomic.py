@@ -1,8 +1,12 @@
 """Files that are whole or absent, whenever a process is killed."""
 
+import errno
 import os
 from contextlib import suppress
 from pathlib import Path
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+"""What the system says when there is no room left."""
 
 
 def write_whole(path: Path, content: bytes) -> None:
@@ -23,3 +27,46 @@ def write_whole(path: Path, content: bytes) -> None:
         with suppress(OSError):
             beside.unlink()
         raise
+
+
+def write_new(path: Path, content: bytes, *, replace: bool = False) -> None:
+    """Write one of many files that can be made again; not even `kill -9` leaves a part of it.
+
+    The content gets its name when it is complete: until then the file has none (O_TMPFILE of
+    Linux). Where the system has no such files it is `write_whole`. Nothing is flushed to the disk:
+    10 000 small files would take a minute longer.
+
+    Raises FileExistsError for an existing file unless `replace`, OSError as `write_whole`.
+    """
+    try:
+        _write_nameless(path, content, replace)
+    except OSError as failure:
+        failure.filename = str(path)
+        if failure.errno in (errno.EEXIST, *FULL):
+            raise
+        if not replace and os.path.lexists(path):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path)) from failure
+        write_whole(path, content)
+
+
+def _write_nameless(path: Path, content: bytes, replace: bool) -> None:
+    """Write a file without a name, then give it one. Raises OSError where that cannot be done."""
+    if not hasattr(os, "O_TMPFILE"):
+        raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        file = os.open(".", os.O_TMPFILE | os.O_WRONLY, 0o666, dir_fd=folder)
+        try:
+            left = memoryview(content)
+            while left:
+                left = left[os.write(file, left) :]
+            # A name that exists cannot be given: where it may be replaced, another one goes first.
+            name = f".dae-{os.getpid()}-{file}.tmp" if replace else path.name
+            # Without a folder for the source os.link would not look through /proc.
+            os.link(f"/proc/self/fd/{file}", name, src_dir_fd=folder, dst_dir_fd=folder)
+            if replace:
+                os.replace(name, path.name, src_dir_fd=folder, dst_dir_fd=folder)
+        finally:
+            os.close(file)
+    finally:
+        os.close(folder)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dae_tui.atomic import write_whole
+from dae_tui.atomic import write_new, write_whole
 
 KILLED_WHILE_WRITING = """
 import os, sys
@@ -127,3 +127,71 @@ def test_a_missing_folder_is_an_error_and_is_not_made(tmp_path: Path) -> None:
         write_whole(tmp_path / "missing" / "status.json", b"new")
 
     assert names(tmp_path) == []
+
+
+def test_one_of_many_files_gets_its_name_when_it_is_whole(tmp_path: Path) -> None:
+    write_new(tmp_path / "new.bin", b"content")
+    assert (tmp_path / "new.bin").read_bytes() == b"content"
+    assert names(tmp_path) == ["new.bin"]
+
+
+def test_an_existing_file_is_replaced_only_when_asked(path: Path) -> None:
+    with pytest.raises(FileExistsError) as raised:
+        write_new(path, b"new")
+    assert raised.value.filename == str(path)
+    assert path.read_bytes() == b"old"
+    write_new(path, b"new", replace=True)
+    assert path.read_bytes() == b"new"
+    assert names(path.parent) == [path.name]
+
+
+KILLED_WHILE_NAMING = """
+import os, sys
+from pathlib import Path
+from dae_tui.atomic import write_new
+
+os.link = lambda *arguments, **options: os.kill(os.getpid(), 9)
+write_new(Path(sys.argv[1]), b"new" * 100_000)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "O_TMPFILE"), reason="this system has no files without a name")
+def test_killed_before_it_is_whole_it_leaves_nothing(tmp_path: Path) -> None:
+    finished = subprocess.run(
+        [sys.executable, "-c", KILLED_WHILE_NAMING, str(tmp_path / "new.bin")], check=False
+    )
+    assert finished.returncode == -signal.SIGKILL
+    assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_is_said_with_the_name_of_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    def full(file: int, content: bytes) -> int:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, "write", full)
+    with pytest.raises(OSError) as raised:
+        write_new(tmp_path / "new.bin", b"content")
+    assert (raised.value.errno, raised.value.filename) == (code, str(tmp_path / "new.bin"))
+    assert names(tmp_path) == []
+
+
+def test_where_files_without_a_name_are_not_known_it_is_written_beside(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(os, "O_TMPFILE")
+    write_new(path.with_name("new.bin"), b"content")
+    assert path.with_name("new.bin").read_bytes() == b"content"
+    write_new(path, b"new", replace=True)
+    assert path.read_bytes() == b"new"
+    with pytest.raises(FileExistsError):
+        write_new(path, b"newer")
+    assert names(path.parent) == ["new.bin", path.name]
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError) as raised:
+        write_new(tmp_path / "none" / "new.bin", b"content")
+    assert raised.value.filename == str(tmp_path / "none" / "new.bin")

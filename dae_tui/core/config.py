@@ -16,6 +16,8 @@ from dae_tui.errors import RunError, UsageError
 from models.registry import NETWORKS
 
 DATA_SETS = ("mnist", "fashion-mnist", "kmnist", "qmnist", "emnist", "digits")
+# Height and width of their images, all of them light on dark.
+DATA_SETS_SIZE = (28, 28)
 OPTIMIZERS = ("adam", "adamw", "sgd")
 LOSSES = ("mse", "l1")
 SCHEDULES = ("one-cycle", "constant")

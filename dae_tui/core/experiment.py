@@ -13,7 +13,6 @@ import numpy as np
 import torch
 from torch import nn
 
-import dae_tui
 from dae_tui.core.config import OPERATING_POINT, TrainingConfig
 from dae_tui.core.data import ImageSet, hold_out, load
 from dae_tui.core.evaluation import EvaluationProgress, Table, evaluate, find_classifier
@@ -24,6 +23,7 @@ from dae_tui.core.objectives import Classification, Denoising, Objective
 from dae_tui.core.training import Training
 from dae_tui.core.weights import Weights
 from dae_tui.errors import DataError
+from dae_tui.version import __version__
 from models.registry import build
 
 HELD_OUT = 5000
@@ -148,7 +148,7 @@ def prepare(config: TrainingConfig, classifier: Path | None, command: str) -> Ex
 
 def versions() -> dict[str, str]:
     return {
-        "dae-tui": dae_tui.__version__,
+        "dae-tui": __version__,
         "torch": torch.__version__,
         "torchvision": metadata.version("torchvision"),
         "numpy": np.__version__,
@@ -174,4 +174,5 @@ def with_figures(weights: Weights, table: Table) -> dict[str, Any]:
     for row in rows:
         del row["images_per_second"]
     protocol = {key: value for key, value in table.protocol.items() if key != "device"}
+    protocol["data"] = Path(protocol["data"]).name
     return weights.metadata | {"figures": {"protocol": protocol, "rows": rows}}

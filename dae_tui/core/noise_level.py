@@ -1,17 +1,150 @@
-"""How strong the noise of an image is, where nobody says."""
+"""How strong the noise of an image is, where nobody says.
+
+Small patches of an image span few directions, white noise spans all of them: the variance in the
+weak directions is that of the noise (Chen, Zhu, Heng: "An Efficient Statistical Method for Image
+Noise Level Estimation", ICCV 2015). Patches with more variance than noise explains are left out
+(Liu, Tanaka, Okutomi: "Single-Image Noise Level Estimation for Blind Denoising", IEEE TIP 2013).
+Where values were clipped to [0, 1], noise varies less near 0 and 1, by the moments of a censored
+normal distribution (Foi: "Clipped Noisy Images", Signal Processing 2009); each patch is measured
+against the variance that its mean lets expect.
+"""
+
+import math
 
 import torch
 from torch import Tensor
 
+MOST_PATCHES = 2**16
+"""Of one image; a larger image is looked at through patches spread evenly over it."""
+PATCHES_PER_DIMENSION = 30
+CHUNK_VALUES = 2**22
+KNOTS = 24
+ROUNDS = 8
+FLAT = 1e-10
+"""A patch of a lower variance is constant, as in saturated areas, and says nothing on noise."""
+SPREAD = 2.5
+"""Patches up to so many standard deviations above the expected variance count as noise."""
+LOWEST, HIGHEST = 1e-6, 2.0
+
 
 def estimate_sigma(images: Tensor) -> Tensor:
-    """The standard deviation (N,) of Gaussian noise in images (N, C, H, W) in [0, 1].
+    """The standard deviation (N,) of white Gaussian noise in images, in their unit.
 
-    Stand-in: Immerkaer.
+    Measured on photographs and digits: good to a few per cent for whole photographs, to 5-10 %
+    (one standard deviation) for images of 28×28 to 40×40; below 12×12 a rough figure, and 0 for
+    images of one row or column. Weak noise in texture is overestimated: 0.02 by up to 10 % in
+    whole photographs, by more in small images. Below 0.01 it may be taken for none.
+
+    Args:
+        images: float32 (N, C, H, W), finite, on the CPU, of clean values in [0, 1]. The noise is
+            as strong in all channels. An image that stays within [0, 1] and touches 0 or 1 is
+            taken as clipped; its result is the level before clipping.
     """
-    import torch.nn.functional as F
+    count, channels, height, width = images.shape
+    side = _side(height, width)
+    if count == 0 or side < 2:
+        return torch.zeros(count)
+    stride = max(1, math.ceil(math.sqrt(channels * height * width / MOST_PATCHES)))
+    rows, columns = ((length - side) // stride + 1 for length in (height, width))
+    chunk = max(1, CHUNK_VALUES // (channels * rows * columns * side**2))
+    return torch.cat(
+        [_estimate(_patches(part, side, stride)) for part in torch.split(images, chunk)]
+    )
 
-    k = torch.tensor([[1.0, -2, 1], [-2, 4, -2], [1, -2, 1]], device=images.device)[None, None]
-    planes = images.reshape(-1, 1, *images.shape[-2:])
-    r = F.conv2d(planes, k).abs().flatten(1).median(1).values / 0.6745 / 6
-    return r.view(len(images), -1).mean(1)
+
+def _side(height: int, width: int) -> int:
+    """The side of the patches: large, but with many more patches than pixels in each."""
+    for side in (8, 4):
+        fitting = max(0, height - side + 1) * max(0, width - side + 1)
+        if fitting >= PATCHES_PER_DIMENSION * side**2:
+            return side
+    return min(2, height, width)
+
+
+def _patches(images: Tensor, side: int, stride: int) -> Tensor:
+    """The patches of all channels, (N, patches, side²)."""
+    found = images.unfold(2, side, stride).unfold(3, side, stride)
+    return found.reshape(len(images), -1, side**2)
+
+
+def _estimate(patches: Tensor) -> Tensor:
+    """The noise level (N,) of patches (N, patches, side²), by fixed-point iteration.
+
+    A level tells which patches hold noise only and how much they should vary; how much they do
+    corrects the level.
+    """
+    size = patches.shape[2]
+    clipped = _clipped(patches)[:, None]
+    means = patches.mean(-1)
+    patches = patches - means[..., None]
+    energy = patches.square().sum(-1) / (size - 1)
+
+    kept = energy > FLAT
+    sigma = _weak_variance(patches, kept).sqrt()[:, None].clamp(LOWEST, HIGHEST)
+    for _ in range(ROUNDS):
+        expected = torch.where(clipped, _clipped_variance(means, sigma, size), sigma**2)
+        loss = sigma / expected.sqrt()
+        # Clipping to one side makes heavy tails: the kurtosis is about 3 times the loss.
+        limit = expected * (1 + SPREAD * ((3 * loss - 1).clamp(min=0) / size).sqrt())
+        kept = (energy > FLAT) & (energy <= limit)
+        ratio = _weak_variance(patches * expected.rsqrt()[..., None], kept)[:, None]
+        # The more is lost to clipping, the more slowly grows the variance with sigma. Downwards the
+        # steps stay small: a level that is too low would leave only the clipped patches.
+        power = torch.where(ratio > 1, loss.mean(1, keepdim=True).clamp(max=2), 1) / 2
+        sigma = (sigma * ratio**power).clamp(LOWEST, HIGHEST)
+    return sigma[:, 0]
+
+
+def _clipped(patches: Tensor) -> Tensor:
+    """Whether values were clipped to [0, 1], (N,)."""
+    low, high = patches.amin((1, 2)), patches.amax((1, 2))
+    return (low >= 0) & (high <= 1) & ((low == 0) | (high == 1))
+
+
+def _weak_variance(patches: Tensor, kept: Tensor) -> Tensor:
+    """The mean variance (N,) of the kept patches in the directions that hold noise only.
+
+    The strongest directions are dropped until the mean of the others is at most their median.
+    """
+    used = patches * kept[..., None]
+    covariance = used.transpose(1, 2) @ used / kept.sum(1).clamp(min=1)[:, None, None]
+    # Patches have no mean here: one direction is empty.
+    variances = torch.linalg.eigvalsh(covariance.double())[:, 1:]
+    count = torch.arange(1, variances.shape[1] + 1)
+    means = variances.cumsum(1) / count
+    medians = variances[:, (count // 2).clamp(max=len(count) - 1)]
+    even = means <= medians
+    even[:, 0] = True
+    last = (even * count).argmax(1, keepdim=True)
+    weakest: Tensor = means.gather(1, last)[:, 0]
+    return weakest.clamp(min=0).float()
+
+
+def _clipped_variance(means: Tensor, sigma: Tensor, size: int) -> Tensor:
+    """The variance (N, patches) of noise around the clipped means of patches of `size` pixels."""
+    # The mean of a patch is noisy itself. Clean values a little beyond [0, 1] are let in, or dark
+    # patches would be taken for brighter ones on the average.
+    edge = sigma * torch.linspace(-2.4 / math.sqrt(size), 4, KNOTS)
+    clean = torch.cat([edge, 1 - edge], dim=1).sort(dim=1).values
+    at, variance = _clipped_moments(clean, sigma)
+    variance = torch.maximum(variance, 1e-3 * sigma**2)
+    right = torch.searchsorted(at, means).clamp(1, at.shape[1] - 1)
+    left_at, right_at = at.gather(1, right - 1), at.gather(1, right)
+    share = ((means - left_at) / (right_at - left_at).clamp(min=1e-12)).clamp(0, 1)
+    return torch.lerp(variance.gather(1, right - 1), variance.gather(1, right), share)
+
+
+def _clipped_moments(clean: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and variance of normal values around `clean`, clipped to [0, 1]."""
+    low, high = -clean / sigma, (1 - clean) / sigma
+    at_low, at_high = torch.special.ndtr(low), torch.special.ndtr(-high)
+    density_low, density_high = _density(low), _density(high)
+    # Both moments around the clean value: differences of large numbers would lose digits.
+    first = sigma * (density_low - density_high + low * at_low + high * at_high)
+    inside = 1 - at_low - at_high + low * density_low - high * density_high
+    second = sigma**2 * (inside + low**2 * at_low + high**2 * at_high)
+    return clean + first, second - first**2
+
+
+def _density(x: Tensor) -> Tensor:
+    return torch.exp(-x.square() / 2) / math.sqrt(2 * math.pi)

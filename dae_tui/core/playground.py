@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from dae_tui.core.data import ImageSet, load, unit
 from dae_tui.core.denoising import denoise
 from dae_tui.core.evaluation import find_classifier
-from dae_tui.core.image_files import read_images
+from dae_tui.core.files.kinds import read_file
+from dae_tui.core.files.values import find_oddities, image_values, to_unit
 from dae_tui.core.measures import psnr
 from dae_tui.core.noise import add_noise
 from dae_tui.core.noise_spec import NoiseSpec
@@ -150,15 +151,17 @@ def data_sets(data_dir: Path) -> list[str]:
 
 def _read_grey(path: Path) -> ImageSet:
     """The images of a file, colours averaged, in the 256 greys that the screen can tell apart."""
-    images = read_images(path).images
-    height, width = images.shape[-2:]
+    stack = read_file(path, str(path)).stacks[0]
+    _, height, width, _ = stack.values.shape
     if height * width > MOST_PIXELS:
         raise DataError(
             f"{path} is of {width}×{height} pixels, too many for the playground",
             f"dae denoise {path} -o FOLDER takes any size",
         )
-    grey = images.mean(axis=1, keepdims=True).clip(0, 1)
-    return ImageSet(path.name, torch.from_numpy((grey * 255).round().astype(np.uint8)), None, 0)
+    find_oddities(stack, stack.white, str(path))
+    images = to_unit(image_values(stack), stack.white, stack.white_is_zero)
+    grey = images.mean(dim=3).clamp(0, 1)
+    return ImageSet(path.name, (grey * 255).round().to(torch.uint8)[:, None], None, 0)
 
 
 def _changed(path: Path) -> int:

@@ -11,6 +11,7 @@ from safetensors.torch import load_file, save
 from torch import nn
 
 from dae_tui.core.cards import METADATA_KEY, read_metadata
+from dae_tui.core.config import DATA_SETS
 from dae_tui.errors import WeightsError
 from models.registry import NETWORKS, build, channels_of, settings_of
 
@@ -29,6 +30,11 @@ class Weights:
     def channels(self) -> int:
         """Channels of the images that the network takes."""
         return channels_of(self.network)
+
+    @property
+    def light_on_dark(self) -> bool:
+        """Whether it has learnt light strokes on a dark ground, as every data set by name has."""
+        return self.metadata.get("data") in DATA_SETS
 
 
 def count_parameters(network: nn.Module) -> int:

@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,6 @@ from torchvision.datasets.mnist import read_sn3_pascalvincent_tensor
 from dae_tui.core.cards import METADATA_KEY, published, read_metadata
 from dae_tui.core.data import load, unit
 from dae_tui.core.evaluation import evaluation_generator
-from dae_tui.core.image_files import encode, read_images
 from dae_tui.core.noise import add_noise
 from dae_tui.core.noise_spec import parse_noise
 from dae_tui.core.weights import load_weights
@@ -62,16 +62,12 @@ def test_idx_and_png_come_back_as_what_they_were(
 ) -> None:
     (tmp_path / "in" / "sub").mkdir(parents=True)
     stored = (noisy * 255).astype(np.uint8)
-    np.save(tmp_path / "stack.npy", stored)
-    as_idx = read_images(tmp_path / "stack.npy")
-    idx = encode(
-        type(as_idx)(as_idx.path, "idx", as_idx.images, as_idx.shape, as_idx.dtype), as_idx.images
-    )
+    idx = struct.pack(">HBBIII", 0, 8, 3, *stored.shape) + stored.tobytes()
     (tmp_path / "in" / "t10k-images-idx3-ubyte").write_bytes(idx)
     Image.fromarray(stored[0]).save(tmp_path / "in" / "sub" / "digit.png")
     Image.fromarray(np.stack([stored[1]] * 3, axis=-1)).save(tmp_path / "in" / "colour.png")
     (tmp_path / "in" / "notes.txt").write_text("not an image")
-    outcome = dae("denoise", tmp_path / "in", "-o", tmp_path / "out", "--json")
+    outcome = dae("denoise", "-r", tmp_path / "in", "-o", tmp_path / "out", "--json")
     assert outcome.code == 0
     assert len(outcome.out.splitlines()) == 3
     read = read_sn3_pascalvincent_tensor(str(tmp_path / "out" / "t10k-images-idx3-ubyte"))
@@ -130,13 +126,15 @@ def test_nothing_is_overwritten_unasked(
     assert (np.load(source) == noisy).all()
 
 
-def test_two_inputs_of_one_name_are_refused(dae: Dae, tmp_path: Path) -> None:
+def test_of_two_inputs_of_one_name_the_first_is_done(dae: Dae, tmp_path: Path) -> None:
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()
         np.save(tmp_path / folder / "same.npy", np.zeros((1, 28, 28), np.float32))
     outcome = dae("denoise", tmp_path / "a", tmp_path / "b", "-o", tmp_path / "out")
-    assert outcome.code == 2
-    assert not (tmp_path / "out").exists()
+    assert outcome.code == 1
+    (error,) = [line for line in outcome.err.splitlines() if line.startswith("error: ")]
+    assert f"{tmp_path / 'b' / 'same.npy'} would go to" in error
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["same.npy"]
 
 
 def test_starting_again_does_not_denoise_its_own_output(dae: Dae, tmp_path: Path) -> None:
@@ -150,7 +148,10 @@ def test_floats_of_another_range_are_refused(dae: Dae, tmp_path: Path) -> None:
     np.save(tmp_path / "noisy.npy", np.full((1, 28, 28), 255, np.float32))
     outcome = dae("denoise", tmp_path / "noisy.npy", "-o", tmp_path / "out.npy")
     assert outcome.code == 1
-    assert "divide" in outcome.err
+    assert "--white 255" in outcome.err
+    white = ("--white", "255")
+    assert dae("denoise", tmp_path / "noisy.npy", "-o", tmp_path / "out.npy", *white).code == 0
+    assert np.load(tmp_path / "out.npy").max() > 200
 
 
 def test_a_missing_file_is_a_usage_error(dae: Dae, tmp_path: Path) -> None:
@@ -229,31 +230,3 @@ def test_a_classifier_does_not_denoise(dae: Dae, tmp_path: Path) -> None:
     )
     assert outcome.code == 3
     assert "to classify" in outcome.err
-
-
-def test_a_full_disk_leaves_no_partial_output(
-    dae: Dae, tmp_path: Path, noisy: NDArray[np.float32], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import errno
-    import os
-
-    def full(descriptor: int) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    np.save(tmp_path / "noisy.npy", noisy)
-    monkeypatch.setattr(os, "fsync", full)
-    outcome = dae("denoise", tmp_path / "noisy.npy", "-o", tmp_path / "out" / "out.npy")
-    assert outcome.code == 1
-    error, hint, *_ = outcome.err.splitlines()
-    assert "No space left on device" in error
-    assert hint.startswith("hint: ")
-    assert list((tmp_path / "out").iterdir()) == []
-
-
-def test_an_output_that_names_another_kind_is_refused(dae: Dae, tmp_path: Path) -> None:
-    np.save(tmp_path / "a.npy", np.zeros((1, 28, 28), np.float32))
-    np.save(tmp_path / "b.npy", np.zeros((1, 28, 28), np.float32))
-    assert dae("denoise", tmp_path / "a.npy", "-o", tmp_path / "x.png").code == 1
-    both = dae("denoise", tmp_path / "a.npy", tmp_path / "b.npy", "-o", tmp_path / "both.npy")
-    assert both.code == 2
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.npy", "b.npy"]

@@ -97,7 +97,7 @@ def test_watching_prints_an_object_per_line_until_interrupted() -> None:
         stderr=subprocess.PIPE,
         text=True,
         # Tests that are started in the background ignore it, and so would their children.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     ) as process:
         assert process.stdout is not None
         assert process.stderr is not None

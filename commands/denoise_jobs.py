@@ -1,0 +1,184 @@
+"""Which file goes where: inputs as a person types them, to jobs."""
+
+import glob
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from commands.terminal import shown
+from dae_tui.core.files.kinds import ENDINGS, kind_of_name, with_ending
+from dae_tui.core.jobs import Job, Outcome
+from dae_tui.errors import DataError, UsageError
+
+STANDARD = "-"
+
+
+@dataclass
+class Plan:
+    """What is to be done, what cannot be, and what was done before."""
+
+    jobs: list[Job] = field(default_factory=list)
+    failed: list[Outcome] = field(default_factory=list)
+    done_before: list[Job] = field(default_factory=list)
+
+    def share(self, rank: int, world: int) -> None:
+        """Keep what one of several processes is to do."""
+        self.jobs = self.jobs[rank::world]
+        if rank:
+            self.failed, self.done_before = [], []
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where outputs go."""
+
+    output: Path | None
+    in_place: bool = False
+    overwrite: bool = False
+    kind: str | None = None
+    """Of all outputs; None is each input's own."""
+
+
+def plan(inputs: list[Path], place: Place, recursive: bool) -> Plan:
+    """Jobs for every image in `inputs`: files, folders, patterns, `-`.
+
+    Raises UsageError for what was mistyped: an input that is not there, one output for several
+    files, an output that exists or is an input.
+    """
+    if Path(STANDARD) in inputs:
+        return _standard(inputs, place)
+    if place.in_place == (place.output is not None):
+        raise UsageError("where to?", "name a file or folder with -o, or say --in-place")
+    output = place.output
+    if output == Path(STANDARD):
+        return _to_standard_output(inputs, place)
+    paths = [path for typed in inputs for path in _expand(typed)]
+    one = len(paths) == 1 and not paths[0].is_dir() and not (output and output.is_dir())
+    if output is not None and not one and kind_of_name(output.name) and not output.is_dir():
+        raise UsageError(
+            f"{shown(output)} names one file, and there are several to write",
+            "name a folder with -o",
+        )
+    planned = Plan()
+    entries = [entry for path in paths for entry in _images(path, output, recursive, planned)]
+    _add(planned, entries, place, one)
+    if not entries and not planned.failed:
+        raise UsageError(
+            f"there are no images in {shown(inputs[0])}",
+            f"it looks for {' '.join(end for ends in ENDINGS.values() for end in ends)}"
+            + ("" if recursive else "; --recursive looks into subfolders"),
+        )
+    return planned
+
+
+def _add(planned: Plan, entries: list[tuple[Path, Path]], place: Place, one: bool) -> None:
+    """Give every image its output; `one` where -o names the file."""
+    taken: dict[Path, Path] = {}
+    sources = {identity for source, _ in entries if (identity := _identity(source))}
+    for source, below in entries:
+        target = _target(source, below, place, one)
+        kind = place.kind or (kind_of_name(target.name) if one and place.output else None)
+        job = Job(source, target, shown(source), kind, place.in_place or place.overwrite)
+        if target in taken:
+            reason = f"{job.name} would go to {shown(target)}, where {shown(taken[target])} goes"
+            planned.failed.append(Outcome(job, DataError(reason, "denoise them into two folders")))
+            continue
+        taken[target] = source
+        if not place.in_place and _identity(target) in sources:
+            raise UsageError(
+                f"{shown(target)} would replace an input", "choose another -o, or --in-place"
+            )
+        if not job.replace and _exists(target):
+            if one:
+                raise UsageError(
+                    f"{shown(target)} exists", "choose another -o, or replace it with --overwrite"
+                )
+            planned.done_before.append(job)
+        else:
+            planned.jobs.append(replace(job, replace=job.replace or os.path.lexists(target)))
+
+
+def _target(source: Path, below: Path, place: Place, one: bool) -> Path:
+    if place.output is not None and one:
+        return place.output
+    target = source if place.output is None else place.output / below
+    return with_ending(target, place.kind) if place.kind else target
+
+
+def _standard(inputs: list[Path], place: Place) -> Plan:
+    """Standard input to standard output, or to a file."""
+    if len(inputs) > 1 or place.in_place:
+        raise UsageError("- is one image on standard input", "it goes to standard output, or -o")
+    target = None if place.output in (None, Path(STANDARD)) else place.output
+    kind = place.kind or (kind_of_name(target.name) if target else None)
+    if target and _exists(target) and not place.overwrite:
+        raise UsageError(f"{shown(target)} exists", "replace it with --overwrite")
+    return Plan([Job(None, target, "standard input", kind, place.overwrite)])
+
+
+def _to_standard_output(inputs: list[Path], place: Place) -> Plan:
+    paths = [path for typed in inputs for path in _expand(typed)]
+    if len(paths) != 1 or paths[0].is_dir():
+        raise UsageError("standard output takes one image", "name a folder with -o")
+    return Plan([Job(paths[0], None, shown(paths[0]), place.kind)])
+
+
+def _expand(typed: Path) -> list[Path]:
+    """A path that exists, broken links among them, or what a pattern finds."""
+    if os.path.lexists(typed):
+        return [typed]
+    text = os.fspath(typed)
+    # Path.glob knows no absolute patterns.
+    found = sorted(glob.glob(text, recursive=True)) if glob.has_magic(text) else []  # noqa: PTH207
+    if not found:
+        raise UsageError(f"there is no {shown(typed)}", "give files or folders that exist")
+    return [Path(name) for name in found]
+
+
+def _images(
+    path: Path, output: Path | None, recursive: bool, planned: Plan
+) -> Iterator[tuple[Path, Path]]:
+    """The images of an input, and what each is called below the folder that was typed."""
+    if not path.is_dir():
+        yield path, Path(path.name)
+        return
+    made_before = None if output is None else output.resolve()
+    for folder, folders, files in os.walk(path):
+        folders.sort()
+        here = Path(folder)
+        if made_before is not None and here.resolve() == made_before and here != path:
+            folders.clear()
+            continue
+        if not recursive:
+            for name in folders:
+                if kind_of_name(name):
+                    planned.failed.append(_not_a_file(here / name))
+            folders.clear()
+        for name in sorted(files):
+            if kind_of_name(name) and not name.startswith("."):
+                yield here / name, (here / name).relative_to(path)
+
+
+def _not_a_file(path: Path) -> Outcome:
+    name = shown(path)
+    return Outcome(
+        Job(path, None, name),
+        DataError(f"{name} is a folder, not an image", "--recursive looks into it"),
+    )
+
+
+def _exists(path: Path) -> bool:
+    """Whether there is an output; a crash of the system can leave empty ones."""
+    try:
+        return path.stat().st_size > 0 or not path.is_file()
+    except OSError:
+        return os.path.lexists(path)
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino

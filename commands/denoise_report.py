@@ -1,0 +1,275 @@
+"""What `dae denoise` says: of each file, and of all of them at the end."""
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from commands.denoise_jobs import Plan
+from commands.denoise_views import comparison_png, first_image, preview
+from commands.terminal import graphics_of, print_json, shown, stderr
+from dae_tui.atomic import write_new
+from dae_tui.core.files import kinds
+from dae_tui.core.files.image_file import Stack
+from dae_tui.core.jobs import Job, Outcome
+from dae_tui.core.scores import Scores, score
+from dae_tui.errors import DaeError, ExitCode, UsageError
+
+# Up to so many files each has a line of its own without --verbose.
+FEW = 12
+# Pictures are for a person who looks at them.
+PREVIEWS = 8
+COMPARED = 16
+DRAW_EVERY = 0.1
+PREVIEW_COLUMNS, PREVIEW_ROWS = 100, 30
+
+
+class Report:
+    """Takes outcomes as they come, and knows what was asked for beside the files."""
+
+    def __init__(
+        self,
+        planned: Plan,
+        *,
+        json: bool,
+        quiet: bool,
+        verbose: bool,
+        preview: bool,
+        compare: Path | None,
+        reference: Path | None,
+        sigma_given: bool,
+    ) -> None:
+        self._planned = planned
+        self._json, self._quiet = json, quiet
+        self._each = verbose or len(planned.jobs) <= FEW
+        self._preview, self._compare, self._reference = preview, compare, reference
+        self._sigma_given = sigma_given
+        self._console = stderr()
+        self._looked_at = {id(job) for job in planned.jobs[: max(PREVIEWS, COMPARED)]}
+        self._compared: list[dict[str, Any]] = []
+        self._failed: list[Outcome] = []
+        self._done = self._images = self._previews = self._taken = 0
+        self._began = self._drawn = time.monotonic()
+        self._sigmas: list[float] = []
+        self._weights: Counter[str] = Counter()
+        self._remarks: Counter[str] = Counter()
+        self._scores: list[tuple[Scores, Scores]] = []
+        self._bar = Progress(
+            TextColumn("denoising"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}"),
+            TimeRemainingColumn(),
+            console=self._console,
+            transient=True,
+            disable=quiet or not self._console.is_terminal,
+        )
+        self._task = self._bar.add_task("", total=len(planned.jobs), rate="")
+        if compare is not None and kinds.kind_of_name(compare.name) != "png":
+            raise UsageError(f"{shown(compare)} does not end in .png", "it is written as a PNG")
+        if reference is not None and not reference.exists():
+            raise UsageError(f"there is no {shown(reference)}", "give the clean image, or a folder")
+
+    def keeps(self, job: Job) -> bool:
+        """Whether the images of a job are looked at after it is done."""
+        if self._reference is not None:
+            return True
+        return (self._preview or self._compare is not None) and id(job) in self._looked_at
+
+    @contextmanager
+    def progress(self) -> Iterator[None]:
+        """Files, files per second and time left, where stderr is a terminal."""
+        with self._bar:
+            for outcome in self._planned.failed:
+                self.add(outcome)
+            if self._json:
+                for job in self._planned.done_before:
+                    print_json({**_paths(job), "skipped": True})
+            yield
+
+    def add(self, outcome: Outcome) -> None:
+        """Take an outcome and say what is to be said at once."""
+        self._advance()
+        scores = None
+        try:
+            if outcome.error is None and self._reference is not None:
+                scores = self._score(outcome, self._reference)
+            if outcome.error is None and self.keeps(outcome.job):
+                self._look(outcome)
+        except DaeError as failure:
+            outcome.error = failure
+        if outcome.error is not None:
+            self._failed.append(outcome)
+        else:
+            self._count(outcome, scores)
+        if self._json:
+            print_json(self._line(outcome, scores))
+        elif self._each and outcome.error is None and not self._quiet:
+            self._say(outcome, scores)
+        outcome.before, outcome.after = [], []
+
+    def _advance(self) -> None:
+        """Move the bar, some times a second: thousands of files are done in each."""
+        self._taken += 1
+        now = time.monotonic()
+        if now - self._drawn > DRAW_EVERY:
+            rate = f"{self._taken / (now - self._began):,.0f} files/s"
+            self._bar.update(self._task, completed=self._taken, rate=rate)
+            self._drawn = now
+
+    def _count(self, outcome: Outcome, scores: tuple[Scores, Scores] | None) -> None:
+        self._done += 1
+        self._images += outcome.images
+        self._sigmas.append(outcome.sigma)
+        self._weights[outcome.weights] += 1
+        self._remarks.update(_kind_of_remark(remark) for remark in outcome.remarks)
+        if scores is not None:
+            self._scores.append(scores)
+
+    def _say(self, outcome: Outcome, scores: tuple[Scores, Scores] | None) -> None:
+        """One file in a line, and a line for each remark."""
+        job = outcome.job
+        told = "told" if self._sigma_given else "estimated"
+        words = [outcome.weights, f"sigma {outcome.sigma:.3f} ({told})"]
+        if outcome.images > 1:
+            words.insert(0, f"{outcome.images:,} images")
+        if outcome.inverted:
+            words.append("inverted")
+        if scores is not None:
+            words.append(_written(*scores))
+        target = "standard output" if job.target is None else shown(job.target)
+        self._print(f"{job.name} → {target}  {', '.join(words)}")
+        for remark in outcome.remarks:
+            self._print(f"warning: {job.name}: {remark}")
+
+    def _look(self, outcome: Outcome) -> None:
+        """Show it in the terminal, and remember it for the picture."""
+        if not (self._preview or self._compare is not None):
+            return
+        views = {
+            "before": first_image(outcome.before[0], outcome.whites[0]),
+            "after": first_image(outcome.after[0], outcome.whites[0]),
+        }
+        if self._reference is not None:
+            clean = self._clean(outcome.job, self._reference)[0]
+            views["reference"] = first_image(clean, clean.white)
+        if self._compare is not None and len(self._compared) < COMPARED:
+            self._compared.append(views)
+        if self._preview and self._previews < PREVIEWS:
+            self._previews += 1
+            console = self._console
+            columns = console.width if console.is_terminal else PREVIEW_COLUMNS
+            rows = max(8, console.height - 4) if console.is_terminal else PREVIEW_ROWS
+            console.print(preview(views, graphics_of(console), columns, rows))
+
+    def _score(self, outcome: Outcome, reference: Path) -> tuple[Scores, Scores]:
+        clean = self._clean(outcome.job, reference)
+        name = shown(self._clean_path(outcome.job, reference))
+        before = score(outcome.before, outcome.whites, clean, name)
+        return before, score(outcome.after, outcome.whites, clean, name)
+
+    def _clean(self, job: Job, reference: Path) -> list[Stack]:
+        path = self._clean_path(job, reference)
+        return kinds.read_file(path, shown(path)).stacks
+
+    @staticmethod
+    def _clean_path(job: Job, reference: Path) -> Path:
+        """The file itself, or the one of the same name in the folder."""
+        if not reference.is_dir():
+            return reference
+        return reference / (job.source.name if job.source is not None else "")
+
+    def end(self, seconds: float) -> None:
+        """Failures, then what was done in all."""
+        if self._compare is not None and self._compared:
+            write_new(
+                self._compare, comparison_png(self._compared, str(self._compare)), replace=True
+            )
+        for outcome in self._failed:
+            assert outcome.error is not None
+            self._print(f"error: {outcome.error.message}", always=True)
+        for hint in dict.fromkeys(entry.error.hint for entry in self._failed if entry.error):
+            if hint:
+                self._print(f"hint: {hint}", always=True)
+        left = len(self._planned.jobs) + len(self._planned.failed) - self._done - len(self._failed)
+        if left:
+            self._print(f"error: {left:,} files were not begun: the disk is full", always=True)
+        if self._json:
+            return
+        skipped = len(self._planned.done_before)
+        if skipped:
+            self._print(f"skipped {skipped:,} whose output exists; --overwrite does them again")
+        if self._done and not self._each:
+            for remark, count in self._remarks.items():
+                self._print(f"warning: {count:,} files: {remark}")
+        total = self._done + len(self._failed) + left
+        if total > 1 and self._done:
+            with_ = ", ".join(name for name, _ in self._weights.most_common())
+            self._print(
+                f"denoised {self._done:,} of {total:,} files, {self._images:,} images, "
+                f"{self._done / seconds:,.0f} files/s, with {with_}; "
+                f"sigma {median(self._sigmas):.3f}"
+            )
+        if len(self._scores) > 1:
+            before, after = zip(*self._scores, strict=True)
+            self._print(_written(_mean(before), _mean(after)))
+
+    def exit_code(self) -> ExitCode:
+        """1 if a file failed; what the error says if it was the only one."""
+        if len(self._failed) == 1 and not self._done and self._failed[0].error is not None:
+            return self._failed[0].error.exit_code
+        return ExitCode.FAILURE if self._failed else ExitCode.OK
+
+    def _line(self, outcome: Outcome, scores: tuple[Scores, Scores] | None) -> dict[str, Any]:
+        line: dict[str, Any] = _paths(outcome.job)
+        if outcome.error is not None:
+            return {**line, "error": outcome.error.message, "hint": outcome.error.hint}
+        line |= {
+            "images": outcome.images,
+            "height": outcome.size[0],
+            "width": outcome.size[1],
+            "weights": outcome.weights,
+            "sigma": outcome.sigma,
+            "inverted": outcome.inverted,
+            "remarks": outcome.remarks,
+        }
+        if scores is not None:
+            for name, entry in zip(("before", "after"), scores, strict=True):
+                line[name] = {"psnr": entry.psnr, "ssim": entry.ssim}
+        return line
+
+    def _print(self, text: str, always: bool = False) -> None:
+        if always or not self._quiet:
+            self._console.print(text, soft_wrap=True, markup=False)
+
+
+def _paths(job: Job) -> dict[str, Any]:
+    return {
+        "input": None if job.source is None else str(job.source),
+        "output": None if job.target is None else str(job.target),
+    }
+
+
+def _kind_of_remark(remark: str) -> str:
+    """Remarks that differ in figures alone are counted together."""
+    return remark.partition(" of the values")[2].partition(", from")[0].strip() or remark
+
+
+def _mean(scores: tuple[Scores, ...]) -> Scores:
+    similarities = [entry.ssim for entry in scores if entry.ssim is not None]
+    return Scores(
+        sum(entry.psnr for entry in scores) / len(scores),
+        sum(similarities) / len(similarities) if similarities else None,
+    )
+
+
+def _written(before: Scores, after: Scores) -> str:
+    text = f"PSNR {before.psnr:.2f} → {after.psnr:.2f} dB"
+    if before.ssim is not None and after.ssim is not None:
+        text += f", SSIM {before.ssim:.3f} → {after.ssim:.3f}"
+    return text

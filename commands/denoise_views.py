@@ -1,0 +1,67 @@
+"""Before and after side by side: in the terminal, and as a picture in a file."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from commands.pictures import picture
+from dae_tui.blocks import Graphics, shrink, views_that_fit
+from dae_tui.core.files.image_file import About, Stack
+from dae_tui.core.files.kinds import write
+from dae_tui.core.files.values import image_values, to_unit
+
+GAP = 2
+BETWEEN = 8
+"""Pixels between the pictures in a file."""
+Image = NDArray[np.float32]
+
+
+def first_image(stack: Stack, white: float) -> Image:
+    """The first image (H, W, C) of a stack in [0, 1], without its alpha."""
+    image: Image = to_unit(image_values(stack)[0], white, stack.white_is_zero).numpy()
+    return image.clip(0, 1)
+
+
+def preview(views: dict[str, Image], graphics: Graphics, columns: int, rows: int) -> RenderableType:
+    """Images (H, W, C) in [0, 1] under their names, grey and small enough for the terminal."""
+    abreast = views_that_fit(columns, len(views))
+    grid = Table.grid(padding=(0, GAP, 0, 0))
+    names = list(views)
+    width = (columns - GAP * (abreast - 1)) // abreast
+    for start in range(0, len(names), abreast):
+        shown = names[start : start + abreast]
+        grid.add_row(*(Text(name, style="bold") for name in shown))
+        grid.add_row(
+            *(picture(shrink(views[name].mean(axis=2), width, rows), graphics) for name in shown)
+        )
+    return grid
+
+
+def comparison_png(rows: Sequence[dict[str, Image]], name: str) -> bytes:
+    """A PNG with a row for each file: noisy, denoised, and what they should be."""
+    lines = [_beside([_rgb(image) for image in row.values()]) for row in rows]
+    width = max(line.shape[1] for line in lines)
+    padded = []
+    for line in lines:
+        right = width - line.shape[1]
+        padded.append(np.pad(line, ((0, 0), (0, right), (0, 0)), constant_values=255))
+        padded.append(np.full((BETWEEN, width, 3), 255, np.uint8))
+    picture_file = np.concatenate(padded[:-1])[None]
+    return write("png", [Stack(picture_file)], About(), name)
+
+
+def _beside(images: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:
+    gap = np.full((images[0].shape[0], BETWEEN, 3), 255, np.uint8)
+    parts = [part for image in images for part in (image, gap)]
+    return np.concatenate(parts[:-1], axis=1)
+
+
+def _rgb(image: Image) -> NDArray[np.uint8]:
+    """8-bit RGB; CMYK and other channels beyond three are shown as their mean."""
+    coloured = image if image.shape[2] == 3 else image.mean(axis=2, keepdims=True)
+    levels: NDArray[np.uint8] = np.rint(coloured * 255).astype(np.uint8)
+    return np.broadcast_to(levels, (*image.shape[:2], 3))

@@ -1,0 +1,215 @@
+"""Many image files through a network: decoding, network and encoding at the same time.
+
+Files go in chunks. While the network has one, the next is read and decoded by a thread and the one
+before is encoded and written by another. Images of one size go through the network together. A
+large file goes alone, so that memory holds one of them.
+"""
+
+import sys
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import numpy as np
+
+from dae_tui.atomic import FULL, write_new
+from dae_tui.core.denoising import Compute
+from dae_tui.core.files import kinds
+from dae_tui.core.files.image_file import Stack
+from dae_tui.core.files.values import find_oddities, image_values, to_unit
+from dae_tui.core.jobs import Job, Loaded, Outcome
+from dae_tui.core.small_images import Choose, denoise_small
+from dae_tui.core.stacks import (
+    Wish,
+    denoise_stack,
+    inspect,
+    inverts,
+    structure_taken,
+)
+from dae_tui.errors import DaeError, DataError
+
+# Files of a chunk, and their bytes: enough for the network, little enough for the memory.
+CHUNK_FILES = 256
+CHUNK_BYTES = 16_000_000
+# Pixels of images that are worth bringing together.
+SMALL = 128 * 128
+
+
+def denoise_files(
+    jobs: Sequence[Job],
+    choose: Choose,
+    wish: Wish,
+    compute: Compute,
+    *,
+    keep: Callable[[Job], bool] = lambda job: False,
+) -> Iterator[Outcome]:
+    """Denoise and write every job, and tell what became of each, in order.
+
+    A file that fails stops no other, but for a full disk, after which nothing is begun any more.
+
+    Args:
+        jobs: what to do.
+        choose: the weights for an image; may raise WeightsError.
+        wish: what the user says of the images.
+        compute: where and how.
+        keep: for which jobs the outcome is to hold the images before and after.
+    """
+    with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as writer:
+        written: Future[list[Outcome]] | None = None
+        try:
+            for chunk in _ahead(reader, _chunks(jobs), wish):
+                loaded = [entry for entry in chunk if isinstance(entry, Loaded)]
+                _denoise(loaded, choose, wish, compute)
+                previous = written
+                written = writer.submit(_write_all, chunk, keep)
+                if previous is not None:
+                    yield from previous.result()
+                    if any(outcome.disk_full for outcome in previous.result()):
+                        break
+            if written is not None:
+                yield from written.result()
+        finally:
+            reader.shutdown(wait=False, cancel_futures=True)
+            writer.shutdown(wait=True, cancel_futures=True)
+
+
+def _chunks(jobs: Iterable[Job]) -> Iterator[list[Job]]:
+    chunk: list[Job] = []
+    total = 0
+    for job in jobs:
+        size = _size(job)
+        if chunk and (len(chunk) == CHUNK_FILES or total + size > CHUNK_BYTES):
+            yield chunk
+            chunk, total = [], 0
+        chunk.append(job)
+        total += size
+    if chunk:
+        yield chunk
+
+
+def _size(job: Job) -> int:
+    """Bytes of the source; files that cannot be asked are reported when they are read."""
+    try:
+        return 0 if job.source is None else job.source.stat().st_size
+    except (OSError, ValueError):
+        return 0
+
+
+def _ahead(
+    reader: ThreadPoolExecutor, chunks: Iterator[list[Job]], wish: Wish
+) -> Iterator[list["Loaded | Outcome"]]:
+    """Chunks, read one ahead of their use; a large file is read only when it is asked for."""
+    pending: Future[list[Loaded | Outcome]] | None = None
+    for chunk in chunks:
+        if pending is not None and sum(map(_size, chunk)) > CHUNK_BYTES:
+            yield pending.result()
+            pending = None
+        following = reader.submit(lambda jobs: [_load(job, wish) for job in jobs], chunk)
+        if pending is not None:
+            yield pending.result()
+        pending = following
+    if pending is not None:
+        yield pending.result()
+
+
+def _load(job: Job, wish: Wish) -> "Loaded | Outcome":
+    outcome = Outcome(job)
+    try:
+        if job.source is None:
+            file = kinds.read(sys.stdin.buffer.read(), job.name)
+        else:
+            file = kinds.read_file(job.source, job.name)
+        loaded = Loaded(outcome, file)
+        if len(file.stacks) == 1 and _is_small(file.stacks[0]):
+            stack = file.stacks[0]
+            outcome.whites = [wish.white or stack.white]
+            oddities = [find_oddities(stack, outcome.whites[0], job.name)]
+            planes = to_unit(image_values(stack), outcome.whites[0], stack.white_is_zero)
+            loaded.planes = planes.movedim(-1, 1)
+        else:
+            loaded.found = [inspect(stack, wish, job.name) for stack in file.stacks]
+            outcome.sigma = float(np.median([found.sigma for found in loaded.found]))
+            outcome.whites = [found.white for found in loaded.found]
+            oddities = [found.oddities for found in loaded.found]
+    except DaeError as failure:
+        outcome.error = failure
+        return outcome
+    outcome.images = sum(len(stack.values) for stack in file.stacks)
+    outcome.size = file.stacks[0].values.shape[1:3]
+    for odd in oddities:
+        outcome.remarks += odd.remarks()
+    outcome.remarks += file.remarks
+    return loaded
+
+
+def _is_small(stack: Stack) -> bool:
+    count, height, width, _ = stack.values.shape
+    return bool(count == 1 and height * width <= SMALL)
+
+
+def _denoise(loaded: list[Loaded], choose: Choose, wish: Wish, compute: Compute) -> None:
+    """Denoise the stacks of every file; small images of one size together."""
+    together: dict[tuple[int, ...], list[Loaded]] = defaultdict(list)
+    for entry in loaded:
+        if entry.planes is not None:
+            together[tuple(entry.planes.shape)].append(entry)
+            continue
+        try:
+            _denoise_stacks(entry, choose, wish, compute)
+        except DaeError as failure:
+            entry.outcome.error = failure
+    for entries in together.values():
+        denoise_small(entries, choose, wish, compute)
+
+
+def _denoise_stacks(entry: Loaded, choose: Choose, wish: Wish, compute: Compute) -> None:
+    """Every stack of a file, each with the weights for its size."""
+    outcome = entry.outcome
+    for stack, found in zip(entry.file.stacks, entry.found, strict=True):
+        _, height, width, _ = stack.values.shape
+        weights = choose(height, width, found.sigma)
+        outcome.weights = outcome.weights or weights.name
+        outcome.inverted |= inverts(weights, wish, found.dark_on_light)
+        denoised = denoise_stack(weights, stack, found, wish, compute)
+        entry.denoised.append(denoised)
+        structure = structure_taken(stack, denoised, found.white)
+        outcome.warn_of(weights, (height, width), structure)
+
+
+def _write_all(chunk: Sequence["Loaded | Outcome"], keep: Callable[[Job], bool]) -> list[Outcome]:
+    """Encode and write a chunk; the outcomes in the order of the jobs, up to a full disk."""
+    outcomes = []
+    for entry in chunk:
+        outcome = entry if isinstance(entry, Outcome) else entry.outcome
+        outcomes.append(outcome)
+        if isinstance(entry, Outcome) or outcome.error is not None:
+            continue
+        try:
+            _write(entry)
+        except DaeError as failure:
+            outcome.error = failure
+        except OSError as failure:
+            outcome.error = DataError(
+                f"{failure.filename} cannot be written: {str(failure.strerror).lower()}",
+                "make room there, or choose another -o",
+            )
+            outcome.disk_full = failure.errno in FULL
+            if outcome.disk_full:
+                break
+        if keep(outcome.job):
+            outcome.before, outcome.after = entry.file.stacks, entry.denoised
+    return outcomes
+
+
+def _write(entry: Loaded) -> None:
+    job, file = entry.outcome.job, entry.file
+    if job.kind is None or job.kind == file.kind:
+        content = file.encode(entry.denoised)
+    else:
+        content = kinds.write(job.kind, entry.denoised, file.about, job.name)
+    if job.target is None:
+        sys.stdout.buffer.write(content)
+        sys.stdout.buffer.flush()
+        return
+    job.target.parent.mkdir(parents=True, exist_ok=True)
+    write_new(job.target, content, replace=job.replace)

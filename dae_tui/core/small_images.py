@@ -1,0 +1,72 @@
+"""Small images of one size from many files: judged together, denoised together.
+
+A digit alone would wait longer for each of these steps to begin than for the step itself.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dae_tui.core.denoising import Compute, check_fits, denoise_images
+from dae_tui.core.files.image_file import Stack
+from dae_tui.core.files.values import from_unit, image_values
+from dae_tui.core.inspection import dark_on_light, estimate_together, taken_structure
+from dae_tui.core.jobs import Loaded
+from dae_tui.core.stacks import Wish, inverts
+from dae_tui.core.weights import Weights
+from dae_tui.errors import DaeError
+
+Choose = Callable[[int, int, float], Weights]
+"""The weights for images of a height, width and noise level."""
+
+
+def denoise_small(entries: list[Loaded], choose: Choose, wish: Wish, compute: Compute) -> None:
+    """Files of one small image each, all of one shape: judged together, denoised together."""
+    noisy = torch.cat([entry.planes for entry in entries if entry.planes is not None])
+    if wish.sigma is None:
+        sigma = estimate_together(noisy)
+    else:
+        sigma = torch.full((len(noisy),), wish.sigma)
+    dark = dark_on_light(noisy).tolist()
+    _, channels, height, width = noisy.shape
+    by_weights: dict[int, tuple[Weights, list[int]]] = {}
+    for number, entry in enumerate(entries):
+        entry.outcome.sigma = float(sigma[number])
+        try:
+            weights = choose(height, width, entry.outcome.sigma)
+            check_fits(weights, channels, height, width)
+        except DaeError as failure:
+            entry.outcome.error = failure
+            continue
+        entry.outcome.weights = weights.name
+        entry.outcome.inverted = inverts(weights, wish, dark[number])
+        by_weights.setdefault(id(weights), (weights, []))[1].append(number)
+    for weights, numbers in by_weights.values():
+        chosen = [entries[number] for number in numbers]
+        _apply(chosen, noisy[numbers], sigma[numbers], weights, compute)
+
+
+def _apply(
+    entries: list[Loaded], noisy: Tensor, sigma: Tensor, weights: Weights, compute: Compute
+) -> None:
+    """Small images (N, C, H, W) through a network, and back to what each file stores."""
+    negative = torch.tensor([entry.outcome.inverted for entry in entries])[:, None, None, None]
+    noisy = torch.where(negative, 1 - noisy, noisy)
+    denoised = denoise_images(weights, noisy, sigma, compute)
+    structure = taken_structure(noisy, denoised).tolist()
+    restored = torch.where(negative, 1 - denoised, denoised).movedim(1, -1)
+    _, height, width, channels = restored.shape
+    for number, entry in enumerate(entries):
+        stack = entry.file.stacks[0]
+        values = np.empty_like(stack.values)
+        values[..., channels:] = stack.values[..., channels:]
+        values[..., :channels] = from_unit(
+            restored[number : number + 1],
+            image_values(stack),
+            entry.outcome.whites[0],
+            stack.white_is_zero,
+        )
+        entry.denoised = [Stack(values, stack.alpha, stack.white_is_zero)]
+        entry.outcome.warn_of(weights, (height, width), structure[number])

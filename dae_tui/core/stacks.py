@@ -1,0 +1,140 @@
+"""Stored images through a network and back to what they were: type, size, alpha, NaN.
+
+`inspect` tells what is to be known before, `denoise_stack` does it, `structure_taken` judges it.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dae_tui.core.denoising import Compute, check_fits, denoise_images, denoise_large, fits_whole
+from dae_tui.core.files.image_file import Stack
+from dae_tui.core.files.values import Oddities, find_oddities, from_unit, image_values, to_unit
+from dae_tui.core.inspection import dark_on_light, look, taken_structure
+from dae_tui.core.noise_level import estimate_sigma
+from dae_tui.core.weights import Weights
+from dae_tui.errors import UsageError
+
+INVERT = ("auto", "yes", "no")
+# Images of a stack that decide what all of it is like.
+LOOKED_AT = 64
+# Pixels that are brought to float32 together.
+AT_ONCE = 16_000_000
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What the user says of the images; None and `auto` are found out."""
+
+    sigma: float | None = None
+    """How strong the noise is, in the unit of images in [0, 1]."""
+    invert: str = "auto"
+    """`yes`: the network is shown the negative. `auto`: where it has learnt light strokes on a
+    dark ground, and these are dark on light."""
+    white: float | None = None
+    """The stored value of white; None is the largest of an integer type, and 1 for floats."""
+
+    def __post_init__(self) -> None:
+        if self.invert not in INVERT:
+            raise UsageError(f"cannot invert '{self.invert}'", f"use {', '.join(INVERT)}")
+        if self.sigma is not None and not 0 <= self.sigma <= 10:
+            raise UsageError(
+                f"sigma is {self.sigma:g}", "it is in the unit of images from 0 to 1: 25/255"
+            )
+        if self.white is not None and not self.white > 0:
+            raise UsageError(f"white is {self.white:g}", "it is above 0")
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What a stack of images is like."""
+
+    sigma: float
+    """How strong its noise is: as the user said, else the median estimate."""
+    dark_on_light: bool
+    oddities: Oddities
+    white: float
+
+
+def inspect(stack: Stack, wish: Wish, name: str) -> Inspection:
+    """Find out what the network and the user need to know. Raises DataError as `find_oddities`."""
+    white = wish.white or stack.white
+    oddities = find_oddities(stack, white, name)
+    places = _places(stack, stack, white)
+    sigma = wish.sigma
+    if sigma is None:
+        sigma = float(torch.cat([estimate_sigma(planes) for planes in places]).median())
+    dark = torch.cat([dark_on_light(planes) for planes in places]).float().mean() > 0.5
+    return Inspection(sigma, bool(dark), oddities, white)
+
+
+def inverts(weights: Weights, wish: Wish, dark: bool) -> bool:
+    """Whether the network is to see the negative of an image that is dark on light."""
+    return wish.invert == "yes" or (wish.invert == "auto" and dark and weights.light_on_dark)
+
+
+def denoise_stack(
+    weights: Weights, stack: Stack, found: Inspection, wish: Wish, compute: Compute
+) -> Stack:
+    """The same stack without the noise.
+
+    Raises WeightsError where the network cannot take images of this size or these channels.
+    """
+    values = image_values(stack)
+    count, height, width, channels = values.shape
+    check_fits(weights, channels, height, width)
+    negative = inverts(weights, wish, found.dark_on_light)
+    denoised = np.empty_like(stack.values)
+    if stack.alpha:
+        denoised[..., -1] = stack.values[..., -1]
+    out = denoised[..., :channels]
+
+    def unit(part: NDArray[Any]) -> Tensor:
+        planes = to_unit(part, found.white, stack.white_is_zero).movedim(-1, -3)
+        return 1 - planes if negative else planes
+
+    def store(place: NDArray[Any], like: NDArray[Any], planes: Tensor) -> None:
+        planes = (1 - planes if negative else planes).movedim(-3, -1)
+        place[...] = from_unit(planes, like, found.white, stack.white_is_zero)
+
+    if fits_whole(weights, height, width, compute):
+        together = max(1, AT_ONCE // (height * width))
+        for first in range(0, count, together):
+            part = slice(first, first + together)
+            noisy = unit(values[part])
+            sigma = torch.full((len(noisy),), found.sigma)
+            store(out[part], values[part], denoise_images(weights, noisy, sigma, compute))
+        return Stack(denoised, stack.alpha, stack.white_is_zero)
+    for image, target in zip(values, out, strict=True):
+        bands = denoise_large(
+            weights,
+            lambda top, end, image=image: unit(image[top:end]),  # type: ignore[misc]
+            (height, width),
+            found.sigma,
+            compute,
+        )
+        for top, planes in bands:
+            rows = slice(top, top + planes.shape[-2])
+            store(target[rows], image[rows], planes)
+    return Stack(denoised, stack.alpha, stack.white_is_zero)
+
+
+def structure_taken(stack: Stack, denoised: Stack, white: float) -> float:
+    """How much of what was taken away was no noise; see `inspection.taken_structure`."""
+    pairs = zip(_places(stack, stack, white), _places(denoised, stack, white), strict=True)
+    return float(torch.cat([taken_structure(before, after) for before, after in pairs]).median())
+
+
+def _places(stack: Stack, like: Stack, white: float) -> list[Tensor]:
+    """Images (N, C, H, W) in [0, 1] from all over a stack, those of one size together."""
+    values = image_values(stack)
+    chosen = values[:: max(1, len(values) // LOOKED_AT)]
+    places = [look(image) for image in chosen]
+    return [
+        to_unit(np.stack(together), white, like.white_is_zero).movedim(-1, -3)
+        for together in zip(*places, strict=True)
+    ]

@@ -1,0 +1,109 @@
+"""A trained denoiser for notebooks and pipelines: arrays in, arrays out."""
+
+import warnings
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dae_tui.core.denoising import Compute
+from dae_tui.core.files.image_file import Stack
+from dae_tui.core.files.layout import as_stack, from_stack
+from dae_tui.core.hardware import resolve_device
+from dae_tui.core.inspection import unlike
+from dae_tui.core.stacks import Wish, denoise_stack, inspect, structure_taken
+from dae_tui.core.weights import Weights, load_weights
+from dae_tui.find_weights import find_weights, weights_name
+
+Images = TypeVar("Images", NDArray[Any], Tensor)
+
+
+class Denoiser:
+    """Weights, ready to be applied to images of any size and type.
+
+    >>> denoiser = Denoiser.load("mnist-autoencoder")
+    >>> clean = denoiser(noisy)
+
+    Arrays are (H, W), (N, H, W), (H, W, 3), (H, W, 4), (N, H, W, C) or (N, C, H, W); tensors of
+    three axes whose first is 1, 3 or 4 are (C, H, W). What comes back is of the same shape and
+    type, a tensor on the same device. Integers go from 0 to the largest of their type, floats from
+    0 to 1; a fourth channel is alpha, and kept. Not a number stays so.
+    """
+
+    def __init__(self, weights: Weights, compute: Compute | None = None) -> None:
+        """Take loaded weights; `load` finds them by name."""
+        self.weights = weights
+        self.compute = compute or Compute()
+
+    @classmethod
+    def load(
+        cls,
+        weights: str | Path = "mnist-autoencoder",
+        *,
+        device: str = "auto",
+        precision: str = "fp32",
+        tile: int | None = None,
+        runs_dir: str | Path = "runs",
+    ) -> "Denoiser":
+        """Load weights as `dae denoise --weights` does.
+
+        Args:
+            weights: a published name (`dae weights list`), a file, or a run.
+            device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
+            precision: `fp32`, or `bf16` for speed where the device has it.
+            tile: side in pixels of the tiles of images that are larger; None is 512, or less where
+                the memory is short.
+            runs_dir: the folder in which runs are looked for.
+
+        Raises WeightsError, DeviceError or UsageError for what cannot be had.
+        """
+        path = find_weights(str(weights), Path(runs_dir))
+        loaded = load_weights(path, weights_name(path))
+        return cls(loaded, Compute(resolve_device(device), precision, tile))
+
+    def __call__(
+        self,
+        images: Images,
+        *,
+        sigma: float | None = None,
+        invert: str = "auto",
+        white: float | None = None,
+    ) -> Images:
+        """Denoise images.
+
+        Args:
+            images: an array or tensor; see the class. It is left as it is.
+            sigma: the standard deviation of the noise, in units of white; None has it estimated.
+            invert: `auto`, `yes` or `no`: whether weights that know light digits on a dark ground
+                are shown the negative. `auto` does so where these are dark on light.
+            white: the value of white; None is the largest of an integer type, and 1 for floats.
+
+        Raises DataError for shapes, types and ranges that are no images, WeightsError where the
+        network cannot take them. Warns where they are unlike what the weights have learnt.
+        """
+        if isinstance(images, Tensor):
+            return self._tensor(images, Wish(sigma, invert, white))
+        array = np.asarray(images)
+        stack = as_stack(array, "the array")
+        return from_stack(self._stack(stack, Wish(sigma, invert, white)), array)
+
+    def _tensor(self, images: Tensor, wish: Wish) -> Tensor:
+        # numpy has no bfloat16.
+        wide = images.detach().cpu()
+        array = (wide.float() if wide.dtype == torch.bfloat16 else wide).numpy()
+        stack = as_stack(array, "the tensor", channels_first=True)
+        denoised = from_stack(self._stack(stack, wish), array, channels_first=True)
+        return torch.from_numpy(denoised).to(images.device, images.dtype)
+
+    def _stack(self, stack: Stack, wish: Wish) -> Stack:
+        found = inspect(stack, wish, "the array")
+        denoised = denoise_stack(self.weights, stack, found, wish, self.compute)
+        remark = unlike(
+            self.weights, stack.values.shape[1:3], structure_taken(stack, denoised, found.white)
+        )
+        if remark:
+            warnings.warn(remark, stacklevel=3)
+        return denoised

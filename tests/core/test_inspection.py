@@ -1,0 +1,121 @@
+"""What an image is like: light or dark, known to the weights or not."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from dae_tui.core.cards import published
+from dae_tui.core.data import load, unit
+from dae_tui.core.denoising import denoise
+from dae_tui.core.files.image_file import Stack
+from dae_tui.core.inspection import (
+    UNLIKE,
+    WHOLE_UP_TO,
+    dark_on_light,
+    look,
+    taken_structure,
+    unlike,
+)
+from dae_tui.core.noise import add_noise
+from dae_tui.core.noise_spec import parse_noise
+from dae_tui.core.scores import score
+from dae_tui.core.stacks import Wish, inspect, inverts
+from dae_tui.core.weights import Weights, load_weights
+from dae_tui.errors import DataError
+
+
+@pytest.fixture(scope="module")
+def digits() -> Tensor:
+    return unit(load("digits", "test", Path()).images[:60])
+
+
+@pytest.fixture(scope="module")
+def weights() -> Weights:
+    return load_weights(published()["mnist-autoencoder"])
+
+
+def noisy(images: Tensor, sigma: float) -> Tensor:
+    return add_noise(images, parse_noise(f"gaussian:{sigma}"), torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize("sigma", [0.1, 0.3, 0.5, 0.8])
+def test_digits_are_light_on_dark_in_any_noise(digits: Tensor, sigma: float) -> None:
+    assert not dark_on_light(noisy(digits, sigma)).any()
+    assert dark_on_light(noisy(1 - digits, sigma)).all()
+
+
+@pytest.mark.parametrize("sigma", [0.1, 0.3, 0.5])
+def test_digits_are_known_and_their_negatives_are_not(
+    weights: Weights, digits: Tensor, sigma: float
+) -> None:
+    def structure(images: Tensor) -> Tensor:
+        given = noisy(images, sigma)
+        return taken_structure(given, denoise(weights, given, torch.device("cpu")))
+
+    assert (structure(digits) > UNLIKE).float().mean() < 0.1
+    assert (structure(1 - digits) > UNLIKE).float().mean() > 0.9
+
+
+def test_white_noise_is_no_structure_and_a_wave_is() -> None:
+    generator = torch.Generator().manual_seed(0)
+    noise = 0.2 * torch.randn((4, 1, 64, 64), generator=generator)
+    flat = torch.full_like(noise, 0.5)
+    assert taken_structure(flat + noise, flat).max() < 0.03
+    wave = flat + 0.2 * torch.sin(torch.arange(64) / 5)
+    assert taken_structure(wave + noise, flat).min() > 0.1
+    assert taken_structure(flat[..., :1, :1], flat[..., :1, :1]).max() == 0
+
+
+def test_what_is_said_of_images_that_the_weights_do_not_know(weights: Weights) -> None:
+    assert unlike(weights, (28, 28), 0.05) == ""
+    assert "28×28 pixels, and this is of 50×40" in unlike(weights, (40, 50), 0.05)
+    assert "more than noise" in unlike(weights, (28, 28), 0.3)
+
+
+def test_large_images_are_looked_at_in_places() -> None:
+    side = int(WHOLE_UP_TO**0.5)
+    small = np.zeros((side, side, 1), np.uint8)
+    assert look(small)[0] is small
+    large = np.zeros((side, 3 * side, 1), np.uint8)
+    places = look(large)
+    assert len(places) == 16
+    assert sum(place.size for place in places) <= WHOLE_UP_TO
+    thin = np.zeros((3, 2 * WHOLE_UP_TO, 1), np.uint8)
+    assert {place.shape[0] for place in look(thin)} == {3}
+
+
+def test_a_stack_is_inspected_as_a_whole(weights: Weights, digits: Tensor) -> None:
+    values = (noisy(1 - digits, 0.5) * 255).round().byte().permute(0, 2, 3, 1).numpy()
+    found = inspect(Stack(values), Wish(), "x")
+    assert found.dark_on_light
+    assert inverts(weights, Wish(), found.dark_on_light)
+    assert not inverts(weights, Wish(invert="no"), found.dark_on_light)
+    assert inspect(Stack(values), Wish(sigma=0.3), "x").sigma == 0.3
+
+
+def test_scores_are_those_of_scikit_image() -> None:
+    from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+
+    random = np.random.default_rng(0)
+    for shape in ((1, 7, 9, 1), (2, 520, 33, 3), (1, 519, 20, 1), (1, 1040, 12, 1)):
+        clean = random.integers(0, 256, shape, dtype=np.uint8)
+        image = np.clip(clean + random.normal(0, 20, shape), 0, 255).astype(np.uint8)
+        found = score([Stack(image)], [255.0], [Stack(clean)], "clean.png")
+        pairs = list(zip(clean / 255.0, image / 255.0, strict=True))
+        decibels = [peak_signal_noise_ratio(x, y, data_range=1) for x, y in pairs]
+        similar = [structural_similarity(x, y, data_range=1, channel_axis=2) for x, y in pairs]
+        assert found.psnr == pytest.approx(np.mean(decibels), abs=1e-4)
+        assert found.ssim == pytest.approx(np.mean(similar), abs=1e-4)
+
+
+def test_scores_need_a_reference_of_the_same_size() -> None:
+    image = Stack(np.zeros((1, 8, 8, 1), np.uint8))
+    with pytest.raises(DataError, match=r"clean.png holds images of other sizes: 1×8×9×1"):
+        score([image], [255.0], [Stack(np.zeros((1, 8, 9, 1), np.uint8))], "clean.png")
+    tiny = Stack(np.zeros((1, 6, 8, 1), np.uint8))
+    found = score([tiny], [255.0], [tiny], "x")
+    assert found.psnr == np.inf
+    assert found.ssim is None
