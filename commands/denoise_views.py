@@ -31,7 +31,7 @@ def preview(views: dict[str, Image], graphics: Graphics, columns: int, rows: int
     abreast = views_that_fit(columns, len(views))
     grid = Table.grid(padding=(0, GAP, 0, 0))
     names = list(views)
-    width = (columns - GAP * (abreast - 1)) // abreast
+    width = columns // abreast - GAP
     for start in range(0, len(names), abreast):
         shown = names[start : start + abreast]
         grid.add_row(*(Text(name, style="bold") for name in shown))

@@ -7,6 +7,7 @@ import os
 import re
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from dae_tui.core.cards import published, read_metadata
 from dae_tui.core.config import DATA_SETS, DATA_SETS_SIZE
@@ -15,8 +16,6 @@ from dae_tui.runs.reader import find_run
 from models.registry import NETWORKS
 
 LEAST_SIGMA_OF_DIGITS = 0.16
-
-_metadata = cache(read_metadata)
 
 
 def find_weights(text: str, runs_dir: Path) -> Path:
@@ -44,17 +43,24 @@ def best_published(height: int, width: int, sigma: float) -> Path:
     (PSNR, digits' against photographs' weights): 24.4 and 23.2 dB at sigma 0.2, 24.7 and 25.2 at
     0.15, 24.9 and 27.7 at 0.1, where those of the digits are too smooth.
     """
-    denoisers = {
-        path: metadata
-        for path in published().values()
-        if NETWORKS[(metadata := _metadata(path))["network"]].task == "denoise"
-    }
-    for_digits = {
-        path: metadata for path, metadata in denoisers.items() if metadata["data"] in DATA_SETS
-    }
     digits = (height, width) == DATA_SETS_SIZE and sigma >= LEAST_SIGMA_OF_DIGITS
-    suitable = for_digits if digits else denoisers.keys() - for_digits.keys()
-    return max(suitable, key=lambda path: denoisers[path]["figures"]["rows"][-1]["psnr"])
+    suitable = {
+        path: metadata
+        for path, metadata in _denoisers().items()
+        if (metadata["data"] in DATA_SETS) == digits
+    }
+    return max(suitable, key=lambda path: suitable[path]["figures"]["rows"][-1]["psnr"])
+
+
+@cache
+def _denoisers() -> dict[Path, dict[str, Any]]:
+    """What the published denoisers say of themselves: this is asked for every image."""
+    every = {path: read_metadata(path) for path in published().values()}
+    return {
+        path: metadata
+        for path, metadata in every.items()
+        if NETWORKS[metadata["network"]].task == "denoise"
+    }
 
 
 def weights_name(path: Path) -> str:

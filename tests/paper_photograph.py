@@ -4,6 +4,7 @@ Made from the embedded digits: dark strokes on a white page under uneven light, 
 that counts electrons and gives 12 bits.
 """
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -45,3 +46,12 @@ def photograph(page: NDArray[np.float64], seed: int = 0) -> NDArray[np.uint16]:
     electrons = rng.poisson(page * FULL_WELL) + rng.normal(0, READ_NOISE, page.shape)
     levels = np.rint(electrons / FULL_WELL * WHITE_12_BITS).clip(0, WHITE_12_BITS)
     return levels.astype(np.uint16)
+
+
+if __name__ == "__main__":
+    # python tests/paper_photograph.py photo.png [WIDTH HEIGHT]: the whole, or its upper left part.
+    from PIL import Image
+
+    file, *size = sys.argv[1:]
+    width, height = map(int, size or (WIDTH, HEIGHT))
+    Image.fromarray(photograph(clean_page())[:height, :width]).save(file)

@@ -29,7 +29,7 @@ from dae_tui.core.stacks import (
 from dae_tui.errors import DaeError, DataError
 
 # Files of a chunk, and their bytes: enough for the network, little enough for the memory.
-CHUNK_FILES = 256
+CHUNK_FILES = 512
 CHUNK_BYTES = 16_000_000
 # Pixels of images that are worth bringing together.
 SMALL = 128 * 128

@@ -58,14 +58,13 @@ _ENCODERS: dict[int, Callable[..., bytes | bytearray]] = {
     50000: imagecodecs.zstd_encode,
 }
 # What is read, and written back as deflate.
-_READ_ALONE = {
-    2: "CCITT", 3: "CCITT", 4: "CCITT", _JPEG: "JPEG", 33003: "JPEG 2000", 33005: "JPEG 2000",
-    34712: "JPEG 2000", 34887: "LERC", 50001: "WebP", 50002: "JPEG XL",
-}  # fmt: skip
-# No codec makes data smaller than this; JPEG's successors and fax can, for empty images.
+_READ_ALONE = {2: "CCITT", 3: "CCITT", 4: "CCITT", _JPEG: "JPEG", 50001: "WebP"}
+# No codec makes data smaller than this; fax, WebP and zstd do, for empty images.
 _MOST_SHRUNK = {5: 1400, _JPEG: 1100, _DEFLATE: 1100, 32946: 1100, 34925: 8000, _PACKBITS: 65}
 _MOST_SHRUNK_ELSE = 50_000
 
+# Markers that say how large a JPEG is.
+_FRAMES = frozenset(range(0xFFC0, 0xFFD0)) - {0xFFC4, 0xFFC8, 0xFFCC}
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
 _SIZES |= {16: 8, 17: 8, 18: 8}
 _INTEGERS = {1: "u1", 3: "u2", 4: "u4", 13: "u4", 16: "u8", 18: "u8"}
@@ -226,10 +225,11 @@ def write(stacks: Sequence[Stack], about: About) -> bytes:
     """
     said: _Tags = {}
     form = _Form()
-    if about.exif:
-        form, first = _start(about.exif, "EXIF")
-        said, _ = _read_tags(about.exif, form, first, "EXIF")
-        said = {code: tag for code, tag in said.items() if code in _SAID}
+    with suppress(DataError):  # EXIF that is broken is left out.
+        if about.exif:
+            form, first = _start(about.exif, "EXIF")
+            tags, _ = _read_tags(about.exif, form, first, "EXIF")
+            said = {c: tag for c, tag in tags.items() if c in _SAID and not _is_lost(c, tag)}
     form = _Form(form.order, sum(stack.values.nbytes for stack in stacks) > 4_000_000_000)
     if about.dpi:
         said |= _dpi_tags(about.dpi, form)
@@ -512,9 +512,8 @@ def _values(page: _Page, content: bytes, opened: tifffile.TiffFile, label: str) 
     array = np.empty((page.height, page.width, page.samples), native)
     for index, (plane, top, left) in enumerate(page.boxes()):
         packed = content[page.offsets[index] : page.offsets[index] + page.counts[index]]
-        # libjpeg fills what is missing with grey.
-        if page.compression == _JPEG and not packed.rstrip(b"\0").endswith(b"\xff\xd9"):
-            raise DataError(f"{label} {_CUT}: its JPEG data ends too early", _AGAIN)
+        if page.compression == _JPEG:
+            _check_jpeg(packed, page.block, label)
         decoded = decoder.decode(packed, index, jpegtables=decoder.jpegtables)[0]
         assert decoded is not None
         where = array[top : top + page.block[0], left : left + page.block[1]]
@@ -529,6 +528,19 @@ def _values(page: _Page, content: bytes, opened: tifffile.TiffFile, label: str) 
             return box
         where[...] = box
     return array
+
+
+def _check_jpeg(packed: bytes, block: tuple[int, int], label: str) -> None:
+    """Refuse JPEG data that libjpeg would fill up with grey, or that claims other sizes."""
+    if not packed.rstrip(b"\0").endswith(b"\xff\xd9"):
+        raise DataError(f"{label} {_CUT}: its JPEG data ends too early", _AGAIN)
+    place = 2
+    marker = 0
+    while place + 9 <= len(packed) and marker not in _FRAMES:
+        marker, length, height, width = struct.unpack_from(">HHxHH", packed, place)
+        place += 2 + length
+    if marker not in _FRAMES or not 0 < height <= block[0] or not 0 < width <= block[1]:
+        raise DataError(f"{label} is damaged: its JPEG data has another size than it")
 
 
 def _view(page: _Page, content: bytes) -> NDArray[Any] | None:

@@ -243,25 +243,29 @@ def test_idx(shape: tuple[int, ...], dtype: str, packed: bool) -> None:
 DIGITS = idx(np.zeros((3, 9, 9), "u1"), 8)
 
 
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (DIGITS[:-1], "242 bytes where 243 belong"),
-        (DIGITS + b"\0", "244 bytes where 243 belong"),
-        (DIGITS[:10], "truncated"),
-        (DIGITS[:3], "no IDX"),
-        (idx(np.zeros(9, "u1"), 8), "1 axes"),
-        (idx(np.zeros((9, 9), "i2"), 11), "0x0b"),
-        (idx(np.zeros((0, 9, 9), "u1"), 8), "broken"),
-        (struct.pack(">HBB3I", 0, 8, 3, 20_000, 20_000, 20_000), "broken"),
-        (gzip.compress(struct.pack(">HBB3I", 0, 8, 3, 20_000, 20_000, 20_000)), "cannot hold"),
-        (gzip.compress(DIGITS + b"\0" * 10**6), "244 bytes where 243 belong"),
-        (gzip.compress(DIGITS)[:-6], "broken gzip"),
-        (gzip.compress(DIGITS) + b"more", "broken gzip"),
-        (gzip.compress(b"text"), "no IDX"),
-    ],
-)
-def test_what_is_no_idx_of_images_is_refused(content: bytes, message: str) -> None:
+REFUSED_IDX = {
+    "cut": (DIGITS[:-1], "242 bytes where 243 belong"),
+    "more": (DIGITS + b"\0", "244 bytes where 243 belong"),
+    "cut header": (DIGITS[:10], "truncated"),
+    "short": (DIGITS[:3], "no IDX"),
+    "one axis": (idx(np.zeros(9, "u1"), 8), "1 axes"),
+    "int16": (idx(np.zeros((9, 9), "i2"), 11), "0x0b"),
+    "nothing": (idx(np.zeros((0, 9, 9), "u1"), 8), "broken"),
+    "claim": (struct.pack(">HBB3I", 0, 8, 3, 20_000, 20_000, 20_000), "broken"),
+    "packed claim": (
+        gzip.compress(struct.pack(">HBB3I", 0, 8, 3, 20_000, 20_000, 20_000)),
+        "cannot hold",
+    ),
+    "packed more": (gzip.compress(DIGITS + b"\0" * 10**6), "244 bytes where 243 belong"),
+    "cut gzip": (gzip.compress(DIGITS)[:-6], "broken gzip"),
+    "after gzip": (gzip.compress(DIGITS) + b"more", "broken gzip"),
+    "text": (gzip.compress(b"text"), "no IDX"),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED_IDX)
+def test_what_is_no_idx_of_images_is_refused(what: str) -> None:
+    content, message = REFUSED_IDX[what]
     with pytest.raises(DataError, match=message) as failure:
         arrays.read_idx(content, "x-ubyte")
     assert failure.value.message.startswith("x-ubyte")
