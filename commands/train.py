@@ -27,6 +27,7 @@ from dae_tui.core.config import (
     command_line,
     default_config,
     flag,
+    parse_settings,
     parse_widths,
 )
 from dae_tui.errors import DaeError, RunError, UsageError
@@ -82,6 +83,12 @@ def train(
         str | None,
         typer.Option(help="Channels of the network's stages, such as 32,64,128.", metavar="W,W,…"),
     ] = None,
+    setting: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="NAME=VALUE", help="Other settings of the network, such as blocks=2."
+        ),
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of everything random [0].")] = None,
     precision: Annotated[
         str | None, typer.Option(help="auto [default: bf16 where it is native], fp32 or bf16.")
@@ -132,7 +139,7 @@ def train(
         "seed": seed,
         "precision": precision,
         "clip": False if no_clip else None,
-        "settings": {"widths": parse_widths(widths)} if widths else None,
+        "settings": _settings(widths, setting),
         "device": device,
         "classifier": _same_from_everywhere(classifier, runs_dir),
     }
@@ -229,6 +236,14 @@ def _resumed(run: Run, changed: Mapping[str, Any]) -> tuple[TrainingConfig, str]
 
 def _as_options(changed: Mapping[str, Any]) -> list[str]:
     return [part for key, value in changed.items() for part in (flag(key), str(value))]
+
+
+def _settings(widths: str | None, others: list[str] | None) -> dict[str, Any] | None:
+    """What --widths and --set ask of the network; None where they are not given."""
+    settings = parse_settings(others or [])
+    if widths:
+        settings["widths"] = parse_widths(widths)
+    return settings or None
 
 
 def _same_from_everywhere(weights: str | None, runs_dir: Path) -> str | None:

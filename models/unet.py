@@ -1,4 +1,4 @@
-"""A residual U-Net for images of any size that is told how strong the noise is.
+"""A residual U-Net for images of any size, which may be told how strong the noise is.
 
 Skip connections keep what the autoencoder's bottleneck loses, so that fine lines of a photograph
 survive. As in DRUNet (Zhang et al. 2021) a channel holds the noise level, convolutions have no
@@ -22,11 +22,19 @@ class Settings:
     channels: int = 1
     widths: tuple[int, ...] = (24, 48, 96)
     blocks: int = 1
+    gather: int = 1
+    """Pixels of a square of this side become channels: the first scale is so much coarser."""
+    sigma: bool = True
+    """Whether it is told how strong the noise is."""
+    residual: bool = True
+    """Whether it gives the noise, to be taken away, or the image: better where noise is strong."""
 
     def __post_init__(self) -> None:
         check_shape(self.channels, self.widths)
         if not 1 <= self.blocks <= 16:
             raise ValueError(f"a scale has 1 to 16 blocks, not {self.blocks}")
+        if not 1 <= self.gather <= 8:
+            raise ValueError(f"squares of 1 to 8 pixels a side are gathered, not {self.gather}")
 
 
 class Block(nn.Module):
@@ -48,13 +56,13 @@ class Block(nn.Module):
 class Network(nn.Module):
     """Down and up through the scales; what it gives is the noise, which is taken away."""
 
-    takes_sigma = True
-
     def __init__(self, settings: Settings) -> None:
         super().__init__()
         self.settings = settings
+        self.takes_sigma = settings.sigma
         widths, blocks = settings.widths, settings.blocks
-        self.head = nn.Conv2d(settings.channels + 1, widths[0], 3, padding=1, bias=False)
+        gathered = settings.channels * settings.gather**2
+        self.head = nn.Conv2d(gathered + settings.sigma, widths[0], 3, padding=1, bias=False)
         self.encoder, self.down = nn.ModuleList(), nn.ModuleList()
         self.up, self.decoder = nn.ModuleList(), nn.ModuleList()
         for width, coarser in pairwise(widths):
@@ -63,20 +71,27 @@ class Network(nn.Module):
             self.up.append(nn.ConvTranspose2d(coarser, width, kernel_size=2, stride=2, bias=False))
             self.decoder.append(nn.Sequential(*(Block(width) for _ in range(blocks))))
         self.middle = nn.Sequential(*(Block(widths[-1]) for _ in range(blocks)))
-        self.tail = nn.Conv2d(widths[0], settings.channels, 3, padding=1, bias=False)
-        # It starts by changing nothing.
-        nn.init.zeros_(self.tail.weight)
-        scales = [2**scale for scale in range(len(widths))]
+        self.tail = nn.Conv2d(widths[0], gathered, 3, padding=1, bias=False)
+        if settings.residual:  # It starts by changing nothing.
+            nn.init.zeros_(self.tail.weight)
+        scales = [settings.gather * 2**scale for scale in range(len(widths))]
         self.stride = scales[-1]
-        self.reach = 2 + 4 * blocks * sum(scales[:-1]) + 2 * blocks * scales[-1] + 2 * scales[-1]
+        convolutions = 4 * sum(scales[:-1]) + 2 * scales[-1]
+        self.reach = 2 * scales[0] + blocks * convolutions + 2 * scales[-1]
 
-    def forward(self, noisy: Tensor, sigma: Tensor) -> Tensor:
-        """(N, C, H, W) noisy and its noise levels (N,) in; (N, C, H, W) denoised out, any H, W."""
+    def forward(self, noisy: Tensor, sigma: Tensor | None = None) -> Tensor:
+        """(N, C, H, W) noisy in, (N, C, H, W) denoised out; any H and W.
+
+        `sigma`, (N,), is how strong the noise is, where the settings ask for it.
+        """
         height, width = noisy.shape[-2:]
         pad = (0, -width % self.stride, 0, -height % self.stride)
         padded = F.pad(noisy, pad, mode="replicate") if any(pad) else noisy
-        level = sigma.to(padded.dtype).view(-1, 1, 1, 1).expand(-1, 1, *padded.shape[-2:])
-        features = self.head(torch.cat([padded, level], dim=1))
+        gathered = F.pixel_unshuffle(padded, self.settings.gather)
+        if sigma is not None:
+            level = sigma.to(padded.dtype).view(-1, 1, 1, 1)
+            gathered = torch.cat([gathered, level.expand(-1, 1, *gathered.shape[-2:])], dim=1)
+        features = self.head(gathered)
         skipped = []
         for refine, down in zip(self.encoder, self.down, strict=True):
             features = refine(features)
@@ -85,5 +100,6 @@ class Network(nn.Module):
         features = self.middle(features)
         for refine, up in zip(reversed(self.decoder), reversed(self.up), strict=True):
             features = refine(up(features) + skipped.pop())
-        noise: Tensor = self.tail(features)
-        return (padded - noise)[..., :height, :width]
+        given = F.pixel_shuffle(self.tail(features), self.settings.gather)
+        denoised = padded - given if self.settings.residual else given
+        return denoised[..., :height, :width]

@@ -5,6 +5,7 @@ of 100, 100 epochs; the classifier's are 30 epochs of cross-entropy on clean ima
 """
 
 import dataclasses
+import json
 import re
 import shlex
 from dataclasses import dataclass, field
@@ -135,7 +136,11 @@ def command_line(config: TrainingConfig) -> str:
         if key in said or value == getattr(default, key):
             continue
         if key == "settings":
-            words += ["--widths", ",".join(map(str, value["widths"]))]
+            for name, setting in value.items():
+                if name == "widths":
+                    words += ["--widths", ",".join(map(str, setting))]
+                else:
+                    words += ["--set", f"{name}={json.dumps(setting)}"]
         elif key == "clip":
             words += ["--no-clip"]
         else:
@@ -157,6 +162,20 @@ def parse_widths(text: str) -> list[int]:
     if not widths or min(widths) < 1 or max(widths) > 4096:
         raise UsageError(f"cannot read the widths '{text}'", "write them as 32,64,128")
     return widths
+
+
+def parse_settings(texts: list[str]) -> dict[str, Any]:
+    """The settings of `--set NAME=VALUE`, where a value is as in JSON. Raises UsageError."""
+    settings = {}
+    for text in texts:
+        name, _, value = text.partition("=")
+        try:
+            settings[name] = json.loads(value)
+        except ValueError as failure:
+            raise UsageError(
+                f"cannot read the setting '{text}'", "write it as blocks=2 or sigma=false"
+            ) from failure
+    return settings
 
 
 def _one_of(what: str, value: str, allowed: tuple[str, ...]) -> None:

@@ -22,7 +22,7 @@ from dae_tui.core.noise_spec import parse_noise
 from dae_tui.core.objectives import Classification, Denoising, Objective
 from dae_tui.core.training import Training
 from dae_tui.core.weights import Weights
-from dae_tui.errors import DataError
+from dae_tui.errors import DataError, UsageError
 from dae_tui.version import __version__
 from models.registry import build
 
@@ -165,7 +165,12 @@ def _build(config: TrainingConfig, data: ImageSet) -> nn.Module:
     if config.classifies:
         settings |= {"classes": data.classes}
     torch.manual_seed(config.seed)
-    return build(config.network, settings | config.settings)
+    try:
+        return build(config.network, settings | config.settings)
+    except (TypeError, ValueError) as failure:
+        raise UsageError(
+            f"{config.network} cannot be built so: {failure}", "see --widths and --set"
+        ) from failure
 
 
 def with_figures(weights: Weights, table: Table) -> dict[str, Any]:
