@@ -19,7 +19,7 @@ from dae_tui.version import __version__
 
 SUBCOMMANDS = {
     "train": "Train a denoising autoencoder, or the classifier that judges it.",
-    "denoise": "Take the noise out of images: .npy stacks, IDX files, PNG files and folders.",
+    "denoise": "Take the noise out of image files of any kind and size, and of whole folders.",
     "benchmark": "Measure denoisers: the paper's Table 1 for any weights, noise and data.",
     "runs": "List, show and steer training runs: pause, resume, stop, delete.",
     "weights": "List, show and export trained weights.",

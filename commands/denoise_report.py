@@ -206,7 +206,7 @@ class Report:
             self._print(f"skipped {skipped:,} whose output exists; --overwrite does them again")
         if self._done and not self._each:
             for remark, count in self._remarks.items():
-                self._print(f"warning: {count:,} files: {remark}")
+                self._print(f"warning: {count:,} file{'s' * (count > 1)}: {remark}")
         total = self._done + len(self._failed) + left
         if total > 1 and self._done:
             with_ = ", ".join(name for name, _ in self._weights.most_common())

@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from dae_tui.core.cards import published
+from dae_tui.core.cards import published, read_metadata
 from dae_tui.errors import UsageError, WeightsError
-from dae_tui.find_weights import find_weights, weights_name
+from dae_tui.find_weights import best_published, find_weights, weights_name
 from dae_tui.runs.layout import CONFIG, write_json
 from dae_tui.runs.reader import Run
+from models.registry import NETWORKS
 
 
 def make_run(folder: Path, weights: bool = True) -> Run:
@@ -150,3 +151,29 @@ def test_weights_that_are_a_link_are_called_by_the_run_that_has_the_link(
     weights.symlink_to(tmp_path / "store" / "ab" / "cd" / "ef01")
 
     assert weights_name(find_weights("aaaa", runs_dir)) == "digits-dense-aaaa"
+
+
+# The best
+
+
+@pytest.mark.parametrize(
+    ("size", "sigma", "digits"),
+    [
+        ((28, 28), 0.5, True),
+        ((28, 28), 0.2, True),
+        ((28, 28), 0.1, False),
+        ((28, 29), 0.5, False),
+        ((1000, 1500), 0.5, False),
+    ],
+)
+def test_the_best_weights_are_those_for_the_size_and_the_noise(
+    size: tuple[int, int], sigma: float, digits: bool
+) -> None:
+    metadata = read_metadata(best_published(*size, sigma))
+    assert (metadata["data"] == "mnist") == digits
+    figures = [
+        other["figures"]["rows"][-1]["psnr"]
+        for other in map(read_metadata, published().values())
+        if NETWORKS[other["network"]].task == "denoise" and other["data"] == metadata["data"]
+    ]
+    assert metadata["figures"]["rows"][-1]["psnr"] == max(figures)

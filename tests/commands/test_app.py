@@ -52,7 +52,11 @@ def test_python_dash_m_is_the_same_command() -> None:
     [
         (["nothing"], "no such command 'nothing'"),
         (["train", "--epochs", "many"], "invalid value for '--epochs'"),
-        (["denoise", "x.npy"], "missing option '--output' / '-o'"),
+        (["denoise", "x.npy"], "where to?"),
+        (["denoise", "x.npy", "-o", "y.npy", "--sigma", "much"], "cannot read the level 'much'"),
+        (["denoise", "x.npy", "-o", "y.npy", "--invert", "maybe"], "cannot invert 'maybe'"),
+        (["denoise", "x.npy", "-o", "y.npy", "--format", "gif"], "there is no format 'gif'"),
+        (["train", "unet", "--set", "blocks"], "cannot read the setting 'blocks'"),
         (["train", "vae"], "there is no network 'vae'"),
         (["train", "--noise", "fog:1"], "there is no noise 'fog'"),
         (["train", "--noise", "gaussian:-1"], "the sigma -1"),

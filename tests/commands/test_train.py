@@ -14,8 +14,10 @@ from typing import Any
 import numpy as np
 import pytest
 from command_line import Dae
+from PIL import Image
 from safetensors.numpy import load_file
 
+from dae_tui.core.cards import read_metadata
 from dae_tui.runs.layout import Request, State
 from dae_tui.runs.reader import MetricsFollower, Run, list_runs
 from dae_tui.runs.writer import RunWriter
@@ -155,6 +157,33 @@ def test_unlabelled_images_have_no_accuracy(dae: Dae, tmp_path: Path) -> None:
     assert [row["accuracy"] for row in rows] == [None, None, None]
     assert rows[2]["psnr"] > 0
     assert dae("train", "classifier", "--data", tmp_path / "images").code == 1
+
+
+def test_a_network_that_is_told_the_level_learns_from_a_folder(dae: Dae, tmp_path: Path) -> None:
+    """Its settings come from the command line; the weights do not say where the folder lay."""
+    folder = tmp_path / "somewhere" / "photos"
+    folder.mkdir(parents=True)
+    random = np.random.default_rng(0)
+    for number in range(20):
+        smooth = np.kron(random.integers(0, 256, (6, 6)), np.ones((8, 8))).astype(np.uint8)
+        Image.fromarray(smooth).save(folder / f"{number}.png")
+    outcome = dae(
+        *("train", "unet", "--data", folder, "--noise", "gaussian:0.1-0.4", "--epochs", "30"),
+        *("--batch-size", "6", "--widths", "4,8", "--set", "blocks=2", "--lr", "0.01"),
+        *("--device", "cpu", "--json"),
+    )
+    assert outcome.code == 0, outcome.err
+    done = json.loads(outcome.out.splitlines()[-1])
+    noisy, denoised = (row["psnr"] for row in done["benchmark"]["rows"][1:])
+    assert denoised > noisy + 3
+    metadata = read_metadata(Path(done["weights"]))
+    assert metadata["settings"] == {
+        **{"channels": 1, "widths": [4, 8], "blocks": 2},
+        **{"gather": 1, "sigma": True, "residual": True},
+    }
+    assert metadata["data"] == "photos"
+    assert metadata["command"].startswith("dae train unet --data photos --noise")
+    assert str(tmp_path) not in json.dumps(metadata)
 
 
 def test_one_training_image_is_too_few(dae: Dae, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from dae_tui.core.config import (
     TrainingConfig,
     command_line,
     default_config,
+    parse_settings,
     parse_widths,
 )
 from dae_tui.errors import RunError, UsageError
@@ -62,6 +63,7 @@ def understood(dae: Dae, monkeypatch: pytest.MonkeyPatch) -> Understood:
         {"optimizer": "sgd", "schedule": "constant", "loss": "l1", "precision": "fp32"},
         {"classifier": "mnist-classifier"},
         {"network": "dense", "settings": {"widths": [7]}},
+        {"network": "unet", "settings": {"widths": [8], "blocks": 2, "sigma": False}},
     ],
     ids=str,
 )
@@ -133,6 +135,14 @@ def test_other_widths_are_a_usage_error(text: str) -> None:
 
 
 # Names
+
+
+def test_settings_are_values_as_in_json() -> None:
+    read = parse_settings(["blocks=2", "sigma=false", "widths=[4, 8]"])
+    assert read == {"blocks": 2, "sigma": False, "widths": [4, 8]}
+    for text in ("blocks", "blocks=", "=3x", "sigma=False"):
+        with pytest.raises(UsageError, match="cannot read the setting"):
+            parse_settings([text])
 
 
 def test_the_label_is_the_data_and_the_network() -> None:
