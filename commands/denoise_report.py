@@ -1,5 +1,6 @@
 """What `dae denoise` says: of each file, and of all of them at the end."""
 
+import re
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -256,8 +257,8 @@ def _paths(job: Job) -> dict[str, Any]:
 
 
 def _kind_of_remark(remark: str) -> str:
-    """Remarks that differ in figures alone are counted together."""
-    return remark.partition(" of the values")[2].partition(", from")[0].strip() or remark
+    """A remark without its figures: those that differ in them alone are counted together."""
+    return re.sub(r"^[\d.,]+%? (of the )?|, from \S+ to \S+$", "", remark)
 
 
 def _mean(scores: tuple[Scores, ...]) -> Scores:

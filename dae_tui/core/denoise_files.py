@@ -6,6 +6,7 @@ large file goes alone, so that memory holds one of them.
 """
 
 import sys
+import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -54,6 +55,7 @@ def denoise_files(
         compute: where and how.
         keep: for which jobs the outcome is to hold the images before and after.
     """
+    full = threading.Event()
     with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as writer:
         written: Future[list[Outcome]] | None = None
         try:
@@ -61,11 +63,11 @@ def denoise_files(
                 loaded = [entry for entry in chunk if isinstance(entry, Loaded)]
                 _denoise(loaded, choose, wish, compute)
                 previous = written
-                written = writer.submit(_write_all, chunk, keep)
+                written = writer.submit(_write_all, chunk, keep, full)
                 if previous is not None:
                     yield from previous.result()
-                    if any(outcome.disk_full for outcome in previous.result()):
-                        break
+                if full.is_set():
+                    break
             if written is not None:
                 yield from written.result()
         finally:
@@ -176,10 +178,14 @@ def _denoise_stacks(entry: Loaded, choose: Choose, wish: Wish, compute: Compute)
         outcome.warn_of(weights, (height, width), structure)
 
 
-def _write_all(chunk: Sequence["Loaded | Outcome"], keep: Callable[[Job], bool]) -> list[Outcome]:
+def _write_all(
+    chunk: Sequence["Loaded | Outcome"], keep: Callable[[Job], bool], full: threading.Event
+) -> list[Outcome]:
     """Encode and write a chunk; the outcomes in the order of the jobs, up to a full disk."""
     outcomes = []
     for entry in chunk:
+        if full.is_set():
+            break
         outcome = entry if isinstance(entry, Outcome) else entry.outcome
         outcomes.append(outcome)
         if isinstance(entry, Outcome) or outcome.error is not None:
@@ -193,9 +199,8 @@ def _write_all(chunk: Sequence["Loaded | Outcome"], keep: Callable[[Job], bool])
                 f"{failure.filename} cannot be written: {str(failure.strerror).lower()}",
                 "make room there, or choose another -o",
             )
-            outcome.disk_full = failure.errno in FULL
-            if outcome.disk_full:
-                break
+            if failure.errno in FULL:
+                full.set()
         if keep(outcome.job):
             outcome.before, outcome.after = entry.file.stacks, entry.denoised
     return outcomes

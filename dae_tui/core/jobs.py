@@ -32,7 +32,6 @@ class Outcome:
 
     job: Job
     error: DaeError | None = None
-    disk_full: bool = False
     images: int = 0
     size: tuple[int, ...] = (0, 0)
     """Height and width of the first image."""
