@@ -19,6 +19,7 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
+from dae_tui.core.files.conversions import swapped
 from dae_tui.core.files.image_file import About, ImageFile, Stack, check_pixels
 from dae_tui.core.files.layout import SHAPES, as_stack, check_type, from_stack
 from dae_tui.errors import DataError
@@ -286,19 +287,11 @@ def _joined(stacks: Sequence[Stack], kind: str) -> NDArray[Any]:
         )
     if stacks[0].values.shape[3] - stacks[0].alpha not in (1, 3):
         raise DataError(f"{kind} cannot hold CMYK", "write tiff, which can")
-    parts = [_black_is_zero(stack) if stack.white_is_zero else stack.values for stack in stacks]
+    parts = [
+        swapped(stack.values, stack.alpha) if stack.white_is_zero else stack.values
+        for stack in stacks
+    ]
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
-
-
-def _black_is_zero(stack: Stack) -> NDArray[Any]:
-    values = stack.values.copy()
-    image = values[..., : values.shape[3] - stack.alpha]
-    white = image.dtype.type(stack.white)
-    if image.dtype.kind == "b":
-        np.logical_not(image, out=image)
-    else:
-        np.subtract(white, image, out=image)
-    return values
 
 
 def _plain(values: NDArray[Any]) -> NDArray[Any]:

@@ -13,6 +13,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from dae_tui.core.files.conversions import (
+    dots_per_inch,
+    dots_per_metre,
+    fitting_icc,
+    only_image,
+    spread_palette,
+)
 from dae_tui.core.files.image_file import About, ImageFile, Stack, check_pixels
 from dae_tui.errors import DataError
 
@@ -25,7 +32,6 @@ _DEPTHS = {
     _FIELDS_ALPHA: (16, 32),
 }
 _MASKS = {16: (0x7C00, 0x3E0, 0x1F, 0), 32: (0xFF0000, 0xFF00, 0xFF, 0)}
-_METRES_PER_INCH = 0.0254
 _EMBEDDED, _SRGB = 0x4D424544, 0x73524742
 # Run lengths make blank images small, but not so small.
 _MOST_SHRUNK = 1000
@@ -66,7 +72,7 @@ def read(content: bytes, name: str) -> ImageFile:
     icc = _icc(content, header)
     dpi = None
     if min(header.per_metre) > 0:
-        dpi = (header.per_metre[0] * _METRES_PER_INCH, header.per_metre[1] * _METRES_PER_INCH)
+        dpi = dots_per_inch(*header.per_metre)
     encode = partial(_encode, per_metre=header.per_metre, icc=icc)
     stack = Stack(values[None], values.shape[-1] in (2, 4))
     return ImageFile("bmp", [stack], encode, About(icc, None, dpi), tuple(remarks))
@@ -78,66 +84,8 @@ def write(stacks: Sequence[Stack], about: About) -> bytes:
     Grey with alpha becomes RGBA. EXIF cannot be held. Raises DataError for all other images.
     """
     values = only_image(stacks, "bmp", ("bool", "uint8"))
-    dots = [round(dots / _METRES_PER_INCH) for dots in about.dpi or (0, 0)]
-    return _made(values, (dots[0], dots[1]), fitting_icc(about, 1 if values.shape[-1] == 1 else 3))
-
-
-def only_image(
-    stacks: Sequence[Stack],
-    kind: str,
-    types: Sequence[str],
-    channels: Sequence[int] = (1, 3),
-    alpha: bool = True,
-) -> NDArray[Any]:
-    """The values (H, W, C) of the one image that a file of some `kind` can hold, 0 being black.
-
-    bool values in colour or with alpha become uint8 where that is among the `types`.
-    Raises DataError, which says what such a file cannot hold.
-    """
-    images = sum(len(stack.values) for stack in stacks)
-    if images != 1:
-        raise DataError(f"{kind} holds one image, not {images}", "write tiff, which holds several")
-    stack = next(stack for stack in stacks if len(stack.values))
-    values: NDArray[Any] = stack.values[0]
-    if values.dtype.name not in types:
-        raise DataError(
-            f"{kind} cannot hold {values.dtype.name}, only {' and '.join(types)}",
-            "write tiff, which holds every type",
-        )
-    if stack.alpha and not alpha:
-        raise DataError(f"{kind} cannot hold alpha", "write png or tiff, which can")
-    if (colours := values.shape[-1] - stack.alpha) not in channels:
-        raise DataError(f"{kind} cannot hold images of {colours} channels", "write tiff")
-    if stack.white_is_zero:
-        black = True if values.dtype.kind == "b" else np.iinfo(values.dtype).max
-        values = values.copy()
-        values[..., :colours] ^= black
-    if values.dtype.kind == "b" and values.shape[-1] > 1:
-        return values.astype(np.uint8) * np.uint8(255)
-    return values
-
-
-def fitting_icc(about: About, colours: int) -> bytes | None:
-    """The ICC profile, if it is one for images of so many channels, alpha aside."""
-    space = {1: b"GRAY", 3: b"RGB ", 4: b"CMYK"}[colours]
-    return about.icc if about.icc and about.icc[16:20] == space else None
-
-
-def spread_palette(
-    indexes: NDArray[np.uint8], palette: NDArray[np.uint8], name: str, colour: bool = False
-) -> NDArray[np.uint8]:
-    """The colours (H, W, C) for the indexes (H, W) of a palette (colours, 3, or 4 with alpha).
-
-    It is grey where all colours that are used are, unless `colour` is asked for. Raises DataError
-    for indexes that the palette does not have.
-    """
-    used = np.flatnonzero(np.bincount(indexes.ravel(), minlength=256))
-    if used[-1] >= len(palette):
-        raise DataError(f"{name} uses colour {used[-1]} of a palette that has {len(palette)}")
-    seen = palette[used]
-    if not colour and (seen[:, :1] == seen[:, 1:3]).all():
-        palette = palette[:, [0, *range(3, palette.shape[1])]]
-    return palette[indexes]
+    per_metre = dots_per_metre(about.dpi) if about.dpi else (0, 0)
+    return _made(values, per_metre, fitting_icc(about, 1 if values.shape[-1] == 1 else 3))
 
 
 def _header(content: bytes, name: str) -> _Header:

@@ -16,7 +16,7 @@ from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
-from dae_tui.core.files.bmp import fitting_icc, only_image
+from dae_tui.core.files.conversions import fitting_icc, only_image, swapped
 from dae_tui.core.files.image_file import About, ImageFile, Stack, check_pixels
 from dae_tui.errors import DataError
 
@@ -52,7 +52,9 @@ class _Jpeg(NamedTuple):
 
 
 def read_jpeg(content: bytes, name: str) -> ImageFile:
-    """The image of a JPEG file: uint8, grey, RGB or CMYK (0 is no ink), not turned.
+    """The image of a JPEG file: uint8, grey, RGB or CMYK, not turned.
+
+    Of CMYK, 0 is no ink, thus white.
 
     Raises DataError for broken files, and for more than 8 bits. Damage inside of the packed pixels
     has no checksum, so it cannot always be told.
@@ -73,7 +75,8 @@ def read_jpeg(content: bytes, name: str) -> ImageFile:
     if any(_is_mpf(marker, segment) for marker, segment in header.segments):
         remarks.append("the further pictures after the first are left out")
     encode = partial(_encode_jpeg, kept=b"".join(kept), options=options)
-    stack = Stack(values.reshape(1, *values.shape[:2], -1))
+    values = values.reshape(1, *values.shape[:2], -1)
+    stack = Stack(values, white_is_zero=values.shape[-1] == 4)
     return ImageFile("jpeg", [stack], encode, _about(image), tuple(remarks))
 
 
@@ -91,6 +94,8 @@ def write_jpeg(stacks: Sequence[Stack], about: About) -> bytes:
     }
     if about.dpi:
         options["dpi"] = about.dpi
+    if values.shape[-1] == 4:  # Pillow wants ink.
+        values = swapped(values, alpha=False)
     return _saved(values, "JPEG", options)
 
 

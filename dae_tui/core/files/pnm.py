@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from dae_tui.core.files.bmp import only_image
+from dae_tui.core.files.conversions import only_image
 from dae_tui.core.files.image_file import About, ImageFile, Stack, check_pixels
 from dae_tui.errors import DataError
 

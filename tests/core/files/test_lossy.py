@@ -10,8 +10,10 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
+from dae_tui.core.files import tiff
 from dae_tui.core.files.image_file import About, ImageFile, Stack
 from dae_tui.core.files.lossy import read_jpeg, read_webp, write_jpeg, write_webp
+from dae_tui.core.files.values import to_unit
 from dae_tui.errors import DataError
 
 ICC = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -144,10 +146,24 @@ def test_jpeg_cmyk(transform: int) -> None:
     file = read_jpeg(content, "a.jpg")
     assert file.stacks[0].values.shape == (1, 48, 80, 4)
     assert not file.stacks[0].alpha
+    assert file.stacks[0].white_is_zero
     assert error(file.stacks[0].values[0], ink) < 2
     again = encoded(file, other)
     assert error(255 - imagecodecs.jpeg8_decode(again, outcolorspace="CMYK"), other) < 2
     assert np.asarray(Image.open(io.BytesIO(again))).shape == (48, 80, 4)
+
+
+def test_cmyk_is_the_same_in_jpeg_and_tiff() -> None:
+    ink = smooth(4)
+    from_jpeg = read_jpeg(by_pillow(ink, "JPEG", "CMYK", quality=95), "a.jpg").stacks
+    from_tiff = tiff.read(by_pillow(ink, "TIFF", "CMYK"), "a.tif").stacks
+    for (stack,) in (from_jpeg, from_tiff):
+        unit = to_unit(stack.values[0], stack.white, stack.white_is_zero).numpy()
+        assert np.abs(unit - (1 - ink / 255)).mean() < 2 / 255
+    for made in (tiff.write(from_jpeg, About()), write_jpeg(from_tiff, About())):
+        with Image.open(io.BytesIO(made)) as image:
+            assert image.mode == "CMYK"
+            assert error(np.asarray(image), ink) < 2
 
 
 def test_jpeg_keeps_what_it_says() -> None:
@@ -191,8 +207,10 @@ def test_jpeg_with_further_pictures() -> None:
 @pytest.mark.parametrize("channels", [1, 3, 4])
 def test_write_jpeg(channels: int) -> None:
     values = smooth(channels)
-    made = write_jpeg([Stack(values[None])], About(ICC, EXIF, (300, 150)))
+    stack = Stack(values[None], white_is_zero=channels == 4)
+    made = write_jpeg([stack], About(ICC, EXIF, (300, 150)))
     decoded = imagecodecs.jpeg8_decode(made)
+    # JPEG holds 255 for no ink.
     assert error(255 - decoded if channels == 4 else decoded, values) < 1.5
     assert len(set(sampling(made))) == 1
     image = Image.open(io.BytesIO(made))
