@@ -24,6 +24,8 @@ FLAT = 1e-10
 """A patch of a lower variance is constant, as in saturated areas, and says nothing on noise."""
 SPREAD = 2.5
 """Patches up to so many standard deviations above the expected variance count as noise."""
+LEAST = 3.0
+"""Patches per dimension without which a level is not corrected any more."""
 LOWEST, HIGHEST = 1e-6, 2.0
 
 
@@ -80,6 +82,7 @@ def _estimate(patches: Tensor) -> Tensor:
     energy = patches.square().sum(-1) / (size - 1)
 
     kept = energy > FLAT
+    least = min(int(LEAST * size), patches.shape[1] // 4)
     sigma = _weak_variance(patches, kept).sqrt()[:, None].clamp(LOWEST, HIGHEST)
     for _ in range(ROUNDS):
         expected = torch.where(clipped, _clipped_variance(means, sigma, size), sigma**2)
@@ -87,11 +90,13 @@ def _estimate(patches: Tensor) -> Tensor:
         # Clipping to one side makes heavy tails: the kurtosis is about 3 times the loss.
         limit = expected * (1 + SPREAD * ((3 * loss - 1).clamp(min=0) / size).sqrt())
         kept = (energy > FLAT) & (energy <= limit)
+        # On a ramp, or where all is texture, noise alone explains hardly a patch.
+        enough = kept.sum(1, keepdim=True) >= least
         ratio = _weak_variance(patches * expected.rsqrt()[..., None], kept)[:, None]
         # The more is lost to clipping, the more slowly grows the variance with sigma. Downwards the
         # steps stay small: a level that is too low would leave only the clipped patches.
         power = torch.where(ratio > 1, loss.mean(1, keepdim=True).clamp(max=2), 1) / 2
-        sigma = (sigma * ratio**power).clamp(LOWEST, HIGHEST)
+        sigma = torch.where(enough, sigma * ratio**power, sigma).clamp(LOWEST, HIGHEST)
     return sigma[:, 0]
 
 

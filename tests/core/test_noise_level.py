@@ -147,8 +147,22 @@ def test_a_constant_image_has_no_noise(value: float) -> None:
     assert estimate_sigma(torch.full((2, 1, 64, 64), value)).max() < 1e-4
 
 
-def test_digits_without_noise_have_none(mnist_dir: Path) -> None:
-    assert estimate_sigma(digits(mnist_dir, 50)).max() < 1e-3
+def test_digits_without_noise_have_hardly_any(mnist_dir: Path) -> None:
+    assert estimate_sigma(digits(mnist_dir, 50)).median() < 0.1
+
+
+@pytest.mark.parametrize("sigma", [0.02, 0.1])
+@pytest.mark.parametrize("kind", ["ramp", "stripes", "checks"])
+def test_where_no_patch_is_noise_alone_the_level_does_not_collapse(kind: str, sigma: float) -> None:
+    y, x = torch.meshgrid(torch.arange(128.0), torch.arange(128.0), indexing="ij")
+    clean = {
+        "ramp": 0.2 + 0.6 * x / 127,
+        "stripes": 0.5 + 0.3 * torch.sign(torch.sin(0.6 * x)),
+        "checks": 0.5 + 0.2 * torch.sin(x / 3) * torch.cos(y / 3),
+    }[kind]
+    found = estimate_sigma(noisy(clean.expand(4, 1, 128, 128), sigma))
+    assert found.min() > 0.5 * sigma
+    assert found.max() < 1.3 * sigma
 
 
 def test_areas_that_are_saturated_say_nothing() -> None:
