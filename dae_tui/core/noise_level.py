@@ -26,6 +26,8 @@ SPREAD = 2.5
 """Patches up to so many standard deviations above the expected variance count as noise."""
 LEAST = 3.0
 """Patches per dimension without which a level is not corrected any more."""
+CONSTANT = 0.25
+"""The share of constant patches from which on an image is taken for one without noise."""
 LOWEST, HIGHEST = 1e-6, 2.0
 
 
@@ -82,6 +84,7 @@ def _estimate(patches: Tensor) -> Tensor:
     energy = patches.square().sum(-1) / (size - 1)
 
     kept = energy > FLAT
+    constant = kept.float().mean(1, keepdim=True) < 1 - CONSTANT
     least = min(int(LEAST * size), patches.shape[1] // 4)
     sigma = _weak_variance(patches, kept).sqrt()[:, None].clamp(LOWEST, HIGHEST)
     for _ in range(ROUNDS):
@@ -90,8 +93,9 @@ def _estimate(patches: Tensor) -> Tensor:
         # Clipping to one side makes heavy tails: the kurtosis is about 3 times the loss.
         limit = expected * (1 + SPREAD * ((3 * loss - 1).clamp(min=0) / size).sqrt())
         kept = (energy > FLAT) & (energy <= limit)
-        # On a ramp, or where all is texture, noise alone explains hardly a patch.
-        enough = kept.sum(1, keepdim=True) >= least
+        # On a ramp, or where all is texture, noise alone explains hardly a patch. Where much is
+        # constant there is no noise, and the level may well fall to nothing.
+        enough = (kept.sum(1, keepdim=True) >= least) | constant
         ratio = _weak_variance(patches * expected.rsqrt()[..., None], kept)[:, None]
         # The more is lost to clipping, the more slowly grows the variance with sigma. Downwards the
         # steps stay small: a level that is too low would leave only the clipped patches.

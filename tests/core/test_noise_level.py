@@ -148,7 +148,7 @@ def test_a_constant_image_has_no_noise(value: float) -> None:
 
 
 def test_digits_without_noise_have_hardly_any(mnist_dir: Path) -> None:
-    assert estimate_sigma(digits(mnist_dir, 50)).median() < 0.1
+    assert estimate_sigma(digits(mnist_dir, 50)).median() < 1e-3
 
 
 @pytest.mark.parametrize("sigma", [0.02, 0.1])
