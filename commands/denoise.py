@@ -124,10 +124,14 @@ def denoise(
         check_kind(kind)
     check_folder(compare)
     wish = Wish(_sigma(sigma), invert, white)
-    planned = plan(inputs, Place(output, in_place, overwrite, kind), recursive)
+    if json and (output == Path("-") or (Path("-") in inputs and output is None)):
+        raise UsageError("--json and the image cannot both go to standard output", "use -o FILE")
+    place = Place(output, in_place, overwrite, kind, *_share())
+    planned = plan(inputs, place, recursive)
+    if compare is not None:
+        _check_comparison(compare, inputs, planned.targets(), overwrite)
     choose = _chooser(weights, runs_dir)
     compute = _compute(device, resolve_inference_precision(precision), tile, overlap)
-    planned.share(int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1")))
     report = Report(
         planned,
         json=json,
@@ -144,6 +148,25 @@ def denoise(
             report.add(outcome)
     report.end(time.monotonic() - began)
     raise typer.Exit(report.exit_code())
+
+
+def _share() -> tuple[int, int]:
+    """Rank and number of the processes, as torchrun says; alone where it does not."""
+    try:
+        rank, world = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+    except (KeyError, ValueError):
+        return 0, 1
+    return (rank, world) if 0 <= rank < world else (0, 1)
+
+
+def _check_comparison(
+    target: Path, inputs: list[Path], outputs: set[Path], overwrite: bool
+) -> None:
+    """Refuse to write the comparison over an image, or over anything unasked."""
+    if target.resolve() in outputs | {path.resolve() for path in inputs}:
+        raise UsageError(f"{target} is an image to denoise, or its output", "choose another name")
+    if target.exists() and not overwrite:
+        raise UsageError(f"{target} exists", "choose another name, or replace it with --overwrite")
 
 
 def _sigma(text: str | None) -> float | None:
@@ -183,6 +206,9 @@ def _compute(device_name: str, precision: str, tile: int | None, overlap: int | 
     from dae_tui.core.hardware import resolve_device
     from dae_tui.devices.memory import find_limit, memory
 
+    local = os.environ.get("LOCAL_RANK", "")
+    if device_name == "auto" and local.isdigit() and torch.cuda.is_available():
+        device_name = f"cuda:{int(local) % torch.cuda.device_count()}"
     device = resolve_device(device_name)
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)

@@ -22,11 +22,9 @@ class Plan:
     failed: list[Outcome] = field(default_factory=list)
     done_before: list[Job] = field(default_factory=list)
 
-    def share(self, rank: int, world: int) -> None:
-        """Keep what one of several processes is to do."""
-        self.jobs = self.jobs[rank::world]
-        if rank:
-            self.failed, self.done_before = [], []
+    def targets(self) -> set[Path]:
+        """Every output, whether it is still to be made or was made before."""
+        return {job.target.resolve() for job in self.jobs + self.done_before if job.target}
 
 
 @dataclass(frozen=True)
@@ -38,6 +36,17 @@ class Place:
     overwrite: bool = False
     kind: str | None = None
     """Of all outputs; None is each input's own."""
+    rank: int = 0
+    world: int = 1
+    """Which of how many processes is to do its share."""
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether the output is a folder: one that exists, or a name that is not an image's."""
+        output = self.output
+        if output is None or output.is_dir():
+            return output is not None
+        return not output.exists() and kind_of_name(output.name) is None
 
 
 def plan(inputs: list[Path], place: Place, recursive: bool) -> Plan:
@@ -50,18 +59,24 @@ def plan(inputs: list[Path], place: Place, recursive: bool) -> Plan:
         return _standard(inputs, place)
     if place.in_place == (place.output is not None):
         raise UsageError("where to?", "name a file or folder with -o, or say --in-place")
+    if place.in_place and place.kind:
+        raise UsageError(
+            "--in-place keeps the format", "name a folder with -o for files of another one"
+        )
     output = place.output
     if output == Path(STANDARD):
         return _to_standard_output(inputs, place)
     paths = [path for typed in inputs for path in _expand(typed)]
-    one = len(paths) == 1 and not paths[0].is_dir() and not (output and output.is_dir())
-    if output is not None and not one and kind_of_name(output.name) and not output.is_dir():
+    one = len(inputs) == 1 and os.path.lexists(inputs[0]) and not inputs[0].is_dir()
+    one = one and output is not None and not place.is_folder
+    if output is not None and not one and not place.is_folder:
         raise UsageError(
             f"{shown(output)} names one file, and there are several to write",
             "name a folder with -o",
         )
     planned = Plan()
-    entries = [entry for path in paths for entry in _images(path, output, recursive, planned)]
+    found = [entry for path in paths for entry in _images(path, output, recursive, planned)]
+    entries = list(dict.fromkeys(found))  # What was typed twice is done once.
     _add(planned, entries, place, one)
     if not entries and not planned.failed:
         raise UsageError(
@@ -73,30 +88,35 @@ def plan(inputs: list[Path], place: Place, recursive: bool) -> Plan:
 
 
 def _add(planned: Plan, entries: list[tuple[Path, Path]], place: Place, one: bool) -> None:
-    """Give every image its output; `one` where -o names the file."""
+    """Give every image its output; `one` where -o names the file.
+
+    Every process sees the same entries, so that each knows its share whatever the others have done.
+    """
     taken: dict[Path, Path] = {}
     sources = {identity for source, _ in entries if (identity := _identity(source))}
-    for source, below in entries:
+    for number, (source, below) in enumerate(entries):
         target = _target(source, below, place, one)
-        kind = place.kind or (kind_of_name(target.name) if one and place.output else None)
-        job = Job(source, target, shown(source), kind, place.in_place or place.overwrite)
-        if target in taken:
-            reason = f"{job.name} would go to {shown(target)}, where {shown(taken[target])} goes"
-            planned.failed.append(Outcome(job, DataError(reason, "denoise them into two folders")))
-            continue
-        taken[target] = source
-        if not place.in_place and _identity(target) in sources:
-            raise UsageError(
-                f"{shown(target)} would replace an input", "choose another -o, or --in-place"
-            )
-        if not job.replace and _exists(target):
-            if one:
+        kind = place.kind or (kind_of_name(target.name) if one else None)
+        replaces = place.in_place or place.overwrite
+        job = Job(source, target, shown(source), kind, replaces, below)
+        if taken.setdefault(target, source) == source and place.output is not None:
+            if _identity(target) in sources:
+                raise UsageError(
+                    f"{shown(target)} would replace an input", "choose another -o, or --in-place"
+                )
+            if one and not replaces and _exists(target):
                 raise UsageError(
                     f"{shown(target)} exists", "choose another -o, or replace it with --overwrite"
                 )
+        if number % place.world != place.rank:
+            continue
+        if taken[target] != source:
+            reason = f"{job.name} would go to {shown(target)}, where {shown(taken[target])} goes"
+            planned.failed.append(Outcome(job, DataError(reason, "denoise them into two folders")))
+        elif not replaces and _exists(target):
             planned.done_before.append(job)
         else:
-            planned.jobs.append(replace(job, replace=job.replace or os.path.lexists(target)))
+            planned.jobs.append(replace(job, replace=replaces or os.path.lexists(target)))
 
 
 def _target(source: Path, below: Path, place: Place, one: bool) -> Path:
@@ -111,6 +131,8 @@ def _standard(inputs: list[Path], place: Place) -> Plan:
     if len(inputs) > 1 or place.in_place:
         raise UsageError("- is one image on standard input", "it goes to standard output, or -o")
     target = None if place.output in (None, Path(STANDARD)) else place.output
+    if target and target.is_dir():
+        raise UsageError(f"{shown(target)} is a folder", "name a file for standard input")
     kind = place.kind or (kind_of_name(target.name) if target else None)
     if target and _exists(target) and not place.overwrite:
         raise UsageError(f"{shown(target)} exists", "replace it with --overwrite")
@@ -144,7 +166,13 @@ def _images(
         yield path, Path(path.name)
         return
     made_before = None if output is None else output.resolve()
-    for folder, folders, files in os.walk(path):
+
+    def unreadable(failure: OSError) -> None:
+        name = shown(Path(failure.filename))
+        reason = f"{name} cannot be read: {str(failure.strerror).lower()}"
+        planned.failed.append(Outcome(Job(path, None, name), DataError(reason)))
+
+    for folder, folders, files in os.walk(path, onerror=unreadable):
         folders.sort()
         here = Path(folder)
         if made_before is not None and here.resolve() == made_before and here != path:

@@ -27,7 +27,7 @@ FEW = 12
 PREVIEWS = 8
 COMPARED = 16
 DRAW_EVERY = 0.1
-PREVIEW_COLUMNS, PREVIEW_ROWS = 100, 30
+PREVIEW_ROWS = 30
 
 
 class Report:
@@ -53,6 +53,7 @@ class Report:
         self._console = stderr()
         self._looked_at = {id(job) for job in planned.jobs[: max(PREVIEWS, COMPARED)]}
         self._compared: list[dict[str, Any]] = []
+        self._clean_last: tuple[Path, list[Stack]] = Path(), []
         self._failed: list[Outcome] = []
         self._done = self._images = self._previews = self._taken = 0
         self._began = self._drawn = time.monotonic()
@@ -164,9 +165,8 @@ class Report:
         if self._preview and self._previews < PREVIEWS:
             self._previews += 1
             console = self._console
-            columns = console.width if console.is_terminal else PREVIEW_COLUMNS
             rows = max(8, console.height - 4) if console.is_terminal else PREVIEW_ROWS
-            console.print(preview(views, graphics_of(console), columns, rows))
+            console.print(preview(views, graphics_of(console), console.width, rows))
 
     def _score(self, outcome: Outcome, reference: Path) -> tuple[Scores, Scores]:
         clean = self._clean(outcome.job, reference)
@@ -175,15 +175,16 @@ class Report:
         return before, score(outcome.after, outcome.whites, clean, name)
 
     def _clean(self, job: Job, reference: Path) -> list[Stack]:
+        """The clean images of a job; the last ones are kept, as every job may have the same."""
         path = self._clean_path(job, reference)
-        return kinds.read_file(path, shown(path)).stacks
+        if self._clean_last[0] != path:
+            self._clean_last = path, kinds.read_file(path, shown(path)).stacks
+        return self._clean_last[1]
 
     @staticmethod
     def _clean_path(job: Job, reference: Path) -> Path:
         """The file itself, or the one of the same name in the folder."""
-        if not reference.is_dir():
-            return reference
-        return reference / (job.source.name if job.source is not None else "")
+        return reference / job.below if reference.is_dir() else reference
 
     def end(self, seconds: float) -> None:
         """Failures, then what was done in all."""

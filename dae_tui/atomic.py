@@ -2,6 +2,7 @@
 
 import errno
 import os
+import stat
 from contextlib import suppress
 from pathlib import Path
 
@@ -34,10 +35,15 @@ def write_new(path: Path, content: bytes, *, replace: bool = False) -> None:
 
     The content gets its name when it is complete: until then the file has none (O_TMPFILE of
     Linux). Where the system has no such files it is `write_whole`. Nothing is flushed to the disk:
-    10 000 small files would take a minute longer.
+    10 000 small files would take a minute longer. A file that is replaced keeps its permissions.
 
     Raises FileExistsError for an existing file unless `replace`, OSError as `write_whole`.
     """
+    if replace and path.exists():
+        path = path.resolve()  # A link stays one.
+        if not path.is_file():
+            path.write_bytes(content)  # A pipe or a device.
+            return
     try:
         _write_nameless(path, content, replace)
     except OSError as failure:
@@ -65,6 +71,8 @@ def _write_nameless(path: Path, content: bytes, replace: bool) -> None:
             # Without a folder for the source os.link would not look through /proc.
             os.link(f"/proc/self/fd/{file}", name, src_dir_fd=folder, dst_dir_fd=folder)
             if replace:
+                with suppress(FileNotFoundError):
+                    os.fchmod(file, stat.S_IMODE(path.stat().st_mode))
                 os.replace(name, path.name, src_dir_fd=folder, dst_dir_fd=folder)
         finally:
             os.close(file)

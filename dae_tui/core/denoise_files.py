@@ -1,14 +1,14 @@
 """Many image files through a network: decoding, network and encoding at the same time.
 
-Files go in chunks. While the network has one, the next is read and decoded by a thread and the one
-before is encoded and written by another. Images of one size go through the network together. A
-large file goes alone, so that memory holds one of them.
+Small images go in chunks, those of one size through the network together; others go one by one.
+While the network has a chunk, the next is read and decoded by a thread and the one before is
+encoded and written by another. Beside a large file nothing else is in memory.
 """
 
 import sys
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
@@ -29,9 +29,12 @@ from dae_tui.core.stacks import (
 )
 from dae_tui.errors import DaeError, DataError
 
-# Files of a chunk, and their bytes: enough for the network, little enough for the memory.
+# Small images of a chunk: enough for the network, soon enough written.
 CHUNK_FILES = 512
-CHUNK_BYTES = 16_000_000
+# Bytes of a chunk's images beside which no other chunk is read or kept.
+LARGE_BYTES = 64_000_000
+# What torch and the codecs raise for images that they cannot manage.
+FAILURES = (MemoryError, RuntimeError, ValueError)
 # Pixels of images that are worth bringing together.
 SMALL = 128 * 128
 
@@ -55,19 +58,27 @@ def denoise_files(
         compute: where and how.
         keep: for which jobs the outcome is to hold the images before and after.
     """
+    # In the main thread: a thread that waits for input cannot be interrupted.
+    given = sys.stdin.buffer.read() if any(job.source is None for job in jobs) else b""
+    waiting = iter(jobs)
     full = threading.Event()
     with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as writer:
         written: Future[list[Outcome]] | None = None
+        read = reader.submit(_read_chunk, waiting, wish, given)
         try:
-            for chunk in _ahead(reader, _chunks(jobs), wish):
+            while (chunk := read.result()) and not full.is_set():
+                large = sum(map(_bytes, chunk)) > LARGE_BYTES
+                if not large:
+                    read = reader.submit(_read_chunk, waiting, wish, given)
                 loaded = [entry for entry in chunk if isinstance(entry, Loaded)]
                 _denoise(loaded, choose, wish, compute)
-                previous = written
-                written = writer.submit(_write_all, chunk, keep, full)
+                previous, written = written, writer.submit(_write_all, chunk, keep, full)
                 if previous is not None:
                     yield from previous.result()
-                if full.is_set():
-                    break
+                if large:  # Nothing else is in memory beside it.
+                    yield from written.result()
+                    written, chunk, loaded = None, [], []
+                    read = reader.submit(_read_chunk, waiting, wish, given)
             if written is not None:
                 yield from written.result()
         finally:
@@ -75,50 +86,29 @@ def denoise_files(
             writer.shutdown(wait=True, cancel_futures=True)
 
 
-def _chunks(jobs: Iterable[Job]) -> Iterator[list[Job]]:
-    chunk: list[Job] = []
-    total = 0
-    for job in jobs:
-        size = _size(job)
-        if chunk and (len(chunk) == CHUNK_FILES or total + size > CHUNK_BYTES):
-            yield chunk
-            chunk, total = [], 0
-        chunk.append(job)
-        total += size
-    if chunk:
-        yield chunk
+def _read_chunk(waiting: Iterator[Job], wish: Wish, given: bytes) -> list["Loaded | Outcome"]:
+    """The next files: many small images, or up to the first one that is not small."""
+    chunk: list[Loaded | Outcome] = []
+    for job in waiting:
+        chunk.append(entry := _load(job, wish, given))
+        small = isinstance(entry, Outcome) or entry.planes is not None
+        if not small or len(chunk) == CHUNK_FILES:
+            break
+    return chunk
 
 
-def _size(job: Job) -> int:
-    """Bytes of the source; files that cannot be asked are reported when they are read."""
-    try:
-        return 0 if job.source is None else job.source.stat().st_size
-    except (OSError, ValueError):
+def _bytes(entry: "Loaded | Outcome") -> int:
+    """What the images of a file take in memory as they are stored."""
+    if isinstance(entry, Outcome):
         return 0
+    return sum(stack.values.nbytes for stack in entry.file.stacks)
 
 
-def _ahead(
-    reader: ThreadPoolExecutor, chunks: Iterator[list[Job]], wish: Wish
-) -> Iterator[list["Loaded | Outcome"]]:
-    """Chunks, read one ahead of their use; a large file is read only when it is asked for."""
-    pending: Future[list[Loaded | Outcome]] | None = None
-    for chunk in chunks:
-        if pending is not None and sum(map(_size, chunk)) > CHUNK_BYTES:
-            yield pending.result()
-            pending = None
-        following = reader.submit(lambda jobs: [_load(job, wish) for job in jobs], chunk)
-        if pending is not None:
-            yield pending.result()
-        pending = following
-    if pending is not None:
-        yield pending.result()
-
-
-def _load(job: Job, wish: Wish) -> "Loaded | Outcome":
+def _load(job: Job, wish: Wish, given: bytes) -> "Loaded | Outcome":
     outcome = Outcome(job)
     try:
         if job.source is None:
-            file = kinds.read(sys.stdin.buffer.read(), job.name)
+            file = kinds.read(given, job.name)
         else:
             file = kinds.read_file(job.source, job.name)
         loaded = Loaded(outcome, file)
@@ -133,8 +123,8 @@ def _load(job: Job, wish: Wish) -> "Loaded | Outcome":
             outcome.sigma = float(np.median([found.sigma for found in loaded.found]))
             outcome.whites = [found.white for found in loaded.found]
             oddities = [found.oddities for found in loaded.found]
-    except DaeError as failure:
-        outcome.error = failure
+    except (DaeError, *FAILURES) as failure:
+        outcome.error = _of_file(failure, job)
         return outcome
     outcome.images = sum(len(stack.values) for stack in file.stacks)
     outcome.size = file.stacks[0].values.shape[1:3]
@@ -158,8 +148,8 @@ def _denoise(loaded: list[Loaded], choose: Choose, wish: Wish, compute: Compute)
             continue
         try:
             _denoise_stacks(entry, choose, wish, compute)
-        except DaeError as failure:
-            entry.outcome.error = failure
+        except (DaeError, *FAILURES) as failure:
+            entry.outcome.error = _of_file(failure, entry.outcome.job)
     for entries in together.values():
         denoise_small(entries, choose, wish, compute)
 
@@ -192,18 +182,30 @@ def _write_all(
             continue
         try:
             _write(entry)
-        except DaeError as failure:
-            outcome.error = failure
+        except BrokenPipeError:
+            raise  # Whoever read standard output has seen enough.
         except OSError as failure:
-            outcome.error = DataError(
-                f"{failure.filename} cannot be written: {str(failure.strerror).lower()}",
-                "make room there, or choose another -o",
-            )
             if failure.errno in FULL:
                 full.set()
+            outcome.error = DataError(
+                f"{failure.filename} cannot be written: {str(failure.strerror).lower()}",
+                "make room there, or choose another -o" if full.is_set() else "choose another -o",
+            )
+        except (DaeError, *FAILURES) as failure:
+            outcome.error = _of_file(failure, outcome.job)
         if keep(outcome.job):
             outcome.before, outcome.after = entry.file.stacks, entry.denoised
     return outcomes
+
+
+def _of_file(failure: Exception, job: Job) -> DaeError:
+    """A failure as one of a file, so that it stops no other."""
+    if isinstance(failure, DaeError):
+        return failure
+    what = (str(failure).strip() or type(failure).__name__).splitlines()[0]
+    if isinstance(failure, MemoryError):
+        what = "there is not enough memory"
+    return DataError(f"{job.name} cannot be denoised: {what}", "a smaller --tile needs less memory")
 
 
 def _write(entry: Loaded) -> None:

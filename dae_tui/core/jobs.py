@@ -24,6 +24,8 @@ class Job:
     """The kind to write; None is the kind that was read."""
     replace: bool = False
     """Whether an existing target may be replaced."""
+    below: Path = Path()
+    """What the source is called in the folder that was named."""
 
 
 @dataclass

@@ -24,10 +24,10 @@ class Scores:
 
 
 def score(stacks: list[Stack], whites: list[float], clean: list[Stack], name: str) -> Scores:
-    """Compare images with clean ones of the same shapes, alpha aside; each has its own white.
+    """Compare images with clean ones of the same shapes, alpha aside.
 
-    `whites` are those of `stacks`; the clean images have their type's. Raises DataError, which
-    names the clean file, where the shapes differ.
+    `whites` are those of `stacks`, and of clean images of the same type; others have their type's.
+    Raises DataError, which names the clean file, where the shapes differ.
     """
     decibels, similarities = [], []
     shapes = [image_values(stack).shape for stack in stacks]
@@ -38,6 +38,8 @@ def score(stacks: list[Stack], whites: list[float], clean: list[Stack], name: st
             "the reference is the same image without noise",
         )
     for stack, white, reference in zip(stacks, whites, clean, strict=True):
+        same = reference.values.dtype == stack.values.dtype
+        clean_white = white if same else reference.white
         pairs = zip(image_values(stack), image_values(reference), strict=True)
         for noisy, original in pairs:
             height, width, _ = noisy.shape
@@ -46,7 +48,7 @@ def score(stacks: list[Stack], whites: list[float], clean: list[Stack], name: st
                 # Windows reach six rows further down.
                 rows = slice(top, top + BAND + SSIM_WINDOW - 1)
                 x = to_unit(noisy[rows], white, stack.white_is_zero).movedim(-1, 0)[None]
-                y = to_unit(original[rows], reference.white, reference.white_is_zero)
+                y = to_unit(original[rows], clean_white, reference.white_is_zero)
                 y = y.movedim(-1, 0)[None]
                 difference = (x - y)[:, :, :BAND].double()
                 squares += float(difference.square().sum())

@@ -3,6 +3,7 @@
 `inspect` tells what is to be known before, `denoise_stack` does it, `structure_taken` judges it.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,8 +46,14 @@ class Wish:
             raise UsageError(
                 f"sigma is {self.sigma:g}", "it is in the unit of images from 0 to 1: 25/255"
             )
-        if self.white is not None and not self.white > 0:
+        if self.white is not None and not 0 < self.white < math.inf:
             raise UsageError(f"white is {self.white:g}", "it is above 0")
+
+    def white_of(self, stack: Stack) -> float:
+        """The stored value of white in a stack; two values know black and white alone."""
+        if self.white is None or stack.values.dtype.kind == "b":
+            return stack.white
+        return self.white
 
 
 @dataclass(frozen=True)
@@ -62,7 +69,7 @@ class Inspection:
 
 def inspect(stack: Stack, wish: Wish, name: str) -> Inspection:
     """Find out what the network and the user need to know. Raises DataError as `find_oddities`."""
-    white = wish.white or stack.white
+    white = wish.white_of(stack)
     oddities = find_oddities(stack, white, name)
     places = _places(stack, stack, white)
     sigma = wish.sigma

@@ -39,7 +39,7 @@ def test_scoring_the_output_gives_the_accuracy_of_the_benchmark(dae: Dae, tmp_pa
     denoised = torch.from_numpy(np.load(tmp_path / "denoised.npy"))[:, None]
     right = (classifier(denoised).argmax(1) == digits.labels).float().mean().item()
     measured = dae(
-        *("benchmark", "quality", "--data", "digits", "--weights", "mnist-autoencoder", "--json")
+        *("benchmark", "quality", "--data", "digits", "--weights", "mnist-unet", "--json")
     )
     assert json.loads(measured.out)["rows"][-1]["accuracy"] == pytest.approx(100 * right, abs=0.1)
 

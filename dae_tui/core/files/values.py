@@ -38,7 +38,7 @@ class Oddities:
             lines.append(f"{self.not_finite:,} values are NaN or infinite, and stay so")
         if self.outside:
             lines.append(
-                f"{self.outside / self.values:.1%} of the values lie outside [0, 1], "
+                f"{self.outside:,} of {self.values:,} values lie outside [0, 1], "
                 f"from {self.lowest:.3g} to {self.highest:.3g}"
             )
         return lines
@@ -47,12 +47,14 @@ class Oddities:
 def to_unit(values: NDArray[Any], white: float, white_is_zero: bool = False) -> Tensor:
     """Stored values of any shape as float32 images, where 0 is black and 1 is `white`.
 
-    What is not finite is 0: nothing in the network may see it.
+    What is not finite is the mean of the rest: nothing in the network may see it.
     """
     if values.dtype.kind == "f":
         with np.errstate(over="ignore", invalid="ignore"):
             unit = values.astype(np.float32) / np.float32(white)
-        unit = np.nan_to_num(unit, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
+        finite = np.isfinite(unit)
+        if not finite.all():
+            unit[~finite] = unit[finite].mean() if finite.any() else 0.0
     else:
         unit = values.astype(np.float32)
         unit /= np.float32(white)
@@ -91,8 +93,13 @@ def find_oddities(stack: Stack, white: float, name: str) -> Oddities:
     Raises DataError for floats whose range cannot be [0, white] and for values that are all NaN.
     """
     values = image_values(stack)
-    if values.dtype.kind != "f" and white >= stack.white:
+    if values.dtype.kind != "f" and white == stack.white:
         return Oddities(values.size)
+    if values.dtype.kind == "u" and white > stack.white:
+        raise DataError(
+            f"{name} holds values up to {stack.white:g}, so {white:g} cannot be white",
+            "leave --white out, or give the value that is white in it",
+        )
     not_finite = outside = 0
     lowest, highest = np.inf, -np.inf
     for image in values:
@@ -109,9 +116,10 @@ def find_oddities(stack: Stack, white: float, name: str) -> Oddities:
             outside += int(np.count_nonzero((known < 0) | (known > white)))
     if not_finite == values.size:
         raise DataError(f"{name} holds nothing but NaN and infinite values")
-    if highest > HIGHEST_FLOAT:
+    if max(highest, -lowest) > HIGHEST_FLOAT:
         raise DataError(
-            f"{name} holds values up to {highest * white:g}, and {white:g} is white",
+            f"{name} holds values from {lowest * white:g} to {highest * white:g}, and {white:g} is "
+            "white",
             "say what is white in them, such as --white 255",
         )
     return Oddities(values.size, not_finite, outside, lowest, highest)

@@ -113,7 +113,7 @@ REFUSED = {
     "long double": (saved(np.zeros((9, 9), np.longdouble)), "float128"),
     "one axis": (saved(np.zeros(9, "u1")), r"shape is \(9,\)"),
     "five axes": (saved(np.zeros((1, 1, 1, 9, 9), "u1")), r"shape is \(1, 1, 1, 9, 9\)"),
-    "two channels": (saved(np.zeros((2, 9, 9, 2), "u1")), r"shape \(2, 9, 9, 2\)"),
+    "two channels": (saved(np.zeros((2, 9, 9, 2), "u1")), r"shape is \(2, 9, 9, 2\)"),
     "nothing": (saved(np.zeros((0, 9, 9), "u1")), "no images"),
     "cut": (saved(np.zeros((9, 9), "u1"))[:-1], "80 bytes of values where 81 belong"),
     "more": (saved(np.zeros((9, 9), "u1")) * 2, "where 81 belong"),

@@ -52,10 +52,10 @@ def test_twelve_bits_in_sixteen() -> None:
     assert from_unit(unit * 2, values, 4095).max() == 4095
 
 
-def test_nan_is_black_for_the_network_and_stays_in_the_file() -> None:
-    values = np.array([[np.nan, np.inf, -np.inf, 0.5]], np.float32)
+def test_nan_is_the_mean_for_the_network_and_stays_in_the_file() -> None:
+    values = np.array([[np.nan, np.inf, -np.inf, 0.5, 0.25]], np.float32)
     unit = to_unit(values, 1.0)
-    assert unit.tolist() == [[0, 0, 0, 0.5]]
+    assert unit.tolist() == [[0.375, 0.375, 0.375, 0.5, 0.25]]
     back = from_unit(unit, values, 1.0)
     assert np.isnan(back[0, 0]) and back[0, 1] == np.inf and back[0, 2] == -np.inf
     assert back[0, 3] == 0.5
@@ -87,10 +87,12 @@ def test_integers_above_a_lower_white_are_outside() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "words"), [(np.nan, "nothing but NaN"), (np.inf, "infinite"), (255.0, "up to 255")]
+    ("value", "words"), [(np.nan, "nothing but NaN"), (np.inf, "infinite"), (255.0, "to 255")]
 )
 def test_values_that_are_no_image_are_refused(value: float, words: str) -> None:
     with pytest.raises(DataError, match=words) as raised:
         find_oddities(Stack(np.full((1, 3, 3, 1), value, np.float32)), 1.0, "x.tif")
     assert raised.value.message.startswith("x.tif")
     assert find_oddities(Stack(np.full((1, 3, 3, 1), 255.0)), 255.0, "x").remarks() == []
+    with pytest.raises(DataError, match="cannot be white"):
+        find_oddities(Stack(np.zeros((1, 3, 3, 1), np.uint8)), 4095.0, "x.png")
