@@ -114,7 +114,7 @@ def _load(job: Job, wish: Wish, given: bytes) -> "Loaded | Outcome":
         loaded = Loaded(outcome, file)
         if len(file.stacks) == 1 and _is_small(file.stacks[0]):
             stack = file.stacks[0]
-            outcome.whites = [wish.white or stack.white]
+            outcome.whites = [wish.white_of(stack)]
             oddities = [find_oddities(stack, outcome.whites[0], job.name)]
             planes = to_unit(image_values(stack), outcome.whites[0], stack.white_is_zero)
             loaded.planes = planes.movedim(-1, 1)
