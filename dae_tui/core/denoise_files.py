@@ -151,7 +151,11 @@ def _denoise(loaded: list[Loaded], choose: Choose, wish: Wish, compute: Compute)
         except (DaeError, *FAILURES) as failure:
             entry.outcome.error = _of_file(failure, entry.outcome.job)
     for entries in together.values():
-        denoise_small(entries, choose, wish, compute)
+        try:
+            denoise_small(entries, choose, wish, compute)
+        except FAILURES as failure:
+            for entry in entries:
+                entry.outcome.error = _of_file(failure, entry.outcome.job)
 
 
 def _denoise_stacks(entry: Loaded, choose: Choose, wish: Wish, compute: Compute) -> None:

@@ -4,7 +4,9 @@
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -71,7 +73,7 @@ def inspect(stack: Stack, wish: Wish, name: str) -> Inspection:
     """Find out what the network and the user need to know. Raises DataError as `find_oddities`."""
     white = wish.white_of(stack)
     oddities = find_oddities(stack, white, name)
-    places = _places(stack, stack, white)
+    places = _places(stack, white)
     sigma = wish.sigma
     if sigma is None:
         sigma = float(torch.cat([estimate_sigma(planes) for planes in places]).median())
@@ -117,31 +119,32 @@ def denoise_stack(
             store(out[part], values[part], denoise_images(weights, noisy, sigma, compute))
         return Stack(denoised, stack.alpha, stack.white_is_zero)
     for image, target in zip(values, out, strict=True):
-        bands = denoise_large(
-            weights,
-            lambda top, end, image=image: unit(image[top:end]),  # type: ignore[misc]
-            (height, width),
-            found.sigma,
-            compute,
-        )
-        for top, planes in bands:
+        rows_of = partial(_rows, image, unit)
+        for top, planes in denoise_large(weights, rows_of, (height, width), found.sigma, compute):
             rows = slice(top, top + planes.shape[-2])
             store(target[rows], image[rows], planes)
     return Stack(denoised, stack.alpha, stack.white_is_zero)
 
 
+def _rows(
+    image: NDArray[Any], unit: Callable[[NDArray[Any]], Tensor], top: int, end: int
+) -> Tensor:
+    """Some rows of a stored image as the network is to see them."""
+    return unit(image[top:end])
+
+
 def structure_taken(stack: Stack, denoised: Stack, white: float) -> float:
     """How much of what was taken away was no noise; see `inspection.taken_structure`."""
-    pairs = zip(_places(stack, stack, white), _places(denoised, stack, white), strict=True)
+    pairs = zip(_places(stack, white), _places(denoised, white), strict=True)
     return float(torch.cat([taken_structure(before, after) for before, after in pairs]).median())
 
 
-def _places(stack: Stack, like: Stack, white: float) -> list[Tensor]:
+def _places(stack: Stack, white: float) -> list[Tensor]:
     """Images (N, C, H, W) in [0, 1] from all over a stack, those of one size together."""
     values = image_values(stack)
     chosen = values[:: max(1, len(values) // LOOKED_AT)]
     places = [look(image) for image in chosen]
     return [
-        to_unit(np.stack(together), white, like.white_is_zero).movedim(-1, -3)
+        to_unit(np.stack(together), white, stack.white_is_zero).movedim(-1, -3)
         for together in zip(*places, strict=True)
     ]
