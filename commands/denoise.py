@@ -18,13 +18,22 @@ from commands.options import (
     check_folder,
     resolve_inference_precision,
 )
-from dae_tui.errors import UsageError
+from dae_tui.errors import DaeError, ExitCode, UsageError
 
 if TYPE_CHECKING:
     from dae_tui.core.denoising import Compute
     from dae_tui.core.small_images import Choose
 
 app = options.subcommand()
+
+
+class InterruptedDenoisingError(DaeError):
+    """Ctrl-C: what is written is whole."""
+
+    exit_code = ExitCode.INTERRUPTED
+
+    def __init__(self) -> None:
+        super().__init__("interrupted", "outputs are whole; the same command goes on with the rest")
 
 
 @app.command()
@@ -143,9 +152,12 @@ def denoise(
         sigma_given=wish.sigma is not None,
     )
     began = time.monotonic()
-    with report.progress():
-        for outcome in denoise_files(planned.jobs, choose, wish, compute, keep=report.keeps):
-            report.add(outcome)
+    try:
+        with report.progress():
+            for outcome in denoise_files(planned.jobs, choose, wish, compute, keep=report.keeps):
+                report.add(outcome)
+    except KeyboardInterrupt as interrupted:
+        raise InterruptedDenoisingError from interrupted
     report.end(time.monotonic() - began)
     raise typer.Exit(report.exit_code())
 
