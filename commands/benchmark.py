@@ -16,8 +16,8 @@ from commands.options import (
     RunsDirOption,
     SeedOption,
     check_folder,
+    check_precision,
     resolve_data_dir,
-    resolve_inference_precision,
 )
 from dae_tui.core.cards import published, read_metadata
 from dae_tui.core.config import OPERATING_POINT
@@ -90,7 +90,8 @@ def quality(
     """
     if json + csv + markdown > 1:
         raise UsageError("only one of --json, --csv and --markdown can be printed", "choose one")
-    precision = resolve_inference_precision(precision)
+    # The same figures on every machine, unless asked otherwise.
+    precision = "fp32" if check_precision(precision) == "auto" else precision
     check_folder(svg)
     specs = [parse_noise(text) for text in noise or []]
     if not specs and match_noisy is None:

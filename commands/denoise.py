@@ -16,7 +16,7 @@ from commands.options import (
     RunsDirOption,
     VerboseOption,
     check_folder,
-    resolve_inference_precision,
+    check_precision,
 )
 from dae_tui.errors import DaeError, ExitCode, UsageError
 
@@ -111,7 +111,9 @@ def denoise(
         typer.Option(min=0, help="Of tiles, in pixels; never less than makes seams impossible."),
     ] = None,
     device: DeviceOption = "auto",
-    precision: Annotated[str, typer.Option(help="fp32 (auto is that) or bf16.")] = "auto",
+    precision: Annotated[
+        str, typer.Option(help="fp32, bf16, or auto: bf16 where the device is faster with it.")
+    ] = "auto",
     runs_dir: RunsDirOption = options.RUNS_DIR,
     json: JsonOption = False,
     quiet: QuietOption = False,
@@ -140,7 +142,7 @@ def denoise(
     if compare is not None:
         _check_comparison(compare, inputs, planned.targets(), overwrite)
     choose = _chooser(weights, runs_dir)
-    compute = _compute(device, resolve_inference_precision(precision), tile, overlap)
+    compute = _compute(device, check_precision(precision), tile, overlap)
     report = Report(
         planned,
         json=json,
@@ -215,13 +217,14 @@ def _compute(device_name: str, precision: str, tile: int | None, overlap: int | 
     import torch
 
     from dae_tui.core.denoising import Compute
-    from dae_tui.core.hardware import resolve_device
+    from dae_tui.core.hardware import resolve_device, resolve_precision
     from dae_tui.devices.memory import find_limit, memory
 
     local = os.environ.get("LOCAL_RANK", "")
     if device_name == "auto" and local.isdigit() and torch.cuda.is_available():
         device_name = f"cuda:{int(local) % torch.cuda.device_count()}"
     device = resolve_device(device_name)
+    precision = resolve_precision(precision, device)
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
         return Compute(device, precision, tile, overlap, free)

@@ -74,8 +74,8 @@ def check_folder(target: Path | None) -> None:
         raise UsageError(f"there is no folder {target.parent}", "make it first")
 
 
-def resolve_inference_precision(given: str) -> str:
-    """`--precision` where nothing is trained: `auto` is fp32, for the same figures everywhere."""
+def check_precision(given: str) -> str:
+    """`--precision`, before torch is there to tell what `auto` is. Raises UsageError."""
     if given not in PRECISIONS:
         raise UsageError(f"there is no precision '{given}'", f"use {', '.join(PRECISIONS)}")
-    return "fp32" if given == "auto" else given
+    return given

@@ -12,7 +12,7 @@ from torch import Tensor
 from dae_tui.core.denoising import Compute
 from dae_tui.core.files.image_file import Stack
 from dae_tui.core.files.layout import as_stack, from_stack
-from dae_tui.core.hardware import resolve_device
+from dae_tui.core.hardware import resolve_device, resolve_precision
 from dae_tui.core.inspection import unlike
 from dae_tui.core.stacks import Wish, denoise_stack, inspect, structure_taken
 from dae_tui.core.weights import Weights, load_weights
@@ -44,7 +44,7 @@ class Denoiser:
         weights: str | Path = "mnist-autoencoder",
         *,
         device: str = "auto",
-        precision: str = "fp32",
+        precision: str = "auto",
         tile: int | None = None,
         runs_dir: str | Path = "runs",
     ) -> "Denoiser":
@@ -53,7 +53,7 @@ class Denoiser:
         Args:
             weights: a published name (`dae weights list`), a file, or a run.
             device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
-            precision: `fp32`, or `bf16` for speed where the device has it.
+            precision: `fp32`, `bf16`, or `auto`: `bf16` where the device is faster with it.
             tile: side in pixels of the tiles of images that are larger; None is 512, or less where
                 the memory is short.
             runs_dir: the folder in which runs are looked for.
@@ -62,7 +62,8 @@ class Denoiser:
         """
         path = find_weights(str(weights), Path(runs_dir))
         loaded = load_weights(path, weights_name(path))
-        return cls(loaded, Compute(resolve_device(device), precision, tile))
+        place = resolve_device(device)
+        return cls(loaded, Compute(place, resolve_precision(precision, place), tile))
 
     def __call__(
         self,

@@ -80,8 +80,9 @@ def from_unit(
         limit = min(float(np.iinfo(like.dtype).max), white)
         # float32 cannot hold every value of 32 bits.
         scaled = unit.astype(np.float64) if like.dtype.itemsize > 2 else unit
-        rounded: NDArray[Any] = np.rint(scaled * scaled.dtype.type(white)).clip(0, limit)
-        return rounded.astype(like.dtype)
+        rounded: NDArray[Any] = scaled * scaled.dtype.type(white)
+        np.rint(rounded, out=rounded)
+        return rounded.clip(0, limit, out=rounded).astype(like.dtype)
     stored = (unit * np.float32(white)).astype(like.dtype)
     finite = np.isfinite(like)
     return stored if finite.all() else np.where(finite, stored, like).astype(like.dtype)
