@@ -23,6 +23,7 @@ from dae_tui.runs.layout import LAST_STATE, Request, State
 from dae_tui.runs.process import Signals
 from dae_tui.runs.reader import Run
 from dae_tui.runs.writer import RunWriter
+from models.registry import NETWORKS
 
 PAUSE_POLL_SECONDS = 0.2
 ASKED = "it was asked to stop"
@@ -116,9 +117,8 @@ def _benchmark(
     None if a signal comes meanwhile: the run can be resumed to be judged.
     """
     writer.status(State.EVALUATING)
-    classifies = experiment.config.classifies
     name = experiment.config.network
-    weights = load_weights(run.weights, name, "classify" if classifies else "denoise")
+    weights = load_weights(run.weights, name, NETWORKS[name].task)
     for progress in experiment.benchmark(weights):
         if isinstance(progress, Table):
             table = progress
@@ -138,7 +138,7 @@ def _benchmark(
     }
     writer.record(done)
     writer.log("done")
-    writer.heartbeat(test_accuracy=table.rows[0 if classifies else -1].accuracy)
+    writer.heartbeat(test_accuracy=table.rows[0 if name == "classifier" else -1].accuracy)
     return Result(experiment, dataclasses.replace(weights, metadata=measured), table, done)
 
 

@@ -22,7 +22,8 @@ class NetworkEntry:
 
     module: str
     task: str
-    """`denoise`: image in, image out; `classify`: image in, logits out."""
+    """`denoise`: image in, image out; `classify`: clean image in, logits out; `classify-noisy`:
+    noisy image in, logits out."""
     summary: str
 
 
@@ -35,6 +36,9 @@ NETWORKS = {
     ),
     "dense": NetworkEntry("models.dense", "denoise", "a fully connected autoencoder, to compare"),
     "classifier": NetworkEntry("models.classifier", "classify", "reads clean images, judges views"),
+    "oracle": NetworkEntry(
+        "models.classifier", "classify-noisy", "reads noisy images: what the noise leaves knowable"
+    ),
 }
 
 

@@ -69,13 +69,14 @@ class TrainingConfig:
                 f"use {', '.join(DATA_SETS)} or a folder of images",
             )
         noise = parse_noise(self.noise)
-        if self.classifies and noise.stages:
+        if self.network == "classifier" and noise.stages:
             raise UsageError(
-                "a classifier judges, so it is trained on clean images", "leave --noise out"
+                "a classifier judges, so it is trained on clean images",
+                "leave --noise out; an oracle reads noisy images: dae train oracle",
             )
-        if not self.classifies and not noise.stages:
+        if self.network != "classifier" and not noise.stages:
             raise UsageError(
-                "a denoiser needs noise to learn from", "for example --noise gaussian:0.5"
+                f"{self.network} needs noise to learn from", "for example --noise gaussian:0.5"
             )
         for name, value, least in (
             ("epochs", self.epochs, 1),
@@ -92,7 +93,8 @@ class TrainingConfig:
 
     @property
     def classifies(self) -> bool:
-        return NETWORKS[self.network].task == "classify"
+        """Whether it learns to read images, clean or noisy, and not to denoise them."""
+        return NETWORKS[self.network].task != "denoise"
 
     @property
     def label(self) -> str:
@@ -117,9 +119,10 @@ class TrainingConfig:
 def default_config(network: str, data: str = "mnist") -> TrainingConfig:
     """The defaults of `dae train NETWORK --data DATA`. Raises UsageError for an unknown name."""
     _one_of("network", network, tuple(NETWORKS))
-    if NETWORKS[network].task == "classify":
+    if NETWORKS[network].task != "denoise":
+        noise = "none" if network == "classifier" else OPERATING_POINT
         return TrainingConfig(
-            network, data=data, noise="none", loss="cross-entropy", epochs=30, shift=2, lr=3e-3
+            network, data=data, noise=noise, loss="cross-entropy", epochs=30, shift=2, lr=3e-3
         )
     # The embedded digits are few and soon learnt: 100 epochs gain 0.3 dB over 50 and no accuracy.
     return TrainingConfig(network, data=data, epochs=50 if data == "digits" else 100)
@@ -129,7 +132,7 @@ def command_line(config: TrainingConfig) -> str:
     """A command line that trains the same weights, for cards and other people."""
     default = default_config(config.network, config.data)
     words = ["dae", "train", config.network, "--data", config.data]
-    if not config.classifies:
+    if config.noise != "none":
         words += ["--noise", config.noise]
     said = ("network", "data", "noise", "data_dir", "device")
     for key, value in config.as_json().items():

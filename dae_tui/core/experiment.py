@@ -69,12 +69,13 @@ class Experiment:
     def benchmark(self, weights: Weights) -> Iterator[EvaluationProgress | Table]:
         """Judge trained weights on the test images; see `evaluation.evaluate`.
 
-        A denoiser is judged at the noise it was trained for; a classifier on the originals and at
-        the operating point.
+        A network is judged at the noise it was trained for; a classifier, which has had none, on
+        the originals and at the operating point.
         """
-        if self.config.classifies:
-            return evaluate(self.test, [parse_noise(OPERATING_POINT)], [], weights, self.device)
         noise = parse_noise(self.config.noise)
+        if self.config.classifies:
+            noise = noise if noise.stages else parse_noise(OPERATING_POINT)
+            return evaluate(self.test, [noise], [], weights, self.device, clip=self.config.clip)
         return evaluate(
             self.test, [noise], [weights], self.classifier, self.device, clip=self.config.clip
         )
@@ -123,11 +124,12 @@ def prepare(config: TrainingConfig, classifier: Path | None, command: str) -> Ex
         )
     network = place(_build(config, whole), device)
     judge = None
-    objective: Objective = Classification()
+    noise = parse_noise(config.noise)
+    objective: Objective = Classification(noise, config.clip)
     if not config.classifies:
         judge = find_classifier(whole, classifier)
         objective = Denoising(
-            parse_noise(config.noise),
+            noise,
             config.clip,
             config.loss,
             None if judge is None else place(judge.network, device),

@@ -119,20 +119,28 @@ class Denoising:
 
 @dataclass(frozen=True)
 class Classification:
-    """Clean image in, class out; the images are not noisy, ever: the classifier is the judge."""
+    """Image in, class out: clean images for the judge, noisy ones for the oracle."""
+
+    noise: NoiseSpec
+    clip: bool
 
     def loss(
         self, network: nn.Module, images: Tensor, labels: Tensor | None, generator: Generator
     ) -> Tensor:
         assert labels is not None  # `experiment.prepare` refuses unlabelled data.
-        return F.cross_entropy(network(images).float(), labels)
+        noisy = add_noise(images, self.noise, generator, self.clip)
+        return F.cross_entropy(network(noisy).float(), labels)
 
     @torch.inference_mode()
     def judge(self, network: nn.Module, held_out: ImageSet) -> Judgement:
         assert held_out.labels is not None
+        generator = _validation_generator()
         loss = correct = 0.0
         for part in batches(held_out.images):
-            logits = network(unit(held_out.images[part]))
+            original = unit(held_out.images[part])
+            logits = network(
+                add_noise(original.cpu(), self.noise, generator, self.clip).to(original.device)
+            )
             labels = held_out.labels[part]
             loss += F.cross_entropy(logits, labels, reduction="sum").item()
             correct += (logits.argmax(1) == labels).sum().item()

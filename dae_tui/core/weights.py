@@ -15,6 +15,11 @@ from dae_tui.core.config import DATA_SETS
 from dae_tui.errors import WeightsError
 from models.registry import NETWORKS, build, channels_of, settings_of
 
+_WORDS = {
+    "denoise": "denoise",
+    "classify": "classify",
+    "classify-noisy": "classify noisy images",
+}
 _HINT = "use weights that dae train has written"
 
 
@@ -58,13 +63,14 @@ def load_weights(path: Path, name: str = "", task: str = "denoise") -> Weights:
     """Rebuild the network of a weights file, in evaluation mode on the CPU.
 
     Raises WeightsError for a file that is missing, broken, not safetensors, of another network
-    than its metadata says, or not made for `task` (`denoise` or `classify`).
+    than its metadata says, or not made for `task`; see `models.registry`.
     """
     metadata = read_metadata(path)
     made_for = NETWORKS[metadata["network"]].task
     if made_for != task:
         raise WeightsError(
-            f"{path} holds a network to {made_for}, not to {task}", "see dae weights list"
+            f"{path} holds a network to {_WORDS[made_for]}, not to {_WORDS[task]}",
+            "see dae weights list",
         )
     try:
         # On the meta device nothing is allocated until the tensors of the file have been compared

@@ -209,7 +209,7 @@ def test_the_embedded_digits_are_learnt_in_half_the_epochs(data: str, epochs: in
         ("loss", "cross-entropy", "there is no loss 'cross-entropy'"),
         ("precision", "fp8", "there is no precision 'fp8'"),
         ("data", "imagenet", "there is no data set 'imagenet'"),
-        ("noise", "none", "a denoiser needs noise"),
+        ("noise", "none", "autoencoder needs noise"),
         ("epochs", 0, "epochs 0 cannot be"),
         ("batch_size", 1, "batch size 1 cannot be"),
         ("shift", -1, "shift -1 cannot be"),
@@ -225,6 +225,18 @@ def test_what_cannot_be_trained_is_a_usage_error(field: str, value: Any, message
         dataclasses.replace(TrainingConfig(), **{field: value})
 
     assert failure.value.exit_code == 2
+
+
+def test_an_oracle_is_a_classifier_of_noisy_images() -> None:
+    config = default_config("oracle")
+    assert (config.noise, config.loss, config.classifies) == (
+        "gaussian:0.5",
+        "cross-entropy",
+        True,
+    )
+    assert command_line(config) == "dae train oracle --data mnist --noise gaussian:0.5"
+    with pytest.raises(UsageError, match="oracle needs noise"):
+        dataclasses.replace(config, noise="none")
 
 
 def test_a_classifier_is_not_trained_on_noise() -> None:

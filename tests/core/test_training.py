@@ -185,13 +185,21 @@ def test_dropout_and_shifts_go_on_to_the_same_bits(digits: ImageSet) -> None:
     config = dataclasses.replace(
         default_config("classifier"), data="digits", epochs=3, batch_size=20
     )
-    whole = training(digits, config, objective=Classification(), network="classifier")
+    whole = training(
+        digits, config, objective=Classification(parse_noise("none"), True), network="classifier"
+    )
     list(whole.events())
-    broken = training(digits, config, objective=Classification(), network="classifier")
+    broken = training(
+        digits, config, objective=Classification(parse_noise("none"), True), network="classifier"
+    )
     state = last_state(broken.events(), epoch=1)
     torch.manual_seed(99)
     resumed = training(
-        digits, config, objective=Classification(), network="classifier", resume=state
+        digits,
+        config,
+        objective=Classification(parse_noise("none"), True),
+        network="classifier",
+        resume=state,
     )
     list(resumed.events())
     assert_same(weights(whole), weights(resumed))

@@ -183,7 +183,7 @@ async def test_what_was_typed_outlasts_other_defaults(tmp_path: Path) -> None:
         ("lr", "nan", "the learning rate is nan"),
         ("seed", "3000000000", "the seed is 3000000000: it is at most"),
         ("noise", "fog:1", "fog"),
-        ("noise", "none", "a denoiser needs noise to learn from"),
+        ("noise", "none", "autoencoder needs noise to learn from"),
         ("data", "mnits", "there is no data set 'mnits': use mnist"),
         ("data", "x" * 300, "there is no data set"),
         ("widths", "8,x", "cannot read the widths '8,x'"),

@@ -20,6 +20,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "dense": {"widths": [12, 5]},
     "unet": {"widths": [4, 6, 8]},
     "classifier": {"widths": [4, 6, 8], "classes": 7},
+    "oracle": {"widths": [4, 6, 8], "classes": 7},
 }
 
 
@@ -59,7 +60,7 @@ def test_every_network_of_the_registry_is_tested_here() -> None:
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_a_registry_entry_says_what_the_network_is_for(name: str) -> None:
-    assert NETWORKS[name].task in ("denoise", "classify")
+    assert NETWORKS[name].task in ("denoise", "classify", "classify-noisy")
     assert NETWORKS[name].summary
 
 

@@ -144,7 +144,7 @@ class NewRunScreen(Screen[None]):
     def _offer_defaults(self) -> None:
         """Fill the fields that nobody touched as the network and the data want it."""
         values = self.values()
-        classifies = NETWORKS[str(values["network"])].task == "classify"
+        classifies = NETWORKS[str(values["network"])].task != "denoise"
         before = self._defaults
         self._defaults = defaults(str(values["network"]), str(values["data"]).strip())
         if self._defaults["loss"] != before["loss"]:
