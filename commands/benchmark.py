@@ -1,13 +1,15 @@
-"""`dae benchmark`: the paper's Table 1, for any weights, noise and data."""
+"""`dae benchmark`: the paper's Table 1 with every method, for any weights, noise and data."""
 
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from commands import options
+from commands.benchmark_methods import choose_methods
 from commands.options import (
     DataDirOption,
     DeviceOption,
@@ -19,35 +21,72 @@ from commands.options import (
     check_precision,
     resolve_data_dir,
 )
-from dae_tui.core.cards import published, read_metadata
 from dae_tui.core.config import OPERATING_POINT
-from dae_tui.core.noise_spec import parse_noise
-from dae_tui.errors import UsageError
+from dae_tui.core.filters import FILTERS
+from dae_tui.core.noise_spec import NoiseSpec, parse_noise, parse_sweep
+from dae_tui.errors import DaeError, ExitCode, UsageError
 from dae_tui.find_weights import find_weights, weights_name
-from dae_tui.runs.benchmarks import save_table
-from models.registry import NETWORKS
+from dae_tui.runs.benchmarks import SavedTable, UnfinishedBenchmark, find_table, save_table
+from dae_tui.runs.curves import overview
+from dae_tui.runs.reader import Run
 
 if TYPE_CHECKING:
-    from dae_tui.core.evaluation import EvaluationProgress, Table
+    from numpy.typing import NDArray
+
+    from dae_tui.core.evaluation import Conditions, EvaluationProgress
+    from dae_tui.core.judged_images import JudgedImages
+    from dae_tui.core.table import Table
 
 app = options.subcommand()
+
+FORMATS = ("json", "csv", "markdown", "latex", "html")
+# The literature's noise on photographs, which it neither clips nor rounds.
+PHOTOGRAPHS = ("gaussian:15/255", "gaussian:25/255", "gaussian:50/255")
+
+CsvOption = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
+MarkdownOption = Annotated[bool, typer.Option("--markdown", help="Print a Markdown table.")]
+LatexOption = Annotated[bool, typer.Option("--latex", help="Print a LaTeX table (booktabs).")]
+HtmlOption = Annotated[bool, typer.Option("--html", help="Print an HTML table.")]
+FiguresOption = Annotated[
+    Path | None,
+    typer.Option(metavar="DIR", help="Write figures as PNG and SVG: digits, losses, curves."),
+]
+PerClassOption = Annotated[
+    bool, typer.Option("--per-class", help="Accuracy of each class, and what is taken for what.")
+]
+
+
+class InterruptedBenchmarkError(DaeError):
+    """Ctrl-C: what was measured is kept."""
+
+    exit_code = ExitCode.INTERRUPTED
+
+    def __init__(self) -> None:
+        super().__init__("interrupted", "the same command goes on where it stopped")
 
 
 @app.callback()
 def benchmark() -> None:
-    """Measure denoisers."""
+    """Measure denoisers, show what was measured, and compare it."""
 
 
 @app.command()
 def quality(
-    weights: Annotated[
-        list[str] | None,
+    methods: Annotated[
+        str | None,
         typer.Option(
-            metavar="NAME|FILE|RUN",
-            help="What denoises; may be repeated. Else all published weights for the data.",
+            metavar="A,B,…",
+            help="all, networks [default], filters, or names of them: "
+            f"{', '.join(FILTERS)}, autoencoder, unet, dense, published weights.",
         ),
     ] = None,
-    noise: Annotated[list[str] | None, options.noise("may be repeated; ")] = None,
+    weights: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME|FILE|RUN", help="Weights to measure; may be repeated."),
+    ] = None,
+    noise: Annotated[
+        list[str] | None, options.noise("gaussian:0.1..1.0/10 for ten levels; may be repeated; ")
+    ] = None,
     match_noisy: Annotated[
         float | None,
         typer.Option(
@@ -63,83 +102,232 @@ def quality(
     images: Annotated[
         int | None, typer.Option(min=1, help="Take the first N test images, not all.")
     ] = None,
+    tune_on: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|FOLDER", help="Images to tune filters with; else the training images."
+        ),
+    ] = None,
     classifier: Annotated[
         str | None,
-        typer.Option(metavar="NAME|FILE|RUN", help="Who reads the images; else the published one."),
+        typer.Option(
+            metavar="NAME|FILE|RUN",
+            help="Who reads the images; else the published one. Also a file of ONNX, torch.export "
+            "(.pt2) or TorchScript (.pt): (N, C, H, W) in [0, 1] in, logits (N, classes) out.",
+        ),
     ] = None,
-    no_clip: Annotated[
-        bool, typer.Option("--no-clip", help="Leave noisy values outside [0, 1] as they are.")
-    ] = False,
+    clip: Annotated[
+        bool | None,
+        typer.Option(
+            "--clip/--no-clip",
+            help="Clip noisy values to [0, 1]; as files are, so the default, but for photographs.",
+        ),
+    ] = None,
     seed: SeedOption = 0,
+    seeds: Annotated[
+        int, typer.Option(min=1, max=100, help="Draw the noise so many times, from --seed on.")
+    ] = 1,
     precision: Annotated[str, typer.Option(help="fp32 (auto is that) or bf16.")] = "auto",
     device: DeviceOption = "auto",
     runs_dir: RunsDirOption = options.RUNS_DIR,
     digits: Annotated[
-        int, typer.Option(min=0, help="Show so many digits in all views above the table.")
+        int, typer.Option(min=0, max=10, help="Show so many digits in all views above the table.")
     ] = 0,
+    per_class: PerClassOption = False,
+    figures: FiguresOption = None,
     svg: Annotated[Path | None, typer.Option(help="Write what is shown as a picture too.")] = None,
     json: JsonOption = False,
-    csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
-    markdown: Annotated[bool, typer.Option("--markdown", help="Print a Markdown table.")] = False,
+    csv: CsvOption = False,
+    markdown: MarkdownOption = False,
+    latex: LatexOption = False,
+    html: HtmlOption = False,
     quiet: QuietOption = False,
 ) -> None:
     """Judge original, noisy and denoised test images: accuracy of a classifier, PSNR and SSIM.
 
-    The classifier was trained on clean images alone. Accuracies have 95 % Wilson intervals. The
-    noise is drawn from a fixed seed, so the same command gives the same figures.
+    The classifier was trained on clean images alone. Accuracies have 95 % Wilson intervals, and
+    each method is compared with the best on the same images. Filters are tuned for each noise on
+    training images. The noise is drawn from a fixed seed, so the same command gives the same
+    figures. A folder with clean/ and noisy/ in it is measured as it is; of photographs, which have
+    no classes, PSNR is what counts. An interrupted benchmark goes on with the same command.
     """
-    if json + csv + markdown > 1:
-        raise UsageError("only one of --json, --csv and --markdown can be printed", "choose one")
+    form = _format(json=json, csv=csv, markdown=markdown, latex=latex, html=html)
     # The same figures on every machine, unless asked otherwise.
     precision = "fp32" if check_precision(precision) == "auto" else precision
     check_folder(svg)
-    specs = [parse_noise(text) for text in noise or []]
-    if not specs and match_noisy is None:
-        specs = [parse_noise(OPERATING_POINT)]
-    methods = _methods(weights, data, runs_dir)
+    check_folder(figures)
+    specs = [spec for text in noise or [] for spec in parse_sweep(text)]
     judge_path = find_weights(classifier, runs_dir) if classifier else None
+    filters, networks = choose_methods(methods, weights, data, runs_dir)
 
     # Imported here: torch takes seconds to import, and a mistake in the options is said at once.
-    from commands.results import show_digits_and_table, write_svg
-    from commands.tables import as_csv, as_markdown
-    from commands.terminal import print_json
-    from dae_tui.core.data import load
-    from dae_tui.core.evaluation import evaluate, find_classifier
+    from commands.benchmark_cells import KeptCells, identity
+    from commands.benchmark_methods import find_oracle
+    from dae_tui.core.evaluation import Conditions, evaluate
     from dae_tui.core.evaluation import match_noisy as find_sigma
     from dae_tui.core.hardware import resolve_device
+    from dae_tui.core.judge import find_judge
+    from dae_tui.core.judged_images import load_judged
     from dae_tui.core.weights import load_weights
 
     torch_device = resolve_device(device)
-    test = load(data, "test", resolve_data_dir(data_dir))
-    if images is not None:
-        test = test.select(slice(images))
-    judge = find_classifier(test, judge_path)
-    networks = [load_weights(path, name) for name, path in methods]
-    clip = not no_clip
+    loaded = [load_weights(path, name) for name, path in networks]
+    judged = load_judged(
+        data,
+        resolve_data_dir(data_dir),
+        tune_on=tune_on,
+        learnt_from=[str(each.metadata.get("data")) for each in loaded],
+    )
+    judged = judged if images is None else judged.first(images)
+    judge = find_judge(judged.groups[0], judge_path, torch_device)
+    conditions = _conditions(
+        judged, specs, match_noisy, clip, Conditions([], True, seed, seeds, precision, torch_device)
+    )
     if match_noisy is not None:
         if judge is None:
             raise UsageError(
                 f"there is no classifier for {data}",
                 f"train one with: dae train classifier --data {data}; then --classifier RUN",
             )
-        specs.append(find_sigma(test, judge, match_noisy, torch_device, clip=clip, seed=seed))
-    judged = evaluate(
-        test, specs, networks, judge, torch_device, clip=clip, seed=seed, precision=precision
+        found = find_sigma(judged, judge, match_noisy, conditions)
+        conditions = replace(conditions, noises=[*conditions.noises, found])
+    asked = {
+        "data": judged.name,
+        "tune_on": tune_on,
+        "images": len(judged),
+        "clip": conditions.clip,
+        "precision": precision,
+        "device": str(torch_device),
+        "names": [name for name, _ in networks],
+    }
+    paths = [path for _, path in networks]
+    unfinished = UnfinishedBenchmark(runs_dir, identity(asked, [judge_path, *paths]))
+    cells = KeptCells(unfinished)
+    judged_methods = evaluate(
+        judged,
+        loaded,
+        judge,
+        conditions,
+        filters=filters,
+        oracle=find_oracle(judged, torch_device),
+        per_class=per_class,
+        cells=cells,
     )
-    table = _follow(judged, quiet)
+    try:
+        table = _follow(judged_methods, quiet)
+    except KeyboardInterrupt as interrupted:
+        raise InterruptedBenchmarkError from interrupted
     if match_noisy is not None:
         table.protocol["match_noisy"] = match_noisy
+    if cells.found and not quiet:
+        print(f"{cells.found} results of an interrupted start were used", file=sys.stderr)
+    unfinished.remove()
     _keep(table, runs_dir, quiet)
-    if json:
-        print_json(table.as_json())
-    elif csv:
-        print(as_csv(table), end="")
-    elif markdown:
-        print(as_markdown(table), end="")
-    else:
-        show_digits_and_table(table, test, networks, judge, digits=digits)
+    _show(table, form, digits=digits, per_class=per_class)
+    if figures is not None:
+        _write_figures(figures, table, [path for _, path in networks], quiet)
     if svg is not None:
-        write_svg(svg, table, test, networks, judge, digits=digits)
+        from commands.results import write_svg
+
+        write_svg(svg, table, digits=digits)
+
+
+@app.command()
+def show(
+    name: Annotated[
+        str, typer.Argument(help="A saved table: its name, the end of it, or a file.")
+    ] = "latest",
+    runs_dir: RunsDirOption = options.RUNS_DIR,
+    per_class: PerClassOption = False,
+    figures: FiguresOption = None,
+    json: JsonOption = False,
+    csv: CsvOption = False,
+    markdown: MarkdownOption = False,
+    latex: LatexOption = False,
+    html: HtmlOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Print a saved table again, in any form."""
+    form = _format(json=json, csv=csv, markdown=markdown, latex=latex, html=html)
+    check_folder(figures)
+    table = _read(find_table(name, runs_dir))
+    _show(table, form, digits=0, per_class=per_class)
+    if figures is not None:
+        _write_figures(figures, table, [], quiet)
+
+
+@app.command()
+def compare(
+    names: Annotated[
+        list[str], typer.Argument(help="Saved tables, the first one to compare with.")
+    ],
+    runs_dir: RunsDirOption = options.RUNS_DIR,
+    json: JsonOption = False,
+) -> None:
+    """Put saved tables side by side, method by method and noise by noise."""
+    from commands.benchmark_compare import comparison_json, comparison_table
+    from commands.terminal import print_json, stdout
+
+    if len(names) < 2:
+        raise UsageError("one table has nothing to be compared with", "name two or more")
+    saved = [find_table(name, runs_dir) for name in names]
+    tables = [(each.name, _read(each)) for each in saved]
+    if json:
+        print_json(comparison_json(tables))
+    else:
+        stdout().print(comparison_table(tables))
+
+
+def _format(**asked: bool) -> str:
+    chosen = [form for form in FORMATS if asked[form]]
+    if len(chosen) > 1:
+        options_ = ", ".join(f"--{form}" for form in FORMATS)
+        raise UsageError(f"only one of {options_} can be printed", "choose one")
+    return chosen[0] if chosen else "rich"
+
+
+def _read(saved: SavedTable) -> "Table":
+    from dae_tui.core.table import Table
+    from dae_tui.errors import RunError
+
+    try:
+        return Table.from_json({"protocol": saved.protocol, "rows": saved.rows})
+    except (KeyError, TypeError) as failure:
+        raise RunError(f"{saved.path} holds no table that can be read", "measure anew") from failure
+
+
+def _show(table: "Table", form: str, *, digits: int, per_class: bool) -> None:
+    """Print a table on stdout."""
+    from commands import tables
+    from commands.results import show_digits_and_table
+    from commands.terminal import print_json
+
+    if form == "json":
+        print_json(table.as_json())
+    elif form == "csv":
+        print(tables.as_csv(table), end="")
+    elif form == "markdown":
+        print(tables.as_markdown(table), end="")
+    elif form == "latex":
+        print(tables.as_latex(table), end="")
+    elif form == "html":
+        print(tables.as_html(table), end="")
+    else:
+        show_digits_and_table(table, digits=digits, per_class=per_class)
+
+
+def _write_figures(folder: Path, table: "Table", weights: list[Path], quiet: bool) -> None:
+    """Figures into a folder; those of training losses for weights that are a run's."""
+    from commands.terminal import shown
+    from dae_tui.core.figures import write_figures
+
+    losses: dict[str, tuple[NDArray[Any], NDArray[Any]]] = {}
+    for path in weights:
+        if path.parts[-3:-2] == ("checkpoints",):
+            losses[weights_name(path)] = overview(Run(path.parents[2])).train.arrays()
+    for path in write_figures(folder, table, losses):
+        if not quiet:
+            print(f"wrote {shown(path)}", file=sys.stderr)
 
 
 def _keep(table: "Table", runs_dir: Path, quiet: bool) -> None:
@@ -153,42 +341,43 @@ def _keep(table: "Table", runs_dir: Path, quiet: bool) -> None:
             print(f"saved {saved}", file=sys.stderr)
 
 
-def _methods(weights: list[str] | None, data: str, runs_dir: Path) -> list[tuple[str, Path]]:
-    """Weights files with the name of the method; the published denoisers for the data if none."""
-    if not weights:
-        weights = [
-            name
-            for name, path in published().items()
-            if name.startswith(f"{data}-")
-            and NETWORKS[read_metadata(path)["network"]].task == "denoise"
-        ]
-    if not weights:
-        raise UsageError(
-            f"there is no published denoiser for {data}",
-            "name one with --weights: mnist-autoencoder, a file or a run",
-        )
-    methods: dict[str, Path] = {}
-    for text in weights:
-        path = find_weights(text, runs_dir)
-        name = weights_name(path)
-        # Two files of one name, such as model.safetensors, are told apart by what was typed.
-        methods[text if name in methods else name] = path
-    return list(methods.items())
+def _conditions(
+    judged: "JudgedImages",
+    noises: list[NoiseSpec],
+    match_noisy: float | None,
+    clip: bool | None,
+    conditions: "Conditions",
+) -> "Conditions":
+    """The conditions with the noise and the clipping that suit the images, where none is asked."""
+    if judged.noisy and (noises or match_noisy is not None):
+        raise UsageError("the images are noisy as they are", "leave --noise out")
+    if not noises and match_noisy is None:
+        default = PHOTOGRAPHS if judged.photographs else (OPERATING_POINT,)
+        noises = [parse_noise(text) for text in default]
+    clips = (not judged.photographs) if clip is None else clip
+    return replace(conditions, noises=noises, clip=clips)
 
 
 def _follow(judged: "Iterator[EvaluationProgress | Table]", quiet: bool) -> "Table":
     """Run an evaluation with a progress bar on stderr."""
-    from rich.progress import Progress
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     from commands.terminal import stderr
     from dae_tui.core.evaluation import EvaluationProgress
 
     console = stderr()
-    with Progress(console=console, transient=True, disable=quiet or not console.is_terminal) as bar:
+    with Progress(
+        BarColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.description}"),
+        console=console,
+        transient=True,
+        disable=quiet or not console.is_terminal,
+    ) as bar:
         task = bar.add_task("judging images", total=None)
         for state in judged:
             if isinstance(state, EvaluationProgress):
-                bar.update(task, completed=state.images, total=state.total)
+                bar.update(task, completed=state.images, total=state.total, description=state.what)
             else:
                 table = state
     return table

@@ -1,110 +1,82 @@
 """The result of a training or a benchmark: digits in characters, Table 1, both as a picture."""
 
-from collections.abc import Sequence
 from io import StringIO
 from pathlib import Path
 
-import torch
 from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
 from commands.pictures import standing_alone, views_side_by_side
-from commands.tables import protocol_line, rich_table
+from commands.sweep_plot import sweep_plots
+from commands.tables import (
+    SETTING,
+    class_tables,
+    protocol_line,
+    rich_table,
+    settings_lines,
+    verdict,
+)
 from commands.terminal import graphics_of, stdout
 from dae_tui.atomic import write_whole
 from dae_tui.blocks import Graphics
-from dae_tui.core.data import ImageSet, unit
-from dae_tui.core.denoising import batches, denoise
-from dae_tui.core.evaluation import Table, evaluation_generator
-from dae_tui.core.measures import psnr
-from dae_tui.core.noise import add_noise
-from dae_tui.core.noise_spec import parse_noise
-from dae_tui.core.weights import Weights
+from dae_tui.core.table import Example, Table
 
 DIGITS = 3
 PICTURE_WIDTH = 110
+PLOT_WIDTH = 120
 MAX_SIDE = 40
 
 
-def show_digits_and_table(
-    table: Table,
-    test: ImageSet,
-    methods: Sequence[Weights],
-    classifier: Weights | None,
-    *,
-    digits: int = DIGITS,
-) -> None:
-    """Print the first test images in all views, and the table."""
+def show_digits_and_table(table: Table, *, digits: int = DIGITS, per_class: bool = False) -> None:
+    """Print the first test images in all views, the table, and what it says."""
     console = stdout()
     graphics = graphics_of(console)
-    console.print(_result(table, test, methods, classifier, graphics, console.width, digits))
+    console.print(_result(table, graphics, console.width, digits))
+    for curves in sweep_plots(table, graphics, min(console.width, PLOT_WIDTH)):
+        console.print()
+        console.print(curves)
+    if per_class:
+        for classes in class_tables(table):
+            console.print()
+            console.print(classes)
 
 
-def write_svg(
-    svg: Path,
-    table: Table,
-    test: ImageSet,
-    methods: Sequence[Weights],
-    classifier: Weights | None,
-    *,
-    digits: int = DIGITS,
-) -> None:
+def write_svg(svg: Path, table: Table, *, digits: int = DIGITS) -> None:
     """What `show_digits_and_table` prints, as a picture."""
     recorder = Console(
         record=True, file=StringIO(), width=PICTURE_WIDTH, force_terminal=True, highlight=False
     )
-    recorder.print(
-        _result(table, test, methods, classifier, Graphics.TRUECOLOR, PICTURE_WIDTH, digits)
-    )
+    recorder.print(_result(table, Graphics.TRUECOLOR, PICTURE_WIDTH, digits))
     write_whole(svg, standing_alone(recorder.export_svg(title="dae")).encode())
 
 
-def _result(
-    table: Table,
-    test: ImageSet,
-    methods: Sequence[Weights],
-    classifier: Weights | None,
-    graphics: Graphics,
-    width: int,
-    digits: int,
-) -> RenderableType:
+def _result(table: Table, graphics: Graphics, width: int, digits: int) -> RenderableType:
     parts: list[RenderableType] = []
-    if digits and max(test.images.shape[-2:]) <= MAX_SIDE and test.images.shape[1] == 1:
-        parts.append(_digits(table, test, methods, classifier, graphics, width, digits))
-    parts += [Text(), rich_table(table, width), Text()]
+    views = table.examples[:3]
+    if digits and views and all(_small(view) for view in views):
+        parts.append(_digits(views, graphics, width, digits))
+    drawn = rich_table(table, width)
+    parts += [Text(), drawn, Text()]
+    parts += [Text(line) for line in verdict(table)]
+    if isinstance(table.protocol["noise"], str) and drawn.columns[-1].header != SETTING:
+        parts += [Text(line, style="dim") for line in settings_lines(table)]
     parts.append(Text(protocol_line(table.protocol), style="dim"))
     return Group(*parts)
 
 
-def _digits(
-    table: Table,
-    test: ImageSet,
-    methods: Sequence[Weights],
-    classifier: Weights | None,
-    graphics: Graphics,
-    width: int,
-    digits: int,
-) -> RenderableType:
-    """The first test images. They are cut from a batch with the same noise as the table's."""
-    noises = table.protocol["noise"]
-    spec = parse_noise(noises if isinstance(noises, str) else noises[0])
-    batch = unit(test.images[next(batches(test.images))])
-    generator = evaluation_generator(table.protocol["seed"])
-    noisy = add_noise(batch, spec, generator, table.protocol["clip"])[:digits]
-    original = batch[:digits]
-    views = {"original": original, "noisy": noisy.clamp(0, 1)}
-    for method in methods[:1]:
-        views["denoised"] = denoise(method, noisy, torch.device("cpu"))
-    captions = {}
-    for name, view in views.items():
-        decibels = [""] * len(view)
-        if name != "original":
-            decibels = [f"{value:.1f} dB  " for value in psnr(view, original).tolist()]
-        reads = [""] * len(view)
-        if classifier is not None:
-            judge = classifier.network.to("cpu")
-            with torch.inference_mode():
-                reads = [f"reads {digit}" for digit in judge(view).argmax(1).tolist()]
-        captions[name] = [a + b for a, b in zip(decibels, reads, strict=True)]
-    arrays = {name: view[:, 0].numpy() for name, view in views.items()}
+def _small(view: Example) -> bool:
+    _, channels, height, width = view.images.shape
+    return bool(channels == 1 and 1 < max(height, width) <= MAX_SIDE)
+
+
+def _digits(views: list[Example], graphics: Graphics, width: int, digits: int) -> RenderableType:
+    """The first test images: original, noisy, and what the first method makes of them."""
+    titles = ["original", "noisy", "denoised"]
+    captions, arrays = {}, {}
+    for title, view in zip(titles, views, strict=False):
+        count = min(digits, len(view.images))
+        decibels = [""] * count if view.psnr is None else [f"{v:.1f} dB  " for v in view.psnr]
+        reads = [""] * count if view.reads is None else [f"reads {digit}" for digit in view.reads]
+        captions[title] = [a + b for a, b in zip(decibels[:count], reads[:count], strict=True)]
+        arrays[title] = view.images[:count, 0] / 255
     return views_side_by_side(arrays, captions, graphics, width)

@@ -1,8 +1,13 @@
-"""Benchmark tables: Rich, CSV and Markdown from the same rows."""
+"""Benchmark tables: Rich, CSV, Markdown, LaTeX and HTML from the same rows, and what they say."""
 
 import csv
+import html
 import io
-from collections.abc import Sequence
+import json
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -10,52 +15,140 @@ from rich.measure import Measurement
 from rich.table import Table
 
 from commands.terminal import plain_table
-from dae_tui.core.evaluation import Row
-from dae_tui.core.evaluation import Table as Benchmark
+from dae_tui.core.table import Row, rank
+from dae_tui.core.table import Table as Benchmark
 
-HEADINGS = ("view", "method", "noise", "accuracy %", "95 % interval", "PSNR dB", "SSIM", "images/s")
+NONE = "–"
+SETTING = "setting"
+CERTAIN = 0.001
 
 # Only measures: as wide as any table.
 _MEASURE = Console(width=1000)
 
 
-def cells(row: Row) -> list[str]:
-    """The row as people read it; a dash where there is no such figure."""
-    interval = (
-        "–" if row.accuracy_low is None else f"{row.accuracy_low:.2f}–{row.accuracy_high:.2f}"
+@dataclass(frozen=True)
+class Column:
+    """A column of the table as people read it."""
+
+    heading: str
+    text: Callable[[Row], str]
+    left: bool = False
+
+
+def _number(value: float | None, digits: int) -> str:
+    return NONE if value is None else f"{value:.{digits}f}"
+
+
+def _interval(row: Row) -> str:
+    if row.accuracy_low is None:
+        return NONE
+    return f"{row.accuracy_low:.2f}–{row.accuracy_high:.2f}"
+
+
+def _difference(row: Row) -> str:
+    if row.difference is None:
+        return NONE
+    return f"{row.difference:+.2f}{'' if row.accuracy is not None else ' dB'}"
+
+
+def noise_words(noise: str | None) -> str:
+    """A noise as people write it: levels that are whole in 255 as 25/255."""
+
+    def written(level: re.Match[str]) -> str:
+        in_255 = 255 * float(level[0])
+        whole = len(level[0]) > 5 and abs(in_255 - round(in_255)) < 1e-3
+        return f"{round(in_255)}/255" if whole else level[0]
+
+    return NONE if noise is None else re.sub(r"0\.\d+", written, noise)
+
+
+def p_words(value: float | None) -> str:
+    """A p-value: `<0.001`, `0.04`."""
+    if value is None:
+        return NONE
+    return f"<{CERTAIN}" if value < CERTAIN else f"{value:.2g}"
+
+
+def amount(value: float | None, unit: str = "") -> str:
+    """A count in thousands, millions, billions: 14.9 M."""
+    if value is None:
+        return NONE
+    for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if value >= size:
+            return f"{value / size:.3g} {letter}{unit}"
+    return f"{value:.3g} {unit}".rstrip()
+
+
+COLUMNS = (
+    Column("view", lambda row: row.view, left=True),
+    Column("method", lambda row: row.method or NONE, left=True),
+    Column("noise", lambda row: noise_words(row.noise), left=True),
+    Column("accuracy %", lambda row: _number(row.accuracy, 2)),
+    Column("95 % interval", _interval),
+    Column("± seeds", lambda row: _number(row.accuracy_spread, 2)),
+    Column("to best", _difference),
+    Column("p", lambda row: p_words(row.p_value)),
+    Column("PSNR dB", lambda row: _number(row.psnr, 2)),
+    Column("SSIM", lambda row: _number(row.ssim, 3)),
+    Column("edges", lambda row: _number(row.sharpness, 2)),
+    Column(
+        "images/s",
+        lambda row: NONE if row.images_per_second is None else f"{row.images_per_second:,.0f}",
+    ),
+    Column("parameters", lambda row: amount(row.parameters)),
+    Column("multiply-adds", lambda row: amount(row.multiply_adds)),
+    Column("memory", lambda row: amount(row.peak_bytes, "B")),
+    Column(SETTING, lambda row: row.setting or NONE, left=True),
+)
+# In this order columns go where the terminal is too narrow.
+_DROPPED = (
+    *(SETTING, "memory", "parameters", "multiply-adds", "edges", "± seeds"),
+    *("images/s", "SSIM", "p", "95 % interval", "view"),
+)
+
+
+def columns_of(benchmark: Benchmark) -> list[Column]:
+    """The columns that have anything to say."""
+    return [column for column in COLUMNS if any(column.text(row) != NONE for row in benchmark.rows)]
+
+
+def sorted_rows(rows: Sequence[Row]) -> list[Row]:
+    """As people read them: at each noise the best method first, below what it was given."""
+    noises = list(dict.fromkeys(row.noise for row in rows))
+    return sorted(
+        rows,
+        key=lambda row: (
+            noises.index(row.noise),
+            row.view == "denoised",
+            *((-value for value in rank(row)) if row.view == "denoised" else ()),
+        ),
     )
-    return [
-        row.view,
-        row.method or "–",
-        row.noise or "–",
-        _number(row.accuracy, 2),
-        interval,
-        _number(row.psnr, 2),
-        _number(row.ssim, 3),
-        "–" if row.images_per_second is None else f"{row.images_per_second:,.0f}",
-    ]
 
 
 def rich_table(benchmark: Benchmark, width: int) -> Table:
     """The table with as many of its columns as fit into `width`; the noise stands under it too."""
     noises = {row.noise for row in benchmark.rows if row.noise}
-    droppable = (["noise"] if len(noises) < 2 else []) + ["images/s", "SSIM", "95 % interval"]
+    droppable = [*_DROPPED[:6], *(["noise"] if len(noises) < 2 else []), *_DROPPED[6:]]
+    columns = columns_of(benchmark)
     for count in range(len(droppable) + 1):
-        table = _table(benchmark, droppable[:count])
+        table = _rich(benchmark, [c for c in columns if c.heading not in droppable[:count]])
         if Measurement.get(_MEASURE, _MEASURE.options, table).maximum <= width:
             break
     return table
 
 
-def _table(benchmark: Benchmark, dropped: Sequence[str]) -> Table:
+def _rich(benchmark: Benchmark, columns: Sequence[Column]) -> Table:
     table = plain_table()
-    kept = [index for index, heading in enumerate(HEADINGS) if heading not in dropped]
-    for index in kept:
-        table.add_column(HEADINGS[index], justify="left" if index < 3 else "right", no_wrap=True)
+    for column in columns:
+        table.add_column(column.heading, justify="left" if column.left else "right", no_wrap=True)
     best = best_rows(benchmark.rows)
-    for row in benchmark.rows:
-        values = cells(row)
-        table.add_row(*(values[index] for index in kept), style="bold green" if row in best else "")
+    rows = sorted_rows(benchmark.rows)
+    for place, row in enumerate(rows):
+        style = "bold green" if row in best else ""
+        ends = place + 1 < len(rows) and rows[place + 1].noise != row.noise and row.noise
+        table.add_row(
+            *(column.text(row) for column in columns), style=style, end_section=bool(ends)
+        )
     return table
 
 
@@ -65,23 +158,109 @@ def best_rows(rows: Sequence[Row]) -> list[Row]:
     for noise in {row.noise for row in rows if row.view == "denoised"}:
         rivals = [row for row in rows if row.view == "denoised" and row.noise == noise]
         if len(rivals) > 1:
-            best.append(max(rivals, key=lambda row: (row.accuracy or 0.0, row.psnr or 0.0)))
+            best.append(max(rivals, key=rank))
     return best
+
+
+def verdict(benchmark: Benchmark) -> list[str]:
+    """What the table says: which method is best, by how much, and what the limit is."""
+    best = {row.noise: row for row in best_rows(benchmark.rows)}
+    return [
+        _sentence(benchmark.rows, noise, best[noise], several=len(best) > 1)
+        for noise in dict.fromkeys(row.noise for row in benchmark.rows)
+        if noise in best
+    ]
+
+
+def _sentence(rows: Sequence[Row], noise: str | None, best: Row, *, several: bool) -> str:
+    at = [row for row in rows if row.noise == noise]
+    others = sorted_rows([row for row in at if row.view == "denoised" and row is not best])
+    second = others[0]
+    gap = abs(second.difference or 0.0)
+    unit = "points" if best.accuracy is not None else "dB"
+    words = [
+        f"best{f' at {noise_words(noise)}' if several else ''}: {best.method}, {_result(best)}, "
+    ]
+    chance = f"p {p_words(second.p_value)}"
+    if second.p_value is not None and second.p_value > 0.05:
+        words.append(f"not surely better than {second.method} ({gap:.2f} {unit}, {chance})")
+    else:
+        words.append(f"{gap:.2f} {unit} above {second.method} ({chance})")
+    filters = [row for row in others if row.setting]
+    if filters and filters[0] is not second and best.setting is None:
+        words.append(f"; the best filter, {filters[0].method}, {_result(filters[0])}")
+    oracles = [row for row in at if row.view == "noisy" and row.method]
+    if oracles and best.accuracy is not None and oracles[0].accuracy is not None:
+        left = oracles[0].accuracy - best.accuracy
+        words.append(
+            f"; the limit: {oracles[0].method}, which has learnt to read the noisy images, "
+            f"{_result(oracles[0])}, {abs(left):.2f} points {'more' if left >= 0 else 'less'}"
+        )
+    return "".join(words)
+
+
+def _result(row: Row) -> str:
+    return f"{row.accuracy:.2f} %" if row.accuracy is not None else f"{row.psnr:.2f} dB"
+
+
+def settings_lines(benchmark: Benchmark) -> list[str]:
+    """What each filter was tuned to."""
+    return [f"{row.method}: {row.setting}" for row in sorted_rows(benchmark.rows) if row.setting]
+
+
+def class_tables(benchmark: Benchmark) -> list[Table]:
+    """The accuracy of each class, and of the best method at each noise what is taken for what."""
+    rows = [row for row in sorted_rows(benchmark.rows) if row.per_class]
+    if not rows:
+        return []
+    shown = plain_table()
+    for heading in ("accuracy % of class", "noise"):
+        shown.add_column(heading, no_wrap=True)
+    classes = max(len(row.per_class or []) for row in rows)
+    for label in range(classes):
+        shown.add_column(str(label), justify="right", no_wrap=True)
+    for row in rows:
+        figures = [f"{value:.1f}" for value in row.per_class or []]
+        shown.add_row(row.method or row.view, row.noise or NONE, *figures)
+    confused = [row for row in rows if row.view == "denoised"]
+    best = [row for row in best_rows(benchmark.rows) if row in rows] or confused[:1]
+    return [shown, *(_confusion(row) for row in best)]
+
+
+def _confusion(row: Row) -> Table:
+    matrix = row.confusion or []
+    shown = plain_table()
+    shown.add_column(f"{row.method} at {row.noise}: is \\ read as", no_wrap=True)
+    for label in range(len(matrix[0]) if matrix else 0):
+        shown.add_column(str(label), justify="right", no_wrap=True)
+    for label, counts in enumerate(matrix):
+        shown.add_row(str(label), *(f"{count:,}" if count else "·" for count in counts))
+    return shown
 
 
 def protocol_line(protocol: dict[str, Any]) -> str:
     """The conditions under which the figures were measured, in one line."""
+    seeds = protocol.get("seeds") or 1
+    first = protocol["seed"]
     parts = [
-        f"{protocol['images']:,} test images of {protocol['data']}",
-        noise if isinstance(noise := protocol["noise"], str) else ", ".join(noise),
+        f"{protocol['images']:,} test images of {Path(str(protocol['data'])).name}",
+        _noises(protocol["noise"]),
         *([f"sigma found for {match:g} % noisy"] if (match := protocol.get("match_noisy")) else []),
         "clipped to [0, 1]" if protocol["clip"] else "not clipped",
-        f"seed {protocol['seed']}",
+        f"seed {first}" if seeds == 1 else f"seeds {first} to {first + seeds - 1}",
         f"read by {protocol['classifier']}" if protocol["classifier"] else "no classifier",
         f"SSIM {protocol['ssim']}",
+        *([f"p: {protocol['test']}"] if protocol.get("test") else []),
+        *([f"filters tuned on {tuned}"] if (tuned := protocol.get("filters_tuned_on")) else []),
         f"{protocol['device']} {protocol['precision']}",
     ]
     return " · ".join(parts)
+
+
+def _noises(noise: str | list[str]) -> str:
+    """One noise, or the first and the last of many."""
+    texts = [noise_words(each) for each in ([noise] if isinstance(noise, str) else noise)]
+    return ", ".join(texts) if len(texts) <= 3 else f"{texts[0]} to {texts[-1]} ({len(texts)})"
 
 
 def as_csv(benchmark: Benchmark) -> str:
@@ -90,20 +269,79 @@ def as_csv(benchmark: Benchmark) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    for row in rows:
+        lists = {key: json.dumps(value) for key, value in row.items() if isinstance(value, list)}
+        writer.writerow(row | lists)
     return text.getvalue()
 
 
 def as_markdown(benchmark: Benchmark) -> str:
+    """A table for GitHub, what it says, and the conditions."""
+    columns = columns_of(benchmark)
+    best = best_rows(benchmark.rows)
     lines = [
-        f"| {' | '.join(HEADINGS)} |",
-        f"|{'|'.join('---' if index < 3 else '---:' for index in range(len(HEADINGS)))}|",
-        *(f"| {' | '.join(cells(row))} |" for row in benchmark.rows),
-        "",
-        protocol_line(benchmark.protocol),
+        f"| {' | '.join(column.heading for column in columns)} |",
+        f"|{'|'.join('---' if column.left else '---:' for column in columns)}|",
     ]
+    for row in sorted_rows(benchmark.rows):
+        texts = [column.text(row) for column in columns]
+        if row in best:
+            texts[1] = f"**{texts[1]}**"
+        lines.append(f"| {' | '.join(texts)} |")
+    lines += ["", *(f"- {line}" for line in verdict(benchmark))]
+    lines += [""] if verdict(benchmark) else []
+    lines.append(protocol_line(benchmark.protocol))
     return "\n".join(lines) + "\n"
 
 
-def _number(value: float | None, digits: int) -> str:
-    return "–" if value is None else f"{value:.{digits}f}"
+def as_latex(benchmark: Benchmark) -> str:
+    """A `tabular` in the style of booktabs, with the conditions as its caption."""
+    columns = columns_of(benchmark)
+    best = best_rows(benchmark.rows)
+    lines = [
+        "% needs \\usepackage{booktabs}",
+        "\\begin{table}",
+        f"\\caption{{{_tex(protocol_line(benchmark.protocol))}}}",
+        f"\\begin{{tabular}}{{{''.join('l' if column.left else 'r' for column in columns)}}}",
+        "\\toprule",
+        " & ".join(_tex(column.heading) for column in columns) + " \\\\",
+        "\\midrule",
+    ]
+    for row in sorted_rows(benchmark.rows):
+        texts = [_tex(column.text(row)) for column in columns]
+        if row in best:
+            texts = [f"\\textbf{{{text}}}" for text in texts]
+        lines.append(" & ".join(texts) + " \\\\")
+    return "\n".join([*lines, "\\bottomrule", "\\end{tabular}", "\\end{table}"]) + "\n"
+
+
+def as_html(benchmark: Benchmark) -> str:
+    """A `<table>`, and below it what it says and the conditions."""
+    columns = columns_of(benchmark)
+    best = best_rows(benchmark.rows)
+    lines = ["<table>", "<thead>", _html_row([c.heading for c in columns], columns, "th")]
+    lines += ["</thead>", "<tbody>"]
+    for row in sorted_rows(benchmark.rows):
+        style = ' style="font-weight: bold"' if row in best else ""
+        lines.append(_html_row([column.text(row) for column in columns], columns, "td", style))
+    lines += ["</tbody>", "</table>"]
+    lines += [f"<p>{html.escape(line)}</p>" for line in verdict(benchmark)]
+    lines.append(f"<p><small>{html.escape(protocol_line(benchmark.protocol))}</small></p>")
+    return "\n".join(lines) + "\n"
+
+
+def _html_row(texts: Sequence[str], columns: Sequence[Column], tag: str, style: str = "") -> str:
+    cells = (
+        f'<{tag} align="{"left" if column.left else "right"}">{html.escape(text)}</{tag}>'
+        for text, column in zip(texts, columns, strict=True)
+    )
+    return f"<tr{style}>{''.join(cells)}</tr>"
+
+
+def _tex(text: str) -> str:
+    for plain, written in (
+        *(("\\", r"\textbackslash "), ("%", r"\%"), ("&", r"\&"), ("_", r"\_"), ("#", r"\#")),
+        *(("<", "$<$"), ("–", "--"), ("±", r"$\pm$"), ("×", r"$\times$"), ("·", r"$\cdot$")),
+    ):
+        text = text.replace(plain, written)
+    return text

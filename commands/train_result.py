@@ -7,10 +7,10 @@ from typing import Any, Self
 
 from commands.results import show_digits_and_table, write_svg
 from commands.terminal import stdout
-from dae_tui.core.data import ImageSet
-from dae_tui.core.evaluation import EvaluationProgress, Table
+from dae_tui.core.evaluation import EvaluationProgress
 from dae_tui.core.events import Event
 from dae_tui.core.experiment import Experiment
+from dae_tui.core.table import Table
 from dae_tui.core.weights import Weights
 from dae_tui.runs.reader import Run
 from dae_tui.runs.summary import duration
@@ -24,11 +24,6 @@ class Result:
     weights: Weights
     table: Table
     done: dict[str, Any]
-
-    def shown(self) -> tuple[Table, ImageSet, list[Weights], Weights | None]:
-        """Table, test images, methods and classifier, as `commands.results` shows them."""
-        methods = [] if self.experiment.config.classifies else [self.weights]
-        return self.table, self.experiment.test, methods, self.experiment.classifier
 
 
 class Display:
@@ -64,11 +59,11 @@ class Display:
         """The training is over."""
         self.show_table(result)
         if svg is not None:
-            write_svg(svg, *result.shown())
+            write_svg(svg, result.table)
 
     def show_table(self, result: Result) -> None:
         """Digits, table, and where the weights are."""
-        show_digits_and_table(*result.shown())
+        show_digits_and_table(result.table)
         console = stdout()
         seconds = result.done["seconds"]
         console.print(f"trained in {duration(seconds)}", highlight=False)

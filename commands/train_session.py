@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from commands.train_result import Display, Result
 from dae_tui.atomic import write_whole
 from dae_tui.core.config import TrainingConfig
-from dae_tui.core.evaluation import Table
 from dae_tui.core.events import Checkpoint, Event, Finished, Sample, as_json
 from dae_tui.core.experiment import Experiment, prepare, versions, with_figures
 from dae_tui.core.hardware import device_name
+from dae_tui.core.table import Table
 from dae_tui.core.weights import load_weights, to_bytes
 from dae_tui.runs.layout import LAST_STATE, Request, State
 from dae_tui.runs.process import Signals

@@ -67,8 +67,8 @@ class ImageSet:
 
 
 def unit(images: Tensor) -> Tensor:
-    """uint8 images as float32 in [0, 1]."""
-    return images.float() / 255
+    """uint8 images as float32 in [0, 1]; images that are float32 already as they are."""
+    return images.float() / 255 if images.dtype == torch.uint8 else images
 
 
 def load(name: str, split: Split, data_dir: Path) -> ImageSet:

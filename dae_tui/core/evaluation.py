@@ -1,241 +1,294 @@
-"""Table 1 of the paper, for any methods, noises and data: accuracy, PSNR, SSIM and speed.
+"""Table 1 of the paper, for any methods, noises and data: how good, how sure, at what cost.
 
 Images stream through in batches of one size and the noise is drawn on the CPU from a fixed seed,
 so every machine judges the same noisy images and the same command gives the same table.
 """
 
-import dataclasses
-import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Generator, Iterator, MutableMapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import Generator, Tensor, nn
+from torch import Tensor
 
-from dae_tui.core.cards import published
+from dae_tui.core.cells import EXAMPLES, Cell, judge_method
 from dae_tui.core.config import MAX_SEED
-from dae_tui.core.data import ImageSet, unit
-from dae_tui.core.denoising import batches, check_fits, denoise_batch
-from dae_tui.core.hardware import place, synchronize
-from dae_tui.core.measures import SSIM_WINDOW, psnr, ssim, wilson_interval
+from dae_tui.core.contenders import (
+    Contender,
+    filter_contenders,
+    kept_contender,
+    network_contender,
+)
+from dae_tui.core.data import unit
+from dae_tui.core.denoising import Compute, batches
+from dae_tui.core.filter_pool import FilterPool
+from dae_tui.core.judge import Judge
+from dae_tui.core.judged_images import JudgedImages
+from dae_tui.core.measures import SSIM_WINDOW
 from dae_tui.core.noise import add_noise
 from dae_tui.core.noise_spec import NoiseSpec, NoiseStage
-from dae_tui.core.weights import Weights, load_weights
-from dae_tui.errors import DataError, UsageError
+from dae_tui.core.table import Entry, Table, make_rows, test_of
+from dae_tui.core.weights import Weights
+from dae_tui.errors import UsageError
 
 EVALUATION_SEED = 0
+# How strong the noise is for filters to be tuned: drawn anew, from a seed that is no test's.
+TUNING_SEED = 2**20
+AS_GIVEN = "as given"
 
 
 @dataclass(frozen=True)
-class Row:
-    """One line of the table."""
+class Conditions:
+    """What holds for all methods of a benchmark."""
 
-    view: str
-    """`original`, `noisy` or `denoised`."""
-    method: str | None
-    noise: str | None
-    accuracy: float | None
-    """Percent of images that the classifier reads rightly; None without classifier or labels."""
-    accuracy_low: float | None
-    """Ends of the 95 % Wilson interval, percent."""
-    accuracy_high: float | None
-    psnr: float | None
-    """dB, averaged over images; None for the originals, where it is infinite."""
-    ssim: float | None
-    """Averaged over images; None below 7×7 pixels."""
-    images_per_second: float | None
-    """Of the network alone, with the images in memory; None where nothing is denoised."""
-
-
-@dataclass(frozen=True)
-class Table:
-    """A benchmark: the conditions and a row per view."""
-
-    protocol: dict[str, Any]
-    rows: list[Row]
-
-    def as_json(self) -> dict[str, Any]:
-        return {"protocol": self.protocol, "rows": [dataclasses.asdict(row) for row in self.rows]}
+    noises: Sequence[NoiseSpec]
+    """Not used for pairs, whose noise is as it is."""
+    clip: bool = True
+    """Clip the noisy images to [0, 1]."""
+    seed: int = EVALUATION_SEED
+    seeds: int = 1
+    """Draw the noise so many times, from `seed` on."""
+    precision: str = "fp32"
+    """Of the denoising; who judges does so in fp32 always."""
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
 
 
 @dataclass(frozen=True)
 class EvaluationProgress:
-    """How far an evaluation has come: `images` of `total`, counted once for each noise."""
+    """How far an evaluation has come: `images` of `total`, counted for each method and noise."""
 
     images: int
     total: int
+    what: str
+    """Who is at it, or what is being made ready."""
 
 
-@dataclass
-class _Tally:
-    """Sums over the images of one row."""
+@dataclass(frozen=True)
+class Reader:
+    """Who reads noisy images in the judge's place, and the noise that it has learnt to read."""
 
-    correct: int = 0
-    decibels: float = 0.0
-    similarity: float = 0.0
-    seconds: float = 0.0
+    judge: Judge
+    noise: NoiseSpec
+    clip: bool
 
-    def add(self, images: Tensor, original: Tensor) -> None:
-        # The same image to the last bit would be infinite decibels: 100 dB is enough.
-        self.decibels += psnr(images, original).clamp(max=100).sum().item()
-        if min(images.shape[-2:]) >= SSIM_WINDOW:
-            self.similarity += ssim(images, original).sum().item()
-
-    def row(self, data: ImageSet, judged: bool, view: str, noise: str, method: str | None) -> Row:
-        total = len(data)
-        measurable = min(data.images.shape[-2:]) >= SSIM_WINDOW
-        accuracy, low, high = _accuracy(self.correct, total, judged)
-        return Row(
-            view,
-            method,
-            noise,
-            accuracy,
-            low,
-            high,
-            self.decibels / total,
-            self.similarity / total if measurable else None,
-            total / self.seconds if self.seconds else None,
-        )
+    def knows(self, noise: NoiseSpec | None, clip: bool) -> bool:
+        """Whether it has learnt from such noise: then it tells what the noise leaves knowable."""
+        return noise is not None and clip == self.clip and self.noise.covers(noise)
 
 
 def evaluate(
-    data: ImageSet,
-    noises: Sequence[NoiseSpec],
-    methods: Sequence[Weights],
-    classifier: Weights | None,
-    device: torch.device,
+    images: JudgedImages,
+    weights: Sequence[Weights],
+    judge: Judge | None,
+    conditions: Conditions,
     *,
-    clip: bool = True,
-    seed: int = EVALUATION_SEED,
-    precision: str = "fp32",
+    filters: Sequence[str] = (),
+    oracle: Reader | None = None,
+    per_class: bool = False,
+    cells: MutableMapping[str, Cell] | None = None,
 ) -> Iterator[EvaluationProgress | Table]:
     """Judge the originals and, for each noise, the noisy and the denoised images.
 
     Args:
-        data: test images; without labels there is no accuracy.
-        noises: each gives a row for the noisy images and one per method.
-        methods: networks to denoise with.
-        classifier: trained on clean images of the same classes, or None.
-        device: where the networks compute.
-        clip: clip the noisy images to [0, 1].
-        seed: of the noise.
-        precision: of the denoising; the classifier judges in fp32 always.
+        images: what to judge on; without labels there is no accuracy.
+        weights: networks to denoise with.
+        judge: trained on clean images of the same classes, or nobody.
+        conditions: noise, seeds, device.
+        filters: names of `filters.FILTERS`, each tuned for each noise.
+        oracle: reads the noisy images too, at noises that it knows.
+        per_class: whether rows hold the accuracy of each class and the confusion matrix.
+        cells: what an earlier, interrupted start has come to; new cells are added.
 
     Yields how far it is, and the Table last. Raises WeightsError for a network that does not fit.
     """
-    for method in methods:
-        check_fits(method, *data.images.shape[1:])
-        place(method.network, device)
-    judge = None
-    if classifier is not None and data.labels is not None:
-        check_fits(classifier, *data.images.shape[1:])
-        judge = place(classifier.network, device)
-    data = data.to(device)
-    correct = sum(
-        _correct(judge, unit(data.images[part]), data, part) for part in batches(data.images)
-    )
-    accuracy, low, high = _accuracy(correct, len(data), judge is not None)
-    rows = [Row("original", None, None, accuracy, low, high, None, 1.0, None)]
-    for index, noise in enumerate(noises):
-        noisy_tally, tallies = _Tally(), [_Tally() for _ in methods]
-        generator = evaluation_generator(seed)
-        for part in batches(data.images):
-            original = unit(data.images[part])
-            noisy = add_noise(original.cpu(), noise, generator, clip).to(device)
-            noisy_tally.add(noisy, original)
-            noisy_tally.correct += _correct(judge, noisy, data, part)
-            for method, tally in zip(methods, tallies, strict=True):
-                if part.start == 0:
-                    denoise_batch(
-                        method.network, noisy, precision
-                    )  # The first call sets up: not timed.
-                synchronize(device)
-                started = time.perf_counter()
-                denoised = denoise_batch(method.network, noisy, precision)
-                synchronize(device)
-                tally.seconds += time.perf_counter() - started
-                tally.add(denoised, original)
-                tally.correct += _correct(judge, denoised, data, part)
-            yield EvaluationProgress(
-                index * len(data) + part.start + len(original), len(noises) * len(data)
-            )
-        judged = judge is not None
-        rows.append(noisy_tally.row(data, judged, "noisy", str(noise), None))
-        rows += [
-            tally.row(data, judged, "denoised", str(noise), method.name)
-            for method, tally in zip(methods, tallies, strict=True)
-        ]
-    specs = [str(noise) for noise in noises]
+    judge = judge if images.labelled else None
+    noises: list[NoiseSpec | None] = [None] if images.noisy else list(conditions.noises)
+    seeds = range(conditions.seed, conditions.seed + (1 if images.noisy else conditions.seeds))
+    compute = Compute(conditions.device, conditions.precision)
+    networks = [network_contender(each, images, compute) for each in weights]
+    oracles = [
+        [oracle] if oracle and images.labelled and oracle.knows(noise, conditions.clip) else []
+        for noise in noises
+    ]
+    each_seed = len(noises) * (1 + len(networks) + len(filters)) + sum(map(len, oracles))
+    runner = _Runner(images, conditions.device, cells, 1 + each_seed * len(seeds))
+    clean = _originals(images, conditions.device)
+    entries = [
+        Entry("original", None, None, [(yield from runner.cell("original", clean, None, judge))])
+    ]
+    with FilterPool() as pool:
+        for noise, reading in zip(noises, oracles, strict=True):
+            text = AS_GIVEN if noise is None else str(noise)
+            methods: list[tuple[str, str | None, Contender | None, Judge | None]]
+            methods = [("noisy", None, None, judge)]
+            methods += [("noisy", each.judge.name, None, each.judge) for each in reading]
+            methods += [("denoised", each.name, each, judge) for each in networks]
+            if filters:
+                yield runner.progress(f"tuning {len(filters)} filters for {text}")
+                tuned = _tuned(filters, pool, images, noise, conditions, runner, seeds)
+                methods += [("denoised", each.name, each, judge) for each in tuned]
+            for view, name, contender, reader in methods:
+                found = []
+                for seed in seeds:
+                    noisy = _noisy(images, noise, seed, conditions)
+                    key = _key(view, name, noise, seed)
+                    found.append((yield from runner.cell(key, noisy, contender, reader)))
+                cost = None if contender is None else contender.cost
+                entries.append(Entry(view, name, text, found, cost))
+    labels = None if judge is None or images.labels is None else images.labels.numpy()
+    rows = make_rows(entries, labels, images.groups[0].classes, per_class=per_class)
+    shown = [
+        entry.example(EXAMPLES)
+        for entry in entries
+        if entry.noise in (None, entries[1].noise)
+        and (entry.view, entry.method is None) != ("noisy", False)
+    ]
+    yield Table(_protocol(images, judge, conditions, noises, filters), rows, shown)
+
+
+class _Runner:
+    """Makes the cells that are not there yet, and counts how far it is."""
+
+    def __init__(
+        self,
+        images: JudgedImages,
+        device: torch.device,
+        cells: MutableMapping[str, Cell] | None,
+        count: int,
+    ) -> None:
+        self.cells = {} if cells is None else cells
+        self._images, self._device = images, device
+        self._done, self._total = 0, count * len(images)
+
+    def progress(self, what: str) -> EvaluationProgress:
+        return EvaluationProgress(self._done, self._total, what)
+
+    def cell(
+        self,
+        key: str,
+        noisy: Iterator[Tensor],
+        contender: Contender | None,
+        judge: Judge | None,
+    ) -> Generator[EvaluationProgress, None, Cell]:
+        """The cell of a method, as it was kept or as it is now."""
+        if key in self.cells:
+            self._total -= len(self._images)  # Or the time left would be far too short.
+            return self.cells[key]
+        for state in judge_method(self._images, noisy, contender, judge, self._device):
+            if isinstance(state, Cell):
+                self.cells[key] = state
+            else:
+                self._done += state
+                yield self.progress(key)
+        return self.cells[key]
+
+
+def _key(view: str, name: str | None, noise: NoiseSpec | None, seed: int) -> str:
+    """What a cell is found by, which is shown to people as well."""
+    return f"{name or view} at {AS_GIVEN if noise is None else noise}, seed {seed}"
+
+
+def _originals(images: JudgedImages, device: torch.device) -> Iterator[Tensor]:
+    for group in images.groups:
+        for part in batches(group.images):
+            yield unit(group.images[part]).to(device)
+
+
+def _noisy(
+    images: JudgedImages, noise: NoiseSpec | None, seed: int, conditions: Conditions
+) -> Iterator[Tensor]:
+    """All images with noise, or as noisy as they were given."""
+    generator = evaluation_generator(seed)
+    for number, group in enumerate(images.groups):
+        for part in batches(group.images):
+            if noise is None:
+                yield images.noisy[number][part].to(conditions.device)
+            else:
+                original = unit(group.images[part])
+                yield add_noise(original, noise, generator, conditions.clip).to(conditions.device)
+
+
+def _tuned(
+    names: Sequence[str],
+    pool: FilterPool,
+    images: JudgedImages,
+    noise: NoiseSpec | None,
+    conditions: Conditions,
+    runner: _Runner,
+    seeds: Sequence[int],
+) -> list[Contender]:
+    """The filters, those tuned whose cells are not there yet."""
+    known: dict[str, Contender] = {}
+    for name in names:
+        keys = [_key("denoised", name, noise, seed) for seed in seeds]
+        if all(key in runner.cells for key in keys):
+            cell = runner.cells[keys[0]]
+            known[name] = kept_contender(name, cell.setting, cell.peak_bytes)
+    missing = [name for name in names if name not in known]
+    if missing:
+        original = images.tuning
+        if noise is None:
+            assert images.noisy_tuning is not None
+            noisy = images.noisy_tuning
+        else:
+            generator = evaluation_generator(TUNING_SEED)
+            noisy = add_noise(original, noise, generator, conditions.clip)
+        pool.start()
+        example = unit(images.groups[0].images[:1])
+        for contender in filter_contenders(missing, pool, noisy, original, example):
+            known[contender.name] = contender
+    return [known[name] for name in names]
+
+
+def _protocol(
+    images: JudgedImages,
+    judge: Judge | None,
+    conditions: Conditions,
+    noises: Sequence[NoiseSpec | None],
+    filters: Sequence[str],
+) -> dict[str, Any]:
+    specs = [AS_GIVEN if noise is None else str(noise) for noise in noises]
     protocol = {
-        "data": data.name,
-        "images": len(data),
+        "data": images.name,
+        "images": len(images),
         "noise": specs[0] if len(specs) == 1 else specs,
-        "clip": clip,
-        "seed": seed,
-        "classifier": None if judge is None or classifier is None else classifier.name,
+        "clip": conditions.clip,
+        "seed": conditions.seed,
+        "seeds": conditions.seeds,
+        "classifier": None if judge is None else judge.name,
+        "test": test_of(judge is not None),
         "ssim": f"{SSIM_WINDOW}×{SSIM_WINDOW} uniform window",
-        "device": str(device),
-        "precision": precision,
+        "device": str(conditions.device),
+        "precision": conditions.precision,
     }
-    yield Table(protocol, rows)
+    if filters:
+        protocol["filters_tuned_on"] = images.tuned_on
+    return protocol
 
 
-def find_classifier(data: ImageSet, given: Path | None) -> Weights | None:
-    """The classifier that judges images of `data`: the given one, or the published one, or none.
-
-    Raises WeightsError for one that is no classifier, DataError for one of other classes.
-    """
-    path = given or published().get(f"{data.name}-classifier")
-    if path is None or (data.labels is None and given is None):
-        return None
-    classifier = load_weights(path, task="classify")
-    settings: Any = classifier.network.settings
-    channels = data.images.shape[1]
-    if (settings.classes, settings.channels) != (data.classes or settings.classes, channels):
-        raise DataError(
-            f"{classifier.name} knows {settings.classes} classes of {settings.channels} channels, "
-            f"{data.name} has {data.classes} of {channels}",
-            f"train one with: dae train classifier --data {data.name}",
-        )
-    return classifier
-
-
-def evaluation_generator(seed: int) -> Generator:
+def evaluation_generator(seed: int) -> torch.Generator:
     """The noise of an evaluation: on the CPU, and of a seed that no training can have."""
     return torch.Generator().manual_seed(MAX_SEED + 1 + seed)
 
 
 def match_noisy(
-    data: ImageSet,
-    classifier: Weights,
-    accuracy: float,
-    device: torch.device,
-    *,
-    clip: bool = True,
-    seed: int = EVALUATION_SEED,
+    images: JudgedImages, judge: Judge, accuracy: float, conditions: Conditions
 ) -> NoiseSpec:
-    """The Gaussian noise at which the classifier reads `accuracy` percent of the noisy images.
+    """The Gaussian noise at which `judge` reads `accuracy` percent of the noisy images.
 
     The same normal deviates, scaled by sigma, are used at each step of a bisection, so that the
     accuracy falls with sigma almost without jumps. Raises UsageError for an accuracy that no
     sigma up to 8 gives.
     """
-    if data.labels is None:
-        raise UsageError(f"{data.name} has no labels to count", "give the noise with --noise")
-    check_fits(classifier, *data.images.shape[1:])
-    judge = place(classifier.network, device)
-    data = data.to(device)
+    if images.labels is None:
+        raise UsageError(f"{images.name} has no labels to count", "give the noise with --noise")
+    labels = images.labels
 
     def noisy_accuracy(sigma: float) -> float:
         noise = NoiseSpec((NoiseStage("gaussian", sigma, sigma),))
-        generator = evaluation_generator(seed)
-        correct = 0
-        for part in batches(data.images):
-            noisy = add_noise(unit(data.images[part]).cpu(), noise, generator, clip).to(device)
-            correct += _correct(judge, noisy, data, part)
-        return 100 * correct / len(data)
+        noisy = _noisy(images, noise, conditions.seed, conditions)
+        reads = torch.cat([judge.read(part).cpu() for part in noisy])
+        return 100 * (reads == labels).double().mean().item()
 
     low, high = 0.0, 0.25
     if noisy_accuracy(low) < accuracy:
@@ -258,21 +311,3 @@ def match_noisy(
             high = middle
     sigma = round((low + high) / 2, 4)
     return NoiseSpec((NoiseStage("gaussian", sigma, sigma),))
-
-
-@torch.inference_mode()
-def _correct(judge: nn.Module | None, images: Tensor, data: ImageSet, part: slice) -> int:
-    if judge is None or data.labels is None:
-        return 0
-    logits = judge(images.contiguous(memory_format=torch.channels_last))
-    return int((logits.argmax(1) == data.labels[part]).sum().item())
-
-
-def _accuracy(
-    correct: int, total: int, judged: bool
-) -> tuple[float, float, float] | tuple[None, None, None]:
-    """The accuracy and its interval in percent, where anyone judged."""
-    if not judged:
-        return None, None, None
-    low, high = wilson_interval(correct, total)
-    return 100 * correct / total, 100 * low, 100 * high

@@ -1,6 +1,5 @@
 """A whole training as the paper has it: data, network, classifier, training, Table 1."""
 
-import dataclasses
 import platform
 import threading
 from collections.abc import Iterator
@@ -15,17 +14,23 @@ from torch import nn
 
 from dae_tui.core.config import OPERATING_POINT, TrainingConfig
 from dae_tui.core.data import ImageSet, hold_out, load
-from dae_tui.core.evaluation import EvaluationProgress, Table, evaluate, find_classifier
+from dae_tui.core.evaluation import Conditions, EvaluationProgress, evaluate
 from dae_tui.core.events import Event
 from dae_tui.core.hardware import device_name, place, resolve_device, resolve_precision
+from dae_tui.core.judge import find_classifier, judge_of
+from dae_tui.core.judged_images import of_image_set
 from dae_tui.core.noise_spec import parse_noise
 from dae_tui.core.objectives import Classification, Denoising, Objective
+from dae_tui.core.table import Table
 from dae_tui.core.training import Training
 from dae_tui.core.weights import Weights
 from dae_tui.errors import DataError, UsageError
 from dae_tui.version import __version__
 from models.registry import build
 
+# What weights remember of a table: speeds are the machine's.
+KEPT_FIGURES = ["view", "method", "noise", "accuracy", "accuracy_low", "accuracy_high", "psnr"]
+KEPT_FIGURES += ["ssim"]
 HELD_OUT = 5000
 HELD_OUT_SHARE = 10
 EXAMPLES = 16
@@ -73,12 +78,13 @@ class Experiment:
         the originals and at the operating point.
         """
         noise = parse_noise(self.config.noise)
+        reader, methods = self.classifier, [weights]
         if self.config.classifies:
+            reader, methods = weights, []
             noise = noise if noise.stages else parse_noise(OPERATING_POINT)
-            return evaluate(self.test, [noise], [], weights, self.device, clip=self.config.clip)
-        return evaluate(
-            self.test, [noise], [weights], self.classifier, self.device, clip=self.config.clip
-        )
+        judge = None if reader is None else judge_of(reader, self.test, self.device)
+        conditions = Conditions([noise], clip=self.config.clip, device=self.device)
+        return evaluate(of_image_set(self.test), methods, judge, conditions)
 
     def _metadata(self) -> dict[str, Any]:
         """What the weights say of their origin, beside what rebuilds the network."""
@@ -177,9 +183,7 @@ def _build(config: TrainingConfig, data: ImageSet) -> nn.Module:
 
 def with_figures(weights: Weights, table: Table) -> dict[str, Any]:
     """The metadata of `weights` with what was measured, but for speeds: they are the machine's."""
-    rows = [dataclasses.asdict(row) for row in table.rows]
-    for row in rows:
-        del row["images_per_second"]
+    rows = [{key: getattr(row, key) for key in KEPT_FIGURES} for row in table.rows]
     protocol = {key: value for key, value in table.protocol.items() if key != "device"}
     protocol["data"] = Path(protocol["data"]).name
     return weights.metadata | {"figures": {"protocol": protocol, "rows": rows}}

@@ -67,15 +67,25 @@ def _splits(folder: Path) -> dict[str, list[tuple[str, Path]]]:
     return {"train": [entry for entry in found if entry not in kept], "test": test}
 
 
+def find_images(root: Path) -> list[Path]:
+    """The image files below a folder, in the order of their names."""
+    return [path for _, path in _images(root)]
+
+
+def class_of(below: Path) -> str:
+    """The class of an image by its path below a folder: the first subfolder, empty for none."""
+    return below.parts[0] if len(below.parts) > 1 else ""
+
+
 def _images(root: Path) -> list[tuple[str, Path]]:
     paths = sorted(
         path for path in root.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file()
     )
-    below = [path.relative_to(root).parts for path in paths]
+    below = [path.relative_to(root) for path in paths]
     return [
-        (parts[0] if len(parts) > 1 else "", path)
-        for parts, path in zip(below, paths, strict=True)
-        if not any(part.startswith(".") for part in parts)
+        (class_of(name), path)
+        for name, path in zip(below, paths, strict=True)
+        if not any(part.startswith(".") for part in name.parts)
     ]
 
 

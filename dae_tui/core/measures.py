@@ -1,4 +1,4 @@
-"""Figures of merit: PSNR, SSIM, accuracy and its interval."""
+"""Figures of merit of images: PSNR, SSIM, sharpness; of a proportion: its interval."""
 
 from math import sqrt
 
@@ -41,12 +41,30 @@ def ssim(images: Tensor, reference: Tensor) -> Tensor:
     return similarity.flatten(1).mean(1)
 
 
+def sharpness(images: Tensor, reference: Tensor) -> Tensor:
+    """How much of the edges of `reference` is kept, (N,): 1 for all, 0 for none.
+
+    The gradients (Sobel) of images (N, C, H, W) projected on those of the reference: blur takes
+    from it, and noise, which has nothing in common with the edges, neither adds nor takes. NaN
+    where the reference has no edges. Needs H and W of at least 3.
+    """
+    found, edges = (_gradients(_exact(each)) for each in (images, reference))
+    return (found * edges).flatten(1).sum(1) / edges.square().flatten(1).sum(1)
+
+
+def _gradients(images: Tensor) -> Tensor:
+    across = torch.tensor([[-1.0, 0.0, 1.0], [-2.0, 0.0, 2.0], [-1.0, 0.0, 1.0]]).to(images)
+    planes = images.reshape(-1, 1, *images.shape[-2:])
+    kernels = torch.stack([across, across.T])[:, None]
+    return F.conv2d(planes, kernels).reshape(len(images), -1)
+
+
 def _exact(images: Tensor) -> Tensor:
     """In float64, which Apple's GPUs do not have."""
     return (images.cpu() if images.device.type == "mps" else images).double()
 
 
-def wilson_interval(correct: int, total: int, z: float = 1.959964) -> tuple[float, float]:
+def wilson_interval(correct: float, total: int, z: float = 1.959964) -> tuple[float, float]:
     """The Wilson score interval of a proportion, as fractions; 95 % by default (Wilson 1927)."""
     if total == 0:
         return 0.0, 1.0

@@ -40,6 +40,12 @@ _LEVEL = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:/(?:\d+\.?\d*|\.\d+))?"
 _STAGE = re.compile(
     rf"(?P<kind>[a-z]+(?:-[a-z]+)*):(?P<low>{_LEVEL})(?:-(?P<high>{_LEVEL}))?", re.IGNORECASE
 )
+_SWEEP = re.compile(
+    rf"(?P<kind>[a-z]+(?:-[a-z]+)*):(?P<low>{_LEVEL}?)\.\.(?P<high>{_LEVEL})/(?P<count>\d+)",
+    re.IGNORECASE,
+)
+MOST_LEVELS = 100
+_SWEEP_HINT = f"write gaussian:0.1..1.0/10 for 10 levels; 2 to {MOST_LEVELS}, from low to high"
 _HINT = (
     "write KIND:LEVEL, KIND:LOW-HIGH or a chain with +; kinds: " + ", ".join(KINDS) + ", or none"
 )
@@ -67,6 +73,13 @@ class NoiseSpec:
     def __str__(self) -> str:
         return "+".join(map(str, self.stages)) or "none"
 
+    def covers(self, other: "NoiseSpec") -> bool:
+        """Whether all noise of `other` is noise of this as well."""
+        return len(self.stages) == len(other.stages) and all(
+            mine.kind == theirs.kind and mine.low <= theirs.low <= theirs.high <= mine.high
+            for mine, theirs in zip(self.stages, other.stages, strict=True)
+        )
+
 
 def parse_noise(text: str) -> NoiseSpec:
     """Parse a noise spec. Raises UsageError that says what is allowed."""
@@ -76,6 +89,25 @@ def parse_noise(text: str) -> NoiseSpec:
     return NoiseSpec(
         tuple(_parse_stage(part.strip(), text) for part in re.split(r"\+(?!\d|\.)", text))
     )
+
+
+def parse_sweep(text: str) -> list[NoiseSpec]:
+    """The noises of `gaussian:0.1..1.0/10`: ten levels from 0.1 to 1.0; one noise for all else.
+
+    Raises UsageError that says what is allowed.
+    """
+    match = _SWEEP.fullmatch(text.strip())
+    if match is None:
+        if ".." in text:
+            raise UsageError(f"cannot read the levels '{text}'", _SWEEP_HINT)
+        return [parse_noise(text)]
+    kind, low, high, count = match["kind"], match["low"], match["high"], int(match["count"])
+    (first,), (last,) = (parse_noise(f"{kind}:{level}").stages for level in (low, high))
+    if not 2 <= count <= MOST_LEVELS or first.low >= last.low:
+        raise UsageError(f"cannot sweep '{text}'", _SWEEP_HINT)
+    step = (last.low - first.low) / (count - 1)
+    levels = [_written(first.low + number * step) for number in range(count)]
+    return [parse_noise(f"{kind}:{level}") for level in levels]
 
 
 def _written(level: float) -> str:

@@ -1,11 +1,25 @@
-"""Tables of `dae benchmark`, kept in the folder of runs as `benchmarks/<date>-<time>-….json`."""
+"""Tables of `dae benchmark`, kept in the folder of runs as `benchmarks/<date>-<time>-….json`.
 
+What an interrupted benchmark has come to is kept under `benchmarks/unfinished/` until it is done.
+"""
+
+import hashlib
+import io
 import re
+import shutil
+import zipfile
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dae_tui.runs.layout import new_run_name, read_json, write_json
+import numpy as np
+from numpy.typing import NDArray
+
+from dae_tui.atomic import write_whole
+from dae_tui.errors import RunError
+from dae_tui.runs.layout import dump_json, new_run_name, read_json, write_json
 
 BENCHMARKS = "benchmarks"
 # The name of a folder of images can be as long as a file's, and ours has more in it.
@@ -36,18 +50,74 @@ def save_table(runs_dir: Path, table: dict[str, Any]) -> Path:
     return path
 
 
+def find_table(text: str, runs_dir: Path) -> SavedTable:
+    """A saved table by a path, its name, the end of it, or `latest`. Raises RunError."""
+    path = Path(text)
+    if path.suffix == ".json" and path.is_file():
+        found = [table for table in [_read_table(path)] if table]
+    else:
+        tables = list_tables(runs_dir)
+        found = tables[:1] if text == "latest" else []
+        found = found or [table for table in tables if table.name == text]
+        found = found or [table for table in tables if text and table.name.endswith(text)]
+    if len(found) == 1:
+        return found[0]
+    names = ", ".join(table.name for table in (found or list_tables(runs_dir))[:5])
+    raise RunError(
+        f"'{text}' means {len(found)} tables" if found else f"there is no table '{text}'",
+        f"saved are: {names}" if names else "save one with: dae benchmark quality",
+    )
+
+
 def list_tables(runs_dir: Path) -> list[SavedTable]:
     """The tables that were kept, newest first; files that hold something else are left out."""
     try:
         paths = sorted((runs_dir / BENCHMARKS).glob("*.json"), reverse=True)
     except OSError:
         return []
-    tables = []
-    for path in paths:
-        stored = read_json(path) or {}
-        protocol, rows = stored.get("protocol"), stored.get("rows")
-        if isinstance(protocol, dict) and isinstance(rows, list):
-            tables.append(
-                SavedTable(path, protocol, [row for row in rows if isinstance(row, dict)])
-            )
-    return tables
+    return [table for table in map(_read_table, paths) if table is not None]
+
+
+def _read_table(path: Path) -> SavedTable | None:
+    stored = read_json(path) or {}
+    protocol, rows = stored.get("protocol"), stored.get("rows")
+    if not isinstance(protocol, dict) or not isinstance(rows, list):
+        return None
+    return SavedTable(path, protocol, [row for row in rows if isinstance(row, dict)])
+
+
+class UnfinishedBenchmark:
+    """The pieces of a benchmark that is under way, as files of arrays.
+
+    Another start with the same `identity` finds them. A piece that cannot be written is lost, and
+    one that cannot be read is made again: neither stops the benchmark.
+    """
+
+    def __init__(self, runs_dir: Path, identity: Mapping[str, Any]) -> None:
+        digest = hashlib.sha256(dump_json(identity).encode()).hexdigest()[:16]
+        self._folder = runs_dir / BENCHMARKS / "unfinished" / digest
+
+    def read(self, key: str) -> dict[str, NDArray[Any]] | None:
+        """The arrays of a piece, if they are there and whole."""
+        try:
+            with np.load(self._path(key), allow_pickle=False) as stored:
+                return dict(stored)
+        except (OSError, ValueError, EOFError, zipfile.BadZipFile):
+            return None
+
+    def write(self, key: str, arrays: dict[str, Any]) -> None:
+        """Keep the arrays of a piece."""
+        content = io.BytesIO()
+        np.savez(content, **arrays)
+        with suppress(OSError):
+            self._folder.mkdir(parents=True, exist_ok=True)
+            write_whole(self._path(key), content.getvalue())
+
+    def remove(self) -> None:
+        """Forget all pieces: the benchmark is done."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+        with suppress(OSError):  # Others may be under way.
+            self._folder.parent.rmdir()
+
+    def _path(self, key: str) -> Path:
+        return self._folder / f"{hashlib.sha256(key.encode()).hexdigest()[:16]}.npz"

@@ -1,0 +1,74 @@
+"""Saved tables side by side."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from rich.table import Table as RichTable
+
+from commands.tables import NONE, sorted_rows
+from commands.terminal import plain_table
+from dae_tui.core.table import Row, Table
+
+FIGURES = (("accuracy", "accuracy %"), ("psnr", "PSNR dB"), ("ssim", "SSIM"))
+Key = tuple[str, str | None, str | None]
+
+
+def comparison_table(tables: Sequence[tuple[str, Table]]) -> RichTable:
+    """A row for each view, method and noise; a column of figures for each table.
+
+    Behind each but the first stands the difference to the first.
+    """
+    shown = plain_table()
+    for heading in ("view", "method", "noise"):
+        shown.add_column(heading, no_wrap=True)
+    known = [(field, title) for field, title in FIGURES if _any(tables, field)][:2]
+    for name, _ in tables:
+        for _, title in known:
+            shown.add_column(f"{title}\n{name[-24:]}", justify="right", no_wrap=True)
+    for key, rows in _matched(tables):
+        cells = [text or NONE for text in key]
+        for row in rows:
+            for field, _ in known:
+                cells.append(_cell(row, rows[0], field))
+        shown.add_row(*cells)
+    return shown
+
+
+def comparison_json(tables: Sequence[tuple[str, Table]]) -> dict[str, Any]:
+    """The same as one object: the tables' names and protocols, and figures in their order."""
+    return {
+        "tables": [{"name": name, "protocol": table.protocol} for name, table in tables],
+        "rows": [
+            {
+                **dict(zip(("view", "method", "noise"), key, strict=True)),
+                **{
+                    field: [None if row is None else getattr(row, field) for row in rows]
+                    for field, _ in FIGURES
+                },
+            }
+            for key, rows in _matched(tables)
+        ],
+    }
+
+
+def _matched(tables: Sequence[tuple[str, Table]]) -> list[tuple[Key, list[Row | None]]]:
+    """The rows of every table by view, method and noise."""
+    by_key: list[dict[Key, Row]] = [
+        {(row.view, row.method, row.noise): row for row in sorted_rows(table.rows)}
+        for _, table in tables
+    ]
+    keys = dict.fromkeys(key for rows in by_key for key in rows)
+    return [(key, [rows.get(key) for rows in by_key]) for key in keys]
+
+
+def _any(tables: Sequence[tuple[str, Table]], field: str) -> bool:
+    return any(getattr(row, field) is not None for _, table in tables for row in table.rows)
+
+
+def _cell(row: Row | None, first: Row | None, field: str) -> str:
+    value = None if row is None else getattr(row, field)
+    if value is None:
+        return NONE
+    text = f"{value:.3f}" if field == "ssim" else f"{value:.2f}"
+    base = None if first is None or first is row else getattr(first, field)
+    return text if base is None else f"{text} ({value - base:+.2f})"

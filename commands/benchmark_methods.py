@@ -1,0 +1,94 @@
+"""Which methods a benchmark compares: names and groups of names, to filters and weights files."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dae_tui.core.cards import published, read_metadata
+from dae_tui.core.filters import FILTERS
+from dae_tui.core.noise_spec import parse_noise
+from dae_tui.errors import UsageError
+from dae_tui.find_weights import find_weights, weights_name
+from models.registry import NETWORKS
+
+if TYPE_CHECKING:
+    import torch
+
+    from dae_tui.core.evaluation import Reader
+    from dae_tui.core.judged_images import JudgedImages
+
+GROUPS = ("all", "networks", "filters")
+GENERAL_DENOISER = "photos-unet"
+
+
+def choose_methods(
+    methods: str | None, weights: list[str] | None, data: str, runs_dir: Path
+) -> tuple[list[str], list[tuple[str, Path]]]:
+    """Names of filters, and weights files with the name of the method.
+
+    Args:
+        methods: `--methods`; None and no `weights` is the published networks for the data.
+        weights: `--weights`: published names, files and runs.
+        data: the name or folder of the images.
+        runs_dir: where runs are looked for.
+
+    Raises UsageError for a method that does not exist, WeightsError for such weights.
+    """
+    asked = [word.strip() for word in (methods or "").split(",") if word.strip()]
+    if not asked and not weights:
+        asked = ["networks"]
+    filters = [name for name in FILTERS if name in asked or {"all", "filters"} & set(asked)]
+    texts = list(weights or [])
+    for word in asked:
+        if word in ("all", "networks"):
+            texts += _published_for(data)
+        elif word not in FILTERS and word not in GROUPS:
+            texts.append(_weights_called(word, data))
+    if not filters and not texts:
+        raise UsageError(
+            f"there is no published denoiser for {data}",
+            "name one with --weights: mnist-autoencoder, a file or a run",
+        )
+    found: dict[str, Path] = {}
+    for text in dict.fromkeys(texts):
+        path = find_weights(text, runs_dir)
+        name = weights_name(path)
+        # Two files of one name, such as model.safetensors, are told apart by what was typed.
+        found[text if name in found or name in FILTERS else name] = path
+    return filters, list(found.items())
+
+
+def _published_for(data: str) -> list[str]:
+    """The published denoisers that have learnt from such images; of a folder those for anything."""
+    denoisers = [
+        name
+        for name, path in published().items()
+        if NETWORKS[read_metadata(path)["network"]].task == "denoise"
+    ]
+    if Path(data).is_dir():
+        return [name for name in denoisers if name == GENERAL_DENOISER]
+    return [name for name in denoisers if name.startswith(f"{data}-")]
+
+
+def _weights_called(word: str, data: str) -> str:
+    """Published weights by their name, or by their network's."""
+    for name in (word, f"{data}-{word}", f"mnist-{word}"):
+        if name in published():
+            return name
+    raise UsageError(
+        f"there is no method '{word}'",
+        f"there are {', '.join((*GROUPS, *FILTERS, *published()))}; --weights takes files and runs",
+    )
+
+
+def find_oracle(judged: "JudgedImages", device: "torch.device") -> "Reader | None":
+    """The published classifier that reads noisy images of this data set, if there is one."""
+    from dae_tui.core.evaluation import Reader
+    from dae_tui.core.judge import judge_of
+    from dae_tui.core.weights import load_weights
+
+    path = published().get(f"{judged.name}-oracle")
+    if path is None or not judged.labelled:
+        return None
+    weights = load_weights(path, task="classify-noisy")
+    noise = parse_noise(str(weights.metadata["noise"]))
+    return Reader(judge_of(weights, judged.groups[0], device), noise, weights.metadata["clip"])

@@ -1,0 +1,57 @@
+"""Curves over the noise level, in characters."""
+
+import numpy as np
+from rich.text import Text
+
+from dae_tui.blocks import Graphics
+from dae_tui.core.figures import Sweep, sweep_of
+from dae_tui.core.table import Table
+from dae_tui.dashboard.plot import Line, Marks, plot
+
+HEIGHT = 14
+COLOURS = ("green", "cyan", "yellow", "magenta", "blue", "red")
+# More curves than that cannot be told apart.
+MOST = len(COLOURS)
+AXIS = 7
+NAMES = 26
+
+
+def sweep_plots(table: Table, graphics: Graphics, width: int) -> list[Text]:
+    """Accuracy and PSNR of the best methods over the level, where a table has several levels."""
+    drawn = []
+    for figure, title in (("accuracy", "accuracy %"), ("psnr", "PSNR dB")):
+        sweep = sweep_of(table, figure)
+        if sweep is not None:
+            drawn.append(_draw(sweep, title, graphics, width))
+    return drawn
+
+
+def _draw(sweep: Sweep, title: str, graphics: Graphics, width: int) -> Text:
+    names = [name for name in sweep.values if name != "noisy"][:MOST]
+    across = max(20, min(width - AXIS - NAMES, 90))
+    lines = [
+        Line(np.array(sweep.levels[n]), np.array(sweep.values[n]), smooth=False) for n in names
+    ]
+    every = [level for name in names for level in sweep.levels[name]]
+    low, high = min(every), max(every)
+    marks = Marks.ASCII if graphics in (Graphics.ASCII, Graphics.SHADES) else Marks.BRAILLE
+    # The best is drawn last, over the others.
+    chart = plot(
+        lines[::-1], across, HEIGHT, (low, high), log=False, smoothing=0.0, marks=marks,
+        symbols="abcdef"[: len(names)][::-1],
+    )  # fmt: skip
+    edge = "|" if marks is Marks.ASCII else "┤"
+    text = Text(f"{title}\n", no_wrap=True, style="")
+    for number, row in enumerate(chart.rows):
+        text.append(f"{chart.ticks.get(number, ''):>{AXIS - 2}} {edge}")
+        for cell, owner in zip(row, chart.owners[number].tolist(), strict=True):
+            text.append(cell, COLOURS[len(names) - 1 - owner] if owner >= 0 else "")
+        if number < len(names):
+            name = names[number]
+            sign = "abcdef"[number] if marks is Marks.ASCII else "─"
+            text.append(f"  {sign} {name}"[:NAMES], COLOURS[number])
+        text.append("\n")
+    left, right = f"{low:.3g}", f"{high:.3g}"
+    middle = sweep.level_name.center(across - len(left) - len(right))
+    text.append(" " * AXIS + left + middle + right)
+    return text

@@ -1,0 +1,126 @@
+"""What a method came to on every image at one noise and seed: the smallest piece of a benchmark.
+
+A benchmark that is interrupted keeps the cells that it has, and goes on with the others.
+"""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dae_tui.core.contenders import Contender
+from dae_tui.core.data import unit
+from dae_tui.core.denoising import batches
+from dae_tui.core.hardware import synchronize
+from dae_tui.core.judge import Judge
+from dae_tui.core.judged_images import JudgedImages
+from dae_tui.core.measures import SSIM_WINDOW, psnr, sharpness, ssim
+
+# Images of which a picture can be drawn later, as long as they are small.
+EXAMPLES = 10
+EXAMPLE_PIXELS = 10 * 512 * 512
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Figures of each image (N,), and the first images themselves."""
+
+    reads: NDArray[np.int64]
+    """The class that was read; empty where nobody judged."""
+    psnr: Floats
+    """dB, at most 100."""
+    ssim: Floats
+    """NaN for images of fewer than 7 pixels a side."""
+    sharpness: Floats
+    seconds: float
+    """That the method took."""
+    examples: NDArray[np.uint8]
+    """(n, C, H, W), the first images, clipped to [0, 1] and stored in 8 bits."""
+    setting: str = ""
+    peak_bytes: int = 0
+    """What the method took for an image, where that depends on its setting; else 0."""
+
+
+def judge_method(
+    images: JudgedImages,
+    noisy: Iterator[Tensor],
+    contender: Contender | None,
+    judge: Judge | None,
+    device: torch.device,
+) -> Iterator[int | Cell]:
+    """Apply a method to all images, and judge what it gives.
+
+    Args:
+        images: the originals.
+        noisy: the same with noise, float32 on the device, in the batches of `batches`.
+        contender: the method; None judges the noisy images as they are.
+        judge: who reads them, or nobody.
+        device: of the method and the judge.
+
+    Yields how many images were done, batch by batch, and the Cell last.
+    """
+    reads: list[Tensor] = []
+    figures: list[Tensor] = []
+    examples: list[Tensor] = []
+    seconds, warm = 0.0, False
+    originals = (
+        unit(group.images[part]).to(device)
+        for group in images.groups
+        for part in batches(group.images)
+    )
+    pairs = zip(originals, noisy, strict=True)
+    while some := list(islice(pairs, 1 if contender is None else contender.together)):
+        given = [noisy_images for _, noisy_images in some]
+        found = given
+        if contender is not None:
+            if not warm:  # The first call sets up: not timed.
+                contender.denoise(given[:1])
+                warm = True
+            synchronize(device)
+            started = time.perf_counter()
+            found = contender.denoise(given)
+            synchronize(device)
+            seconds += time.perf_counter() - started
+        for (original, _), result in zip(some, found, strict=True):
+            if judge is not None:
+                reads.append(judge.read(result).cpu())
+            figures.append(_figures(result, original))
+            if _wanted(examples, result):
+                examples.append((result.clamp(0, 1) * 255).round().to(torch.uint8).cpu())
+            yield len(original)
+    decibels, similarity, edges = torch.cat(figures, dim=1).numpy()
+    yield Cell(
+        torch.cat(reads).numpy() if reads else np.empty(0, np.int64),
+        decibels,
+        similarity,
+        edges,
+        seconds,
+        torch.cat(examples).numpy()[:EXAMPLES] if examples else np.empty((0, 1, 1, 1), np.uint8),
+        "" if contender is None else contender.setting,
+        0 if contender is None else contender.cost.peak_bytes or 0,
+    )
+
+
+def _figures(images: Tensor, original: Tensor) -> Tensor:
+    """PSNR, SSIM and sharpness, (3, N)."""
+    # The same image to the last bit would be infinite decibels: 100 dB is enough.
+    decibels = psnr(images, original).clamp(max=100)
+    measurable = min(images.shape[-2:]) >= SSIM_WINDOW
+    similarity = ssim(images, original) if measurable else torch.full_like(decibels, torch.nan)
+    edges = sharpness(images, original) if min(images.shape[-2:]) >= 3 else similarity
+    return torch.stack([decibels, similarity, edges]).cpu()
+
+
+def _wanted(examples: list[Tensor], images: Tensor) -> bool:
+    """Whether to keep a batch: all of one shape, and no more than one looks at."""
+    if not examples:
+        return images.numel() <= EXAMPLE_PIXELS
+    same = examples[0].shape[1:] == images.shape[1:]
+    return same and sum(map(len, examples)) < EXAMPLES

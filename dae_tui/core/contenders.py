@@ -1,0 +1,99 @@
+"""The methods that a benchmark compares: networks and filters, ready for a certain noise."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from dae_tui.core.cost import Cost, network_cost
+from dae_tui.core.denoising import Compute, check_fits, denoise_batch, denoise_large, fits_whole
+from dae_tui.core.filter_pool import FilterPool, Tuned
+from dae_tui.core.hardware import place
+from dae_tui.core.judged_images import JudgedImages
+from dae_tui.core.noise_level import estimate_sigma
+from dae_tui.core.weights import Weights
+
+# Batches that the processes of a pool share: enough that none waits for long.
+TOGETHER = 8
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A method that turns noisy images into denoised ones."""
+
+    name: str
+    setting: str
+    """What was chosen for this noise, for people; empty for a network."""
+    cost: Cost
+    denoise: Callable[[Sequence[Tensor]], list[Tensor]]
+    """Batches of float32 (N, C, H, W) in, the same shapes out, in [0, 1], on the same device."""
+    together: int = 1
+    """Batches that it takes at a time."""
+
+
+def network_contender(weights: Weights, images: JudgedImages, compute: Compute) -> Contender:
+    """A network. Raises WeightsError where it cannot take images of this size or these channels."""
+    for group in images.groups:
+        check_fits(weights, *group.images.shape[1:])
+    network = place(weights.network, compute.device)
+
+    def denoise(noisy: Tensor) -> Tensor:
+        if fits_whole(weights, noisy.shape[-2], noisy.shape[-1], compute):
+            return denoise_batch(network, noisy, compute.precision)
+        return torch.stack([_denoise_in_tiles(weights, image, compute) for image in noisy])
+
+    cost = network_cost(network, *images.groups[0].images.shape[1:])
+    return Contender(weights.name, "", cost, lambda batches: [denoise(each) for each in batches])
+
+
+def filter_contenders(
+    names: Sequence[str], pool: FilterPool, noisy: Tensor, original: Tensor, example: Tensor
+) -> Iterator[Contender]:
+    """Filters, each with the setting that suits images such as these best.
+
+    Args:
+        names: of `filters.FILTERS`.
+        pool: the processes that filter.
+        noisy: float32 (N, C, H, W), images to tune with.
+        original: the same without noise.
+        example: one image (1, C, H, W) of those that will be judged, for the memory it takes.
+    """
+    grey, reference = (images.flatten(0, 1).numpy() for images in (noisy, original))
+    plane = example[:1, 0].cpu().numpy()
+    for tuned in pool.tune(names, grey, reference):
+        cost = Cost(peak_bytes=pool.peak_bytes(tuned, plane))
+        yield Contender(tuned.name, tuned.words(), cost, _filtering(pool, tuned), TOGETHER)
+
+
+def kept_contender(name: str, setting: str, peak_bytes: int) -> Contender:
+    """A filter whose results are there already: it says what it was, and is not to be applied."""
+
+    def denoise(batches: Sequence[Tensor]) -> list[Tensor]:
+        raise AssertionError(f"{name} has been applied before")
+
+    return Contender(name, setting, Cost(peak_bytes=peak_bytes), denoise)
+
+
+def _filtering(pool: FilterPool, tuned: Tuned) -> Callable[[Sequence[Tensor]], list[Tensor]]:
+    def denoise(batches: Sequence[Tensor]) -> list[Tensor]:
+        filtered = pool.filter(tuned, [noisy.flatten(0, 1).cpu().numpy() for noisy in batches])
+        return [
+            torch.from_numpy(result).reshape(noisy.shape).to(noisy.device)
+            for result, noisy in zip(filtered, batches, strict=True)
+        ]
+
+    return denoise
+
+
+def _denoise_in_tiles(weights: Weights, noisy: Tensor, compute: Compute) -> Tensor:
+    """An image (C, H, W) that is too large for one piece."""
+    image = noisy.cpu()
+    sigma = float(estimate_sigma(image[None]))
+    denoised = torch.empty_like(image)
+    size = image.shape[-2], image.shape[-1]
+    for top, rows in denoise_large(
+        weights, lambda top, end: image[:, top:end], size, sigma, compute
+    ):
+        denoised[:, top : top + rows.shape[-2]] = rows
+    return denoised.to(noisy.device)

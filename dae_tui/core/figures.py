@@ -1,0 +1,229 @@
+"""Figures as files, PNG and SVG: the paper's Fig. 4 and 5, and curves over the noise level."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dae_tui.core.noise_spec import KINDS, parse_noise
+from dae_tui.core.table import Example, Row, Table, rank
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+KINDS_OF_FILE = ("png", "svg")
+ROWS = 6
+VIEWS = 6
+# Of SVG files: the same figure has the same bytes.
+_SALT = "dae"
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A figure of every method over the levels of one kind of noise."""
+
+    kind: str
+    levels: dict[str, list[float]]
+    """By method; methods in the order of their means, best first."""
+    values: dict[str, list[float]]
+    low: dict[str, list[float]]
+    """Ends of the interval, where there is one; else the values."""
+    high: dict[str, list[float]]
+
+    @property
+    def level_name(self) -> str:
+        return f"{self.kind} {KINDS[self.kind].level}"
+
+
+def sweep_of(table: Table, figure: str) -> Sweep | None:
+    """`accuracy` or `psnr` over the noise level; None unless one kind of noise has several levels.
+
+    The noisy images are a method called `noisy`.
+    """
+    known: defaultdict[str, list[tuple[float, Row]]] = defaultdict(list)
+    kinds = set()
+    for row in table.rows:
+        oracle = row.view == "noisy" and row.method is not None
+        if row.noise is None or getattr(row, figure) is None or (oracle and figure == "psnr"):
+            continue
+        try:
+            stages = parse_noise(row.noise).stages
+        except ValueError:
+            return None
+        if len(stages) != 1 or stages[0].low != stages[0].high:
+            return None
+        kinds.add(stages[0].kind)
+        known[row.method or row.view].append((stages[0].low, row))
+    # An oracle may know one level alone, and gives no curve then.
+    points = {name: found for name, found in known.items() if len(found) > 1}
+    if len(kinds) != 1 or not points:
+        return None
+    means = {
+        name: np.mean([rank(row) for _, row in found], axis=0) for name, found in points.items()
+    }
+    order = sorted(points, key=lambda name: tuple(-means[name]))
+    found = {name: sorted(points[name], key=lambda point: point[0]) for name in order}
+    interval = figure == "accuracy"
+    return Sweep(
+        kinds.pop(),
+        {name: [level for level, _ in pairs] for name, pairs in found.items()},
+        {name: [getattr(row, figure) for _, row in pairs] for name, pairs in found.items()},
+        {n: [_end(row, figure, "low", interval) for _, row in pairs] for n, pairs in found.items()},
+        {
+            n: [_end(row, figure, "high", interval) for _, row in pairs]
+            for n, pairs in found.items()
+        },
+    )
+
+
+def _end(row: Row, figure: str, which: str, interval: bool) -> float:
+    end = getattr(row, f"accuracy_{which}") if interval else None
+    return float(getattr(row, figure) if end is None else end)
+
+
+def write_figures(
+    folder: Path,
+    table: Table,
+    losses: Mapping[str, tuple[NDArray[np.float64], NDArray[np.float64]]],
+) -> list[Path]:
+    """Write all figures that a table and some runs give, and return their files.
+
+    Args:
+        folder: where to; made if it is not there.
+        table: with its examples, or read back without.
+        losses: steps and training losses (N,) of runs, by name: the paper's Fig. 5.
+
+    Raises OSError where a file cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    figures: dict[str, Figure] = {}
+    if table.examples and len(table.examples[0].images):
+        figures["fig4-digits"] = _columns_of_images(table.examples)
+    if losses:
+        figures["fig5-training-loss"] = _losses(losses)
+    for figure, title in (("accuracy", "accuracy in %"), ("psnr", "PSNR in dB")):
+        sweep = sweep_of(table, figure)
+        if sweep is not None:
+            figures[f"{figure}-against-{sweep.kind}"] = _curves(sweep, title, table)
+    written = []
+    for name, drawn in figures.items():
+        for kind in KINDS_OF_FILE:
+            path = folder / f"{name}.{kind}"
+            _save(drawn, path)
+            written.append(path)
+    return written
+
+
+def _save(figure: "Figure", path: Path) -> None:
+    import matplotlib as mpl
+
+    # No time and no random names: the same benchmark gives the same files.
+    with mpl.rc_context({"svg.hashsalt": _SALT}):
+        metadata: dict[str, Any] = {"Date": None} if path.suffix == ".svg" else {}
+        figure.savefig(path, dpi=150, metadata=metadata, bbox_inches="tight")
+
+
+def _axes(width: float, height: float, **subplots: Any) -> "tuple[Figure, Any]":
+    # Not pyplot: it would look for a screen, and remember every figure.
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height))
+    return figure, figure.subplots(**subplots)
+
+
+def _columns_of_images(examples: Sequence[Example]) -> "Figure":
+    """The paper's Fig. 4: a row for each image, a column for each view."""
+    # The first of the denoised views are the networks'; of the others the best.
+    views = list(examples[:2])
+    rest = sorted(examples[2:], key=lambda view: -float(np.mean(view.psnr or [0.0])))
+    chosen = [view for view in examples[2:] if view in rest[: VIEWS - 2]]
+    views += chosen
+    count = min(ROWS, *(len(view.images) for view in views))
+    figure, axes = _axes(
+        1.25 * len(views), 1.35 * count, nrows=count, ncols=len(views), squeeze=False
+    )
+    for column, view in enumerate(views):
+        for row in range(count):
+            place = axes[row, column]
+            image = view.images[row].transpose(1, 2, 0)
+            grey = image[..., 0] if image.shape[-1] == 1 else image
+            place.imshow(grey, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+            place.set_xticks([])
+            place.set_yticks([])
+            words = []
+            if view.psnr is not None:
+                words.append(f"{view.psnr[row]:.1f} dB")
+            if view.reads is not None:
+                words.append(f"reads {view.reads[row]}")
+            place.set_xlabel("  ".join(words), fontsize=7, labelpad=2)
+        axes[0, column].set_title(view.title, fontsize=8)
+    figure.tight_layout(pad=0.4)
+    return figure
+
+
+def _losses(
+    losses: Mapping[str, tuple[NDArray[np.float64], NDArray[np.float64]]],
+) -> "Figure":
+    """The paper's Fig. 5: training loss over steps."""
+    figure, axes = _axes(6, 3.6)
+    for name, (steps, values) in losses.items():
+        axes.plot(steps, values, linewidth=1, label=name)
+    _finish(axes, "step", "training loss")
+    axes.set_yscale("log")
+    return figure
+
+
+def _curves(sweep: Sweep, title: str, table: Table) -> "Figure":
+    figure, axes = _axes(8, 4.8)
+    from matplotlib import colormaps
+
+    colours, markers = colormaps["tab20"].colors, "osD^vP*X<>hd"  # type: ignore[attr-defined]
+    filters = {row.method for row in table.rows if row.setting}
+    for number, name in enumerate(sweep.values):
+        levels, values = sweep.levels[name], sweep.values[name]
+        reference = any(row.view == "noisy" and name in ("noisy", row.method) for row in table.rows)
+        style: dict[str, Any] = {"color": colours[2 * number % 20 + number // 10 % 2]}
+        if reference:
+            style = {"color": "0.4", "linestyle": "--"}
+        (line,) = axes.plot(
+            levels,
+            values,
+            marker=markers[number % len(markers)],
+            markersize=4,
+            linewidth=1 if name in filters else 2,
+            label=name,
+            **style,
+        )
+        axes.fill_between(
+            levels,
+            sweep.low[name],
+            sweep.high[name],
+            color=line.get_color(),
+            alpha=0.15,
+            linewidth=0,
+        )
+    original = next((row for row in table.rows if row.view == "original"), None)
+    if title.startswith("accuracy") and original is not None and original.accuracy is not None:
+        axes.axhline(original.accuracy, color="0.7", linewidth=1, linestyle=":", label="original")
+    _finish(axes, sweep.level_name, title)
+    protocol = table.protocol
+    axes.set_title(
+        f"{protocol['images']:,} test images of {Path(str(protocol['data'])).name}, "
+        + ("clipped to [0, 1]" if protocol["clip"] else "not clipped"),
+        fontsize=9,
+    )
+    return figure
+
+
+def _finish(axes: "Axes", x: str, y: str) -> None:
+    axes.set_xlabel(x)
+    axes.set_ylabel(y)
+    axes.grid(visible=True, color="0.9")
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    axes.legend(fontsize=7, frameon=False, loc="center left", bbox_to_anchor=(1.01, 0.5))

@@ -1,0 +1,150 @@
+"""Filters on all processors: a pool of processes, which never import torch."""
+
+import multiprocessing
+import os
+import signal
+import tracemalloc
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+
+from dae_tui.core.filters import FILTERS, Images, Setting, apply_filter, contrast
+
+# Pixels that go to a process together: small enough that all are busy to the end.
+CHUNK_PIXELS = 50 * 28 * 28
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """A filter with its best setting, and what restores the contrast afterwards."""
+
+    name: str
+    setting: Setting
+    gain: float
+    offset: float
+    psnr: float
+    """In dB, on the images that it was tuned with."""
+
+    def words(self) -> str:
+        """`size 3, gain 1.33, offset -0.234`."""
+        parts = {**self.setting, "gain": self.gain, "offset": self.offset}
+        return ", ".join(
+            f"{key} {value:g}" if isinstance(value, float) else f"{key} {value}"
+            for key, value in parts.items()
+        )
+
+
+class FilterPool:
+    """Processes that filter, one for each processor; made when the first filter needs them."""
+
+    def __init__(self) -> None:
+        self._processes = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
+        self._processes = self._processes or os.cpu_count() or 1
+        self._executor: ProcessPoolExecutor | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """End the processes; what they have not begun is dropped."""
+        if self._executor is not None:
+            self._executor.shutdown(wait=True, cancel_futures=True)
+            self._executor = None
+
+    def start(self) -> None:
+        """Have every process import what it needs, so that no clock counts that."""
+        image = np.zeros((1, 16, 16), np.float32)
+        jobs = [(tuned, image) for tuned in _ANY_SETTING] * self._processes
+        list(self._map(_filter, jobs))
+
+    def filter(self, tuned: Tuned, batches: Sequence[Images]) -> list[Images]:
+        """`apply_filter` for batches of float32 images (N, H, W), shared among the processes."""
+        parts = [(number, part) for number, batch in enumerate(batches) for part in _cut(batch)]
+        filtered = self._map(_filter, [(tuned, part) for _, part in parts])
+        results: list[list[Images]] = [[] for _ in batches]
+        for (number, _), result in zip(parts, filtered, strict=True):
+            results[number].append(result)
+        return [np.concatenate(result) for result in results]
+
+    def tune(self, names: Sequence[str], noisy: Images, original: Images) -> Iterator[Tuned]:
+        """The best setting of each filter: that of the highest PSNR, its contrast restored.
+
+        Args:
+            names: of `FILTERS`.
+            noisy: float32 (N, H, W), images to tune with.
+            original: the same without noise.
+        """
+        level = float(np.sqrt(np.mean((noisy - original) ** 2)))
+        jobs = [
+            (name, setting, noisy, original)
+            for name in names
+            for setting in FILTERS[name].candidates(level)
+        ]
+        best: dict[str, Tuned] = {}
+        for tuned in self._map(_try, jobs):
+            if tuned.name not in best or tuned.psnr > best[tuned.name].psnr:
+                best[tuned.name] = tuned
+        return iter(best.values())
+
+    def peak_bytes(self, tuned: Tuned, image: Images) -> int:
+        """The arrays that live at once while one image (1, H, W) is filtered, in bytes."""
+        (peak,) = self._map(_peak, [(tuned, image)])
+        return int(peak)
+
+    def _map(self, function: Any, jobs: Sequence[tuple[Any, ...]]) -> Iterator[Any]:
+        if self._executor is None:
+            # Not fork: the parent has threads of torch, whose locks a copy would inherit.
+            self._executor = ProcessPoolExecutor(
+                self._processes, multiprocessing.get_context("spawn"), _leave_ctrl_c_to_the_parent
+            )
+        return self._executor.map(function, *zip(*jobs, strict=True))
+
+
+def _cut(images: Images) -> list[Images]:
+    """Images (N, H, W) in parts that a process takes at a time."""
+    count, height, width = images.shape
+    size = max(1, CHUNK_PIXELS // (height * width))
+    return [images[first : first + size] for first in range(0, count, size)]
+
+
+_ANY_SETTING = [Tuned(name, filter_.usual, 1, 0, 0) for name, filter_ in FILTERS.items()]
+
+
+def _leave_ctrl_c_to_the_parent() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _filter(tuned: Tuned, images: Images) -> Images:
+    return apply_filter(tuned.name, images, tuned.setting, tuned.gain, tuned.offset)
+
+
+def _try(name: str, setting: Setting, noisy: Images, original: Images) -> Tuned:
+    gain, offset = contrast(FILTERS[name].apply(noisy, **setting), original)
+    restored = apply_filter(name, noisy, setting, gain, offset)
+    errors = np.square(restored - original, dtype=np.float64).mean((1, 2))
+    return Tuned(name, setting, gain, offset, float(np.mean(-10 * np.log10(errors + 1e-10))))
+
+
+def _peak(tuned: Tuned, image: Images) -> int:
+    """The least of some tries, in whole kilobytes: small objects of Python come and go."""
+    _filter(tuned, image)  # What is imported and remembered is no matter of the image.
+    tries = []
+    tracemalloc.start()
+    try:
+        for _ in range(5):
+            before = tracemalloc.get_traced_memory()[0]
+            tracemalloc.reset_peak()
+            _filter(tuned, image)
+            tries.append(tracemalloc.get_traced_memory()[1] - before)
+    finally:
+        tracemalloc.stop()
+    return -(-min(tries) // 1000) * 1000

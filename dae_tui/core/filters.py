@@ -1,0 +1,242 @@
+"""The filters that the paper compares itself with in words (section 4), by scipy and scikit-image.
+
+Each is a function of grey images (N, H, W) and of settings, with a list of settings to choose
+from. No torch: worker processes import this module and start quickly.
+"""
+
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from itertools import product
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Images = NDArray[np.float32]
+Setting = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Filter:
+    """A classical filter."""
+
+    summary: str
+    apply: Callable[..., Images]
+    """Filters float32 images (N, H, W); further arguments are the settings."""
+    candidates: Callable[[float], list[Setting]]
+    """Settings to choose from where the noise has such a root mean square."""
+    usual: Setting
+    """What its library does where nothing is said, as far as it has such defaults."""
+
+
+def _each(function: Callable[..., Any], images: Images, **setting: Any) -> Images:
+    """A filter of one image at a time."""
+    with warnings.catch_warnings(), np.errstate(divide="ignore", invalid="ignore"):
+        # Of constant places, and of more wavelet levels than a small image has.
+        warnings.simplefilter("ignore")
+        return np.stack([function(image, **setting) for image in images]).astype(np.float32)
+
+
+def _mean(images: Images, size: int) -> Images:
+    from scipy import ndimage
+
+    filtered: Images = ndimage.uniform_filter(images, (1, size, size))
+    return filtered
+
+
+def _gaussian(images: Images, sigma: float) -> Images:
+    from scipy import ndimage
+
+    filtered: Images = ndimage.gaussian_filter(images, (0, sigma, sigma))
+    return filtered
+
+
+def _median(images: Images, size: int) -> Images:
+    from scipy import ndimage
+
+    filtered: Images = ndimage.median_filter(images, (1, size, size))
+    return filtered
+
+
+def _wiener(images: Images, size: int, noise: float | None) -> Images:
+    """`noise` is its variance; None has it estimated, as scipy does."""
+    from scipy.signal import wiener
+
+    return _each(partial(wiener, mysize=size), images, noise=noise)
+
+
+def _bilateral(images: Images, sigma_color: float | None, sigma_spatial: float) -> Images:
+    from skimage.restoration import denoise_bilateral
+
+    # It takes no negative values, which noise that is not clipped has.
+    lowest = min(0.0, float(images.min()))
+    filtered = _each(
+        denoise_bilateral, images - lowest, sigma_color=sigma_color, sigma_spatial=sigma_spatial
+    )
+    return filtered + np.float32(lowest)
+
+
+def _fourier(images: Images, cutoff: float, order: float) -> Images:
+    """A Butterworth low-pass; a high order is the pinhole of the optical spatial filter."""
+    from skimage.filters import butterworth
+
+    return _each(
+        butterworth,
+        images,
+        cutoff_frequency_ratio=cutoff,
+        high_pass=False,
+        order=order,
+        npad=min(images.shape[1:]) // 2,  # Mirrored, so that opposite edges do not mix.
+    )
+
+
+def _wavelet(
+    images: Images,
+    method: str,
+    sigma: float | None = None,
+    wavelet: str = "db1",
+    levels: int | None = None,
+    shifts: int = 0,
+) -> Images:
+    """Soft shrinkage of wavelet coefficients; the mean over shifted images where asked."""
+    from skimage.restoration import denoise_wavelet
+
+    denoise = partial(
+        denoise_wavelet, method=method, sigma=sigma, wavelet=wavelet, wavelet_levels=levels
+    )
+    total = np.zeros_like(images)
+    for down, right in product(range(shifts + 1), repeat=2):
+        moved = np.roll(images, (down, right), (1, 2))
+        total += np.roll(_each(denoise, moved), (-down, -right), (1, 2))
+    return total / np.float32((shifts + 1) ** 2)
+
+
+def _total_variation(images: Images, weight: float) -> Images:
+    from skimage.restoration import denoise_tv_chambolle
+
+    return _each(denoise_tv_chambolle, images, weight=weight)
+
+
+def _non_local_means(
+    images: Images, h: float, sigma: float = 0.0, patch_size: int = 7, patch_distance: int = 11
+) -> Images:
+    from skimage.restoration import denoise_nl_means
+
+    return _each(
+        denoise_nl_means,
+        images,
+        h=h,
+        sigma=sigma,
+        patch_size=patch_size,
+        patch_distance=patch_distance,
+        fast_mode=True,
+    )
+
+
+def _grid(**values: list[Any]) -> list[Setting]:
+    """All combinations."""
+    return [dict(zip(values, chosen, strict=True)) for chosen in product(*values.values())]
+
+
+def _times(level: float, *factors: float) -> list[float]:
+    """Multiples of the noise level, with as many digits as one would print."""
+    return [float(f"{level * factor:.3g}") for factor in factors]
+
+
+def _wavelet_candidates(level: float, *factors: float) -> list[Setting]:
+    return _grid(
+        sigma=_times(level, *factors), wavelet=["db1", "sym4"], levels=[1, 2, 3], shifts=[1]
+    )
+
+
+FILTERS = {
+    "mean": Filter(
+        "the mean of a square", _mean, lambda level: _grid(size=[3, 5, 7, 9]), {"size": 3}
+    ),
+    "gaussian": Filter(
+        "a mean with Gaussian weights",
+        _gaussian,
+        lambda level: _grid(sigma=[0.4, 0.5, 0.6, 0.7, 0.85, 1.0, 1.2, 1.4, 1.7, 2.0, 2.5]),
+        {"sigma": 1.0},
+    ),
+    "median": Filter(
+        "the median of a square", _median, lambda level: _grid(size=[3, 5, 7]), {"size": 3}
+    ),
+    "bilateral": Filter(
+        "a mean of what is near and alike (Tomasi and Manduchi 1998)",
+        _bilateral,
+        lambda level: _grid(
+            sigma_color=_times(level, 0.5, 1, 2, 4), sigma_spatial=[0.7, 1.0, 1.5, 2.5]
+        ),
+        {"sigma_color": None, "sigma_spatial": 1.0},
+    ),
+    "wiener": Filter(
+        "the mean where there is noise alone (Lim 1990)",
+        _wiener,
+        lambda level: _grid(size=[3, 5, 7], noise=_times(level**2, 0.25, 0.5, 1, 1.5)),
+        {"size": 3, "noise": None},
+    ),
+    "fourier": Filter(
+        "a low-pass, as an optical spatial filter is (Vander Lugt 1964)",
+        _fourier,
+        lambda level: _grid(
+            cutoff=[0.05, 0.075, 0.1, 0.125, 0.15, 0.2, 0.25, 0.3, 0.4], order=[1.0, 2.0, 8.0]
+        ),
+        {"cutoff": 0.005, "order": 2.0},
+    ),
+    "bayes-shrink": Filter(
+        "wavelet shrinkage, a threshold for each band (Chang et al. 2000)",
+        partial(_wavelet, method="BayesShrink"),
+        lambda level: _wavelet_candidates(level, 1, 1.4, 2),
+        {},
+    ),
+    "visu-shrink": Filter(
+        "wavelet shrinkage, one threshold for all (Donoho and Johnstone 1994)",
+        partial(_wavelet, method="VisuShrink"),
+        lambda level: _wavelet_candidates(level, 0.25, 0.4, 0.6),
+        {},
+    ),
+    "total-variation": Filter(
+        "the nearest image of small variation (Chambolle 2004)",
+        _total_variation,
+        lambda level: [
+            {"weight": weight} for weight in _times(level, 0.15, 0.25, 0.35, 0.5, 0.7, 1, 1.4)
+        ],
+        {"weight": 0.1},
+    ),
+    "non-local-means": Filter(
+        "a mean of alike patches (Buades et al. 2005)",
+        _non_local_means,
+        lambda level: _grid(
+            h=_times(level, 0.3, 0.45, 0.6, 0.8),
+            sigma=[0.0, *_times(level, 1)],
+            patch_size=[5, 7],
+            patch_distance=[7],
+        ),
+        {"h": 0.1},
+    ),
+}
+
+
+def contrast(filtered: Images, original: Images) -> tuple[float, float]:
+    """The gain and offset that bring filtered images nearest to the originals (least squares).
+
+    Noise that is clipped to [0, 1] makes black brighter and white darker, and no filter that takes
+    means brings that back. Measured on MNIST at sigma 0.5: the classifier reads 9 % of what the
+    best Gaussian leaves, and 76 % once its contrast is restored.
+    """
+    x, y = filtered.ravel().astype(np.float64), original.ravel().astype(np.float64)
+    variance = x.var()
+    gain = float(((x - x.mean()) * (y - y.mean())).mean() / variance) if variance > 0 else 1.0
+    gain = float(f"{gain:.3g}")
+    return gain, float(f"{y.mean() - gain * x.mean():.3g}")
+
+
+def apply_filter(
+    name: str, images: Images, setting: Setting, gain: float = 1.0, offset: float = 0.0
+) -> Images:
+    """Filter grey float32 images (N, H, W), restore their contrast, and clip them to [0, 1]."""
+    filtered = FILTERS[name].apply(images, **setting)
+    return (np.float32(gain) * filtered + np.float32(offset)).clip(0, 1)

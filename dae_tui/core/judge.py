@@ -1,0 +1,171 @@
+"""Who reads images: a classifier of ours, or one that a user brings as a file.
+
+Files of others are ONNX (onnxruntime runs them: the extra `onnx`), `torch.export` (.pt2) and
+TorchScript. They take float32 images (N, C, H, W) in [0, 1] and give logits (N, classes).
+"""
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from dae_tui.core.cards import published
+from dae_tui.core.data import ImageSet
+from dae_tui.core.denoising import check_fits
+from dae_tui.core.hardware import place
+from dae_tui.core.weights import Weights, load_weights
+from dae_tui.errors import DataError, WeightsError
+
+FOREIGN = (".onnx", ".pt2", ".pt", ".ts", ".torchscript")
+
+Logits = Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Judge:
+    """A classifier, wherever it comes from."""
+
+    name: str
+    logits: Logits
+    """Takes float32 images (N, C, H, W) on its device."""
+
+    @torch.inference_mode()
+    def read(self, images: Tensor) -> Tensor:
+        """The class (N,) that it reads in each image, int64, on the device of `images`."""
+        return self.logits(images).argmax(1)
+
+
+def judge_of(classifier: Weights, data: ImageSet, device: torch.device) -> Judge:
+    """A classifier of ours. Raises WeightsError where it cannot take images of this size."""
+    check_fits(classifier, *data.images.shape[1:])
+    network = place(classifier.network, device)
+
+    def logits(images: Tensor) -> Tensor:
+        found: Tensor = network(images.contiguous(memory_format=torch.channels_last))
+        return found
+
+    return Judge(classifier.name, logits)
+
+
+def find_judge(data: ImageSet, given: Path | None, device: torch.device) -> Judge | None:
+    """Who reads images of `data`: the given file, or the published classifier, or nobody.
+
+    Raises WeightsError for a file that holds no classifier, DataError for one of other classes.
+    """
+    if given is not None and given.suffix.lower() in FOREIGN:
+        return _checked(_foreign(given, device), data, device)
+    classifier = find_classifier(data, given)
+    return None if classifier is None else judge_of(classifier, data, device)
+
+
+def find_classifier(data: ImageSet, given: Path | None) -> Weights | None:
+    """The classifier that judges images of `data`: the given one, or the published one, or none.
+
+    Raises WeightsError for one that is no classifier, DataError for one of other classes.
+    """
+    path = given or published().get(f"{data.name}-classifier")
+    if path is None or (data.labels is None and given is None):
+        return None
+    classifier = load_weights(path, task="classify")
+    settings: Any = classifier.network.settings
+    channels = data.images.shape[1]
+    if (settings.classes, settings.channels) != (data.classes or settings.classes, channels):
+        raise DataError(
+            f"{classifier.name} knows {settings.classes} classes of {settings.channels} channels, "
+            f"{data.name} has {data.classes} of {channels}",
+            f"train one with: dae train classifier --data {data.name}",
+        )
+    return classifier
+
+
+def _foreign(path: Path, device: torch.device) -> Judge:
+    kind = path.suffix.lower()
+    load = _load_onnx if kind == ".onnx" else _load_exported if kind == ".pt2" else _load_scripted
+    try:
+        return Judge(path.stem, load(path, device))
+    except WeightsError:
+        raise
+    # Their loaders raise whatever they like for files that are broken or something else.
+    except Exception as failure:
+        reason = (str(failure).strip() or type(failure).__name__).splitlines()[0]
+        raise WeightsError(
+            f"{path} cannot be read as a classifier: {reason[:200]}",
+            "it is to be ONNX, torch.export (.pt2) or TorchScript (.pt)",
+        ) from failure
+
+
+def _checked(judge: Judge, data: ImageSet, device: torch.device) -> Judge:
+    """The judge, if it takes such images and knows as many classes."""
+    try:
+        found = judge.logits(torch.zeros((1, *data.images.shape[1:]), device=device))
+    except Exception as failure:
+        shape = "×".join(map(str, data.images.shape[1:]))
+        raise WeightsError(
+            f"{judge.name} does not take float32 images of {shape}", "images are (N, C, H, W)"
+        ) from failure
+    if found.ndim != 2 or found.shape[1] < max(2, data.classes):
+        raise DataError(
+            f"{judge.name} gives {tuple(found.shape)} for an image, "
+            f"{data.name} has {data.classes} classes",
+            "a classifier gives logits (N, classes)",
+        )
+    return judge
+
+
+def _load_onnx(path: Path, device: torch.device) -> Logits:
+    try:
+        import onnxruntime
+    except ImportError as failure:
+        raise WeightsError(
+            f"{path} needs onnxruntime, which is not installed", "install dae-tui[onnx]"
+        ) from failure
+    session = onnxruntime.InferenceSession(path, providers=onnxruntime.get_available_providers())
+    (given,) = session.get_inputs()
+    batch = given.shape[0] if isinstance(given.shape[0], int) else None
+
+    def run(images: Tensor) -> Tensor:
+        logits = session.run(None, {given.name: images.cpu().numpy()})[0]
+        return torch.from_numpy(np.asarray(logits)).to(images.device)
+
+    return _in_batches(run, batch)
+
+
+def _load_exported(path: Path, device: torch.device) -> Logits:
+    program = torch.export.load(path)
+    user_inputs = set(program.graph_signature.user_inputs)
+    shapes = [
+        node.meta["val"].shape
+        for node in program.graph.nodes
+        if node.op == "placeholder" and node.name in user_inputs
+    ]
+    batch = shapes[0][0] if isinstance(shapes[0][0], int) else None
+    return _in_batches(program.module().to(device), batch)
+
+
+def _load_scripted(path: Path, device: torch.device) -> Logits:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # TorchScript is deprecated, and people have files of it.
+        module: nn.Module = torch.jit.load(  # type: ignore[no-untyped-call]
+            path, map_location=device
+        )
+    return module.eval()
+
+
+def _in_batches(run: Logits, batch: int | None) -> Logits:
+    """For a model that was exported for one batch size: so many at a time, the last filled up."""
+    if batch is None:
+        return run
+
+    def in_batches(images: Tensor) -> Tensor:
+        parts = []
+        for part in torch.split(images, batch):
+            filled = torch.cat([part, part[-1:].expand(batch - len(part), -1, -1, -1)])
+            parts.append(run(filled)[: len(part)])
+        return torch.cat(parts)
+
+    return in_batches

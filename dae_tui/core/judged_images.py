@@ -1,0 +1,232 @@
+"""The images that a benchmark judges methods on, and those that filters are tuned with.
+
+A data set by name, a folder of small images with classes, whole photographs of any sizes, or pairs
+of clean and noisy images, for which no noise is made.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from dae_tui.core.config import DATA_SETS
+from dae_tui.core.data import ImageSet, load, unit
+from dae_tui.core.files import kinds
+from dae_tui.core.files.values import image_values, to_unit
+from dae_tui.core.image_folder import TEST_EVERY, WHOLE_UP_TO, class_of, find_images
+from dae_tui.errors import DataError, UsageError
+
+# Pixels that filters are tuned with: 128 digits, or six places of photographs.
+TUNING_PIXELS = 128 * 28 * 28
+PLACE = 128
+CLEAN, NOISY = "clean", "noisy"
+
+
+@dataclass(frozen=True)
+class JudgedImages:
+    """Test images, those of one shape together, in an order that is always the same."""
+
+    name: str
+    groups: list[ImageSet]
+    """At least one; images are uint8, or float32 in [0, 1] where they come from files."""
+    tuning: Tensor
+    """Images to tune filters with, float32 (N, C, H, W) in [0, 1]."""
+    tuned_on: str
+    """Where they are from, for people."""
+    noisy: list[Tensor] = field(default_factory=list)
+    """The noisy images of each group where there are pairs, float32 in [0, 1]; else empty."""
+    noisy_tuning: Tensor | None = None
+    photographs: bool = False
+    """Whether they are whole photographs, which literature has its own protocol for."""
+
+    def __len__(self) -> int:
+        return sum(map(len, self.groups))
+
+    @property
+    def labelled(self) -> bool:
+        return all(group.labels is not None for group in self.groups)
+
+    @property
+    def labels(self) -> Tensor | None:
+        """int64 (N,) of all groups."""
+        labels = [group.labels for group in self.groups if group.labels is not None]
+        return torch.cat(labels) if self.labelled else None
+
+    def first(self, count: int) -> "JudgedImages":
+        """The first images alone."""
+        groups, noisy = [], []
+        for number, group in enumerate(self.groups):
+            if count > 0:
+                groups.append(group.select(slice(count)))
+                if self.noisy:
+                    noisy.append(self.noisy[number][:count])
+            count -= len(group)
+        return replace(self, groups=groups, noisy=noisy)
+
+
+def load_judged(
+    name: str, data_dir: Path, *, tune_on: str | None = None, learnt_from: Sequence[str] = ()
+) -> JudgedImages:
+    """The images to judge methods on.
+
+    Args:
+        name: a data set, whose test images are taken, or a folder. Folders `clean` and `noisy` in
+            it hold pairs of one name. Folders `train` and `test` are used as such. Small images of
+            one size are otherwise split as in training; of photographs all are taken whole.
+        data_dir: see `data.load`.
+        tune_on: a data set or folder to tune filters with; None is the training images, or the
+            photographs themselves where there are no others.
+        learnt_from: what weights have learnt from; of a folder of that name only those images are
+            taken that no training saw.
+
+    Raises UsageError or DataError for what cannot be had.
+    """
+    folder = Path(name)
+    if name in DATA_SETS or not folder.is_dir():
+        judged = of_image_set(load(name, "test", data_dir))
+        training = load(name, "train", data_dir) if tune_on is None else None
+    elif (folder / CLEAN).is_dir() and (folder / NOISY).is_dir():
+        judged, training = _pairs(folder), None
+    elif _small(folder):
+        judged = of_image_set(load(name, "test", data_dir))
+        training = load(name, "train", data_dir) if tune_on is None else None
+    else:
+        judged, training = _photographs(folder, held_out=folder.resolve().name in learnt_from), None
+    if tune_on is not None:
+        return replace(judged, tuning=_tuning_from(tune_on, data_dir, judged), tuned_on=tune_on)
+    if training is not None:
+        return replace(judged, tuning=_some(training.images), tuned_on="training images")
+    return judged
+
+
+def of_image_set(images: ImageSet) -> JudgedImages:
+    """The images of one set; filters would be tuned on them."""
+    return JudgedImages(images.name, [images], _some(images.images), "the test images themselves")
+
+
+def _some(images: Tensor) -> Tensor:
+    """Images (N, C, H, W) from all over a set, as many as filters are tuned with."""
+    count = max(1, TUNING_PIXELS // images[0].numel())
+    step = max(1, len(images) // count)
+    return unit(images[::step][:count])
+
+
+def _small(folder: Path) -> bool:
+    """Whether a folder's images are small and of one size, to be taken as a data set."""
+    sizes = {image.shape[-2:] for image in islice(_read_all(find_images(folder)), 8)}
+    return len(sizes) == 1 and max(next(iter(sizes))) <= WHOLE_UP_TO
+
+
+def _photographs(folder: Path, *, held_out: bool) -> JudgedImages:
+    split = (folder / "train").is_dir() and (folder / "test").is_dir()
+    paths = find_images(folder / "test" if split else folder)
+    if held_out and not split:
+        paths = paths[TEST_EVERY - 1 :: TEST_EVERY]
+    if not paths:
+        raise DataError(f"there are no images in {folder}", "it is to hold image files")
+    groups = _grouped((image, "") for image in _read_all(paths))
+    sets = [ImageSet(str(folder.resolve()), images, None, 0) for images, _ in groups]
+    others = _read_all(find_images(folder / "train")) if split else _all_images(sets)
+    tuned_on = "training images" if split else "places in the test images themselves"
+    return JudgedImages(str(folder.resolve()), sets, _places(others), tuned_on, photographs=True)
+
+
+def _pairs(folder: Path) -> JudgedImages:
+    """Clean and noisy images of the same names below two folders."""
+    clean_paths = find_images(folder / CLEAN)
+    names = [path.relative_to(folder / CLEAN) for path in clean_paths]
+    noisy_paths = [folder / NOISY / name for name in names]
+    missing = [path for path in noisy_paths if not path.is_file()]
+    if missing or not names:
+        what = f"there is no {missing[0]}" if missing else f"there are no images in {folder}"
+        raise DataError(what, f"each image in {CLEAN} has one of the same name in {NOISY}")
+    pairs = []
+    for name, clean, noisy in zip(
+        names, _read_all(clean_paths), _read_all(noisy_paths), strict=True
+    ):
+        if clean.shape != noisy.shape:
+            raise DataError(
+                f"{folder / NOISY / name} and {folder / CLEAN / name} differ in size or colour",
+                "a noisy image is as large as the clean one",
+            )
+        pairs.append((torch.stack([clean, noisy]), class_of(name)))
+    classes = sorted({label for _, label in pairs})
+    labelled = "" not in classes
+    sets, noisy_groups = [], []
+    for both, labels in _grouped(pairs):
+        known = torch.tensor([classes.index(label) for label in labels]) if labelled else None
+        count = len(classes) if labelled else 0
+        sets.append(ImageSet(str(folder.resolve()), both[:, 0].contiguous(), known, count))
+        noisy_groups.append(both[:, 1].contiguous())
+    places = _places(
+        torch.stack(pair)
+        for pair in zip(
+            _all_images(sets), (image for group in noisy_groups for image in group), strict=True
+        )
+    )
+    return JudgedImages(
+        str(folder.resolve()),
+        sets,
+        places[:, 0].contiguous(),
+        "places in the test images themselves",
+        noisy_groups,
+        places[:, 1].contiguous(),
+    )
+
+
+def _tuning_from(source: str, data_dir: Path, judged: JudgedImages) -> Tensor:
+    """Images of another set or folder, with as many channels as those that are judged."""
+    if source in DATA_SETS:
+        found = _some(load(source, "train", data_dir).images)
+    elif Path(source).is_dir():
+        found = _places(_read_all(find_images(Path(source))))
+    else:
+        raise UsageError(
+            f"there is no data set or folder '{source}'", "--tune-on takes what --data takes"
+        )
+    if judged.noisy:
+        raise UsageError(
+            "filters are tuned on the pairs themselves", "leave --tune-on out: no noise is known"
+        )
+    return found[:, :1] if judged.groups[0].images.shape[1] == 1 else found
+
+
+def _read_all(paths: Sequence[Path]) -> Iterator[Tensor]:
+    """Images (C, H, W) in [0, 1], of alpha nothing."""
+    for path in paths:
+        stack = kinds.read_file(path, str(path)).stacks[0]
+        values = image_values(stack)[0]
+        yield to_unit(values, stack.white, stack.white_is_zero).movedim(-1, 0).contiguous()
+
+
+def _all_images(sets: Sequence[ImageSet]) -> Iterator[Tensor]:
+    return (image for group in sets for image in group.images)
+
+
+def _grouped(images: Iterable[tuple[Tensor, str]]) -> list[tuple[Tensor, list[str]]]:
+    """Images of one shape together, with their labels."""
+    groups: defaultdict[tuple[int, ...], list[tuple[Tensor, str]]] = defaultdict(list)
+    for image, label in images:
+        groups[tuple(image.shape)].append((image, label))
+    return [
+        (torch.stack([image for image, _ in found]), [label for _, label in found])
+        for found in groups.values()
+    ]
+
+
+def _places(images: Iterator[Tensor]) -> Tensor:
+    """Square places (N, …, side, side) from the middle of images (…, H, W), all of one size."""
+    some = list(images)
+    side = min(PLACE, *(min(image.shape[-2:]) for image in some))
+    count = max(1, TUNING_PIXELS // side**2)
+    chosen = some[:: max(1, len(some) // count)][:count]
+    places = []
+    for image in chosen:
+        top, left = ((length - side) // 2 for length in image.shape[-2:])
+        places.append(image[..., top : top + side, left : left + side])
+    channels = min(place.shape[-3] for place in places)
+    return torch.stack([place[..., :channels, :, :] for place in places])
