@@ -1,7 +1,8 @@
 """`dae benchmark`: the paper's Table 1 with every method, for any weights, noise and data."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -358,7 +359,7 @@ def _conditions(
     return replace(conditions, noises=noises, clip=clips)
 
 
-def _follow(judged: "Iterator[EvaluationProgress | Table]", quiet: bool) -> "Table":
+def _follow(judged: "Generator[EvaluationProgress | Table]", quiet: bool) -> "Table":
     """Run an evaluation with a progress bar on stderr."""
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -366,16 +367,20 @@ def _follow(judged: "Iterator[EvaluationProgress | Table]", quiet: bool) -> "Tab
     from dae_tui.core.evaluation import EvaluationProgress
 
     console = stderr()
-    with Progress(
-        BarColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.description}"),
-        console=console,
-        transient=True,
-        disable=quiet or not console.is_terminal,
-    ) as bar:
+    # Closed when it is interrupted here, or its processes would outlive it.
+    with (
+        closing(judged) as states,
+        Progress(
+            BarColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.description}"),
+            console=console,
+            transient=True,
+            disable=quiet or not console.is_terminal,
+        ) as bar,
+    ):
         task = bar.add_task("judging images", total=None)
-        for state in judged:
+        for state in states:
             if isinstance(state, EvaluationProgress):
                 bar.update(task, completed=state.images, total=state.total, description=state.what)
             else:

@@ -48,7 +48,7 @@ def network_contender(weights: Weights, images: JudgedImages, compute: Compute) 
 
 
 def filter_contenders(
-    names: Sequence[str], pool: FilterPool, noisy: Tensor, original: Tensor, example: Tensor
+    names: Sequence[str], pool: FilterPool, noisy: Tensor, original: Tensor, pixels: int
 ) -> Iterator[Contender]:
     """Filters, each with the setting that suits images such as these best.
 
@@ -57,13 +57,13 @@ def filter_contenders(
         pool: the processes that filter.
         noisy: float32 (N, C, H, W), images to tune with.
         original: the same without noise.
-        example: one image (1, C, H, W) of those that will be judged, for the memory it takes.
+        pixels: of one image of those that will be judged, for the memory it takes.
     """
     grey, reference = (images.flatten(0, 1).numpy() for images in (noisy, original))
-    plane = example[:1, 0].cpu().numpy()
-    for tuned in pool.tune(names, grey, reference):
-        cost = Cost(peak_bytes=pool.peak_bytes(tuned, plane))
-        yield Contender(tuned.name, tuned.words(), cost, _filtering(pool, tuned), TOGETHER)
+    tuned = list(pool.tune(names, grey, reference))
+    for each, peak in zip(tuned, pool.peak_bytes(tuned, pixels), strict=True):
+        cost = Cost(peak_bytes=peak)
+        yield Contender(each.name, each.words(), cost, _filtering(pool, each), TOGETHER)
 
 
 def kept_contender(name: str, setting: str, peak_bytes: int) -> Contender:

@@ -86,7 +86,7 @@ def evaluate(
     oracle: Reader | None = None,
     per_class: bool = False,
     cells: MutableMapping[str, Cell] | None = None,
-) -> Iterator[EvaluationProgress | Table]:
+) -> Generator[EvaluationProgress | Table]:
     """Judge the originals and, for each noise, the noisy and the denoised images.
 
     Args:
@@ -143,7 +143,8 @@ def evaluate(
         if entry.noise in (None, entries[1].noise)
         and (entry.view, entry.method is None) != ("noisy", False)
     ]
-    yield Table(_protocol(images, judge, conditions, noises, filters), rows, shown)
+    count = len(networks) + len(filters)
+    yield Table(_protocol(images, judge, conditions, noises, count, filters), rows, shown)
 
 
 class _Runner:
@@ -234,8 +235,8 @@ def _tuned(
             generator = evaluation_generator(TUNING_SEED)
             noisy = add_noise(original, noise, generator, conditions.clip)
         pool.start()
-        example = unit(images.groups[0].images[:1])
-        for contender in filter_contenders(missing, pool, noisy, original, example):
+        pixels = images.groups[0].images[0, 0].numel()
+        for contender in filter_contenders(missing, pool, noisy, original, pixels):
             known[contender.name] = contender
     return [known[name] for name in names]
 
@@ -245,6 +246,7 @@ def _protocol(
     judge: Judge | None,
     conditions: Conditions,
     noises: Sequence[NoiseSpec | None],
+    methods: int,
     filters: Sequence[str],
 ) -> dict[str, Any]:
     specs = [AS_GIVEN if noise is None else str(noise) for noise in noises]
@@ -256,11 +258,12 @@ def _protocol(
         "seed": conditions.seed,
         "seeds": conditions.seeds,
         "classifier": None if judge is None else judge.name,
-        "test": test_of(judge is not None),
         "ssim": f"{SSIM_WINDOW}×{SSIM_WINDOW} uniform window",
         "device": str(conditions.device),
         "precision": conditions.precision,
     }
+    if methods > 1:
+        protocol["test"] = test_of(judge is not None)
     if filters:
         protocol["filters_tuned_on"] = images.tuned_on
     return protocol

@@ -7,6 +7,7 @@ import tracemalloc
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
 from types import TracebackType
 from typing import Any, Self
 
@@ -16,6 +17,8 @@ from dae_tui.core.filters import FILTERS, Images, Setting, apply_filter, contras
 
 # Pixels that go to a process together: small enough that all are busy to the end.
 CHUNK_PIXELS = 50 * 28 * 28
+# Side of the image with which memory is measured.
+PROBE = 128
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,8 @@ class FilterPool:
         self._processes = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
         self._processes = self._processes or os.cpu_count() or 1
         self._executor: ProcessPoolExecutor | None = None
+        self._others: set[BaseProcess] = set()
+        """Processes that are not the pool's."""
 
     def __enter__(self) -> Self:
         return self
@@ -56,9 +61,14 @@ class FilterPool:
         traceback: TracebackType | None,
     ) -> None:
         """End the processes; what they have not begun is dropped."""
-        if self._executor is not None:
-            self._executor.shutdown(wait=True, cancel_futures=True)
-            self._executor = None
+        if self._executor is None:
+            return
+        if kind is not None:
+            # An interrupted pool may wait for a worker that waits for the rest of a message.
+            for process in set(multiprocessing.active_children()) - self._others:
+                process.kill()
+        self._executor.shutdown(wait=True, cancel_futures=True)
+        self._executor = None
 
     def start(self) -> None:
         """Have every process import what it needs, so that no clock counts that."""
@@ -95,13 +105,14 @@ class FilterPool:
                 best[tuned.name] = tuned
         return iter(best.values())
 
-    def peak_bytes(self, tuned: Tuned, image: Images) -> int:
-        """The arrays that live at once while one image (1, H, W) is filtered, in bytes."""
-        (peak,) = self._map(_peak, [(tuned, image)])
-        return int(peak)
+    def peak_bytes(self, tuned: Sequence[Tuned], pixels: int) -> list[int]:
+        """The arrays that live at once while an image of so many pixels is filtered, in bytes."""
+        found = self._map(_bytes_per_pixel, [(each,) for each in tuned])
+        return [pixels * each for each in found]
 
     def _map(self, function: Any, jobs: Sequence[tuple[Any, ...]]) -> Iterator[Any]:
         if self._executor is None:
+            self._others = set(multiprocessing.active_children())
             # Not fork: the parent has threads of torch, whose locks a copy would inherit.
             self._executor = ProcessPoolExecutor(
                 self._processes, multiprocessing.get_context("spawn"), _leave_ctrl_c_to_the_parent
@@ -134,17 +145,16 @@ def _try(name: str, setting: Setting, noisy: Images, original: Images) -> Tuned:
     return Tuned(name, setting, gain, offset, float(np.mean(-10 * np.log10(errors + 1e-10))))
 
 
-def _peak(tuned: Tuned, image: Images) -> int:
-    """The least of some tries, in whole kilobytes: small objects of Python come and go."""
+def _bytes_per_pixel(tuned: Tuned) -> int:
+    """Whole bytes: the small objects of Python, which come and go, are none for each pixel."""
+    image = np.random.default_rng(0).random((1, PROBE, PROBE), np.float32)
     _filter(tuned, image)  # What is imported and remembered is no matter of the image.
-    tries = []
     tracemalloc.start()
     try:
-        for _ in range(5):
-            before = tracemalloc.get_traced_memory()[0]
-            tracemalloc.reset_peak()
-            _filter(tuned, image)
-            tries.append(tracemalloc.get_traced_memory()[1] - before)
+        before = tracemalloc.get_traced_memory()[0]
+        tracemalloc.reset_peak()
+        _filter(tuned, image)
+        peak = tracemalloc.get_traced_memory()[1] - before
     finally:
         tracemalloc.stop()
-    return -(-min(tries) // 1000) * 1000
+    return round(peak / image.size)

@@ -64,18 +64,31 @@ def _wiener(images: Images, size: int, noise: float | None) -> Images:
     """`noise` is its variance; None has it estimated, as scipy does."""
     from scipy.signal import wiener
 
-    return _each(partial(wiener, mysize=size), images, noise=noise)
+    # Beyond the edges it sees black, where other filters see the image mirrored.
+    mirrored = np.pad(images, ((0, 0), (size, size), (size, size)), mode="symmetric")
+    filtered = _each(partial(wiener, mysize=size), mirrored, noise=noise)
+    return filtered[:, size:-size, size:-size]
 
 
-def _bilateral(images: Images, sigma_color: float | None, sigma_spatial: float) -> Images:
-    from skimage.restoration import denoise_bilateral
+def _bilateral(images: Images, sigma_color: float, sigma_spatial: float) -> Images:
+    """Our own: that of scikit-image 0.26 moves the image and smears it along a diagonal.
 
-    # It takes no negative values, which noise that is not clipped has.
-    lowest = min(0.0, float(images.min()))
-    filtered = _each(
-        denoise_bilateral, images - lowest, sigma_color=sigma_color, sigma_spatial=sigma_spatial
-    )
-    return filtered + np.float32(lowest)
+    Its table of spatial weights has one row and column more than the window it is read for.
+    """
+    reach = max(2, int(np.ceil(2.5 * sigma_spatial)))
+    padded = np.pad(images, ((0, 0), (reach, reach), (reach, reach)), mode="symmetric")
+    height, width = images.shape[1:]
+    total, weights = np.zeros_like(images), np.zeros_like(images)
+    for down, right in product(range(2 * reach + 1), repeat=2):
+        near = padded[:, down : down + height, right : right + width]
+        distance = (down - reach) ** 2 + (right - reach) ** 2
+        weight = np.exp(
+            -((near - images) ** 2) / np.float32(2 * sigma_color**2)
+            - np.float32(distance / (2 * sigma_spatial**2))
+        )
+        total += weight * near
+        weights += weight
+    return total / weights
 
 
 def _fourier(images: Images, cutoff: float, order: float) -> Images:
@@ -168,9 +181,9 @@ FILTERS = {
         "a mean of what is near and alike (Tomasi and Manduchi 1998)",
         _bilateral,
         lambda level: _grid(
-            sigma_color=_times(level, 0.5, 1, 2, 4), sigma_spatial=[0.7, 1.0, 1.5, 2.5]
+            sigma_color=_times(level, 0.7, 1, 1.4, 2, 4), sigma_spatial=[0.6, 0.8, 1.0, 1.4, 2.0]
         ),
-        {"sigma_color": None, "sigma_spatial": 1.0},
+        {"sigma_color": 0.1, "sigma_spatial": 1.0},
     ),
     "wiener": Filter(
         "the mean where there is noise alone (Lim 1990)",

@@ -3,16 +3,23 @@
 import csv
 import io
 import json
+import re
 from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 import torch
 from command_line import Dae
+from PIL import Image
+from scipy import ndimage
 
+from dae_tui.core import cells, evaluation
 from dae_tui.core.cards import published
 from dae_tui.core.data import load, unit
 from dae_tui.core.evaluation import evaluation_generator
+from dae_tui.core.filters import FILTERS
 from dae_tui.core.measures import wilson_interval
 from dae_tui.core.noise import add_noise
 from dae_tui.core.noise_spec import parse_noise
@@ -54,7 +61,8 @@ def test_the_figures_can_be_counted_again(dae: Dae) -> None:
 
 
 def test_the_same_command_gives_the_same_figures(dae: Dae) -> None:
-    tables = [json.loads(dae(*QUALITY, "--json").out) for _ in range(2)]
+    command = (*QUALITY, "--methods", "filters", "--images", "40", "--seeds", "2", "--json")
+    tables = [json.loads(dae(*command).out) for _ in range(2)]
     for table in tables:
         for row in table["rows"]:
             row["images_per_second"] = None
@@ -138,7 +146,251 @@ def test_published_weights_keep_their_promise(
         *("benchmark", "quality", *noise, "--data-dir", mnist_dir, "--json"),
         *("--weights", "mnist-autoencoder"),
     )
-    original, noisy, denoised = json.loads(outcome.out)["rows"]
+    original, noisy, *_, denoised = json.loads(outcome.out)["rows"]
     assert original["accuracy"] >= 99.3
     assert noisy["accuracy"] <= 20
     assert denoised["accuracy"] >= least
+
+
+def test_every_method_is_compared_with_the_best(dae: Dae) -> None:
+    outcome = dae(
+        *(*QUALITY, "--weights", "mnist-dense", "--methods", "median,mean", "--images", "200"),
+        "--json",
+    )
+    table = json.loads(outcome.out)
+    assert table["protocol"]["test"] == "sign test (McNemar's, exact)"
+    assert table["protocol"]["filters_tuned_on"] == "training images"
+    rows = {row["method"]: row for row in table["rows"] if row["view"] == "denoised"}
+    best = max(rows.values(), key=lambda row: (row["accuracy"], row["psnr"]))
+    assert (best["difference"], best["p_value"]) == (None, None)
+    for row in rows.values():
+        if row is not best:
+            assert row["difference"] == pytest.approx(row["accuracy"] - best["accuracy"])
+            assert 0 <= row["p_value"] <= 1
+    assert rows["median"]["p_value"] < 0.001
+    assert rows["median"]["setting"].startswith("size ")
+    assert rows["median"]["parameters"] == 0
+    assert rows["mnist-dense"]["multiply_adds"] == 2 * (784 * 512 + 512 * 256)
+    assert 0.5 < rows["mnist-autoencoder"]["sharpness"] < 1
+    shown = dae(*QUALITY, "--weights", "mnist-dense", "--images", "50").out
+    assert "best: " in shown
+
+
+def test_classes_are_counted_one_by_one(dae: Dae) -> None:
+    outcome = dae(*QUALITY, "--per-class", "--json")
+    *_, row = json.loads(outcome.out)["rows"]
+    labels = load("digits", "test", Path()).labels
+    assert labels is not None
+    counts = labels.bincount()
+    confusion = np.array(row["confusion"])
+    np.testing.assert_array_equal(confusion.sum(1), counts)
+    assert confusion.diagonal().sum() / 382 == pytest.approx(row["accuracy"] / 100)
+    assert row["per_class"] == pytest.approx((100 * confusion.diagonal() / counts.numpy()).tolist())
+    shown = dae(*QUALITY, "--per-class").out
+    assert "read as" in shown
+
+
+def test_seeds_are_averaged_and_their_spread_is_told(dae: Dae) -> None:
+    single = [json.loads(dae(*QUALITY, "--seed", n, "--json").out) for n in ("0", "1")]
+    both = json.loads(dae(*QUALITY, "--seeds", "2", "--json").out)
+    accuracies = [table["rows"][2]["accuracy"] for table in single]
+    row = both["rows"][2]
+    assert row["accuracy"] == pytest.approx(np.mean(accuracies))
+    assert row["accuracy_spread"] == pytest.approx(np.std(accuracies, ddof=1))
+    assert both["protocol"]["seeds"] == 2
+
+
+def test_a_sweep_has_every_level_figures_and_a_plot(dae: Dae, tmp_path: Path) -> None:
+    sweep = ("--noise", "gaussian:0.2..0.6/3", "--images", "60", "--methods", "networks,median")
+    figures = tmp_path / "figures"
+    outcome = dae("benchmark", "quality", "--data", "mnist-missing", *sweep)
+    assert outcome.code == 2
+    outcome = dae(*QUALITY, *sweep[:4], "--methods", "median", "--figures", figures)
+    assert outcome.code == 0, outcome.err
+    assert "gaussian sigma" in outcome.out
+    for name in ("fig4-digits", "accuracy-against-gaussian", "psnr-against-gaussian"):
+        assert (figures / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+        assert b"<svg" in (figures / f"{name}.svg").read_bytes()
+    saved = json.loads(dae("benchmark", "show", "--json").out)
+    assert saved["protocol"]["noise"] == ["gaussian:0.2", "gaussian:0.4", "gaussian:0.6"]
+
+
+def test_the_losses_of_a_run_are_the_papers_figure_5(dae: Dae, tmp_path: Path) -> None:
+    assert dae("train", "dense", "--data", "digits", "--epochs", "2", "--widths", "16").code == 0
+    outcome = dae(
+        *("benchmark", "quality", "--data", "digits", "--weights", "latest", "--images", "20"),
+        *("--figures", tmp_path / "figures"),
+    )
+    assert outcome.code == 0, outcome.err
+    assert (tmp_path / "figures" / "fig5-training-loss.png").is_file()
+
+
+def test_an_interrupted_benchmark_goes_on(
+    dae: Dae, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = (*QUALITY, "--noise", "gaussian:0.3..0.5/2", "--images", "50", "--methods", "mean")
+    whole = json.loads(dae(*command, "--json").out)
+    judged = cells.judge_method
+    calls: list[str] = []
+
+    def interrupted(*args: Any) -> Any:
+        calls.append("cell")
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+        return judged(*args)
+
+    monkeypatch.setattr(evaluation, "judge_method", interrupted)
+    outcome = dae(*command, "--json")
+    assert outcome.code == 130
+    assert "goes on" in outcome.err
+    calls.clear()
+    monkeypatch.setattr(evaluation, "judge_method", lambda *args: calls.append("") or judged(*args))
+    outcome = dae(*command, "--json")
+    assert outcome.code == 0, outcome.err
+    # The original; noisy, autoencoder and mean at two levels: seven, three of which were there.
+    assert len(calls) == 4
+    assert "3 results of an interrupted start" in outcome.err
+    again = json.loads(outcome.out)
+    for row in (*whole["rows"], *again["rows"]):
+        row["images_per_second"] = None
+    assert again["protocol"] == whole["protocol"]
+    for row, other in zip(again["rows"], whole["rows"], strict=True):
+        assert row == other
+    assert not list(tmp_path.rglob("unfinished"))
+
+
+@pytest.mark.parametrize("form", ["markdown", "latex", "html"])
+def test_every_form_has_every_row_and_figure(dae: Dae, form: str) -> None:
+    table = json.loads(dae(*QUALITY, "--methods", "median", "--images", "50", "--json").out)
+    shown = dae("benchmark", "show", f"--{form}").out
+    for row in table["rows"]:
+        assert (row["method"] or row["view"]) in shown
+        assert f"{row['accuracy']:.2f}" in shown
+    assert "50 test images of digits" in shown
+    if form == "html":
+        ElementTree.fromstring(f"<all>{shown}</all>")
+    if form == "latex":
+        lines = [line for line in shown.splitlines() if line.endswith("\\\\")]
+        assert len({line.count("&") for line in lines}) == 1
+        assert "%" not in re.sub(r"\\%|^%.*", "", shown, flags=re.MULTILINE)
+
+
+def test_saved_tables_are_compared_side_by_side(dae: Dae, tmp_path: Path) -> None:
+    for images in ("40", "50"):
+        assert dae(*QUALITY, "--images", images, "--quiet", "--json").code == 0
+    names = [path.stem for path in sorted((tmp_path / "runs" / "benchmarks").glob("*.json"))]
+    outcome = dae("benchmark", "compare", *names)
+    assert outcome.code == 0, outcome.err
+    assert "mnist-autoencoder" in outcome.out
+    compared = json.loads(dae("benchmark", "compare", *names, "--json").out)
+    assert [table["protocol"]["images"] for table in compared["tables"]] == [40, 50]
+    assert all(len(row["psnr"]) == 2 for row in compared["rows"])
+    assert dae("benchmark", "compare", names[0]).code == 2
+    assert dae("benchmark", "show", "nothing-of-that-name").code == 3
+
+
+def test_pairs_are_judged_as_they_are(dae: Dae, tmp_path: Path) -> None:
+    digits = load("digits", "test", Path())
+    assert digits.labels is not None
+    original = unit(digits.images[:30])
+    noisy = add_noise(original, parse_noise("gaussian:0.4"), torch.Generator().manual_seed(3))
+    for view, images in (("clean", original), ("noisy", noisy)):
+        for number, (image, label) in enumerate(zip(images, digits.labels, strict=False)):
+            path = tmp_path / "pairs" / view / str(label.item()) / f"{number}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray((image[0] * 255).round().to(torch.uint8).numpy()).save(path)
+    command = ("benchmark", "quality", "--data", tmp_path / "pairs", "--methods", "median")
+    outcome = dae(
+        *command, "--weights", "mnist-unet", "--classifier", "digits-classifier", "--json"
+    )
+    assert outcome.code == 0, outcome.err
+    table = json.loads(outcome.out)
+    assert table["protocol"]["noise"] == "as given"
+    rounded = (noisy * 255).round() / 255
+    errors = (rounded - original).square().mean((1, 2, 3)).double()
+    assert table["rows"][1]["psnr"] == pytest.approx((-10 * errors.log10()).mean().item(), abs=1e-4)
+    assert {row["method"] for row in table["rows"][2:]} == {"mnist-unet", "median"}
+    assert dae(*command, "--noise", "gaussian:0.5").code == 2
+
+
+def test_photographs_follow_the_protocol_of_the_literature(dae: Dae, tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    smooth = ndimage.gaussian_filter(random.random((3, 96, 120)), (0, 6, 6))
+    photographs = (255 * (smooth - smooth.min()) / np.ptp(smooth)).astype(np.uint8)
+    (tmp_path / "photos").mkdir()
+    for number, image in enumerate(photographs):
+        Image.fromarray(image).save(tmp_path / "photos" / f"{number}.png")
+    outcome = dae(
+        "benchmark", "quality", "--data", tmp_path / "photos", "--methods", "all", "--json"
+    )
+    assert outcome.code == 0, outcome.err
+    table = json.loads(outcome.out)
+    protocol, rows = table["protocol"], table["rows"]
+    assert (protocol["clip"], protocol["classifier"], protocol["images"]) == (False, None, 3)
+    noisy = [row for row in rows if row["view"] == "noisy"]
+    for row, sigma in zip(noisy, (15, 25, 50), strict=True):
+        # Neither clipped nor rounded, and the mean over images is of decibels.
+        assert row["psnr"] == pytest.approx(-20 * np.log10(sigma / 255), abs=0.1)
+        assert row["accuracy"] is None
+    assert "photos-unet" in {row["method"] for row in rows}
+    assert {row["p_value"] for row in rows if row["view"] == "denoised"} != {None}
+    shown = dae("benchmark", "show").out
+    assert "gaussian:25/255" in shown
+    assert "accuracy" not in shown
+
+
+@pytest.mark.parametrize(
+    "mistake",
+    [
+        ["--methods", "magic"],
+        ["--noise", "gaussian:0.5..0.1/3"],
+        ["--noise", "gaussian:0.1..0.5"],
+        ["--json", "--html"],
+        ["--tune-on", "nowhere"],
+        ["--figures", "no/such/folder/figures"],
+        ["--seeds", "0"],
+    ],
+)
+def test_a_mistake_is_a_usage_error_with_a_hint(dae: Dae, mistake: list[str]) -> None:
+    outcome = dae(*QUALITY, *mistake)
+    assert outcome.code == 2
+    assert outcome.err.startswith("error: ")
+    assert "hint: " in outcome.err
+
+
+def test_the_oracle_of_the_operating_point_is_a_row_there_alone(dae: Dae, mnist_dir: Path) -> None:
+    outcome = dae(
+        *("benchmark", "quality", "--data-dir", mnist_dir, "--images", "2000", "--json"),
+        *("--noise", "gaussian:0.5", "--noise", "salt-pepper:0.3", "--weights", "mnist-unet"),
+    )
+    rows = json.loads(outcome.out)["rows"]
+    oracles = [row for row in rows if row["view"] == "noisy" and row["method"]]
+    assert [(row["method"], row["noise"]) for row in oracles] == [("mnist-oracle", "gaussian:0.5")]
+    assert oracles[0]["accuracy"] > 97.5
+
+
+def test_the_readme_shows_the_table_as_the_command_prints_it(dae: Dae) -> None:
+    """Between its marks stands what `dae benchmark quality --methods all --markdown` prints."""
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    shown = readme.split("<!-- results -->\n")[1].split("<!-- end of results -->")[0]
+    methods = ("--methods", "all", "--images", "20", "--markdown")
+    printed = dae("benchmark", "quality", "--data", "digits", *QUALITY[4:], *methods).out
+    shown_lines, lines = shown.strip().splitlines(), printed.strip().splitlines()
+    # Only the embedded digits are always there, and their oracle is not.
+    assert shown_lines[:2] == lines[:2]
+    figures = re.compile(r"[\d.,]+")
+    shapes = [
+        {
+            tuple(figures.sub("0", cell.strip()) for cell in line.split("|")[4:-2])
+            for line in every
+            if line.startswith("| noisy | – ") or line.startswith("| original ")
+        }
+        for every in (shown_lines, lines)
+    ]
+    assert shapes[0] == shapes[1]
+    protocols = [
+        figures.sub("0", every[-1]).replace("mnist", "digits") for every in (shown_lines, lines)
+    ]
+    assert protocols[0] == protocols[1]
+    named = {line.split("|")[2].strip().strip("*") for line in shown_lines if "denoised" in line}
+    assert set(FILTERS) <= named

@@ -1,0 +1,97 @@
+"""What methods are judged on: data sets, folders of classes, photographs, pairs."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from dae_tui.core.judged_images import load_judged
+from dae_tui.errors import DataError, UsageError
+
+RANDOM = np.random.default_rng(0)
+
+
+def save(path: Path, height: int, width: int, dtype: type = np.uint8) -> NDArray[np.generic]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    values = RANDOM.integers(0, np.iinfo(dtype).max, (height, width)).astype(dtype)
+    Image.fromarray(values).save(path)
+    return values
+
+
+def test_a_data_set_is_judged_on_its_test_images_and_tunes_on_others() -> None:
+    judged = load_judged("digits", Path())
+    assert (len(judged), judged.labelled, judged.photographs) == (382, True, False)
+    assert judged.tuned_on == "training images"
+    assert judged.tuning.shape[1:] == (1, 28, 28)
+    assert len(judged.tuning) == 128
+    first = judged.first(5)
+    assert len(first) == 5
+    assert torch.equal(first.groups[0].images, judged.groups[0].images[:5])
+
+
+def test_photographs_are_taken_whole_and_grouped_by_size(tmp_path: Path) -> None:
+    sizes = [(64, 80), (90, 70), (64, 80), (200, 140)]
+    stored = [save(tmp_path / f"{n}.png", *size, np.uint16) for n, size in enumerate(sizes)]
+    judged = load_judged(str(tmp_path), Path())
+    assert judged.photographs
+    assert [tuple(group.images.shape) for group in judged.groups] == [
+        (2, 1, 64, 80),
+        (1, 1, 90, 70),
+        (1, 1, 200, 140),
+    ]
+    # 16 bits are not rounded to 8.
+    third = judged.groups[0].images[1, 0].numpy()
+    np.testing.assert_allclose(third, stored[2] / 65535, atol=1e-6)
+    assert judged.tuned_on == "places in the test images themselves"
+    assert len(judged.first(3)) == 3
+    assert len(judged.first(3).groups) == 2
+
+
+def test_photographs_that_weights_have_learnt_from_are_left_out(tmp_path: Path) -> None:
+    for number in range(20):
+        save(tmp_path / "mine" / f"{number:02}.png", 90, 100)
+    assert len(load_judged(str(tmp_path / "mine"), Path())) == 20
+    assert len(load_judged(str(tmp_path / "mine"), Path(), learnt_from=["mine"])) == 2
+
+
+def test_filters_can_be_tuned_on_other_images(tmp_path: Path) -> None:
+    save(tmp_path / "photos" / "a.png", 90, 100)
+    judged = load_judged(str(tmp_path / "photos"), Path(), tune_on="digits")
+    assert judged.tuned_on == "digits"
+    assert judged.tuning.shape[1:] == (1, 28, 28)
+    with pytest.raises(UsageError, match="nowhere"):
+        load_judged(str(tmp_path / "photos"), Path(), tune_on="nowhere")
+
+
+def test_pairs_come_by_name_with_classes_from_their_folders(tmp_path: Path) -> None:
+    stored = {}
+    for name in ("7/a.png", "7/b.png", "3/c.png"):
+        stored[name] = (
+            save(tmp_path / "clean" / name, 28, 28),
+            save(tmp_path / "noisy" / name, 28, 28),
+        )
+    judged = load_judged(str(tmp_path), Path())
+    assert judged.labels is not None
+    assert judged.labels.tolist() == [0, 1, 1]
+    clean, noisy = stored["3/c.png"]
+    np.testing.assert_allclose(judged.groups[0].images[0, 0], clean / 255, atol=1e-6)
+    np.testing.assert_allclose(judged.noisy[0][0, 0], noisy / 255, atol=1e-6)
+    assert judged.noisy_tuning is not None
+
+
+def test_a_pair_that_lacks_one_or_differs_in_size_is_named(tmp_path: Path) -> None:
+    save(tmp_path / "clean" / "a.png", 28, 28)
+    (tmp_path / "noisy").mkdir()
+    with pytest.raises(DataError, match=r"there is no .*noisy/a\.png"):
+        load_judged(str(tmp_path), Path())
+    save(tmp_path / "noisy" / "a.png", 28, 30)
+    with pytest.raises(DataError, match="differ in size"):
+        load_judged(str(tmp_path), Path())
+
+
+def test_an_empty_folder_is_a_clear_error(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no images"):
+        load_judged(str(tmp_path), Path())
