@@ -82,7 +82,7 @@ def run(arguments: Sequence[str]) -> int:
         result = app(list(arguments), prog_name="dae", standalone_mode=False)
         sys.stdout.flush()
         if result == ExitCode.INTERRUPTED:  # What Typer makes of Ctrl-C, without a word.
-            return _report("interrupted", "", ExitCode.INTERRUPTED)
+            raise KeyboardInterrupt
         return int(result or ExitCode.OK)
     except typer.Exit as leaving:
         return int(leaving.exit_code)

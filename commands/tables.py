@@ -251,7 +251,11 @@ def protocol_line(protocol: dict[str, Any]) -> str:
         f"read by {protocol['classifier']}" if protocol["classifier"] else "no classifier",
         f"SSIM {protocol['ssim']}",
         *([f"p: {protocol['test']}"] if protocol.get("test") else []),
-        *([f"filters tuned on {tuned}"] if (tuned := protocol.get("filters_tuned_on")) else []),
+        *(
+            [f"filters tuned for {protocol.get('filters_tuned_for', 'PSNR')} on {tuned}"]
+            if (tuned := protocol.get("filters_tuned_on"))
+            else []
+        ),
         f"{protocol['device']} {protocol['precision']}",
     ]
     return " · ".join(parts)

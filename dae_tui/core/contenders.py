@@ -1,6 +1,6 @@
 """The methods that a benchmark compares: networks and filters, ready for a certain noise."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -10,12 +10,15 @@ from dae_tui.core.cost import Cost, network_cost
 from dae_tui.core.denoising import Compute, check_fits, denoise_batch, denoise_large, fits_whole
 from dae_tui.core.filter_pool import FilterPool, Tuned
 from dae_tui.core.hardware import place
-from dae_tui.core.judged_images import JudgedImages
+from dae_tui.core.judge import Judge
+from dae_tui.core.judged_images import READ_SHARE, JudgedImages, Tuning
 from dae_tui.core.noise_level import estimate_sigma
 from dae_tui.core.weights import Weights
 
 # Batches that the processes of a pool share: enough that none waits for long.
 TOGETHER = 8
+# Of a filter, so many settings of the highest PSNR are read.
+SHORTLIST = 8
 
 
 @dataclass(frozen=True)
@@ -48,22 +51,43 @@ def network_contender(weights: Weights, images: JudgedImages, compute: Compute) 
 
 
 def filter_contenders(
-    names: Sequence[str], pool: FilterPool, noisy: Tensor, original: Tensor, pixels: int
-) -> Iterator[Contender]:
+    names: Sequence[str],
+    pool: FilterPool,
+    noisy: Tensor,
+    tuning: Tuning,
+    judge: Judge | None,
+    pixels: int,
+) -> list[Contender]:
     """Filters, each with the setting that suits images such as these best.
+
+    That is the one of which most is read rightly, where somebody reads: of those of the highest
+    PSNR, for PSNR alone is no good guide. At sigma 0.5 the Wiener filter of the highest PSNR leaves
+    55 % of MNIST readable, and one of 0.1 dB less 81 %. Elsewhere it is that of the highest PSNR.
 
     Args:
         names: of `filters.FILTERS`.
         pool: the processes that filter.
-        noisy: float32 (N, C, H, W), images to tune with.
-        original: the same without noise.
+        noisy: float32 (N, C, H, W), the images of `tuning` with noise.
+        tuning: images to tune with.
+        judge: who reads, or nobody.
         pixels: of one image of those that will be judged, for the memory it takes.
     """
-    grey, reference = (images.flatten(0, 1).numpy() for images in (noisy, original))
-    tuned = list(pool.tune(names, grey, reference))
-    for each, peak in zip(tuned, pool.peak_bytes(tuned, pixels), strict=True):
-        cost = Cost(peak_bytes=peak)
-        yield Contender(each.name, each.words(), cost, _filtering(pool, each), TOGETHER)
+    few = slice(None, None, READ_SHARE) if tuning.labels is not None else slice(None)
+    grey, reference = (each[few].flatten(0, 1).numpy() for each in (noisy, tuning.images))
+    tuned = []
+    for every in pool.tune(names, grey, reference).values():
+        best = every[0]
+        if judge is not None and tuning.labels is not None and len(every) > 1:
+            shares = [
+                (judge.read(_filtering(pool, each)([noisy])[0]) == tuning.labels).float().mean()
+                for each in every[:SHORTLIST]
+            ]
+            best = every[int(torch.stack(shares).argmax())]
+        tuned.append(best)
+    return [
+        Contender(each.name, each.words(), Cost(peak_bytes=peak), _filtering(pool, each), TOGETHER)
+        for each, peak in zip(tuned, pool.peak_bytes(tuned, pixels), strict=True)
+    ]
 
 
 def kept_contender(name: str, setting: str, peak_bytes: int) -> Contender:

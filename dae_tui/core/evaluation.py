@@ -125,7 +125,7 @@ def evaluate(
             methods += [("denoised", each.name, each, judge) for each in networks]
             if filters:
                 yield runner.progress(f"tuning {len(filters)} filters for {text}")
-                tuned = _tuned(filters, pool, images, noise, conditions, runner, seeds)
+                tuned = _tuned(filters, pool, images, noise, conditions, judge, runner, seeds)
                 methods += [("denoised", each.name, each, judge) for each in tuned]
             for view, name, contender, reader in methods:
                 found = []
@@ -215,6 +215,7 @@ def _tuned(
     images: JudgedImages,
     noise: NoiseSpec | None,
     conditions: Conditions,
+    judge: Judge | None,
     runner: _Runner,
     seeds: Sequence[int],
 ) -> list[Contender]:
@@ -227,16 +228,14 @@ def _tuned(
             known[name] = kept_contender(name, cell.setting, cell.peak_bytes)
     missing = [name for name in names if name not in known]
     if missing:
-        original = images.tuning
-        if noise is None:
-            assert images.noisy_tuning is not None
-            noisy = images.noisy_tuning
-        else:
+        noisy = images.tuning.noisy
+        if noisy is None or noise is not None:
+            assert noise is not None  # Only pairs have no noise of a kind.
             generator = evaluation_generator(TUNING_SEED)
-            noisy = add_noise(original, noise, generator, conditions.clip)
+            noisy = add_noise(images.tuning.images, noise, generator, conditions.clip)
         pool.start()
         pixels = images.groups[0].images[0, 0].numel()
-        for contender in filter_contenders(missing, pool, noisy, original, pixels):
+        for contender in filter_contenders(missing, pool, noisy, images.tuning, judge, pixels):
             known[contender.name] = contender
     return [known[name] for name in names]
 
@@ -265,7 +264,9 @@ def _protocol(
     if methods > 1:
         protocol["test"] = test_of(judge is not None)
     if filters:
-        protocol["filters_tuned_on"] = images.tuned_on
+        read = judge is not None and images.tuning.labels is not None
+        protocol["filters_tuned_on"] = images.tuning.source
+        protocol["filters_tuned_for"] = "accuracy" if read else "PSNR"
     return protocol
 
 

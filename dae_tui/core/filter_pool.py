@@ -85,8 +85,8 @@ class FilterPool:
             results[number].append(result)
         return [np.concatenate(result) for result in results]
 
-    def tune(self, names: Sequence[str], noisy: Images, original: Images) -> Iterator[Tuned]:
-        """The best setting of each filter: that of the highest PSNR, its contrast restored.
+    def tune(self, names: Sequence[str], noisy: Images, original: Images) -> dict[str, list[Tuned]]:
+        """All settings of each filter, that of the highest PSNR first, the contrast restored.
 
         Args:
             names: of `FILTERS`.
@@ -99,11 +99,10 @@ class FilterPool:
             for name in names
             for setting in FILTERS[name].candidates(level)
         ]
-        best: dict[str, Tuned] = {}
+        found: dict[str, list[Tuned]] = {name: [] for name in names}
         for tuned in self._map(_try, jobs):
-            if tuned.name not in best or tuned.psnr > best[tuned.name].psnr:
-                best[tuned.name] = tuned
-        return iter(best.values())
+            found[tuned.name].append(tuned)
+        return {name: sorted(every, key=lambda tuned: -tuned.psnr) for name, every in found.items()}
 
     def peak_bytes(self, tuned: Sequence[Tuned], pixels: int) -> list[int]:
         """The arrays that live at once while an image of so many pixels is filtered, in bytes."""

@@ -202,7 +202,7 @@ FILTERS = {
     "bayes-shrink": Filter(
         "wavelet shrinkage, a threshold for each band (Chang et al. 2000)",
         partial(_wavelet, method="BayesShrink"),
-        lambda level: _wavelet_candidates(level, 1, 1.4, 2),
+        lambda level: _wavelet_candidates(level, 1),
         {},
     ),
     "visu-shrink": Filter(

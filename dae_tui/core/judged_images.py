@@ -22,8 +22,24 @@ from dae_tui.errors import DataError, UsageError
 
 # Pixels that filters are tuned with: 128 digits, or six places of photographs.
 TUNING_PIXELS = 128 * 28 * 28
+# So many times as many are read: a share of them says little.
+READ_SHARE = 3
 PLACE = 128
 CLEAN, NOISY = "clean", "noisy"
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """Images to tune filters with."""
+
+    images: Tensor
+    """Float32 (N, C, H, W) in [0, 1]."""
+    source: str
+    """Where they are from, for people."""
+    labels: Tensor | None = None
+    """int64 (N,), where they have classes."""
+    noisy: Tensor | None = None
+    """The same with noise, where there are pairs."""
 
 
 @dataclass(frozen=True)
@@ -33,13 +49,9 @@ class JudgedImages:
     name: str
     groups: list[ImageSet]
     """At least one; images are uint8, or float32 in [0, 1] where they come from files."""
-    tuning: Tensor
-    """Images to tune filters with, float32 (N, C, H, W) in [0, 1]."""
-    tuned_on: str
-    """Where they are from, for people."""
+    tuning: Tuning
     noisy: list[Tensor] = field(default_factory=list)
     """The noisy images of each group where there are pairs, float32 in [0, 1]; else empty."""
-    noisy_tuning: Tensor | None = None
     photographs: bool = False
     """Whether they are whole photographs, which literature has its own protocol for."""
 
@@ -97,22 +109,25 @@ def load_judged(
     else:
         judged, training = _photographs(folder, held_out=folder.resolve().name in learnt_from), None
     if tune_on is not None:
-        return replace(judged, tuning=_tuning_from(tune_on, data_dir, judged), tuned_on=tune_on)
+        return replace(judged, tuning=_tuning_from(tune_on, data_dir, judged))
     if training is not None:
-        return replace(judged, tuning=_some(training.images), tuned_on="training images")
+        return replace(judged, tuning=_some(training, "training images"))
     return judged
 
 
 def of_image_set(images: ImageSet) -> JudgedImages:
     """The images of one set; filters would be tuned on them."""
-    return JudgedImages(images.name, [images], _some(images.images), "the test images themselves")
+    return JudgedImages(images.name, [images], _some(images, "the test images themselves"))
 
 
-def _some(images: Tensor) -> Tensor:
-    """Images (N, C, H, W) from all over a set, as many as filters are tuned with."""
-    count = max(1, TUNING_PIXELS // images[0].numel())
+def _some(images: ImageSet, source: str) -> Tuning:
+    """Images from all over a set, as many as filters are tuned with."""
+    count = max(1, TUNING_PIXELS // images.images[0].numel())
+    if images.labels is not None:
+        count *= READ_SHARE
     step = max(1, len(images) // count)
-    return unit(images[::step][:count])
+    some = images.select(slice(0, step * count, step))
+    return Tuning(unit(some.images), source, some.labels)
 
 
 def _small(folder: Path) -> bool:
@@ -132,7 +147,8 @@ def _photographs(folder: Path, *, held_out: bool) -> JudgedImages:
     sets = [ImageSet(str(folder.resolve()), images, None, 0) for images, _ in groups]
     others = _read_all(find_images(folder / "train")) if split else _all_images(sets)
     tuned_on = "training images" if split else "places in the test images themselves"
-    return JudgedImages(str(folder.resolve()), sets, _places(others), tuned_on, photographs=True)
+    tuning = Tuning(_places(others), tuned_on)
+    return JudgedImages(str(folder.resolve()), sets, tuning, photographs=True)
 
 
 def _pairs(folder: Path) -> JudgedImages:
@@ -168,20 +184,18 @@ def _pairs(folder: Path) -> JudgedImages:
             _all_images(sets), (image for group in noisy_groups for image in group), strict=True
         )
     )
-    return JudgedImages(
-        str(folder.resolve()),
-        sets,
+    tuning = Tuning(
         places[:, 0].contiguous(),
         "places in the test images themselves",
-        noisy_groups,
-        places[:, 1].contiguous(),
+        noisy=places[:, 1].contiguous(),
     )
+    return JudgedImages(str(folder.resolve()), sets, tuning, noisy_groups)
 
 
-def _tuning_from(source: str, data_dir: Path, judged: JudgedImages) -> Tensor:
+def _tuning_from(source: str, data_dir: Path, judged: JudgedImages) -> Tuning:
     """Images of another set or folder, with as many channels as those that are judged."""
     if source in DATA_SETS:
-        found = _some(load(source, "train", data_dir).images)
+        found = _some(load(source, "train", data_dir), source).images
     elif Path(source).is_dir():
         found = _places(_read_all(find_images(Path(source))))
     else:
@@ -192,7 +206,8 @@ def _tuning_from(source: str, data_dir: Path, judged: JudgedImages) -> Tensor:
         raise UsageError(
             "filters are tuned on the pairs themselves", "leave --tune-on out: no noise is known"
         )
-    return found[:, :1] if judged.groups[0].images.shape[1] == 1 else found
+    # Their classes may be others than the judge's.
+    return Tuning(found[:, :1] if judged.groups[0].images.shape[1] == 1 else found, source)
 
 
 def _read_all(paths: Sequence[Path]) -> Iterator[Tensor]:

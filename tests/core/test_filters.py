@@ -83,9 +83,9 @@ def test_contrast_is_what_least_squares_give() -> None:
 def test_tuned_filters_beat_untuned_ones_at_every_sigma(pool: FilterPool, sigma: float) -> None:
     training, test = digits("train", 50), digits("test", 60)
     given = noisy(test, sigma, 1)
-    tuned = list(pool.tune(list(FILTERS), noisy(training, sigma, 0), training))
-    assert [each.name for each in tuned] == list(FILTERS)
-    for each in tuned:
+    tuned = pool.tune(list(FILTERS), noisy(training, sigma, 0), training)
+    assert list(tuned) == list(FILTERS)
+    for each, *_ in tuned.values():
         ours = decibels(pool.filter(each, [given])[0], test)
         usual = decibels(apply_filter(each.name, given, FILTERS[each.name].usual), test)
         assert ours > usual, each.name

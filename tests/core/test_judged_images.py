@@ -24,9 +24,10 @@ def save(path: Path, height: int, width: int, dtype: type = np.uint8) -> NDArray
 def test_a_data_set_is_judged_on_its_test_images_and_tunes_on_others() -> None:
     judged = load_judged("digits", Path())
     assert (len(judged), judged.labelled, judged.photographs) == (382, True, False)
-    assert judged.tuned_on == "training images"
-    assert judged.tuning.shape[1:] == (1, 28, 28)
-    assert len(judged.tuning) == 128
+    assert judged.tuning.source == "training images"
+    assert judged.tuning.images.shape[1:] == (1, 28, 28)
+    assert judged.tuning.labels is not None
+    assert len(judged.tuning.images) == len(judged.tuning.labels) == 3 * 128
     first = judged.first(5)
     assert len(first) == 5
     assert torch.equal(first.groups[0].images, judged.groups[0].images[:5])
@@ -45,7 +46,7 @@ def test_photographs_are_taken_whole_and_grouped_by_size(tmp_path: Path) -> None
     # 16 bits are not rounded to 8.
     third = judged.groups[0].images[1, 0].numpy()
     np.testing.assert_allclose(third, stored[2] / 65535, atol=1e-6)
-    assert judged.tuned_on == "places in the test images themselves"
+    assert judged.tuning.source == "places in the test images themselves"
     assert len(judged.first(3)) == 3
     assert len(judged.first(3).groups) == 2
 
@@ -60,8 +61,8 @@ def test_photographs_that_weights_have_learnt_from_are_left_out(tmp_path: Path) 
 def test_filters_can_be_tuned_on_other_images(tmp_path: Path) -> None:
     save(tmp_path / "photos" / "a.png", 90, 100)
     judged = load_judged(str(tmp_path / "photos"), Path(), tune_on="digits")
-    assert judged.tuned_on == "digits"
-    assert judged.tuning.shape[1:] == (1, 28, 28)
+    assert judged.tuning.source == "digits"
+    assert judged.tuning.images.shape[1:] == (1, 28, 28)
     with pytest.raises(UsageError, match="nowhere"):
         load_judged(str(tmp_path / "photos"), Path(), tune_on="nowhere")
 
@@ -79,7 +80,7 @@ def test_pairs_come_by_name_with_classes_from_their_folders(tmp_path: Path) -> N
     clean, noisy = stored["3/c.png"]
     np.testing.assert_allclose(judged.groups[0].images[0, 0], clean / 255, atol=1e-6)
     np.testing.assert_allclose(judged.noisy[0][0, 0], noisy / 255, atol=1e-6)
-    assert judged.noisy_tuning is not None
+    assert judged.tuning.noisy is not None
 
 
 def test_a_pair_that_lacks_one_or_differs_in_size_is_named(tmp_path: Path) -> None:
