@@ -1,11 +1,9 @@
 """`dae benchmark`: the paper's Table 1 with every method, for any weights, noise and data."""
 
 import sys
-from collections.abc import Generator
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -22,27 +20,17 @@ from commands.options import (
     check_precision,
     resolve_data_dir,
 )
-from dae_tui.core.config import OPERATING_POINT
 from dae_tui.core.filters import FILTERS
-from dae_tui.core.noise_spec import NoiseSpec, parse_noise, parse_sweep
+from dae_tui.core.noise_spec import parse_sweep
 from dae_tui.errors import DaeError, ExitCode, UsageError
-from dae_tui.find_weights import find_weights, weights_name
-from dae_tui.runs.benchmarks import SavedTable, UnfinishedBenchmark, find_table, save_table
-from dae_tui.runs.curves import overview
-from dae_tui.runs.reader import Run
+from dae_tui.find_weights import find_weights
+from dae_tui.runs.benchmarks import SavedTable, UnfinishedBenchmark, find_table
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from dae_tui.core.evaluation import Conditions, EvaluationProgress
-    from dae_tui.core.judged_images import JudgedImages
     from dae_tui.core.table import Table
 
 app = options.subcommand()
 
-FORMATS = ("json", "csv", "markdown", "latex", "html")
-# The literature's noise on photographs, which it neither clips nor rounds.
-PHOTOGRAPHS = ("gaussian:15/255", "gaussian:25/255", "gaussian:50/255")
 
 CsvOption = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
 MarkdownOption = Annotated[bool, typer.Option("--markdown", help="Print a Markdown table.")]
@@ -152,7 +140,7 @@ def quality(
     figures. A folder with clean/ and noisy/ in it is measured as it is; of photographs, which have
     no classes, PSNR is what counts. An interrupted benchmark goes on with the same command.
     """
-    form = _format(json=json, csv=csv, markdown=markdown, latex=latex, html=html)
+    form = _form(json=json, csv=csv, markdown=markdown, latex=latex, html=html)
     # The same figures on every machine, unless asked otherwise.
     precision = "fp32" if check_precision(precision) == "auto" else precision
     check_folder(svg)
@@ -164,6 +152,13 @@ def quality(
     # Imported here: torch takes seconds to import, and a mistake in the options is said at once.
     from commands.benchmark_cells import KeptCells, identity
     from commands.benchmark_methods import find_oracle
+    from commands.benchmark_session import (
+        conditions_for,
+        follow,
+        keep,
+        show_table,
+        write_figure_files,
+    )
     from dae_tui.core.evaluation import Conditions, evaluate
     from dae_tui.core.evaluation import match_noisy as find_sigma
     from dae_tui.core.hardware import resolve_device
@@ -181,7 +176,7 @@ def quality(
     )
     judged = judged if images is None else judged.first(images)
     judge = find_judge(judged.groups[0], judge_path, torch_device)
-    conditions = _conditions(
+    conditions = conditions_for(
         judged, specs, match_noisy, clip, Conditions([], True, seed, seeds, precision, torch_device)
     )
     if match_noisy is not None:
@@ -215,7 +210,7 @@ def quality(
         cells=cells,
     )
     try:
-        table = _follow(judged_methods, quiet)
+        table = follow(judged_methods, quiet)
     except KeyboardInterrupt as interrupted:
         raise InterruptedBenchmarkError from interrupted
     if match_noisy is not None:
@@ -223,10 +218,10 @@ def quality(
     if cells.found and not quiet:
         print(f"{cells.found} results of an interrupted start were used", file=sys.stderr)
     unfinished.remove()
-    _keep(table, runs_dir, quiet)
-    _show(table, form, digits=digits, per_class=per_class)
+    keep(table, runs_dir, quiet)
+    show_table(table, form, digits=digits, per_class=per_class)
     if figures is not None:
-        _write_figures(figures, table, [path for _, path in networks], quiet)
+        write_figure_files(figures, table, [path for _, path in networks], quiet)
     if svg is not None:
         from commands.results import write_svg
 
@@ -249,12 +244,14 @@ def show(
     quiet: QuietOption = False,
 ) -> None:
     """Print a saved table again, in any form."""
-    form = _format(json=json, csv=csv, markdown=markdown, latex=latex, html=html)
+    from commands.benchmark_session import show_table, write_figure_files
+
+    form = _form(json=json, csv=csv, markdown=markdown, latex=latex, html=html)
     check_folder(figures)
     table = _read(find_table(name, runs_dir))
-    _show(table, form, digits=0, per_class=per_class)
+    show_table(table, form, digits=0, per_class=per_class)
     if figures is not None:
-        _write_figures(figures, table, [], quiet)
+        write_figure_files(figures, table, [], quiet)
 
 
 @app.command()
@@ -267,6 +264,7 @@ def compare(
 ) -> None:
     """Put saved tables side by side, method by method and noise by noise."""
     from commands.benchmark_compare import comparison_json, comparison_table
+    from commands.tables import protocol_line
     from commands.terminal import print_json, stdout
 
     if len(names) < 2:
@@ -276,15 +274,19 @@ def compare(
     if json:
         print_json(comparison_json(tables))
     else:
-        stdout().print(comparison_table(tables))
+        console = stdout()
+        console.print(comparison_table(tables))
+        for each, table in tables:
+            console.print(f"\n{each}: {protocol_line(table.protocol)}", style="dim")
 
 
-def _format(**asked: bool) -> str:
-    chosen = [form for form in FORMATS if asked[form]]
+def _form(**asked: bool) -> str | None:
+    """The form that is asked for; None is a table for people."""
+    chosen = [form for form, is_asked in asked.items() if is_asked]
     if len(chosen) > 1:
-        options_ = ", ".join(f"--{form}" for form in FORMATS)
-        raise UsageError(f"only one of {options_} can be printed", "choose one")
-    return chosen[0] if chosen else "rich"
+        forms = ", ".join(f"--{form}" for form in asked)
+        raise UsageError(f"only one of {forms} can be printed", "choose one")
+    return chosen[0] if chosen else None
 
 
 def _read(saved: SavedTable) -> "Table":
@@ -295,94 +297,3 @@ def _read(saved: SavedTable) -> "Table":
         return Table.from_json({"protocol": saved.protocol, "rows": saved.rows})
     except (KeyError, TypeError) as failure:
         raise RunError(f"{saved.path} holds no table that can be read", "measure anew") from failure
-
-
-def _show(table: "Table", form: str, *, digits: int, per_class: bool) -> None:
-    """Print a table on stdout."""
-    from commands import tables
-    from commands.results import show_digits_and_table
-    from commands.terminal import print_json
-
-    if form == "json":
-        print_json(table.as_json())
-    elif form == "csv":
-        print(tables.as_csv(table), end="")
-    elif form == "markdown":
-        print(tables.as_markdown(table), end="")
-    elif form == "latex":
-        print(tables.as_latex(table), end="")
-    elif form == "html":
-        print(tables.as_html(table), end="")
-    else:
-        show_digits_and_table(table, digits=digits, per_class=per_class)
-
-
-def _write_figures(folder: Path, table: "Table", weights: list[Path], quiet: bool) -> None:
-    """Figures into a folder; those of training losses for weights that are a run's."""
-    from commands.terminal import shown
-    from dae_tui.core.figures import write_figures
-
-    losses: dict[str, tuple[NDArray[Any], NDArray[Any]]] = {}
-    for path in weights:
-        if path.parts[-3:-2] == ("checkpoints",):
-            losses[weights_name(path)] = overview(Run(path.parents[2])).train.arrays()
-    for path in write_figures(folder, table, losses):
-        if not quiet:
-            print(f"wrote {shown(path)}", file=sys.stderr)
-
-
-def _keep(table: "Table", runs_dir: Path, quiet: bool) -> None:
-    """Save the table for `dae dashboard` to compare; it is printed where that fails too."""
-    try:
-        saved = save_table(runs_dir, table.as_json())
-    except OSError as failure:
-        print(f"the table is not saved: {failure.strerror}: {failure.filename}", file=sys.stderr)
-    else:
-        if not quiet:
-            print(f"saved {saved}", file=sys.stderr)
-
-
-def _conditions(
-    judged: "JudgedImages",
-    noises: list[NoiseSpec],
-    match_noisy: float | None,
-    clip: bool | None,
-    conditions: "Conditions",
-) -> "Conditions":
-    """The conditions with the noise and the clipping that suit the images, where none is asked."""
-    if judged.noisy and (noises or match_noisy is not None):
-        raise UsageError("the images are noisy as they are", "leave --noise out")
-    if not noises and match_noisy is None:
-        default = PHOTOGRAPHS if judged.photographs else (OPERATING_POINT,)
-        noises = [parse_noise(text) for text in default]
-    clips = (not judged.photographs) if clip is None else clip
-    return replace(conditions, noises=noises, clip=clips)
-
-
-def _follow(judged: "Generator[EvaluationProgress | Table]", quiet: bool) -> "Table":
-    """Run an evaluation with a progress bar on stderr."""
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-    from commands.terminal import stderr
-    from dae_tui.core.evaluation import EvaluationProgress
-
-    console = stderr()
-    # Closed when it is interrupted here, or its processes would outlive it.
-    with (
-        closing(judged) as states,
-        Progress(
-            BarColumn(),
-            TimeRemainingColumn(),
-            TextColumn("{task.description}"),
-            console=console,
-            transient=True,
-            disable=quiet or not console.is_terminal,
-        ) as bar,
-    ):
-        task = bar.add_task("judging images", total=None)
-        for state in states:
-            if isinstance(state, EvaluationProgress):
-                bar.update(task, completed=state.images, total=state.total, description=state.what)
-            else:
-                table = state
-    return table

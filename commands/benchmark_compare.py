@@ -5,7 +5,7 @@ from typing import Any
 
 from rich.table import Table as RichTable
 
-from commands.tables import NONE, sorted_rows
+from commands.tables import NONE, noise_words, sorted_rows
 from commands.terminal import plain_table
 from dae_tui.core.table import Row, Table
 
@@ -22,15 +22,12 @@ def comparison_table(tables: Sequence[tuple[str, Table]]) -> RichTable:
     for heading in ("view", "method", "noise"):
         shown.add_column(heading, no_wrap=True)
     known = [(field, title) for field, title in FIGURES if _any(tables, field)][:2]
-    for name, _ in tables:
-        for _, title in known:
-            shown.add_column(f"{title}\n{name[-24:]}", justify="right", no_wrap=True)
-    for key, rows in _matched(tables):
-        cells = [text or NONE for text in key]
-        for row in rows:
-            for field, _ in known:
-                cells.append(_cell(row, rows[0], field))
-        shown.add_row(*cells)
+    for _, title in known:
+        for name, _ in tables:
+            shown.add_column(f"{title}\n{name.rpartition('-')[2]}", justify="right", no_wrap=True)
+    for (view, method, noise), rows in _matched(tables):
+        cells = [_cell(row, rows[0], field) for field, _ in known for row in rows]
+        shown.add_row(view, method or NONE, noise_words(noise), *cells)
     return shown
 
 

@@ -160,6 +160,7 @@ def test_every_method_is_compared_with_the_best(dae: Dae) -> None:
     table = json.loads(outcome.out)
     assert table["protocol"]["test"] == "sign test (McNemar's, exact)"
     assert table["protocol"]["filters_tuned_on"] == "training images"
+    assert table["protocol"]["filters_tuned_for"] == "accuracy"
     rows = {row["method"]: row for row in table["rows"] if row["view"] == "denoised"}
     best = max(rows.values(), key=lambda row: (row["accuracy"], row["psnr"]))
     assert (best["difference"], best["p_value"]) == (None, None)

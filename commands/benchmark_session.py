@@ -1,0 +1,100 @@
+"""A benchmark from its conditions to what is kept and shown of it."""
+
+import sys
+from collections.abc import Generator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from commands.results import show_digits_and_table
+from commands.table_formats import print_table
+from commands.terminal import shown, stderr
+from dae_tui.core.config import OPERATING_POINT
+from dae_tui.core.evaluation import Conditions, EvaluationProgress
+from dae_tui.core.figures import write_figures
+from dae_tui.core.judged_images import JudgedImages
+from dae_tui.core.noise_spec import NoiseSpec, parse_noise
+from dae_tui.core.table import Table
+from dae_tui.errors import UsageError
+from dae_tui.find_weights import weights_name
+from dae_tui.runs.benchmarks import save_table
+from dae_tui.runs.curves import overview
+from dae_tui.runs.reader import Run
+
+# The literature's noise on photographs, which it neither clips nor rounds.
+PHOTOGRAPHS = ("gaussian:15/255", "gaussian:25/255", "gaussian:50/255")
+
+
+def conditions_for(
+    judged: JudgedImages,
+    noises: list[NoiseSpec],
+    match_noisy: float | None,
+    clip: bool | None,
+    conditions: Conditions,
+) -> Conditions:
+    """The conditions with the noise and the clipping that suit the images, where none is asked."""
+    if judged.noisy and (noises or match_noisy is not None):
+        raise UsageError("the images are noisy as they are", "leave --noise out")
+    if not noises and match_noisy is None:
+        default = PHOTOGRAPHS if judged.photographs else (OPERATING_POINT,)
+        noises = [parse_noise(text) for text in default]
+    clips = (not judged.photographs) if clip is None else clip
+    return replace(conditions, noises=noises, clip=clips)
+
+
+def follow(judged: Generator[EvaluationProgress | Table], quiet: bool) -> Table:
+    """Run an evaluation with a progress bar on stderr."""
+    console = stderr()
+    # Closed when it is interrupted here, or its processes would outlive it.
+    with (
+        closing(judged) as states,
+        Progress(
+            BarColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.description}"),
+            console=console,
+            transient=True,
+            disable=quiet or not console.is_terminal,
+        ) as bar,
+    ):
+        task = bar.add_task("judging images", total=None)
+        for state in states:
+            if isinstance(state, EvaluationProgress):
+                bar.update(task, completed=state.images, total=state.total, description=state.what)
+            else:
+                table = state
+    return table
+
+
+def keep(table: Table, runs_dir: Path, quiet: bool) -> None:
+    """Save the table for `dae dashboard` to compare; it is printed where that fails too."""
+    try:
+        saved = save_table(runs_dir, table.as_json())
+    except OSError as failure:
+        print(f"the table is not saved: {failure.strerror}: {failure.filename}", file=sys.stderr)
+    else:
+        if not quiet:
+            print(f"saved {saved}", file=sys.stderr)
+
+
+def show_table(table: Table, form: str | None, *, digits: int, per_class: bool) -> None:
+    """Print a table on stdout: for people, or in a form to paste elsewhere."""
+    if form is None:
+        show_digits_and_table(table, digits=digits, per_class=per_class)
+    else:
+        print_table(table, form)
+
+
+def write_figure_files(folder: Path, table: Table, weights: list[Path], quiet: bool) -> None:
+    """Figures into a folder; those of training losses for weights that are a run's."""
+    losses: dict[str, tuple[NDArray[Any], NDArray[Any]]] = {}
+    for path in weights:
+        if path.parts[-3:-2] == ("checkpoints",):
+            losses[weights_name(path)] = overview(Run(path.parents[2])).train.arrays()
+    for path in write_figures(folder, table, losses):
+        if not quiet:
+            print(f"wrote {shown(path)}", file=sys.stderr)
