@@ -18,9 +18,9 @@ from dae_tui.errors import DaeError, ExitCode
 from dae_tui.version import __version__
 
 SUBCOMMANDS = {
-    "train": "Train a denoising autoencoder, or the classifier that judges it.",
+    "train": "Train a denoising autoencoder, or a classifier that judges it.",
     "denoise": "Take the noise out of image files of any kind and size, and of whole folders.",
-    "benchmark": "Measure denoisers: the paper's Table 1 for any weights, noise and data.",
+    "benchmark": "Measure networks and filters: Table 1 for any noise and data, sweeps, figures.",
     "runs": "List, show and steer training runs: pause, resume, stop, delete.",
     "weights": "List, show and export trained weights.",
     "dashboard": "Watch and steer runs in the terminal: loss, machine, digits, playground.",
