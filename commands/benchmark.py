@@ -18,6 +18,7 @@ from commands.options import (
     SeedOption,
     check_folder,
     check_precision,
+    make_folder,
     resolve_data_dir,
 )
 from dae_tui.core.filters import FILTERS
@@ -144,7 +145,7 @@ def quality(
     # The same figures on every machine, unless asked otherwise.
     precision = "fp32" if check_precision(precision) == "auto" else precision
     check_folder(svg)
-    check_folder(figures)
+    make_folder(figures)
     specs = [spec for text in noise or [] for spec in parse_sweep(text)]
     judge_path = find_weights(classifier, runs_dir) if classifier else None
     filters, networks = choose_methods(methods, weights, data, runs_dir)
@@ -155,6 +156,7 @@ def quality(
     from commands.benchmark_session import (
         conditions_for,
         follow,
+        images_to_judge,
         keep,
         show_table,
         write_figure_files,
@@ -163,19 +165,21 @@ def quality(
     from dae_tui.core.evaluation import match_noisy as find_sigma
     from dae_tui.core.hardware import resolve_device
     from dae_tui.core.judge import find_judge
-    from dae_tui.core.judged_images import load_judged
     from dae_tui.core.weights import load_weights
 
     torch_device = resolve_device(device)
     loaded = [load_weights(path, name) for name, path in networks]
-    judged = load_judged(
-        data,
-        resolve_data_dir(data_dir),
-        tune_on=tune_on,
-        learnt_from=[str(each.metadata.get("data")) for each in loaded],
+    judged = images_to_judge(
+        data, resolve_data_dir(data_dir), images, loaded, tune_on, tune=bool(filters), quiet=quiet
     )
-    judged = judged if images is None else judged.first(images)
+    if not judged.labelled and (classifier or per_class):
+        raise UsageError(
+            f"the images of {data} have no classes to read",
+            "put those of each class into a folder of its own; or leave --classifier and "
+            "--per-class out",
+        )
     judge = find_judge(judged.groups[0], judge_path, torch_device)
+    judged = judged if judge is None else judged.labelled_for(judge.classes)
     conditions = conditions_for(
         judged, specs, match_noisy, clip, Conditions([], True, seed, seeds, precision, torch_device)
     )
@@ -187,17 +191,9 @@ def quality(
             )
         found = find_sigma(judged, judge, match_noisy, conditions)
         conditions = replace(conditions, noises=[*conditions.noises, found])
-    asked = {
-        "data": judged.name,
-        "tune_on": tune_on,
-        "images": len(judged),
-        "clip": conditions.clip,
-        "precision": precision,
-        "device": str(torch_device),
-        "names": [name for name, _ in networks],
-    }
-    paths = [path for _, path in networks]
-    unfinished = UnfinishedBenchmark(runs_dir, identity(asked, [judge_path, *paths]))
+    conditions = replace(conditions, noises=list(dict.fromkeys(conditions.noises)))
+    paths = [judge_path, *(path for _, path in networks)]
+    unfinished = UnfinishedBenchmark(runs_dir, identity(conditions, loaded, paths, judged))
     cells = KeptCells(unfinished)
     judged_methods = evaluate(
         judged,
@@ -217,8 +213,8 @@ def quality(
         table.protocol["match_noisy"] = match_noisy
     if cells.found and not quiet:
         print(f"{cells.found} results of an interrupted start were used", file=sys.stderr)
-    unfinished.remove()
     keep(table, runs_dir, quiet)
+    unfinished.remove()
     show_table(table, form, digits=digits, per_class=per_class)
     if figures is not None:
         write_figure_files(figures, table, [path for _, path in networks], quiet)
@@ -247,7 +243,7 @@ def show(
     from commands.benchmark_session import show_table, write_figure_files
 
     form = _form(json=json, csv=csv, markdown=markdown, latex=latex, html=html)
-    check_folder(figures)
+    make_folder(figures)
     table = _read(find_table(name, runs_dir))
     show_table(table, form, digits=0, per_class=per_class)
     if figures is not None:
@@ -295,5 +291,7 @@ def _read(saved: SavedTable) -> "Table":
 
     try:
         return Table.from_json({"protocol": saved.protocol, "rows": saved.rows})
-    except (KeyError, TypeError) as failure:
-        raise RunError(f"{saved.path} holds no table that can be read", "measure anew") from failure
+    except (KeyError, TypeError, ValueError) as failure:
+        raise RunError(
+            f"{saved.path} holds no table that can be read: {failure}", "measure anew"
+        ) from failure

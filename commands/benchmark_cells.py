@@ -1,7 +1,7 @@
 """The cells of a benchmark that is under way, kept on disk: an interrupted one goes on."""
 
 import hashlib
-from collections.abc import Iterator, MutableMapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -9,11 +9,14 @@ from typing import Any
 import numpy as np
 
 from dae_tui.core.cells import Cell
+from dae_tui.core.evaluation import Conditions
+from dae_tui.core.judged_images import JudgedImages
+from dae_tui.core.weights import Weights
 from dae_tui.runs.benchmarks import UnfinishedBenchmark
 from dae_tui.version import __version__
 
 
-class KeptCells(MutableMapping[str, Cell]):
+class KeptCells:
     """Cells by their key, in memory and in files; those of an earlier start are found again."""
 
     def __init__(self, unfinished: UnfinishedBenchmark) -> None:
@@ -22,38 +25,54 @@ class KeptCells(MutableMapping[str, Cell]):
         self.found = 0
         """How many an earlier start had left."""
 
-    def __getitem__(self, key: str) -> Cell:
+    def get(self, key: str) -> Cell | None:
+        """The cell, if it has been made."""
         if key not in self._cells:
             arrays = self._unfinished.read(key)
             cell = None if arrays is None else _cell(arrays)
             if cell is None:
-                raise KeyError(key)
+                return None
             self._cells[key] = cell
             self.found += 1
         return self._cells[key]
 
-    def __setitem__(self, key: str, cell: Cell) -> None:
+    def put(self, key: str, cell: Cell) -> None:
+        """Keep a cell that was made."""
         self._cells[key] = cell
         self._unfinished.write(
             key, {name: np.asarray(value) for name, value in asdict(cell).items()}
         )
 
-    def __delitem__(self, key: str) -> None:
-        del self._cells[key]
 
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._cells)
+def identity(
+    conditions: Conditions,
+    weights: Sequence[Weights],
+    files: Sequence[Path | None],
+    images: JudgedImages,
+) -> dict[str, Any]:
+    """What makes a cell the same one again: conditions, names, and what weights and images hold.
 
-    def __len__(self) -> int:
-        return len(self._cells)
+    Noise and seed are a part of its key: another sweep can use it too.
+    """
+    contents = [None if path is None else _digest(path.read_bytes()) for path in files]
+    tensors = [each for group in images.groups for each in (group.images, group.labels)]
+    tensors += images.noisy
+    if images.tuning is not None:
+        tensors += [images.tuning.images, images.tuning.labels, images.tuning.noisy]
+    pixels = [None if each is None else _digest(each.numpy().tobytes()) for each in tensors]
+    return {
+        "version": __version__,
+        "clip": conditions.clip,
+        "precision": conditions.precision,
+        "device": str(conditions.device),
+        "names": [each.name for each in weights],
+        "files": contents,
+        "images": pixels,
+    }
 
 
-def identity(asked: dict[str, Any], files: Sequence[Path | None]) -> dict[str, Any]:
-    """What makes a benchmark the same one: what was asked, by which version, of which weights."""
-    contents = [
-        None if path is None else hashlib.sha256(path.read_bytes()).hexdigest() for path in files
-    ]
-    return {"version": __version__, **asked, "files": contents}
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def _cell(arrays: dict[str, Any]) -> Cell | None:

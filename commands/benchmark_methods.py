@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from dae_tui.core.judged_images import JudgedImages
 
 GROUPS = ("all", "networks", "filters")
+# What rows are called that are no weights'.
+TAKEN = (*FILTERS, "original", "noisy")
 GENERAL_DENOISER = "photos-unet"
 
 
@@ -53,17 +55,13 @@ def choose_methods(
         path = find_weights(text, runs_dir)
         name = weights_name(path)
         # Two files of one name, such as model.safetensors, are told apart by what was typed.
-        found[text if name in found or name in FILTERS else name] = path
+        found[text if name in found or name in TAKEN else name] = path
     return filters, list(found.items())
 
 
 def _published_for(data: str) -> list[str]:
     """The published denoisers that have learnt from such images; of a folder those for anything."""
-    denoisers = [
-        name
-        for name, path in published().items()
-        if NETWORKS[read_metadata(path)["network"]].task == "denoise"
-    ]
+    denoisers = _denoisers()
     if Path(data).is_dir():
         return [name for name in denoisers if name == GENERAL_DENOISER]
     return [name for name in denoisers if name.startswith(f"{data}-")]
@@ -72,12 +70,21 @@ def _published_for(data: str) -> list[str]:
 def _weights_called(word: str, data: str) -> str:
     """Published weights by their name, or by their network's."""
     for name in (word, f"{data}-{word}", f"mnist-{word}"):
-        if name in published():
+        if name in _denoisers():
             return name
     raise UsageError(
         f"there is no method '{word}'",
-        f"there are {', '.join((*GROUPS, *FILTERS, *published()))}; --weights takes files and runs",
+        f"use {', '.join((*GROUPS, *FILTERS, *_denoisers()))}; --weights takes files and runs",
     )
+
+
+def _denoisers() -> list[str]:
+    """The published weights that denoise."""
+    return [
+        name
+        for name, path in published().items()
+        if NETWORKS[read_metadata(path)["network"]].task == "denoise"
+    ]
 
 
 def find_oracle(judged: "JudgedImages", device: "torch.device") -> "Reader | None":

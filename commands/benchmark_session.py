@@ -1,7 +1,7 @@
 """A benchmark from its conditions to what is kept and shown of it."""
 
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -16,9 +16,10 @@ from commands.terminal import shown, stderr
 from dae_tui.core.config import OPERATING_POINT
 from dae_tui.core.evaluation import Conditions, EvaluationProgress
 from dae_tui.core.figures import write_figures
-from dae_tui.core.judged_images import JudgedImages
+from dae_tui.core.judged_images import JudgedImages, load_judged
 from dae_tui.core.noise_spec import NoiseSpec, parse_noise
 from dae_tui.core.table import Table
+from dae_tui.core.weights import Weights
 from dae_tui.errors import UsageError
 from dae_tui.find_weights import weights_name
 from dae_tui.runs.benchmarks import save_table
@@ -29,6 +30,32 @@ from dae_tui.runs.reader import Run
 PHOTOGRAPHS = ("gaussian:15/255", "gaussian:25/255", "gaussian:50/255")
 
 
+def images_to_judge(
+    data: str,
+    data_dir: Path,
+    count: int | None,
+    weights: Sequence[Weights],
+    tune_on: str | None,
+    *,
+    tune: bool,
+    quiet: bool,
+) -> JudgedImages:
+    """The test images, or the first of them; what is left out is said."""
+    if tune_on is not None and not tune:
+        raise UsageError("there are no filters to tune", "name some with --methods")
+    judged = load_judged(
+        data,
+        data_dir,
+        tune=tune,
+        tune_on=tune_on,
+        learnt_from=[str(each.metadata.get("data")) for each in weights],
+    )
+    if judged.left_out and not quiet:
+        left_out = f"{judged.left_out} images that weights have learnt from are left out"
+        print(left_out, file=sys.stderr)
+    return judged if count is None else judged.first(count)
+
+
 def conditions_for(
     judged: JudgedImages,
     noises: list[NoiseSpec],
@@ -37,8 +64,10 @@ def conditions_for(
     conditions: Conditions,
 ) -> Conditions:
     """The conditions with the noise and the clipping that suit the images, where none is asked."""
-    if judged.noisy and (noises or match_noisy is not None):
-        raise UsageError("the images are noisy as they are", "leave --noise out")
+    if judged.noisy and (noises or match_noisy is not None or conditions.seeds > 1 or clip):
+        raise UsageError(
+            "the images are noisy as they are", "leave --noise, --seeds and --clip out"
+        )
     if not noises and match_noisy is None:
         default = PHOTOGRAPHS if judged.photographs else (OPERATING_POINT,)
         noises = [parse_noise(text) for text in default]
@@ -95,6 +124,10 @@ def write_figure_files(folder: Path, table: Table, weights: list[Path], quiet: b
     for path in weights:
         if path.parts[-3:-2] == ("checkpoints",):
             losses[weights_name(path)] = overview(Run(path.parents[2])).train.arrays()
-    for path in write_figures(folder, table, losses):
-        if not quiet:
-            print(f"wrote {shown(path)}", file=sys.stderr)
+    written = write_figures(folder, table, losses)
+    if quiet:
+        return
+    for path in written:
+        print(f"wrote {shown(path)}", file=sys.stderr)
+    if not written:
+        print("this table gives no figures: it has one level and no examples", file=sys.stderr)

@@ -74,6 +74,18 @@ def check_folder(target: Path | None) -> None:
         raise UsageError(f"there is no folder {target.parent}", "make it first")
 
 
+def make_folder(folder: Path | None) -> None:
+    """Make a folder that files are to be written into later, or refuse it: better now than then."""
+    if folder is None:
+        return
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as failure:
+        raise UsageError(
+            f"{folder} cannot be a folder: {str(failure.strerror).lower()}", "name another"
+        ) from failure
+
+
 def check_precision(given: str) -> str:
     """`--precision`, before torch is there to tell what `auto` is. Raises UsageError."""
     if given not in PRECISIONS:

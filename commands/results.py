@@ -9,8 +9,10 @@ from rich.text import Text
 from commands.pictures import standing_alone, views_side_by_side
 from commands.sweep_plot import sweep_plots
 from commands.tables import (
+    COSTS,
     SETTING,
     class_tables,
+    columns_of,
     protocol_line,
     rich_table,
     settings_lines,
@@ -28,7 +30,7 @@ MAX_SIDE = 40
 
 
 def show_digits_and_table(table: Table, *, digits: int = DIGITS, per_class: bool = False) -> None:
-    """Print the first test images in all views, the table, and what it says."""
+    """Print the first test images, the table, what it says, and curves where there are levels."""
     console = stdout()
     graphics = graphics_of(console)
     console.print(_result(table, graphics, console.width, digits))
@@ -42,7 +44,7 @@ def show_digits_and_table(table: Table, *, digits: int = DIGITS, per_class: bool
 
 
 def write_svg(svg: Path, table: Table, *, digits: int = DIGITS) -> None:
-    """What `show_digits_and_table` prints, as a picture."""
+    """Digits, table and what it says, as a picture."""
     recorder = Console(
         record=True, file=StringIO(), width=PICTURE_WIDTH, force_terminal=True, highlight=False
     )
@@ -58,8 +60,12 @@ def _result(table: Table, graphics: Graphics, width: int, digits: int) -> Render
     drawn = rich_table(table, width)
     parts += [Text(), drawn, Text()]
     parts += [Text(line) for line in verdict(table)]
-    if isinstance(table.protocol["noise"], str) and drawn.columns[-1].header != SETTING:
+    shown = {column.header for column in drawn.columns}
+    if isinstance(table.protocol["noise"], str) and SETTING not in shown:
         parts += [Text(line, style="dim") for line in settings_lines(table)]
+    missing = [each.heading for each in columns_of(table) if each.heading not in shown]
+    if hidden := [heading for heading in missing if heading in COSTS]:
+        parts.append(Text(f"too narrow for: {', '.join(hidden)} (--csv has all)", style="dim"))
     parts.append(Text(protocol_line(table.protocol), style="dim"))
     return Group(*parts)
 
@@ -70,7 +76,7 @@ def _small(view: Example) -> bool:
 
 
 def _digits(views: list[Example], graphics: Graphics, width: int, digits: int) -> RenderableType:
-    """The first test images: original, noisy, and what the first method makes of them."""
+    """The first test images: original, noisy, and what the first of the methods makes of them."""
     titles = ["original", "noisy", "denoised"]
     captions, arrays = {}, {}
     for title, view in zip(titles, views, strict=False):

@@ -4,7 +4,7 @@ import numpy as np
 from rich.text import Text
 
 from dae_tui.blocks import Graphics
-from dae_tui.core.figures import Sweep, sweep_of
+from dae_tui.core.figures import NOISY, Sweep, sweep_of
 from dae_tui.core.table import Table
 from dae_tui.dashboard.plot import Line, Marks, plot
 
@@ -17,23 +17,25 @@ NAMES = 26
 
 
 def sweep_plots(table: Table, graphics: Graphics, width: int) -> list[Text]:
-    """Accuracy and PSNR of the best methods over the level, where a table has several levels."""
+    """Accuracy and PSNR over the level, of the best methods, where there are several levels."""
     drawn = []
     for figure, title in (("accuracy", "accuracy %"), ("psnr", "PSNR dB")):
         sweep = sweep_of(table, figure)
         if sweep is not None:
-            drawn.append(_draw(sweep, title, graphics, width))
+            names = [name for name in sweep.values if name != NOISY]
+            if names:
+                drawn.append(_draw(sweep, names, title, graphics, width))
     return drawn
 
 
-def _draw(sweep: Sweep, title: str, graphics: Graphics, width: int) -> Text:
-    names = [name for name in sweep.values if name != "noisy"][:MOST]
+def _draw(sweep: Sweep, every: list[str], title: str, graphics: Graphics, width: int) -> Text:
+    names = every[:MOST]
     across = max(20, min(width - AXIS - NAMES, 90))
     lines = [
         Line(np.array(sweep.levels[n]), np.array(sweep.values[n]), smooth=False) for n in names
     ]
-    every = [level for name in names for level in sweep.levels[name]]
-    low, high = min(every), max(every)
+    levels = [level for name in names for level in sweep.levels[name]]
+    low, high = min(levels), max(levels)
     marks = Marks.ASCII if graphics in (Graphics.ASCII, Graphics.SHADES) else Marks.BRAILLE
     # The best is drawn last, over the others.
     chart = plot(
@@ -41,7 +43,8 @@ def _draw(sweep: Sweep, title: str, graphics: Graphics, width: int) -> Text:
         symbols="abcdef"[: len(names)][::-1],
     )  # fmt: skip
     edge = "|" if marks is Marks.ASCII else "┤"
-    text = Text(f"{title}\n", no_wrap=True, style="")
+    shown = f", {len(names)} of {len(every)} methods" if len(every) > len(names) else ""
+    text = Text(f"{title}{shown}\n", no_wrap=True)
     for number, row in enumerate(chart.rows):
         text.append(f"{chart.ticks.get(number, ''):>{AXIS - 2}} {edge}")
         for cell, owner in zip(row, chart.owners[number].tolist(), strict=True):

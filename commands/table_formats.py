@@ -39,7 +39,7 @@ def as_markdown(benchmark: Table) -> str:
         f"|{'|'.join('---' if column.left else '---:' for column in columns)}|",
     ]
     for row in sorted_rows(benchmark.rows):
-        texts = [column.text(row) for column in columns]
+        texts = [column.text(row).replace("|", "\\|") for column in columns]
         if row in best:
             texts[1] = f"**{texts[1]}**"
         lines.append(f"| {' | '.join(texts)} |")
@@ -94,12 +94,14 @@ def _html_row(texts: Sequence[str], columns: Sequence[Column], tag: str, style: 
 
 
 def _tex(text: str) -> str:
-    for plain, written in (
-        *(("\\", r"\textbackslash "), ("%", r"\%"), ("&", r"\&"), ("_", r"\_"), ("#", r"\#")),
-        *(("<", "$<$"), ("–", "--"), ("±", r"$\pm$"), ("×", r"$\times$"), ("·", r"$\cdot$")),
-    ):
-        text = text.replace(plain, written)
-    return text
+    return text.translate(_TEX)
+
+
+_TEX = str.maketrans(
+    {sign: f"\\{sign}" for sign in "%&_#${}"}
+    | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+    | {"<": "$<$", ">": "$>$", "–": "--", "±": r"$\pm$", "×": r"$\times$", "·": r"$\cdot$"}
+)
 
 
 def print_table(table: Table, form: str) -> None:

@@ -11,11 +11,12 @@ from rich.measure import Measurement
 from rich.table import Table
 
 from commands.terminal import plain_table
-from dae_tui.core.table import Row, rank
+from dae_tui.core.table import AS_GIVEN, Row, rank
 from dae_tui.core.table import Table as Benchmark
 
 NONE = "–"
 SETTING = "setting"
+COSTS = ("images/s", "parameters", "multiply-adds", "memory")
 CERTAIN = 0.001
 
 # Only measures: as wide as any table.
@@ -98,8 +99,8 @@ COLUMNS = (
 )
 # In this order columns go where the terminal is too narrow.
 _DROPPED = (
-    *(SETTING, "memory", "parameters", "multiply-adds", "edges", "± seeds"),
-    *("images/s", "SSIM", "p", "95 % interval", "view"),
+    *("view", "memory", "parameters", "edges", "± seeds", "SSIM", "multiply-adds"),
+    *("p", "images/s", "95 % interval", "to best"),
 )
 
 
@@ -124,7 +125,7 @@ def sorted_rows(rows: Sequence[Row]) -> list[Row]:
 def rich_table(benchmark: Benchmark, width: int) -> Table:
     """The table with as many of its columns as fit into `width`; the noise stands under it too."""
     noises = {row.noise for row in benchmark.rows if row.noise}
-    droppable = [*_DROPPED[:6], *(["noise"] if len(noises) < 2 else []), *_DROPPED[6:]]
+    droppable = [SETTING, *(["noise"] if len(noises) < 2 else []), *_DROPPED]
     columns = columns_of(benchmark)
     for count in range(len(droppable) + 1):
         table = _rich(benchmark, [c for c in columns if c.heading not in droppable[:count]])
@@ -151,7 +152,7 @@ def _rich(benchmark: Benchmark, columns: Sequence[Column]) -> Table:
 def best_rows(rows: Sequence[Row]) -> list[Row]:
     """Of each noise that several methods compete at, the row of highest accuracy, else PSNR."""
     best = []
-    for noise in {row.noise for row in rows if row.view == "denoised"}:
+    for noise in dict.fromkeys(row.noise for row in rows if row.view == "denoised"):
         rivals = [row for row in rows if row.view == "denoised" and row.noise == noise]
         if len(rivals) > 1:
             best.append(max(rivals, key=rank))
@@ -159,7 +160,7 @@ def best_rows(rows: Sequence[Row]) -> list[Row]:
 
 
 def verdict(benchmark: Benchmark) -> list[str]:
-    """What the table says: which method is best, by how much, and what the limit is."""
+    """What the table says: which method is best, by how much, at what cost, what the limit is."""
     best = {row.noise: row for row in best_rows(benchmark.rows)}
     return [
         _sentence(benchmark.rows, noise, best[noise], several=len(best) > 1)
@@ -172,27 +173,39 @@ def _sentence(rows: Sequence[Row], noise: str | None, best: Row, *, several: boo
     at = [row for row in rows if row.noise == noise]
     others = sorted_rows([row for row in at if row.view == "denoised" and row is not best])
     second = others[0]
-    gap = abs(second.difference or 0.0)
-    unit = "points" if best.accuracy is not None else "dB"
-    words = [
-        f"best{f' at {noise_words(noise)}' if several else ''}: {best.method}, {_result(best)}, "
-    ]
-    chance = f"p {p_words(second.p_value)}"
-    if second.p_value is not None and second.p_value > 0.05:
-        words.append(f"not surely better than {second.method} ({gap:.2f} {unit}, {chance})")
-    else:
-        words.append(f"{gap:.2f} {unit} above {second.method} ({chance})")
+    where = f" at {noise_words(noise)}" if several else ""
+    words = [f"best{where}: {best.method}, {_result(best)}{_speed(best)}, {_ahead(best, second)}"]
     filters = [row for row in others if row.setting]
     if filters and filters[0] is not second and best.setting is None:
-        words.append(f"; the best filter, {filters[0].method}, {_result(filters[0])}")
+        words.append(
+            f"the best filter, {filters[0].method}, {_result(filters[0])}{_speed(filters[0])}"
+        )
     oracles = [row for row in at if row.view == "noisy" and row.method]
     if oracles and best.accuracy is not None and oracles[0].accuracy is not None:
         left = oracles[0].accuracy - best.accuracy
+        limit = f"{oracles[0].method}, which has learnt to read the noisy images, "
+        limit += _result(oracles[0])
         words.append(
-            f"; the limit: {oracles[0].method}, which has learnt to read the noisy images, "
-            f"{_result(oracles[0])}, {abs(left):.2f} points {'more' if left >= 0 else 'less'}"
+            f"the limit: {limit}, {left:.2f} points more"
+            if left > 0
+            else f"{limit}, no more than is read here"
         )
-    return "".join(words)
+    return "; ".join(words)
+
+
+def _ahead(best: Row, second: Row) -> str:
+    """How far the best is before the second, and whether that is certain."""
+    gap, chance = abs(second.difference or 0.0), second.p_value
+    unit = "points" if best.accuracy is not None else "dB"
+    if gap < 0.005:
+        return f"as good as {second.method}"
+    if chance is not None and chance > 0.05:
+        return f"not surely better than {second.method} ({gap:.2f} {unit}, p {p_words(chance)})"
+    return f"{gap:.2f} {unit} above {second.method} (p {p_words(chance)})"
+
+
+def _speed(row: Row) -> str:
+    return "" if row.images_per_second is None else f" at {row.images_per_second:,.0f} images/s"
 
 
 def _result(row: Row) -> str:
@@ -216,8 +229,8 @@ def class_tables(benchmark: Benchmark) -> list[Table]:
     for label in range(classes):
         shown.add_column(str(label), justify="right", no_wrap=True)
     for row in rows:
-        figures = [f"{value:.1f}" for value in row.per_class or []]
-        shown.add_row(row.method or row.view, row.noise or NONE, *figures)
+        figures = [_number(value, 1) for value in row.per_class or []]
+        shown.add_row(row.method or row.view, noise_words(row.noise), *figures)
     confused = [row for row in rows if row.view == "denoised"]
     best = [row for row in best_rows(benchmark.rows) if row in rows] or confused[:1]
     return [shown, *(_confusion(row) for row in best)]
@@ -226,7 +239,7 @@ def class_tables(benchmark: Benchmark) -> list[Table]:
 def _confusion(row: Row) -> Table:
     matrix = row.confusion or []
     shown = plain_table()
-    shown.add_column(f"{row.method} at {row.noise}: is \\ read as", no_wrap=True)
+    shown.add_column(f"{row.method} at {noise_words(row.noise)}: is \\ read as", no_wrap=True)
     for label in range(len(matrix[0]) if matrix else 0):
         shown.add_column(str(label), justify="right", no_wrap=True)
     for label, counts in enumerate(matrix):
@@ -235,26 +248,30 @@ def _confusion(row: Row) -> Table:
 
 
 def protocol_line(protocol: dict[str, Any]) -> str:
-    """The conditions under which the figures were measured, in one line."""
-    seeds = protocol.get("seeds") or 1
-    first = protocol["seed"]
+    """The conditions under which the figures were measured, in one line.
+
+    What an older version has not written is left out.
+    """
+    first, seeds = protocol.get("seed"), protocol.get("seeds") or 1
+    match, tuned = protocol.get("match_noisy"), protocol.get("filters_tuned_on")
+    clip = {True: "clipped to [0, 1]", False: "not clipped"}.get(protocol.get("clip"))  # type: ignore[arg-type]
+    many = f"seeds {first} to {first + seeds - 1}" if isinstance(first, int) else None
     parts = [
-        f"{protocol['images']:,} test images of {Path(str(protocol['data'])).name}",
-        _noises(protocol["noise"]),
-        *([f"sigma found for {match:g} % noisy"] if (match := protocol.get("match_noisy")) else []),
-        "clipped to [0, 1]" if protocol["clip"] else "not clipped",
-        f"seed {first}" if seeds == 1 else f"seeds {first} to {first + seeds - 1}",
-        f"read by {protocol['classifier']}" if protocol["classifier"] else "no classifier",
-        f"SSIM {protocol['ssim']}",
-        *([f"p: {protocol['test']}"] if protocol.get("test") else []),
-        *(
-            [f"filters tuned for {protocol.get('filters_tuned_for', 'PSNR')} on {tuned}"]
-            if (tuned := protocol.get("filters_tuned_on"))
-            else []
-        ),
-        f"{protocol['device']} {protocol['precision']}",
+        f"{protocol['images']:,} test images of {Path(str(protocol.get('data'))).name}",
+        "noise " * (protocol["noise"] == AS_GIVEN) + _noises(protocol["noise"]),
+        f"sigma found for {match:g} % noisy" if match else None,
+        clip,
+        f"seed {first}" if many and seeds == 1 else many,
+        f"read by {reader}" if (reader := protocol.get("classifier")) else "no classifier",
+        f"SSIM {window}" if (window := protocol.get("ssim")) else None,
+        f"p: {test}, not corrected for many methods" if (test := protocol.get("test")) else None,
+        f"filters tuned for {protocol.get('filters_tuned_for', 'PSNR')} on {tuned}, "
+        "contrast restored"
+        if tuned
+        else None,
+        f"{protocol.get('device') or ''} {protocol.get('precision') or ''}".strip(),
     ]
-    return " · ".join(parts)
+    return " · ".join(part for part in parts if part)
 
 
 def _noises(noise: str | list[str]) -> str:

@@ -92,7 +92,7 @@ def judge_method(
             if judge is not None:
                 reads.append(judge.read(result).cpu())
             figures.append(_figures(result, original))
-            if _wanted(examples, result):
+            if _wanted(examples, result, first=len(figures) == 1):
                 examples.append((result.clamp(0, 1) * 255).round().to(torch.uint8).cpu())
             yield len(original)
     decibels, similarity, edges = torch.cat(figures, dim=1).numpy()
@@ -118,9 +118,9 @@ def _figures(images: Tensor, original: Tensor) -> Tensor:
     return torch.stack([decibels, similarity, edges]).cpu()
 
 
-def _wanted(examples: list[Tensor], images: Tensor) -> bool:
-    """Whether to keep a batch: all of one shape, and no more than one looks at."""
+def _wanted(examples: list[Tensor], images: Tensor, *, first: bool) -> bool:
+    """Whether to keep a batch: from the first image on, of one shape, as many as one looks at."""
     if not examples:
-        return images.numel() <= EXAMPLE_PIXELS
+        return first and images.numel() <= EXAMPLE_PIXELS
     same = examples[0].shape[1:] == images.shape[1:]
     return same and sum(map(len, examples)) < EXAMPLES

@@ -67,22 +67,20 @@ def filter_contenders(
     Args:
         names: of `filters.FILTERS`.
         pool: the processes that filter.
-        noisy: float32 (N, C, H, W), the images of `tuning` with noise.
+        noisy: float32 (N, C, H, W), the images of `tuning` with noise, on the judge's device.
         tuning: images to tune with.
         judge: who reads, or nobody.
         pixels: of one image of those that will be judged, for the memory it takes.
     """
     few = slice(None, None, READ_SHARE) if tuning.labels is not None else slice(None)
-    grey, reference = (each[few].flatten(0, 1).numpy() for each in (noisy, tuning.images))
+    grey, reference = (each[few].flatten(0, 1).cpu().numpy() for each in (noisy, tuning.images))
     tuned = []
     for every in pool.tune(names, grey, reference).values():
         best = every[0]
         if judge is not None and tuning.labels is not None and len(every) > 1:
-            shares = [
-                (judge.read(_filtering(pool, each)([noisy])[0]) == tuning.labels).float().mean()
-                for each in every[:SHORTLIST]
-            ]
-            best = every[int(torch.stack(shares).argmax())]
+            filtered = (_filtering(pool, each)([noisy])[0] for each in every[:SHORTLIST])
+            right = [(judge.read(images).cpu() == tuning.labels).sum() for images in filtered]
+            best = every[int(torch.stack(right).argmax())]
         tuned.append(best)
     return [
         Contender(each.name, each.words(), Cost(peak_bytes=peak), _filtering(pool, each), TOGETHER)

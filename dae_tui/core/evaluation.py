@@ -4,9 +4,9 @@ Images stream through in batches of one size and the noise is drawn on the CPU f
 so every machine judges the same noisy images and the same command gives the same table.
 """
 
-from collections.abc import Generator, Iterator, MutableMapping, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -27,14 +27,13 @@ from dae_tui.core.judged_images import JudgedImages
 from dae_tui.core.measures import SSIM_WINDOW
 from dae_tui.core.noise import add_noise
 from dae_tui.core.noise_spec import NoiseSpec, NoiseStage
-from dae_tui.core.table import Entry, Table, make_rows, test_of
+from dae_tui.core.table import AS_GIVEN, Entry, Table, make_rows, test_of
 from dae_tui.core.weights import Weights
 from dae_tui.errors import UsageError
 
 EVALUATION_SEED = 0
 # How strong the noise is for filters to be tuned: drawn anew, from a seed that is no test's.
 TUNING_SEED = 2**20
-AS_GIVEN = "as given"
 
 
 @dataclass(frozen=True)
@@ -76,6 +75,16 @@ class Reader:
         return noise is not None and clip == self.clip and self.noise.covers(noise)
 
 
+class CellStore(Protocol):
+    """Where the cells of an interrupted evaluation are kept."""
+
+    def get(self, key: str) -> Cell | None:
+        """A cell that has been made."""
+
+    def put(self, key: str, cell: Cell) -> None:
+        """Keep a cell."""
+
+
 def evaluate(
     images: JudgedImages,
     weights: Sequence[Weights],
@@ -85,7 +94,7 @@ def evaluate(
     filters: Sequence[str] = (),
     oracle: Reader | None = None,
     per_class: bool = False,
-    cells: MutableMapping[str, Cell] | None = None,
+    cells: CellStore | None = None,
 ) -> Generator[EvaluationProgress | Table]:
     """Judge the originals and, for each noise, the noisy and the denoised images.
 
@@ -94,7 +103,7 @@ def evaluate(
         weights: networks to denoise with.
         judge: trained on clean images of the same classes, or nobody.
         conditions: noise, seeds, device.
-        filters: names of `filters.FILTERS`, each tuned for each noise.
+        filters: names of `filters.FILTERS`, each tuned for each noise with `images.tuning`.
         oracle: reads the noisy images too, at noises that it knows.
         per_class: whether rows hold the accuracy of each class and the confusion matrix.
         cells: what an earlier, interrupted start has come to; new cells are added.
@@ -154,10 +163,10 @@ class _Runner:
         self,
         images: JudgedImages,
         device: torch.device,
-        cells: MutableMapping[str, Cell] | None,
+        cells: CellStore | None,
         count: int,
     ) -> None:
-        self.cells = {} if cells is None else cells
+        self._cells = cells
         self._images, self._device = images, device
         self._done, self._total = 0, count * len(images)
 
@@ -172,21 +181,29 @@ class _Runner:
         judge: Judge | None,
     ) -> Generator[EvaluationProgress, None, Cell]:
         """The cell of a method, as it was kept or as it is now."""
-        if key in self.cells:
+        kept = self.kept(key)
+        if kept is not None:
             self._total -= len(self._images)  # Or the time left would be far too short.
-            return self.cells[key]
+            return kept
         for state in judge_method(self._images, noisy, contender, judge, self._device):
             if isinstance(state, Cell):
-                self.cells[key] = state
+                cell = state
             else:
                 self._done += state
                 yield self.progress(key)
-        return self.cells[key]
+        if self._cells is not None:
+            self._cells.put(key, cell)
+        return cell
+
+    def kept(self, key: str) -> Cell | None:
+        """A cell that an earlier start has made."""
+        return None if self._cells is None else self._cells.get(key)
 
 
 def _key(view: str, name: str | None, noise: NoiseSpec | None, seed: int) -> str:
     """What a cell is found by, which is shown to people as well."""
-    return f"{name or view} at {AS_GIVEN if noise is None else noise}, seed {seed}"
+    who = view if name is None else f"{name} ({view})"
+    return f"{who} at {AS_GIVEN if noise is None else noise}, seed {seed}"
 
 
 def _originals(images: JudgedImages, device: torch.device) -> Iterator[Tensor]:
@@ -222,20 +239,22 @@ def _tuned(
     """The filters, those tuned whose cells are not there yet."""
     known: dict[str, Contender] = {}
     for name in names:
-        keys = [_key("denoised", name, noise, seed) for seed in seeds]
-        if all(key in runner.cells for key in keys):
-            cell = runner.cells[keys[0]]
-            known[name] = kept_contender(name, cell.setting, cell.peak_bytes)
+        cells = [runner.kept(_key("denoised", name, noise, seed)) for seed in seeds]
+        if cells[0] is not None and all(cells):
+            known[name] = kept_contender(name, cells[0].setting, cells[0].peak_bytes)
     missing = [name for name in names if name not in known]
     if missing:
-        noisy = images.tuning.noisy
-        if noisy is None or noise is not None:
+        tuning = images.tuning
+        assert tuning is not None  # Whoever asks for filters loads images to tune them with.
+        noisy = tuning.noisy
+        if noisy is None:
             assert noise is not None  # Only pairs have no noise of a kind.
             generator = evaluation_generator(TUNING_SEED)
-            noisy = add_noise(images.tuning.images, noise, generator, conditions.clip)
+            noisy = add_noise(tuning.images, noise, generator, conditions.clip)
+        noisy = noisy.to(conditions.device)
         pool.start()
         pixels = images.groups[0].images[0, 0].numel()
-        for contender in filter_contenders(missing, pool, noisy, images.tuning, judge, pixels):
+        for contender in filter_contenders(missing, pool, noisy, tuning, judge, pixels):
             known[contender.name] = contender
     return [known[name] for name in names]
 
@@ -253,9 +272,9 @@ def _protocol(
         "data": images.name,
         "images": len(images),
         "noise": specs[0] if len(specs) == 1 else specs,
-        "clip": conditions.clip,
-        "seed": conditions.seed,
-        "seeds": conditions.seeds,
+        "clip": None if images.noisy else conditions.clip,
+        "seed": None if images.noisy else conditions.seed,
+        "seeds": None if images.noisy else conditions.seeds,
         "classifier": None if judge is None else judge.name,
         "ssim": f"{SSIM_WINDOW}×{SSIM_WINDOW} uniform window",
         "device": str(conditions.device),
@@ -263,7 +282,7 @@ def _protocol(
     }
     if methods > 1:
         protocol["test"] = test_of(judge is not None)
-    if filters:
+    if filters and images.tuning is not None:
         read = judge is not None and images.tuning.labels is not None
         protocol["filters_tuned_on"] = images.tuning.source
         protocol["filters_tuned_for"] = "accuracy" if read else "PSNR"

@@ -10,12 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dae_tui.core.noise_spec import KINDS, parse_noise
-from dae_tui.core.table import Example, Row, Table, rank
+from dae_tui.core.table import Example, Row, Table
+from dae_tui.errors import UsageError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+NOISY = "(noisy)"
 KINDS_OF_FILE = ("png", "svg")
 ROWS = 6
 VIEWS = 6
@@ -29,7 +31,7 @@ class Sweep:
 
     kind: str
     levels: dict[str, list[float]]
-    """By method; methods in the order of their means, best first."""
+    """By method; the methods of the highest mean first, and last the noisy images."""
     values: dict[str, list[float]]
     low: dict[str, list[float]]
     """Ends of the interval, where there is one; else the values."""
@@ -43,7 +45,7 @@ class Sweep:
 def sweep_of(table: Table, figure: str) -> Sweep | None:
     """`accuracy` or `psnr` over the noise level; None unless one kind of noise has several levels.
 
-    The noisy images are a method called `noisy`.
+    The noisy images are a method called `NOISY`.
     """
     known: defaultdict[str, list[tuple[float, Row]]] = defaultdict(list)
     kinds = set()
@@ -53,20 +55,21 @@ def sweep_of(table: Table, figure: str) -> Sweep | None:
             continue
         try:
             stages = parse_noise(row.noise).stages
-        except ValueError:
-            return None
+        except UsageError:
+            return None  # The noise of pairs is as it was given.
         if len(stages) != 1 or stages[0].low != stages[0].high:
             return None
         kinds.add(stages[0].kind)
-        known[row.method or row.view].append((stages[0].low, row))
+        known[row.method or NOISY].append((stages[0].low, row))
     # An oracle may know one level alone, and gives no curve then.
     points = {name: found for name, found in known.items() if len(found) > 1}
     if len(kinds) != 1 or not points:
         return None
     means = {
-        name: np.mean([rank(row) for _, row in found], axis=0) for name, found in points.items()
+        name: float(np.mean([getattr(row, figure) for _, row in found]))
+        for name, found in points.items()
     }
-    order = sorted(points, key=lambda name: tuple(-means[name]))
+    order = sorted(points, key=lambda name: (name == NOISY, -means[name]))
     found = {name: sorted(points[name], key=lambda point: point[0]) for name in order}
     interval = figure == "accuracy"
     return Sweep(
@@ -138,7 +141,7 @@ def _axes(width: float, height: float, **subplots: Any) -> "tuple[Figure, Any]":
 
 def _columns_of_images(examples: Sequence[Example]) -> "Figure":
     """The paper's Fig. 4: a row for each image, a column for each view."""
-    # The first of the denoised views are the networks'; of the others the best.
+    # Original and noisy, and of the others the best, in their order.
     views = list(examples[:2])
     rest = sorted(examples[2:], key=lambda view: -float(np.mean(view.psnr or [0.0])))
     chosen = [view for view in examples[2:] if view in rest[: VIEWS - 2]]
@@ -186,7 +189,7 @@ def _curves(sweep: Sweep, title: str, table: Table) -> "Figure":
     filters = {row.method for row in table.rows if row.setting}
     for number, name in enumerate(sweep.values):
         levels, values = sweep.levels[name], sweep.values[name]
-        reference = any(row.view == "noisy" and name in ("noisy", row.method) for row in table.rows)
+        reference = any(row.view == "noisy" and name in (NOISY, row.method) for row in table.rows)
         style: dict[str, Any] = {"color": colours[2 * number % 20 + number // 10 % 2]}
         if reference:
             style = {"color": "0.4", "linestyle": "--"}

@@ -19,6 +19,8 @@ from dae_tui.core.filters import FILTERS, Images, Setting, apply_filter, contras
 CHUNK_PIXELS = 50 * 28 * 28
 # Side of the image with which memory is measured.
 PROBE = 128
+# Noise for which the settings are meant where there is none.
+LOWEST = 1e-3
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,7 @@ class FilterPool:
             noisy: float32 (N, H, W), images to tune with.
             original: the same without noise.
         """
-        level = float(np.sqrt(np.mean((noisy - original) ** 2)))
+        level = max(LOWEST, float(np.sqrt(np.mean((noisy - original) ** 2))))
         jobs = [
             (name, setting, noisy, original)
             for name in names

@@ -22,7 +22,6 @@ Setting = Mapping[str, Any]
 class Filter:
     """A classical filter."""
 
-    summary: str
     apply: Callable[..., Images]
     """Filters float32 images (N, H, W); further arguments are the settings."""
     candidates: Callable[[float], list[Setting]]
@@ -61,7 +60,10 @@ def _median(images: Images, size: int) -> Images:
 
 
 def _wiener(images: Images, size: int, noise: float | None) -> Images:
-    """`noise` is its variance; None has it estimated, as scipy does."""
+    """The mean where there is noise alone (Lim 1990).
+
+    `noise` is its variance; None has it estimated, as scipy does.
+    """
     from scipy.signal import wiener
 
     # Beyond the edges it sees black, where other filters see the image mirrored.
@@ -71,7 +73,9 @@ def _wiener(images: Images, size: int, noise: float | None) -> Images:
 
 
 def _bilateral(images: Images, sigma_color: float, sigma_spatial: float) -> Images:
-    """Our own: that of scikit-image 0.26 moves the image and smears it along a diagonal.
+    """A mean of what is near and alike (Tomasi and Manduchi 1998).
+
+    Our own: that of scikit-image 0.26 moves the image and smears it along a diagonal.
 
     Its table of spatial weights has one row and column more than the window it is read for.
     """
@@ -92,7 +96,7 @@ def _bilateral(images: Images, sigma_color: float, sigma_spatial: float) -> Imag
 
 
 def _fourier(images: Images, cutoff: float, order: float) -> Images:
-    """A Butterworth low-pass; a high order is the pinhole of the optical spatial filter."""
+    """A Butterworth low-pass; of a high order an optical filter's pinhole (Vander Lugt 1964)."""
     from skimage.filters import butterworth
 
     return _each(
@@ -113,7 +117,11 @@ def _wavelet(
     levels: int | None = None,
     shifts: int = 0,
 ) -> Images:
-    """Soft shrinkage of wavelet coefficients; the mean over shifted images where asked."""
+    """Soft shrinkage of wavelet coefficients; the mean over shifted images where asked.
+
+    BayesShrink has a threshold for each band (Chang et al. 2000), VisuShrink one for all (Donoho
+    and Johnstone 1994).
+    """
     from skimage.restoration import denoise_wavelet
 
     denoise = partial(
@@ -127,6 +135,7 @@ def _wavelet(
 
 
 def _total_variation(images: Images, weight: float) -> Images:
+    """The nearest image of small variation (Chambolle 2004)."""
     from skimage.restoration import denoise_tv_chambolle
 
     return _each(denoise_tv_chambolle, images, weight=weight)
@@ -135,6 +144,7 @@ def _total_variation(images: Images, weight: float) -> Images:
 def _non_local_means(
     images: Images, h: float, sigma: float = 0.0, patch_size: int = 7, patch_distance: int = 11
 ) -> Images:
+    """A mean of alike patches (Buades et al. 2005)."""
     from skimage.restoration import denoise_nl_means
 
     return _each(
@@ -165,20 +175,14 @@ def _wavelet_candidates(level: float, *factors: float) -> list[Setting]:
 
 
 FILTERS = {
-    "mean": Filter(
-        "the mean of a square", _mean, lambda level: _grid(size=[3, 5, 7, 9]), {"size": 3}
-    ),
+    "mean": Filter(_mean, lambda level: _grid(size=[3, 5, 7, 9]), {"size": 3}),
     "gaussian": Filter(
-        "a mean with Gaussian weights",
         _gaussian,
         lambda level: _grid(sigma=[0.4, 0.5, 0.6, 0.7, 0.85, 1.0, 1.2, 1.4, 1.7, 2.0, 2.5]),
         {"sigma": 1.0},
     ),
-    "median": Filter(
-        "the median of a square", _median, lambda level: _grid(size=[3, 5, 7]), {"size": 3}
-    ),
+    "median": Filter(_median, lambda level: _grid(size=[3, 5, 7]), {"size": 3}),
     "bilateral": Filter(
-        "a mean of what is near and alike (Tomasi and Manduchi 1998)",
         _bilateral,
         lambda level: _grid(
             sigma_color=_times(level, 0.7, 1, 1.4, 2, 4), sigma_spatial=[0.6, 0.8, 1.0, 1.4, 2.0]
@@ -186,13 +190,11 @@ FILTERS = {
         {"sigma_color": 0.1, "sigma_spatial": 1.0},
     ),
     "wiener": Filter(
-        "the mean where there is noise alone (Lim 1990)",
         _wiener,
         lambda level: _grid(size=[3, 5, 7], noise=_times(level**2, 0.25, 0.5, 1, 1.5)),
         {"size": 3, "noise": None},
     ),
     "fourier": Filter(
-        "a low-pass, as an optical spatial filter is (Vander Lugt 1964)",
         _fourier,
         lambda level: _grid(
             cutoff=[0.05, 0.075, 0.1, 0.125, 0.15, 0.2, 0.25, 0.3, 0.4], order=[1.0, 2.0, 8.0]
@@ -200,19 +202,16 @@ FILTERS = {
         {"cutoff": 0.005, "order": 2.0},
     ),
     "bayes-shrink": Filter(
-        "wavelet shrinkage, a threshold for each band (Chang et al. 2000)",
         partial(_wavelet, method="BayesShrink"),
         lambda level: _wavelet_candidates(level, 1),
         {},
     ),
     "visu-shrink": Filter(
-        "wavelet shrinkage, one threshold for all (Donoho and Johnstone 1994)",
         partial(_wavelet, method="VisuShrink"),
         lambda level: _wavelet_candidates(level, 0.25, 0.4, 0.6),
         {},
     ),
     "total-variation": Filter(
-        "the nearest image of small variation (Chambolle 2004)",
         _total_variation,
         lambda level: [
             {"weight": weight} for weight in _times(level, 0.15, 0.25, 0.35, 0.5, 0.7, 1, 1.4)
@@ -220,7 +219,6 @@ FILTERS = {
         {"weight": 0.1},
     ),
     "non-local-means": Filter(
-        "a mean of alike patches (Buades et al. 2005)",
         _non_local_means,
         lambda level: _grid(
             h=_times(level, 0.3, 0.45, 0.6, 0.8),

@@ -43,7 +43,7 @@ def load_folder(folder: Path, split: str) -> tuple[Tensor, Tensor | None, int]:
     sizes = {size for _, size in looks}
     images = [_read(path, colour) for path in paths]
     if len(sizes) == 1 and max(next(iter(sizes))) <= WHOLE_UP_TO:
-        classes = sorted({name for found in splits.values() for name, _ in found})
+        classes = in_order({name for found in splits.values() for name, _ in found})
         if "" in classes:
             return _stack(images), None, 0
         labels = torch.tensor([classes.index(name) for name, _ in splits[split]])
@@ -70,6 +70,19 @@ def _splits(folder: Path) -> dict[str, list[tuple[str, Path]]]:
 def find_images(root: Path) -> list[Path]:
     """The image files below a folder, in the order of their names."""
     return [path for _, path in _images(root)]
+
+
+def class_names(folder: Path) -> tuple[str, ...]:
+    """The classes of a folder of small images in the order of their labels; empty for none."""
+    names = {name for found in _splits(folder).values() for name, _ in found}
+    return () if "" in names else tuple(in_order(names))
+
+
+def in_order(names: set[str]) -> list[str]:
+    """The names of classes as labels count them: numbers by their size, else by the alphabet."""
+    if all(name.isdecimal() for name in names):
+        return sorted(names, key=lambda name: (int(name), name))
+    return sorted(names)
 
 
 def class_of(below: Path) -> str:

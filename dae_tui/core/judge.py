@@ -31,6 +31,7 @@ class Judge:
     """A classifier, wherever it comes from."""
 
     name: str
+    classes: int
     logits: Logits
     """Takes float32 images (N, C, H, W) on its device."""
 
@@ -49,18 +50,21 @@ def judge_of(classifier: Weights, data: ImageSet, device: torch.device) -> Judge
         found: Tensor = network(images.contiguous(memory_format=torch.channels_last))
         return found
 
-    return Judge(classifier.name, logits)
+    settings: Any = network.settings
+    return Judge(classifier.name, settings.classes, logits)
 
 
 def find_judge(data: ImageSet, given: Path | None, device: torch.device) -> Judge | None:
     """Who reads images of `data`: the given file, or the published classifier, or nobody.
 
-    Raises WeightsError for a file that holds no classifier, DataError for one of other classes.
+    Raises WeightsError for a file that holds no classifier of such images.
     """
-    if given is not None and given.suffix.lower() in FOREIGN:
-        return _checked(_foreign(given, device), data, device)
-    classifier = find_classifier(data, given)
-    return None if classifier is None else judge_of(classifier, data, device)
+    if given is None:
+        classifier = find_classifier(data, None)
+        return None if classifier is None else judge_of(classifier, data, device)
+    if given.suffix.lower() in FOREIGN:
+        return _foreign(given, data, device)
+    return judge_of(load_weights(given, task="classify"), data, device)
 
 
 def find_classifier(data: ImageSet, given: Path | None) -> Weights | None:
@@ -83,38 +87,39 @@ def find_classifier(data: ImageSet, given: Path | None) -> Weights | None:
     return classifier
 
 
-def _foreign(path: Path, device: torch.device) -> Judge:
+def _foreign(path: Path, data: ImageSet, device: torch.device) -> Judge:
     kind = path.suffix.lower()
     load = _load_onnx if kind == ".onnx" else _load_exported if kind == ".pt2" else _load_scripted
     try:
-        return Judge(path.stem, load(path, device))
+        logits = load(path, device)
     except WeightsError:
         raise
     # Their loaders raise whatever they like for files that are broken or something else.
     except Exception as failure:
-        reason = (str(failure).strip() or type(failure).__name__).splitlines()[0]
         raise WeightsError(
-            f"{path} cannot be read as a classifier: {reason[:200]}",
+            f"{path} cannot be read as a classifier: {_in_a_line(failure)}",
             "it is to be ONNX, torch.export (.pt2) or TorchScript (.pt)",
         ) from failure
-
-
-def _checked(judge: Judge, data: ImageSet, device: torch.device) -> Judge:
-    """The judge, if it takes such images and knows as many classes."""
+    shape = "×".join(map(str, data.images.shape[1:]))
     try:
-        found = judge.logits(torch.zeros((1, *data.images.shape[1:]), device=device))
+        # Two, so that a model for one image alone is known as such.
+        found = logits(torch.zeros((2, *data.images.shape[1:]), device=device))
+        classes = found.shape[1] if found.ndim == 2 and len(found) == 2 else 0
     except Exception as failure:
-        shape = "×".join(map(str, data.images.shape[1:]))
         raise WeightsError(
-            f"{judge.name} does not take float32 images of {shape}", "images are (N, C, H, W)"
+            f"{path} does not take two float32 images of {shape}: {_in_a_line(failure)}",
+            "it is to take (N, C, H, W) and give logits (N, classes)",
         ) from failure
-    if found.ndim != 2 or found.shape[1] < max(2, data.classes):
-        raise DataError(
-            f"{judge.name} gives {tuple(found.shape)} for an image, "
-            f"{data.name} has {data.classes} classes",
+    if classes < 2:
+        raise WeightsError(
+            f"{path} gives {tuple(found.shape)} for two images of {shape}",
             "a classifier gives logits (N, classes)",
         )
-    return judge
+    return Judge(path.stem, classes, logits)
+
+
+def _in_a_line(failure: Exception) -> str:
+    return (str(failure).strip() or type(failure).__name__).splitlines()[0][:200]
 
 
 def _load_onnx(path: Path, device: torch.device) -> Logits:

@@ -17,7 +17,14 @@ from dae_tui.core.config import DATA_SETS
 from dae_tui.core.data import ImageSet, load, unit
 from dae_tui.core.files import kinds
 from dae_tui.core.files.values import image_values, to_unit
-from dae_tui.core.image_folder import TEST_EVERY, WHOLE_UP_TO, class_of, find_images
+from dae_tui.core.image_folder import (
+    TEST_EVERY,
+    WHOLE_UP_TO,
+    class_names,
+    class_of,
+    find_images,
+    in_order,
+)
 from dae_tui.errors import DataError, UsageError
 
 # Pixels that filters are tuned with: 128 digits, or six places of photographs.
@@ -49,11 +56,16 @@ class JudgedImages:
     name: str
     groups: list[ImageSet]
     """At least one; images are uint8, or float32 in [0, 1] where they come from files."""
-    tuning: Tuning
+    tuning: Tuning | None
+    """Images to tune filters with, where that was asked for."""
+    classes: tuple[str, ...] = ()
+    """What the labels mean, in their order; empty where there are none."""
     noisy: list[Tensor] = field(default_factory=list)
     """The noisy images of each group where there are pairs, float32 in [0, 1]; else empty."""
     photographs: bool = False
     """Whether they are whole photographs, which literature has its own protocol for."""
+    left_out: int = 0
+    """Images of the folder that weights have learnt from."""
 
     def __len__(self) -> int:
         return sum(map(len, self.groups))
@@ -68,6 +80,29 @@ class JudgedImages:
         labels = [group.labels for group in self.groups if group.labels is not None]
         return torch.cat(labels) if self.labelled else None
 
+    def labelled_for(self, known: int) -> "JudgedImages":
+        """The same with the labels of a classifier that knows so many classes.
+
+        Where it knows as many as there are, they are in the order of their names; else the names
+        are to be their numbers. Raises DataError where they are not.
+        """
+        if not self.labelled or len(self.classes) == known:
+            return self
+        if not all(name.isdecimal() and int(name) < known for name in self.classes):
+            raise DataError(
+                f"the classifier knows {known} classes, {self.name} has {len(self.classes)}: "
+                + ", ".join(self.classes),
+                f"name its folders by the number of the class, 0 to {known - 1}",
+            )
+        numbers = torch.tensor([int(name) for name in self.classes])
+        groups = [
+            replace(group, labels=numbers[group.labels], classes=known) for group in self.groups
+        ]
+        tuning = self.tuning
+        if tuning is not None and tuning.labels is not None:
+            tuning = replace(tuning, labels=numbers[tuning.labels])
+        return replace(self, groups=groups, tuning=tuning)
+
     def first(self, count: int) -> "JudgedImages":
         """The first images alone."""
         groups, noisy = [], []
@@ -81,7 +116,12 @@ class JudgedImages:
 
 
 def load_judged(
-    name: str, data_dir: Path, *, tune_on: str | None = None, learnt_from: Sequence[str] = ()
+    name: str,
+    data_dir: Path,
+    *,
+    tune: bool = True,
+    tune_on: str | None = None,
+    learnt_from: Sequence[str] = (),
 ) -> JudgedImages:
     """The images to judge methods on.
 
@@ -90,6 +130,7 @@ def load_judged(
             it hold pairs of one name. Folders `train` and `test` are used as such. Small images of
             one size are otherwise split as in training; of photographs all are taken whole.
         data_dir: see `data.load`.
+        tune: whether images to tune filters with are wanted too.
         tune_on: a data set or folder to tune filters with; None is the training images, or the
             photographs themselves where there are no others.
         learnt_from: what weights have learnt from; of a folder of that name only those images are
@@ -98,16 +139,18 @@ def load_judged(
     Raises UsageError or DataError for what cannot be had.
     """
     folder = Path(name)
-    if name in DATA_SETS or not folder.is_dir():
-        judged = of_image_set(load(name, "test", data_dir))
-        training = load(name, "train", data_dir) if tune_on is None else None
-    elif (folder / CLEAN).is_dir() and (folder / NOISY).is_dir():
-        judged, training = _pairs(folder), None
-    elif _small(folder):
-        judged = of_image_set(load(name, "test", data_dir))
-        training = load(name, "train", data_dir) if tune_on is None else None
+    training = None
+    named = name in DATA_SETS or not folder.is_dir()
+    if not named and (folder / CLEAN).is_dir() and (folder / NOISY).is_dir():
+        judged = _pairs(folder)
+    elif named or _small(folder):
+        classes = () if named else class_names(folder)
+        judged = of_image_set(load(name, "test", data_dir), classes)
+        training = load(name, "train", data_dir) if tune and tune_on is None else None
     else:
-        judged, training = _photographs(folder, held_out=folder.resolve().name in learnt_from), None
+        judged = _photographs(folder, held_out=folder.resolve().name in learnt_from)
+    if not tune:
+        return replace(judged, tuning=None)
     if tune_on is not None:
         return replace(judged, tuning=_tuning_from(tune_on, data_dir, judged))
     if training is not None:
@@ -115,9 +158,11 @@ def load_judged(
     return judged
 
 
-def of_image_set(images: ImageSet) -> JudgedImages:
-    """The images of one set; filters would be tuned on them."""
-    return JudgedImages(images.name, [images], _some(images, "the test images themselves"))
+def of_image_set(images: ImageSet, classes: tuple[str, ...] = ()) -> JudgedImages:
+    """The images of one set, whose classes are called by their numbers if nothing else is said."""
+    if images.labels is not None and not classes:
+        classes = tuple(map(str, range(images.classes)))
+    return JudgedImages(images.name, [images], None, classes)
 
 
 def _some(images: ImageSet, source: str) -> Tuning:
@@ -139,16 +184,25 @@ def _small(folder: Path) -> bool:
 def _photographs(folder: Path, *, held_out: bool) -> JudgedImages:
     split = (folder / "train").is_dir() and (folder / "test").is_dir()
     paths = find_images(folder / "test" if split else folder)
+    found = len(paths)
     if held_out and not split:
         paths = paths[TEST_EVERY - 1 :: TEST_EVERY]
     if not paths:
+        if found:
+            raise DataError(
+                f"the weights have learnt from a folder called {folder.name}: of {found} images "
+                "none is left",
+                "rename the folder if it is another one",
+            )
         raise DataError(f"there are no images in {folder}", "it is to hold image files")
     groups = _grouped((image, "") for image in _read_all(paths))
     sets = [ImageSet(str(folder.resolve()), images, None, 0) for images, _ in groups]
     others = _read_all(find_images(folder / "train")) if split else _all_images(sets)
     tuned_on = "training images" if split else "places in the test images themselves"
     tuning = Tuning(_places(others), tuned_on)
-    return JudgedImages(str(folder.resolve()), sets, tuning, photographs=True)
+    return JudgedImages(
+        str(folder.resolve()), sets, tuning, photographs=True, left_out=found - len(paths)
+    )
 
 
 def _pairs(folder: Path) -> JudgedImages:
@@ -170,7 +224,7 @@ def _pairs(folder: Path) -> JudgedImages:
                 "a noisy image is as large as the clean one",
             )
         pairs.append((torch.stack([clean, noisy]), class_of(name)))
-    classes = sorted({label for _, label in pairs})
+    classes = in_order({label for _, label in pairs})
     labelled = "" not in classes
     sets, noisy_groups = [], []
     for both, labels in _grouped(pairs):
@@ -189,7 +243,8 @@ def _pairs(folder: Path) -> JudgedImages:
         "places in the test images themselves",
         noisy=places[:, 1].contiguous(),
     )
-    return JudgedImages(str(folder.resolve()), sets, tuning, noisy_groups)
+    names_of_classes = tuple(classes) if labelled else ()
+    return JudgedImages(str(folder.resolve()), sets, tuning, names_of_classes, noisy_groups)
 
 
 def _tuning_from(source: str, data_dir: Path, judged: JudgedImages) -> Tuning:

@@ -13,6 +13,11 @@ from dae_tui.core.cost import Cost
 from dae_tui.core.measures import wilson_interval
 from dae_tui.core.paired import SIGN_TEST, WILCOXON, sign_test, wilcoxon
 
+# The noise of pairs, which nobody has made.
+AS_GIVEN = "as given"
+TEXTS = ("view", "method", "noise", "setting")
+LISTS = ("per_class", "confusion")
+
 
 @dataclass(frozen=True)
 class Row:
@@ -49,8 +54,8 @@ class Row:
     """Memory that one image takes, parameters aside."""
     accuracy_spread: float | None = None
     """The standard deviation of the accuracy over the noise seeds, where there are several."""
-    per_class: list[float] | None = None
-    """Accuracy in percent for each class, where it was asked for."""
+    per_class: list[float | None] | None = None
+    """Accuracy in percent for each class that has images, where it was asked for."""
     confusion: list[list[int]] | None = None
     """How often each class (rows) was read as each (columns), where it was asked for."""
 
@@ -81,13 +86,28 @@ class Table:
 
     @staticmethod
     def from_json(stored: dict[str, Any]) -> "Table":
-        """Read back what `as_json` gave, of this or an older version, without the examples."""
-        known = {each.name for each in dataclasses.fields(Row)}
-        rows = [
-            Row(**{name: row.get(name) for name in known} | {"view": str(row.get("view"))})
-            for row in stored["rows"]
-        ]
+        """Read back what `as_json` gave, without the examples; an older version may lack figures.
+
+        Raises ValueError for what is no table.
+        """
+        rows = [_row(row) for row in stored["rows"]]
+        noise, images = stored["protocol"].get("noise"), stored["protocol"].get("images")
+        listed = isinstance(noise, list) and all(isinstance(each, str) for each in noise)
+        if not rows or not isinstance(images, int) or not (listed or isinstance(noise, str)):
+            raise ValueError("it lacks rows, or does not say of which images and noise")
         return Table(stored["protocol"], rows)
+
+
+def _row(stored: dict[str, Any]) -> Row:
+    """A row with its figures as numbers and its names as text, or ValueError."""
+    values = {each.name: stored.get(each.name) for each in dataclasses.fields(Row)}
+    for name, value in values.items():
+        kind = str if name in TEXTS else list if name in LISTS else int | float
+        if value is not None and not isinstance(value, kind):
+            raise ValueError(f"its {name} is {value!r}")
+    if values["view"] is None:
+        raise ValueError("a row has no view")
+    return Row(**values)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)
@@ -135,8 +155,11 @@ class Entry:
         if per_class and labels is not None and right is not None:
             reads = np.concatenate([cell.reads for cell in self.cells])
             confusion = _confusion(reads, np.tile(labels, len(self.cells)), classes)
-            shares = 100 * confusion[range(classes), range(classes)] / confusion.sum(1).clip(1)
-            row = replace(row, per_class=shares.tolist(), confusion=confusion.tolist())
+            shares = [
+                float(100 * counts[label] / counts.sum()) if counts.sum() else None
+                for label, counts in enumerate(confusion)
+            ]
+            row = replace(row, per_class=shares, confusion=confusion.tolist())
         return row
 
     def right(self, labels: NDArray[np.int64] | None) -> NDArray[np.bool_] | None:

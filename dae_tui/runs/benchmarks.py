@@ -54,7 +54,10 @@ def find_table(text: str, runs_dir: Path) -> SavedTable:
     """A saved table by a path, its name, the end of it, or `latest`. Raises RunError."""
     path = Path(text)
     if path.suffix == ".json" and path.is_file():
-        found = [table for table in [_read_table(path)] if table]
+        table = _read_table(path)
+        if table is None:
+            raise RunError(f"{path} holds no table", "a file of dae benchmark quality does")
+        found = [table]
     else:
         tables = list_tables(runs_dir)
         found = tables[:1] if text == "latest" else []

@@ -61,7 +61,8 @@ def test_the_figures_can_be_counted_again(dae: Dae) -> None:
 
 
 def test_the_same_command_gives_the_same_figures(dae: Dae) -> None:
-    command = (*QUALITY, "--methods", "filters", "--images", "40", "--seeds", "2", "--json")
+    some = "gaussian,wiener"
+    command = (*QUALITY, "--methods", some, "--images", "40", "--seeds", "2", "--json")
     tables = [json.loads(dae(*command).out) for _ in range(2)]
     for table in tables:
         for row in table["rows"]:
@@ -290,6 +291,93 @@ def test_saved_tables_are_compared_side_by_side(dae: Dae, tmp_path: Path) -> Non
     assert dae("benchmark", "show", "nothing-of-that-name").code == 3
 
 
+def test_weights_may_be_called_as_other_rows_are(dae: Dae, tmp_path: Path) -> None:
+    weights = tmp_path / "noisy.safetensors"
+    weights.write_bytes(published()["mnist-dense"].read_bytes())
+    outcome = dae(
+        *("benchmark", "quality", "--data", "digits", "--weights", weights, "--images", "30"),
+        *("--noise", "gaussian:0.5", "--noise", "gaussian:0.5", "--weights", "mnist-dense"),
+    )
+    assert outcome.code == 0, outcome.err
+    assert "as good as" in outcome.out
+    saved = json.loads(dae("benchmark", "show", "--json").out)
+    assert saved["protocol"]["noise"] == "gaussian:0.5"
+    *_, first, second = saved["rows"]
+    assert first["psnr"] == second["psnr"] > 15
+
+
+def test_filters_do_not_fail_where_there_is_no_noise(dae: Dae) -> None:
+    some = "wiener,visu-shrink,total-variation"
+    command = ("benchmark", "quality", "--data", "digits", "--methods", some)
+    outcome = dae(*command, "--images", "20", "--noise", "none", "--json")
+    assert outcome.code == 0, outcome.err
+    for row in json.loads(outcome.out)["rows"][2:]:
+        assert row["psnr"] > 10
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "not json",
+        "[]",
+        '{"protocol": {}, "rows": []}',
+        '{"protocol": {"images": 3, "noise": "gaussian:0.5"}, "rows": []}',
+        '{"protocol": {"images": "3", "noise": "gaussian:0.5"}, "rows": [{"view": "noisy"}]}',
+        '{"protocol": {"images": 3, "noise": 3}, "rows": [{"view": "noisy"}]}',
+        '{"protocol": {"images": 3, "noise": "x"}, "rows": [{"view": "noisy", "psnr": "high"}]}',
+        '{"protocol": {"images": 3, "noise": "x"}, "rows": [{"method": "mean"}]}',
+    ],
+)
+def test_a_saved_file_that_is_no_table_is_unusable(dae: Dae, tmp_path: Path, content: str) -> None:
+    path = tmp_path / "table.json"
+    path.write_text(content)
+    outcome = dae("benchmark", "show", path)
+    assert outcome.code == 3
+    assert "holds no table" in outcome.err
+
+
+def test_a_table_of_an_older_version_is_shown(dae: Dae, tmp_path: Path) -> None:
+    row = {"view": "denoised", "method": "unet", "noise": "gaussian:0.5", "psnr": 20.5}
+    protocol = {"data": "mnist", "images": 10, "noise": "gaussian:0.5", "clip": True, "seed": 0}
+    path = tmp_path / "table.json"
+    path.write_text(json.dumps({"protocol": protocol, "rows": [row]}))
+    for form in ([], ["--markdown"], ["--csv"], ["--latex"]):
+        outcome = dae("benchmark", "show", path, *form)
+        assert outcome.code == 0, outcome.err
+        assert "20.5" in outcome.out
+
+
+def test_images_that_change_between_two_starts_are_judged_anew(
+    dae: Dae, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    random = np.random.default_rng(0)
+    folder = tmp_path / "photos"
+    folder.mkdir()
+
+    def fill() -> None:
+        for number in range(2):
+            noise = random.integers(0, 255, (70, 80)).astype(np.uint8)
+            Image.fromarray(noise).save(folder / f"{number}.png")
+
+    command = ("benchmark", "quality", "--data", folder, "--methods", "mean")
+    fill()
+    with monkeypatch.context() as patch:
+        judged, calls = cells.judge_method, []
+
+        def interrupted(*args: Any) -> Any:
+            calls.append("cell")
+            if len(calls) == 3:
+                raise KeyboardInterrupt
+            return judged(*args)
+
+        patch.setattr(evaluation, "judge_method", interrupted)
+        assert dae(*command).code == 130
+    fill()
+    outcome = dae(*command)
+    assert outcome.code == 0, outcome.err
+    assert "interrupted start" not in outcome.err
+
+
 def test_pairs_are_judged_as_they_are(dae: Dae, tmp_path: Path) -> None:
     digits = load("digits", "test", Path())
     assert digits.labels is not None
@@ -311,7 +399,12 @@ def test_pairs_are_judged_as_they_are(dae: Dae, tmp_path: Path) -> None:
     errors = (rounded - original).square().mean((1, 2, 3)).double()
     assert table["rows"][1]["psnr"] == pytest.approx((-10 * errors.log10()).mean().item(), abs=1e-4)
     assert {row["method"] for row in table["rows"][2:]} == {"mnist-unet", "median"}
+    assert table["protocol"]["clip"] is table["protocol"]["seeds"] is None
+    shown = dae("benchmark", "show")
+    assert shown.code == 0, shown.err
+    assert "noise as given" in shown.out
     assert dae(*command, "--noise", "gaussian:0.5").code == 2
+    assert dae(*command, "--seeds", "2").code == 2
 
 
 def test_photographs_follow_the_protocol_of_the_literature(dae: Dae, tmp_path: Path) -> None:
@@ -338,6 +431,8 @@ def test_photographs_follow_the_protocol_of_the_literature(dae: Dae, tmp_path: P
     shown = dae("benchmark", "show").out
     assert "gaussian:25/255" in shown
     assert "accuracy" not in shown
+    unread = dae("benchmark", "quality", "--data", tmp_path / "photos", "--per-class")
+    assert (unread.code, "have no classes" in unread.err) == (2, True)
 
 
 @pytest.mark.parametrize(
@@ -348,8 +443,10 @@ def test_photographs_follow_the_protocol_of_the_literature(dae: Dae, tmp_path: P
         ["--noise", "gaussian:0.1..0.5"],
         ["--json", "--html"],
         ["--tune-on", "nowhere"],
-        ["--figures", "no/such/folder/figures"],
+        ["--tune-on", "nowhere", "--methods", "mean"],
+        ["--figures", "/dev/null/figures"],
         ["--seeds", "0"],
+        ["--methods", "oracle"],
     ],
 )
 def test_a_mistake_is_a_usage_error_with_a_hint(dae: Dae, mistake: list[str]) -> None:
@@ -374,7 +471,7 @@ def test_the_readme_shows_the_table_as_the_command_prints_it(dae: Dae) -> None:
     """Between its marks stands what `dae benchmark quality --methods all --markdown` prints."""
     readme = (Path(__file__).parents[2] / "README.md").read_text()
     shown = readme.split("<!-- results -->\n")[1].split("<!-- end of results -->")[0]
-    methods = ("--methods", "all", "--images", "20", "--markdown")
+    methods = ("--methods", "mean,median", "--images", "20", "--markdown")
     printed = dae("benchmark", "quality", "--data", "digits", *QUALITY[4:], *methods).out
     shown_lines, lines = shown.strip().splitlines(), printed.strip().splitlines()
     # Only the embedded digits are always there, and their oracle is not.

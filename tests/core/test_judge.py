@@ -10,6 +10,7 @@ from torch import nn
 from dae_tui.core.cards import published
 from dae_tui.core.data import ImageSet, load, unit
 from dae_tui.core.judge import find_judge
+from dae_tui.core.judged_images import of_image_set
 from dae_tui.core.weights import load_weights
 from dae_tui.errors import DaeError, DataError, WeightsError
 
@@ -83,15 +84,17 @@ def test_a_denoiser_and_too_few_classes_are_refused(
     images = unit(digits.images)[:4]
     denoiser = load_weights(published()["mnist-autoencoder"]).network
     path = export(denoiser, tmp_path / "denoiser.pt2", images)
-    with pytest.raises(DataError, match="10 classes"):
+    with pytest.raises(WeightsError, match="for two images"):
         find_judge(digits, path, CPU)
     with pytest.raises(DaeError, match="to denoise, not to classify"):
         find_judge(digits, published()["mnist-autoencoder"], CPU)
     with pytest.raises(WeightsError, match="to classify noisy images, not to classify"):
         find_judge(digits, published()["mnist-oracle"], CPU)
     few = export(nn.Sequential(nn.Flatten(), nn.Linear(784, 3)), tmp_path / "few.pt2", images)
-    with pytest.raises(DataError, match="10 classes"):
-        find_judge(digits, few, CPU)
+    judge = find_judge(digits, few, CPU)
+    assert judge is not None
+    with pytest.raises(DataError, match="knows 3 classes"):
+        of_image_set(digits).labelled_for(judge.classes)
 
 
 def test_another_size_of_images_is_refused(classifier: nn.Module, tmp_path: Path) -> None:

@@ -24,7 +24,9 @@ def save(path: Path, height: int, width: int, dtype: type = np.uint8) -> NDArray
 def test_a_data_set_is_judged_on_its_test_images_and_tunes_on_others() -> None:
     judged = load_judged("digits", Path())
     assert (len(judged), judged.labelled, judged.photographs) == (382, True, False)
+    assert judged.tuning is not None
     assert judged.tuning.source == "training images"
+    assert load_judged("digits", Path(), tune=False).tuning is None
     assert judged.tuning.images.shape[1:] == (1, 28, 28)
     assert judged.tuning.labels is not None
     assert len(judged.tuning.images) == len(judged.tuning.labels) == 3 * 128
@@ -46,6 +48,7 @@ def test_photographs_are_taken_whole_and_grouped_by_size(tmp_path: Path) -> None
     # 16 bits are not rounded to 8.
     third = judged.groups[0].images[1, 0].numpy()
     np.testing.assert_allclose(third, stored[2] / 65535, atol=1e-6)
+    assert judged.tuning is not None
     assert judged.tuning.source == "places in the test images themselves"
     assert len(judged.first(3)) == 3
     assert len(judged.first(3).groups) == 2
@@ -55,12 +58,18 @@ def test_photographs_that_weights_have_learnt_from_are_left_out(tmp_path: Path) 
     for number in range(20):
         save(tmp_path / "mine" / f"{number:02}.png", 90, 100)
     assert len(load_judged(str(tmp_path / "mine"), Path())) == 20
-    assert len(load_judged(str(tmp_path / "mine"), Path(), learnt_from=["mine"])) == 2
+    left = load_judged(str(tmp_path / "mine"), Path(), learnt_from=["mine"])
+    assert (len(left), left.left_out) == (2, 18)
+    for number in range(9, 20):
+        (tmp_path / "mine" / f"{number:02}.png").unlink()
+    with pytest.raises(DataError, match="learnt from a folder called mine"):
+        load_judged(str(tmp_path / "mine"), Path(), learnt_from=["mine"])
 
 
 def test_filters_can_be_tuned_on_other_images(tmp_path: Path) -> None:
     save(tmp_path / "photos" / "a.png", 90, 100)
     judged = load_judged(str(tmp_path / "photos"), Path(), tune_on="digits")
+    assert judged.tuning is not None
     assert judged.tuning.source == "digits"
     assert judged.tuning.images.shape[1:] == (1, 28, 28)
     with pytest.raises(UsageError, match="nowhere"):
@@ -77,9 +86,17 @@ def test_pairs_come_by_name_with_classes_from_their_folders(tmp_path: Path) -> N
     judged = load_judged(str(tmp_path), Path())
     assert judged.labels is not None
     assert judged.labels.tolist() == [0, 1, 1]
+    assert judged.classes == ("3", "7")
+    # A classifier of ten classes knows them by their numbers.
+    labels = judged.labelled_for(10).labels
+    assert labels is not None
+    assert labels.tolist() == [3, 7, 7]
+    with pytest.raises(DataError, match="knows 5 classes"):
+        judged.labelled_for(5)
     clean, noisy = stored["3/c.png"]
     np.testing.assert_allclose(judged.groups[0].images[0, 0], clean / 255, atol=1e-6)
     np.testing.assert_allclose(judged.noisy[0][0, 0], noisy / 255, atol=1e-6)
+    assert judged.tuning is not None
     assert judged.tuning.noisy is not None
 
 
