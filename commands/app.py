@@ -81,8 +81,6 @@ def run(arguments: Sequence[str]) -> int:
     try:
         result = app(list(arguments), prog_name="dae", standalone_mode=False)
         sys.stdout.flush()
-        if result == ExitCode.INTERRUPTED:  # What Typer makes of Ctrl-C, without a word.
-            raise KeyboardInterrupt
         return int(result or ExitCode.OK)
     except typer.Exit as leaving:
         return int(leaving.exit_code)

@@ -76,9 +76,18 @@ def amount(value: float | None, unit: str = "") -> str:
     return f"{value:.3g} {unit}".rstrip()
 
 
+def _who(row: Row) -> str:
+    """View and method in one, where there is no room for both."""
+    if row.method is None:
+        return row.view
+    return f"{row.method} (noisy)" if row.view == "noisy" else row.method
+
+
+METHOD = Column("method", lambda row: row.method or NONE, left=True)
+VIEW = Column("view", lambda row: row.view, left=True)
 COLUMNS = (
-    Column("view", lambda row: row.view, left=True),
-    Column("method", lambda row: row.method or NONE, left=True),
+    VIEW,
+    METHOD,
     Column("noise", lambda row: noise_words(row.noise), left=True),
     Column("accuracy %", lambda row: _number(row.accuracy, 2)),
     Column("95 % interval", _interval),
@@ -135,6 +144,8 @@ def rich_table(benchmark: Benchmark, width: int) -> Table:
 
 
 def _rich(benchmark: Benchmark, columns: Sequence[Column]) -> Table:
+    if columns[0] is not VIEW:
+        columns = [Column("method", _who, left=True), *(c for c in columns if c is not METHOD)]
     table = plain_table()
     for column in columns:
         table.add_column(column.heading, justify="left" if column.left else "right", no_wrap=True)
