@@ -11,7 +11,7 @@ from dae_tui.core.denoising import Compute, check_fits, denoise_batch, denoise_l
 from dae_tui.core.filter_pool import FilterPool, Tuned
 from dae_tui.core.hardware import place
 from dae_tui.core.judge import Judge
-from dae_tui.core.judged_images import READ_SHARE, JudgedImages, Tuning
+from dae_tui.core.judged_images import READ_SHARE, TUNING_PIXELS, JudgedImages, Tuning
 from dae_tui.core.noise_level import estimate_sigma
 from dae_tui.core.weights import Weights
 
@@ -19,6 +19,8 @@ from dae_tui.core.weights import Weights
 TOGETHER = 8
 # Of a filter, so many settings of the highest PSNR are read.
 SHORTLIST = 8
+# How often the images to tune with are filtered for it, about.
+TUNING_WORK = 30
 
 
 @dataclass(frozen=True)
@@ -50,42 +52,44 @@ def network_contender(weights: Weights, images: JudgedImages, compute: Compute) 
     return Contender(weights.name, "", cost, lambda batches: [denoise(each) for each in batches])
 
 
-def filter_contenders(
-    names: Sequence[str],
-    pool: FilterPool,
-    noisy: Tensor,
-    tuning: Tuning,
-    judge: Judge | None,
-    pixels: int,
-) -> list[Contender]:
-    """Filters, each with the setting that suits images such as these best.
+@dataclass(frozen=True)
+class Tuner:
+    """Finds the settings of filters that suit images with a certain noise best."""
 
-    That is the one of which most is read rightly, where somebody reads: of those of the highest
-    PSNR, for PSNR alone is no good guide. At sigma 0.5 the Wiener filter of the highest PSNR leaves
-    55 % of MNIST readable, and one of 0.1 dB less 81 %. Elsewhere it is that of the highest PSNR.
+    pool: FilterPool
+    tuning: Tuning
+    noisy: Tensor
+    """Float32 (N, C, H, W), the images of `tuning` with noise, on the judge's device."""
+    judge: Judge | None
+    pixels: int
+    """Of one image of those that will be judged, for the memory it takes."""
 
-    Args:
-        names: of `filters.FILTERS`.
-        pool: the processes that filter.
-        noisy: float32 (N, C, H, W), the images of `tuning` with noise, on the judge's device.
-        tuning: images to tune with.
-        judge: who reads, or nobody.
-        pixels: of one image of those that will be judged, for the memory it takes.
-    """
-    few = slice(None, None, READ_SHARE) if tuning.labels is not None else slice(None)
-    grey, reference = (each[few].flatten(0, 1).cpu().numpy() for each in (noisy, tuning.images))
-    tuned = []
-    for every in pool.tune(names, grey, reference).values():
-        best = every[0]
-        if judge is not None and tuning.labels is not None and len(every) > 1:
-            filtered = (_filtering(pool, each)([noisy])[0] for each in every[:SHORTLIST])
-            right = [(judge.read(images).cpu() == tuning.labels).sum() for images in filtered]
-            best = every[int(torch.stack(right).argmax())]
-        tuned.append(best)
-    return [
-        Contender(each.name, each.words(), Cost(peak_bytes=peak), _filtering(pool, each), TOGETHER)
-        for each, peak in zip(tuned, pool.peak_bytes(tuned, pixels), strict=True)
-    ]
+    def tuned(self, name: str) -> Contender:
+        """A filter with its best setting.
+
+        That is the one of which most is read rightly, where somebody reads: of those of the highest
+        PSNR, for PSNR alone is no good guide. At sigma 0.5 the Wiener filter of the highest PSNR
+        leaves 55 % of MNIST readable, and one of 0.1 dB less 81 %. Elsewhere it is that of the
+        highest PSNR.
+        """
+        labels = self.tuning.labels
+        few = slice(None, None, READ_SHARE) if labels is not None else slice(None)
+        grey, reference = (
+            each[few].flatten(0, 1).cpu().numpy() for each in (self.noisy, self.tuning.images)
+        )
+        best, *others = self.pool.tune(name, grey, reference)
+        if self.judge is not None and labels is not None and others:
+            shortlist = [best, *others][:SHORTLIST]
+            filtered = (_filtering(self.pool, each)([self.noisy])[0] for each in shortlist)
+            right = [(self.judge.read(images).cpu() == labels).sum() for images in filtered]
+            best = shortlist[int(torch.stack(right).argmax())]
+        cost = Cost(peak_bytes=self.pool.peak_bytes(best, self.pixels))
+        return Contender(name, best.words(), cost, _filtering(self.pool, best), TOGETHER)
+
+
+def tuning_work(pixels: int) -> int:
+    """What tuning a filter takes, about, in judged images of so many pixels."""
+    return TUNING_WORK * TUNING_PIXELS // pixels
 
 
 def kept_contender(name: str, setting: str, peak_bytes: int) -> Contender:

@@ -15,9 +15,10 @@ from dae_tui.core.cells import EXAMPLES, Cell, judge_method
 from dae_tui.core.config import MAX_SEED
 from dae_tui.core.contenders import (
     Contender,
-    filter_contenders,
+    Tuner,
     kept_contender,
     network_contender,
+    tuning_work,
 )
 from dae_tui.core.data import unit
 from dae_tui.core.denoising import Compute, batches
@@ -120,7 +121,10 @@ def evaluate(
         for noise in noises
     ]
     each_seed = len(noises) * (1 + len(networks) + len(filters)) + sum(map(len, oracles))
-    runner = _Runner(images, conditions.device, cells, 1 + each_seed * len(seeds))
+    pixels = images.groups[0].images[0, 0].numel()
+    tuning = len(noises) * len(filters) * tuning_work(pixels)
+    total = len(images) * (1 + each_seed * len(seeds)) + tuning
+    runner = _Runner(images, conditions.device, cells, total)
     clean = _originals(images, conditions.device)
     entries = [
         Entry("original", None, None, [(yield from runner.cell("original", clean, None, judge))])
@@ -133,8 +137,8 @@ def evaluate(
             methods += [("noisy", each.judge.name, None, each.judge) for each in reading]
             methods += [("denoised", each.name, each, judge) for each in networks]
             if filters:
-                yield runner.progress(f"tuning {len(filters)} filters for {text}")
-                tuned = _tuned(filters, pool, images, noise, conditions, judge, runner, seeds)
+                tuner = _tuner(images, noise, conditions, judge, pool)
+                tuned = yield from _tuned(filters, tuner, noise, seeds, runner)
                 methods += [("denoised", each.name, each, judge) for each in tuned]
             for view, name, contender, reader in methods:
                 found = []
@@ -164,14 +168,22 @@ class _Runner:
         images: JudgedImages,
         device: torch.device,
         cells: CellStore | None,
-        count: int,
+        total: int,
     ) -> None:
         self._cells = cells
         self._images, self._device = images, device
-        self._done, self._total = 0, count * len(images)
+        self._done, self._total = 0, total
 
     def progress(self, what: str) -> EvaluationProgress:
         return EvaluationProgress(self._done, self._total, what)
+
+    def count(self, images: int) -> None:
+        """So much more is done."""
+        self._done += images
+
+    def skip(self, images: int) -> None:
+        """So much was done before: the time left would be far too short if it counted."""
+        self._total -= images
 
     def cell(
         self,
@@ -183,13 +195,13 @@ class _Runner:
         """The cell of a method, as it was kept or as it is now."""
         kept = self.kept(key)
         if kept is not None:
-            self._total -= len(self._images)  # Or the time left would be far too short.
+            self.skip(len(self._images))
             return kept
         for state in judge_method(self._images, noisy, contender, judge, self._device):
             if isinstance(state, Cell):
                 cell = state
             else:
-                self._done += state
+                self.count(state)
                 yield self.progress(key)
         if self._cells is not None:
             self._cells.put(key, cell)
@@ -226,37 +238,44 @@ def _noisy(
                 yield add_noise(original, noise, generator, conditions.clip).to(conditions.device)
 
 
-def _tuned(
-    names: Sequence[str],
-    pool: FilterPool,
+def _tuner(
     images: JudgedImages,
     noise: NoiseSpec | None,
     conditions: Conditions,
     judge: Judge | None,
-    runner: _Runner,
+    pool: FilterPool,
+) -> Tuner:
+    tuning = images.tuning
+    assert tuning is not None  # Whoever asks for filters loads images to tune them with.
+    noisy = tuning.noisy
+    if noisy is None:
+        assert noise is not None  # Only pairs have no noise of a kind.
+        generator = evaluation_generator(TUNING_SEED)
+        noisy = add_noise(tuning.images, noise, generator, conditions.clip)
+    pixels = images.groups[0].images[0, 0].numel()
+    return Tuner(pool, tuning, noisy.to(conditions.device), judge, pixels)
+
+
+def _tuned(
+    names: Sequence[str],
+    tuner: Tuner,
+    noise: NoiseSpec | None,
     seeds: Sequence[int],
-) -> list[Contender]:
-    """The filters, those tuned whose cells are not there yet."""
-    known: dict[str, Contender] = {}
+    runner: _Runner,
+) -> Generator[EvaluationProgress, None, list[Contender]]:
+    """The filters; those are tuned whose cells are not there yet."""
+    contenders = []
     for name in names:
         cells = [runner.kept(_key("denoised", name, noise, seed)) for seed in seeds]
         if cells[0] is not None and all(cells):
-            known[name] = kept_contender(name, cells[0].setting, cells[0].peak_bytes)
-    missing = [name for name in names if name not in known]
-    if missing:
-        tuning = images.tuning
-        assert tuning is not None  # Whoever asks for filters loads images to tune them with.
-        noisy = tuning.noisy
-        if noisy is None:
-            assert noise is not None  # Only pairs have no noise of a kind.
-            generator = evaluation_generator(TUNING_SEED)
-            noisy = add_noise(tuning.images, noise, generator, conditions.clip)
-        noisy = noisy.to(conditions.device)
-        pool.start()
-        pixels = images.groups[0].images[0, 0].numel()
-        for contender in filter_contenders(missing, pool, noisy, tuning, judge, pixels):
-            known[contender.name] = contender
-    return [known[name] for name in names]
+            contenders.append(kept_contender(name, cells[0].setting, cells[0].peak_bytes))
+            runner.skip(tuning_work(tuner.pixels))
+            continue
+        yield runner.progress(f"tuning {name} for {AS_GIVEN if noise is None else noise}")
+        tuner.pool.start()
+        contenders.append(tuner.tuned(name))
+        runner.count(tuning_work(tuner.pixels))
+    return contenders
 
 
 def _protocol(

@@ -73,7 +73,9 @@ class FilterPool:
         self._executor = None
 
     def start(self) -> None:
-        """Have every process import what it needs, so that no clock counts that."""
+        """Have every process import what it needs, so that no clock counts that; once."""
+        if self._executor is not None:
+            return
         image = np.zeros((1, 16, 16), np.float32)
         jobs = [(tuned, image) for tuned in _ANY_SETTING] * self._processes
         list(self._map(_filter, jobs))
@@ -87,29 +89,23 @@ class FilterPool:
             results[number].append(result)
         return [np.concatenate(result) for result in results]
 
-    def tune(self, names: Sequence[str], noisy: Images, original: Images) -> dict[str, list[Tuned]]:
-        """All settings of each filter, that of the highest PSNR first, the contrast restored.
+    def tune(self, name: str, noisy: Images, original: Images) -> list[Tuned]:
+        """All settings of a filter, that of the highest PSNR first, the contrast restored.
 
         Args:
-            names: of `FILTERS`.
+            name: of `FILTERS`.
             noisy: float32 (N, H, W), images to tune with.
             original: the same without noise.
         """
         level = max(LOWEST, float(np.sqrt(np.mean((noisy - original) ** 2))))
-        jobs = [
-            (name, setting, noisy, original)
-            for name in names
-            for setting in FILTERS[name].candidates(level)
-        ]
-        found: dict[str, list[Tuned]] = {name: [] for name in names}
-        for tuned in self._map(_try, jobs):
-            found[tuned.name].append(tuned)
-        return {name: sorted(every, key=lambda tuned: -tuned.psnr) for name, every in found.items()}
+        candidates = FILTERS[name].candidates(level)
+        found = self._map(_try, [(name, setting, noisy, original) for setting in candidates])
+        return sorted(found, key=lambda tuned: -tuned.psnr)
 
-    def peak_bytes(self, tuned: Sequence[Tuned], pixels: int) -> list[int]:
+    def peak_bytes(self, tuned: Tuned, pixels: int) -> int:
         """The arrays that live at once while an image of so many pixels is filtered, in bytes."""
-        found = self._map(_bytes_per_pixel, [(each,) for each in tuned])
-        return [pixels * each for each in found]
+        (found,) = self._map(_bytes_per_pixel, [(tuned,)])
+        return int(pixels * found)
 
     def _map(self, function: Any, jobs: Sequence[tuple[Any, ...]]) -> Iterator[Any]:
         if self._executor is None:

@@ -7,6 +7,7 @@ import hashlib
 import io
 import re
 import shutil
+import time
 import zipfile
 from collections.abc import Mapping
 from contextlib import suppress
@@ -24,6 +25,7 @@ from dae_tui.runs.layout import dump_json, new_run_name, read_json, write_json
 BENCHMARKS = "benchmarks"
 # The name of a folder of images can be as long as a file's, and ours has more in it.
 LABEL_LENGTH = 40
+FORGOTTEN_SECONDS = 30 * 24 * 3600
 
 
 @dataclass(frozen=True)
@@ -93,17 +95,23 @@ class UnfinishedBenchmark:
     """The pieces of a benchmark that is under way, as files of arrays.
 
     Another start with the same `identity` finds them. A piece that cannot be written is lost, and
-    one that cannot be read is made again: neither stops the benchmark.
+    one that cannot be read is made again: neither stops the benchmark. What nobody has gone on with
+    for a month is removed.
     """
 
     def __init__(self, runs_dir: Path, identity: Mapping[str, Any]) -> None:
         digest = hashlib.sha256(dump_json(identity).encode()).hexdigest()[:16]
         self._folder = runs_dir / BENCHMARKS / "unfinished" / digest
+        with suppress(OSError):
+            for other in list(self._folder.parent.iterdir()):
+                if time.time() - other.stat().st_mtime > FORGOTTEN_SECONDS:
+                    shutil.rmtree(other, ignore_errors=True)
 
     def read(self, key: str) -> dict[str, NDArray[Any]] | None:
         """The arrays of a piece, if they are there and whole."""
         try:
-            with np.load(self._path(key), allow_pickle=False) as stored:
+            content = self._path(key).read_bytes()
+            with np.load(io.BytesIO(content), allow_pickle=False) as stored:
                 return dict(stored)
         except (OSError, ValueError, EOFError, zipfile.BadZipFile):
             return None

@@ -231,25 +231,29 @@ def test_the_losses_of_a_run_are_the_papers_figure_5(dae: Dae, tmp_path: Path) -
     assert (tmp_path / "figures" / "fig5-training-loss.png").is_file()
 
 
+def interrupt_at(cell: int) -> Any:
+    """`judge_method`, with Ctrl-C pressed when it is called for the so manieth time."""
+    calls: list[str] = []
+
+    def judge_method(*args: Any) -> Any:
+        calls.append("cell")
+        if len(calls) == cell:
+            raise KeyboardInterrupt
+        return cells.judge_method(*args)
+
+    return judge_method
+
+
 def test_an_interrupted_benchmark_goes_on(
     dae: Dae, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     command = (*QUALITY, "--noise", "gaussian:0.3..0.5/2", "--images", "50", "--methods", "mean")
     whole = json.loads(dae(*command, "--json").out)
-    judged = cells.judge_method
-    calls: list[str] = []
-
-    def interrupted(*args: Any) -> Any:
-        calls.append("cell")
-        if len(calls) == 4:
-            raise KeyboardInterrupt
-        return judged(*args)
-
-    monkeypatch.setattr(evaluation, "judge_method", interrupted)
+    monkeypatch.setattr(evaluation, "judge_method", interrupt_at(4))
     outcome = dae(*command, "--json")
     assert outcome.code == 130
     assert "goes on" in outcome.err
-    calls.clear()
+    judged, calls = cells.judge_method, list[str]()
     monkeypatch.setattr(evaluation, "judge_method", lambda *args: calls.append("") or judged(*args))
     outcome = dae(*command, "--json")
     assert outcome.code == 0, outcome.err
@@ -366,15 +370,7 @@ def test_images_that_change_between_two_starts_are_judged_anew(
     command = ("benchmark", "quality", "--data", folder, "--methods", "mean")
     fill()
     with monkeypatch.context() as patch:
-        judged, calls = cells.judge_method, []
-
-        def interrupted(*args: Any) -> Any:
-            calls.append("cell")
-            if len(calls) == 3:
-                raise KeyboardInterrupt
-            return judged(*args)
-
-        patch.setattr(evaluation, "judge_method", interrupted)
+        patch.setattr(evaluation, "judge_method", interrupt_at(3))
         assert dae(*command).code == 130
     fill()
     outcome = dae(*command)

@@ -1,13 +1,24 @@
 """Tables of benchmarks that are kept with the runs."""
 
+import os
 import re
 from pathlib import Path
+from time import time as now
 from typing import Any
 
+import numpy as np
 import pytest
 
+from dae_tui.errors import RunError
 from dae_tui.runs import layout
-from dae_tui.runs.benchmarks import BENCHMARKS, list_tables, save_table
+from dae_tui.runs.benchmarks import (
+    BENCHMARKS,
+    FORGOTTEN_SECONDS,
+    UnfinishedBenchmark,
+    find_table,
+    list_tables,
+    save_table,
+)
 from dae_tui.runs.reader import list_runs
 
 ROW = {"view": "denoised", "method": "unet", "accuracy": 97.5, "psnr": 21.0, "ssim": None}
@@ -130,3 +141,48 @@ def test_the_tables_are_no_run(tmp_path: Path) -> None:
     save_table(tmp_path, table())
 
     assert list_runs(tmp_path) == []
+
+
+def test_pieces_of_an_unfinished_benchmark_are_found_by_what_it_is(tmp_path: Path) -> None:
+    first = UnfinishedBenchmark(tmp_path, {"images": 10})
+    arrays = {"psnr": np.array([1.5, 2.5]), "setting": np.asarray("size 3")}
+    first.write("mean, seed 0", arrays)
+    found = UnfinishedBenchmark(tmp_path, {"images": 10}).read("mean, seed 0")
+    assert found is not None
+    np.testing.assert_array_equal(found["psnr"], arrays["psnr"])
+    assert str(found["setting"]) == "size 3"
+    assert first.read("mean, seed 1") is None
+    assert UnfinishedBenchmark(tmp_path, {"images": 11}).read("mean, seed 0") is None
+    assert list_tables(tmp_path) == []
+    first.remove()
+    assert not (tmp_path / BENCHMARKS / "unfinished").exists()
+
+
+def test_a_broken_piece_is_made_again_and_a_full_disk_stops_nothing(tmp_path: Path) -> None:
+    unfinished = UnfinishedBenchmark(tmp_path, {})
+    unfinished.write("mean", {"psnr": np.zeros(3)})
+    (piece,) = tmp_path.rglob("*.npz")
+    piece.write_bytes(piece.read_bytes()[:40])
+    assert unfinished.read("mean") is None
+    UnfinishedBenchmark(Path("/proc/nowhere"), {}).write("mean", {"psnr": np.zeros(3)})
+
+
+def test_what_nobody_goes_on_with_is_removed(tmp_path: Path) -> None:
+    UnfinishedBenchmark(tmp_path, {"old": 1}).write("mean", {"psnr": np.zeros(3)})
+    (folder,) = (tmp_path / BENCHMARKS / "unfinished").iterdir()
+    long_ago = now() - FORGOTTEN_SECONDS - 60
+    os.utime(folder, (long_ago, long_ago))
+    UnfinishedBenchmark(tmp_path, {"new": 1})
+    assert not folder.exists()
+
+
+def test_a_table_is_found_by_the_end_of_its_name(tmp_path: Path) -> None:
+    path = save_table(tmp_path, table())
+    for text in (path.stem, path.stem[-4:], "latest", str(path)):
+        assert find_table(text, tmp_path).path == path
+    with pytest.raises(RunError, match="no table 'nothing'"):
+        find_table("nothing", tmp_path)
+    other = path.with_name(f"20990101-000000-other-{path.stem[-4:]}.json")
+    other.write_bytes(path.read_bytes())
+    with pytest.raises(RunError, match="means 2 tables"):
+        find_table(path.stem[-4:], tmp_path)
