@@ -12,7 +12,7 @@ from scipy.stats import binomtest
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from torch import Tensor
 
-from dae_tui.core.measures import psnr, ssim, wilson_interval
+from dae_tui.core.measures import psnr, sharpness, ssim, wilson_interval
 
 SHAPES = [(1, 28, 28), (3, 28, 28), (1, 7, 7), (3, 31, 17), (1, 64, 40)]
 
@@ -153,3 +153,28 @@ def test_95_percent_of_intervals_hold_the_true_accuracy(accuracy: float) -> None
     coverage = np.mean([low <= accuracy <= high for low, high in intervals])
     # Four standard errors of the simulation, and half a percent for the steps of a binomial.
     assert coverage == pytest.approx(0.95, abs=4 * (0.95 * 0.05 / 4000) ** 0.5 + 0.005)
+
+
+# Sharpness
+
+
+def test_sharpness_is_the_share_of_the_edges_that_is_kept() -> None:
+    generator = torch.Generator().manual_seed(0)
+    original = torch.zeros(3, 1, 32, 32)
+    original[:, :, 8:24, 10:22] = 1
+    blurred = torch.nn.functional.avg_pool2d(original, 5, stride=1, padding=2)
+    noise = 0.3 * torch.randn((400, 1, 32, 32), generator=generator)
+    kept = {
+        "all": sharpness(original, original),
+        "half": sharpness(0.5 * original + 0.2, original),
+        "blurred": sharpness(blurred, original),
+        "none": sharpness(torch.full_like(original, 0.4), original),
+        "noisy": sharpness(original[:1] + noise, original[:1].expand(400, -1, -1, -1)),
+    }
+    assert kept["all"].tolist() == pytest.approx([1] * 3)
+    assert kept["half"].tolist() == pytest.approx([0.5] * 3)
+    assert (kept["blurred"] < 0.6).all()
+    assert kept["none"].abs().max() < 1e-9
+    # Noise has nothing in common with the edges: it neither adds nor takes.
+    assert kept["noisy"].mean().item() == pytest.approx(1, abs=0.01)
+    assert sharpness(original, torch.zeros_like(original)).isnan().all()
