@@ -271,7 +271,7 @@ def compare(
         print_json(comparison_json(tables))
     else:
         console = stdout()
-        console.print(comparison_table(tables))
+        console.print(comparison_table(tables, console.width))
         for each, table in tables:
             console.print(f"\n{each}: {protocol_line(table.protocol)}", style="dim")
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from rich.table import Table as RichTable
 
-from commands.tables import NONE, noise_words, sorted_rows
+from commands.tables import NONE, fits, noise_words, sorted_rows, who
 from commands.terminal import plain_table
 from dae_tui.core.table import Row, Table
 
@@ -13,21 +13,30 @@ FIGURES = (("accuracy", "accuracy %"), ("psnr", "PSNR dB"), ("ssim", "SSIM"))
 Key = tuple[str, str | None, str | None]
 
 
-def comparison_table(tables: Sequence[tuple[str, Table]]) -> RichTable:
-    """A row for each view, method and noise; a column of figures for each table.
+def comparison_table(tables: Sequence[tuple[str, Table]], width: int) -> RichTable:
+    """A row for each method and noise; a column of figures for each table.
 
-    Behind each but the first stands the difference to the first.
+    Behind each but the first stands the difference to the first. Where `width` is too little, the
+    first of the figures stands alone: accuracy where there is any.
     """
+    known = [(field, title) for field, title in FIGURES if _any(tables, field)]
+    for count in range(len(known), 0, -1):
+        shown = _table(tables, known[:count])
+        if fits(shown, width):
+            break
+    return shown
+
+
+def _table(tables: Sequence[tuple[str, Table]], known: Sequence[tuple[str, str]]) -> RichTable:
     shown = plain_table()
-    for heading in ("view", "method", "noise"):
+    for heading in ("method", "noise"):
         shown.add_column(heading, no_wrap=True)
-    known = [(field, title) for field, title in FIGURES if _any(tables, field)][:2]
     for _, title in known:
         for name, _ in tables:
             shown.add_column(f"{title}\n{name.rpartition('-')[2]}", justify="right", no_wrap=True)
     for (view, method, noise), rows in _matched(tables):
         cells = [_cell(row, rows[0], field) for field, _ in known for row in rows]
-        shown.add_row(view, method or NONE, noise_words(noise), *cells)
+        shown.add_row(who(view, method), noise_words(noise), *cells)
     return shown
 
 
@@ -66,6 +75,7 @@ def _cell(row: Row | None, first: Row | None, field: str) -> str:
     value = None if row is None else getattr(row, field)
     if value is None:
         return NONE
-    text = f"{value:.3f}" if field == "ssim" else f"{value:.2f}"
+    digits = 3 if field == "ssim" else 2
     base = None if first is None or first is row else getattr(first, field)
-    return text if base is None else f"{text} ({value - base:+.2f})"
+    change = "" if base is None else f" ({value - base:+.{digits}f})"
+    return f"{value:.{digits}f}{change}"

@@ -76,11 +76,11 @@ def amount(value: float | None, unit: str = "") -> str:
     return f"{value:.3g} {unit}".rstrip()
 
 
-def _who(row: Row) -> str:
+def who(view: str, method: str | None) -> str:
     """View and method in one, where there is no room for both."""
-    if row.method is None:
-        return row.view
-    return f"{row.method} (noisy)" if row.view == "noisy" else row.method
+    if method is None:
+        return view
+    return f"{method} (noisy)" if view == "noisy" else method
 
 
 METHOD = Column("method", lambda row: row.method or NONE, left=True)
@@ -138,14 +138,22 @@ def rich_table(benchmark: Benchmark, width: int) -> Table:
     columns = columns_of(benchmark)
     for count in range(len(droppable) + 1):
         table = _rich(benchmark, [c for c in columns if c.heading not in droppable[:count]])
-        if Measurement.get(_MEASURE, _MEASURE.options, table).maximum <= width:
+        if fits(table, width):
             break
     return table
 
 
+def fits(table: Table, width: int) -> bool:
+    """Whether a table is drawn whole in so many columns."""
+    return Measurement.get(_MEASURE, _MEASURE.options, table).maximum <= width
+
+
 def _rich(benchmark: Benchmark, columns: Sequence[Column]) -> Table:
     if columns[0] is not VIEW:
-        columns = [Column("method", _who, left=True), *(c for c in columns if c is not METHOD)]
+        columns = [
+            Column("method", lambda row: who(row.view, row.method), left=True),
+            *(c for c in columns if c is not METHOD),
+        ]
     table = plain_table()
     for column in columns:
         table.add_column(column.heading, justify="left" if column.left else "right", no_wrap=True)
