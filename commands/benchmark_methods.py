@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dae_tui.core.cards import published, read_metadata
+from dae_tui.core.config import check_data
 from dae_tui.core.filters import FILTERS
 from dae_tui.core.noise_spec import parse_noise
 from dae_tui.errors import UsageError
@@ -33,8 +34,9 @@ def choose_methods(
         data: the name or folder of the images.
         runs_dir: where runs are looked for.
 
-    Raises UsageError for a method that does not exist, WeightsError for such weights.
+    Raises UsageError for data or a method that does not exist, WeightsError for such weights.
     """
+    check_data(data)
     asked = [word.strip() for word in (methods or "").split(",") if word.strip()]
     if not asked and not weights:
         asked = ["networks"]

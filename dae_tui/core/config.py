@@ -63,11 +63,7 @@ class TrainingConfig:
         _one_of("schedule", self.schedule, SCHEDULES)
         _one_of("loss", self.loss, ("cross-entropy",) if self.classifies else LOSSES)
         _one_of("precision", self.precision, PRECISIONS)
-        if self.data not in DATA_SETS and not Path(self.data).is_dir():
-            raise UsageError(
-                f"there is no data set '{self.data}'",
-                f"use {', '.join(DATA_SETS)} or a folder of images",
-            )
+        check_data(self.data)
         noise = parse_noise(self.noise)
         if self.network == "classifier" and noise.stages:
             raise UsageError(
@@ -114,6 +110,14 @@ class TrainingConfig:
                 f"the run's config.json does not fit this version: {failure}",
                 "train anew, or continue it with the version that its meta.json names",
             ) from failure
+
+
+def check_data(name: str) -> None:
+    """Raise UsageError for what is neither a data set by name nor a folder."""
+    if name not in DATA_SETS and not Path(name).is_dir():
+        raise UsageError(
+            f"there is no data set '{name}'", f"use {', '.join(DATA_SETS)} or a folder of images"
+        )
 
 
 def default_config(network: str, data: str = "mnist") -> TrainingConfig:

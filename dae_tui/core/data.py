@@ -18,10 +18,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dae_tui.core.config import DATA_SETS
+from dae_tui.core.config import DATA_SETS, check_data
 from dae_tui.core.embed_digits import EMBEDDED
 from dae_tui.core.image_folder import load_folder
-from dae_tui.errors import DataError, UsageError
+from dae_tui.errors import DataError
 
 Split = Literal["train", "test"]
 
@@ -81,12 +81,9 @@ def load(name: str, split: Split, data_dir: Path) -> ImageSet:
         return _digits(split)
     if name in DATA_SETS:
         return _torchvision(name, split, data_dir)
-    if Path(name).is_dir():
-        images, labels, classes = load_folder(Path(name), split)
-        return ImageSet(str(Path(name).resolve()), images, labels, classes)
-    raise UsageError(
-        f"there is no data set '{name}'", f"use {', '.join(DATA_SETS)} or a folder of images"
-    )
+    check_data(name)
+    images, labels, classes = load_folder(Path(name), split)
+    return ImageSet(str(Path(name).resolve()), images, labels, classes)
 
 
 def hold_out(training: ImageSet, count: int) -> tuple[ImageSet, ImageSet]:

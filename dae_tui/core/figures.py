@@ -1,5 +1,6 @@
 """Figures as files, PNG and SVG: the paper's Fig. 4 and 5, and curves over the noise level."""
 
+import io
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dae_tui.atomic import write_whole
 from dae_tui.core.noise_spec import KINDS, parse_noise
 from dae_tui.core.table import Example, Row, Table
 from dae_tui.errors import UsageError
@@ -125,10 +127,13 @@ def write_figures(
 def _save(figure: "Figure", path: Path) -> None:
     import matplotlib as mpl
 
+    kind = path.suffix[1:]
     # No time and no random names: the same benchmark gives the same files.
+    metadata: dict[str, Any] = {"Date": None} if kind == "svg" else {}
+    content = io.BytesIO()
     with mpl.rc_context({"svg.hashsalt": _SALT}):
-        metadata: dict[str, Any] = {"Date": None} if path.suffix == ".svg" else {}
-        figure.savefig(path, dpi=150, metadata=metadata, bbox_inches="tight")
+        figure.savefig(content, format=kind, dpi=150, metadata=metadata, bbox_inches="tight")
+    write_whole(path, content.getvalue())
 
 
 def _axes(width: float, height: float, **subplots: Any) -> "tuple[Figure, Any]":

@@ -447,6 +447,7 @@ def test_photographs_follow_the_protocol_of_the_literature(dae: Dae, tmp_path: P
         ["--figures", "/dev/null/figures"],
         ["--seeds", "0"],
         ["--methods", "oracle"],
+        ["--data", "nowhere"],
     ],
 )
 def test_a_mistake_is_a_usage_error_with_a_hint(dae: Dae, mistake: list[str]) -> None:
