@@ -273,13 +273,12 @@ def protocol_line(protocol: dict[str, Any]) -> str:
     """
     first, seeds = protocol.get("seed"), protocol.get("seeds") or 1
     match, tuned = protocol.get("match_noisy"), protocol.get("filters_tuned_on")
-    clip = {True: "clipped to [0, 1]", False: "not clipped"}.get(protocol.get("clip"))  # type: ignore[arg-type]
     many = f"seeds {first} to {first + seeds - 1}" if isinstance(first, int) else None
     parts = [
         f"{protocol['images']:,} test images of {Path(str(protocol.get('data'))).name}",
         "noise " * (protocol["noise"] == AS_GIVEN) + _noises(protocol["noise"]),
         f"sigma found for {match:g} % noisy" if match else None,
-        clip,
+        {"True": "clipped to [0, 1]", "False": "not clipped"}.get(str(protocol.get("clip"))),
         f"seed {first}" if many and seeds == 1 else many,
         f"read by {reader}" if (reader := protocol.get("classifier")) else "no classifier",
         f"SSIM {window}" if (window := protocol.get("ssim")) else None,
