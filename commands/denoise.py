@@ -1,6 +1,5 @@
 """`dae denoise`: the same files without the noise."""
 
-import os
 import time
 from functools import cache
 from pathlib import Path
@@ -19,6 +18,7 @@ from commands.options import (
     check_precision,
 )
 from dae_tui.errors import DaeError, ExitCode, UsageError
+from dae_tui.ranks import ranks
 
 if TYPE_CHECKING:
     from dae_tui.core.denoising import Compute
@@ -137,7 +137,8 @@ def denoise(
     wish = Wish(_sigma(sigma), invert, white)
     if json and (output == Path("-") or (Path("-") in inputs and output is None)):
         raise UsageError("--json and the image cannot both go to standard output", "use -o FILE")
-    place = Place(output, in_place, overwrite, kind, *_share())
+    here = ranks()
+    place = Place(output, in_place, overwrite, kind, here.rank, here.size)
     planned = plan(inputs, place, recursive)
     if compare is not None:
         _check_comparison(compare, inputs, planned.targets(), overwrite)
@@ -162,15 +163,6 @@ def denoise(
         raise InterruptedDenoisingError from interrupted
     report.end(time.monotonic() - began)
     raise typer.Exit(report.exit_code())
-
-
-def _share() -> tuple[int, int]:
-    """Rank and number of the processes, as torchrun says; alone where it does not."""
-    try:
-        rank, world = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
-    except (KeyError, ValueError):
-        return 0, 1
-    return (rank, world) if 0 <= rank < world else (0, 1)
 
 
 def _check_comparison(
@@ -220,9 +212,6 @@ def _compute(device_name: str, precision: str, tile: int | None, overlap: int | 
     from dae_tui.core.hardware import resolve_device, resolve_precision
     from dae_tui.devices.memory import find_limit, memory
 
-    local = os.environ.get("LOCAL_RANK", "")
-    if device_name == "auto" and local.isdigit() and torch.cuda.is_available():
-        device_name = f"cuda:{int(local) % torch.cuda.device_count()}"
     device = resolve_device(device_name)
     precision = resolve_precision(precision, device)
     if device.type == "cuda":

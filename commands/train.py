@@ -29,9 +29,11 @@ from dae_tui.core.config import (
     flag,
     parse_settings,
     parse_widths,
+    preset_config,
 )
 from dae_tui.errors import DaeError, RunError, UsageError
 from dae_tui.find_weights import find_weights
+from dae_tui.ranks import ranks
 from dae_tui.runs.layout import State, dump_json, new_run_name
 from dae_tui.runs.process import Signals, detach, exit_code_of
 from dae_tui.runs.reader import Run, find_run
@@ -69,6 +71,10 @@ def train(
     epochs: Annotated[
         int | None, typer.Option(help="Times through the images [100, digits 50, classifier 30].")
     ] = None,
+    epoch_images: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Count N images, drawn anew, as an epoch; else all."),
+    ] = None,
     batch_size: Annotated[int | None, typer.Option(help="Images per step [100].")] = None,
     lr: Annotated[
         float | None, typer.Option(help="Learning rate, at its highest [0.006, classifier 0.003].")
@@ -100,6 +106,14 @@ def train(
         str | None,
         typer.Option(metavar="NAME|FILE|RUN", help="Who reads the digits; else the published one."),
     ] = None,
+    preset: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Start from a recipe: fast, a small U-Net in 16 000 images, past 96.10 % on MNIST "
+            "in seconds.",
+        ),
+    ] = None,
     name: Annotated[
         str | None, typer.Option(help="A word for the run's name; else data and network.")
     ] = None,
@@ -123,6 +137,9 @@ def train(
     The run is kept as a folder under --runs-dir. At the end the network denoises the test images,
     which it has never seen, and the classifier, which has never seen noise, reads them: Table 1.
     """
+    if ranks().rank > 0:
+        _join()
+        return
     check_folder(svg)
     given: dict[str, Any] = {
         "data": str(Path(data).resolve())
@@ -130,6 +147,7 @@ def train(
         else data,
         "noise": noise,
         "epochs": epochs,
+        "epoch_images": epoch_images,
         "batch_size": batch_size,
         "lr": lr,
         "optimizer": optimizer,
@@ -149,19 +167,22 @@ def train(
         given["data_dir"] = str(resolve_data_dir(data_dir).resolve())
     changed = {key: value for key, value in given.items() if value is not None}
     if resume is None:
-        network = network or "autoencoder"
+        default = _default(network, preset, changed.get("data", "mnist"))
         config = dataclasses.replace(
-            default_config(network, changed.get("data", "mnist")),
-            **{"data_dir": str(resolve_data_dir(data_dir).resolve())} | changed,
+            default, **{"data_dir": str(resolve_data_dir(data_dir).resolve())} | changed
         )
         run = Run(runs_dir.resolve() / new_run_name(name or config.label))
         command = command_line(config)
     else:
         run = find_run(resume, runs_dir)
-        given_here = {"network": network, "name": name} | changed
+        given_here = {"network": network, "name": name, "preset": preset} | changed
         config, command = _resumed(run, {k: v for k, v in given_here.items() if v is not None})
     judge = find_weights(config.classifier, runs_dir) if config.classifier else None
     if detached:
+        if ranks().size > 1:
+            raise UsageError(
+                "torchrun's processes cannot be detached", "leave --detach out: use nohup or tmux"
+            )
         if svg is not None:
             raise UsageError("a detached training draws no picture", "leave --svg out")
         if resume is None:
@@ -187,6 +208,28 @@ def train(
     # A signal that came when all was done stopped nothing.
     if result is None and signals.received is not None:
         raise StoppedError(run.folder, signals.received)
+
+
+def _join() -> None:
+    """Be one of several processes, of which the first one does all but the computing."""
+    with Signals() as signals:
+        from commands.train_session import join_training
+
+        join_training(signals)
+    if signals.received is not None:
+        raise typer.Exit(exit_code_of(signals.received))
+
+
+def _default(network: str | None, preset: str | None, data: str) -> TrainingConfig:
+    """The defaults of a network, or a recipe with the network that it is for."""
+    if preset is None:
+        return default_config(network or "autoencoder", data)
+    config = preset_config(preset, data)
+    if network not in (None, config.network):
+        raise UsageError(
+            f"the preset {preset} trains {config.network}, not {network}", "leave one of them out"
+        )
+    return config
 
 
 @contextmanager

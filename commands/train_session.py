@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from commands.train_result import Display, Result
 from dae_tui.atomic import write_whole
 from dae_tui.core.config import TrainingConfig
+from dae_tui.core.distributed import Group, joined
 from dae_tui.core.events import Checkpoint, Event, Finished, Sample, as_json
 from dae_tui.core.experiment import Experiment, prepare, versions, with_figures
 from dae_tui.core.hardware import device_name
@@ -42,9 +43,10 @@ def run_training(
     Where the folder holds a checkpoint, the training goes on from there.
     """
     run = Run(writer.folder)
-    experiment = prepare(config, classifier, command)
-    writer.describe(config.as_json(), _meta(experiment))
-    finished = _train(experiment, run, writer, display, signals)
+    with joined() as group:
+        experiment = prepare(config, classifier, command)
+        writer.describe(config.as_json(), _meta(experiment, group))
+        finished = _train(experiment, run, writer, display, signals, group)
     if signals.stopping() or not run.weights.is_file():
         result = None
     else:
@@ -56,15 +58,35 @@ def run_training(
     return result
 
 
+def join_training(signals: Signals) -> None:
+    """Train as one of several processes whose first one leads, judges, writes and talks.
+
+    Raises LostProcessError where another one ends before its time.
+    """
+    with joined() as group:
+        config, command, stored = group.tell(None)
+        # After the leader has its data: one process downloads what is missing.
+        experiment = prepare(TrainingConfig.from_json(config), None, command)
+        for _ in experiment.train(stored, signals.stop, group):
+            pass
+
+
 def _train(
-    experiment: Experiment, run: Run, writer: RunWriter, display: Display, signals: Signals
+    experiment: Experiment,
+    run: Run,
+    writer: RunWriter,
+    display: Display,
+    signals: Signals,
+    group: Group,
 ) -> Finished:
     try:
         stored = (run.folder / LAST_STATE).read_bytes()
     except FileNotFoundError:
         stored = None
+    config = dataclasses.replace(experiment.config, classifier="")  # It is the leader's to judge.
+    group.tell((config.as_json(), experiment.command, stored))
     writer.status(State.RUNNING, test_accuracy=None)
-    for event in experiment.train(stored, signals.stop):
+    for event in experiment.train(stored, signals.stop, group):
         _store(event, writer)
         display.show(event)
         _obey(writer, display, signals)
@@ -142,13 +164,14 @@ def _benchmark(
     return Result(experiment, dataclasses.replace(weights, metadata=measured), table, done)
 
 
-def _meta(experiment: Experiment) -> dict[str, Any]:
+def _meta(experiment: Experiment, group: Group) -> dict[str, Any]:
     return {
         "argv": sys.argv,
         "command": experiment.command,
         "versions": versions(),
         "git": _git_commit(),
         "device": device_name(experiment.device),
+        "processes": group.size,
         "classifier": None if experiment.classifier is None else experiment.classifier.name,
         "started": round(time.time(), 3),
     }

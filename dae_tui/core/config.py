@@ -31,6 +31,23 @@ MAX_SEED = 2**31 - 1
 OPERATING_POINT = "gaussian:0.5"
 
 
+# Recipes by name: what they change of the defaults of their network.
+PRESETS: dict[str, dict[str, Any]] = {
+    # Searched for the shortest training to the paper's 96.10 %, on held-out training images of
+    # MNIST: U-Nets of 1 to 3 scales and several widths, dense and convolutional autoencoders,
+    # batches of 25 to 100, Adam, AdamW and Muon. Small batches at a high rate took the least time;
+    # Muon needs half the steps, each of twice the time.
+    "fast": {
+        "network": "unet",
+        "settings": {"widths": [16, 32], "gather": 2, "sigma": False, "residual": False},
+        "epochs": 1,
+        "epoch_images": 16_000,
+        "batch_size": 32,
+        "lr": 8e-3,
+    },
+}
+
+
 @dataclass(frozen=True)
 class TrainingConfig:
     """Everything that decides the weights that come out, but for the machine."""
@@ -43,6 +60,8 @@ class TrainingConfig:
     noise: str = OPERATING_POINT
     clip: bool = True
     epochs: int = 100
+    epoch_images: int = 0
+    """An epoch is so many images, drawn anew each time; 0: all there are."""
     batch_size: int = 100
     lr: float = 6e-3
     """Learning rate; with the one-cycle schedule its highest."""
@@ -76,6 +95,7 @@ class TrainingConfig:
             )
         for name, value, least in (
             ("epochs", self.epochs, 1),
+            ("epoch images", self.epoch_images, 0),
             ("batch size", self.batch_size, 2),  # Batch normalisation needs two.
             ("shift", self.shift, 0),
             ("seed", self.seed, 0),
@@ -118,6 +138,13 @@ def check_data(name: str) -> None:
         raise UsageError(
             f"there is no data set '{name}'", f"use {', '.join(DATA_SETS)} or a folder of images"
         )
+
+
+def preset_config(name: str, data: str = "mnist") -> TrainingConfig:
+    """The recipe of `dae train --preset NAME`. Raises UsageError for an unknown name."""
+    _one_of("preset", name, tuple(PRESETS))
+    recipe = PRESETS[name]
+    return dataclasses.replace(default_config(recipe["network"], data), **recipe)
 
 
 def default_config(network: str, data: str = "mnist") -> TrainingConfig:

@@ -41,14 +41,14 @@ def network_contender(weights: Weights, images: JudgedImages, compute: Compute) 
     """A network. Raises WeightsError where it cannot take images of this size or these channels."""
     for group in images.groups:
         check_fits(weights, *group.images.shape[1:])
-    network = place(weights.network, compute.device)
+    network = place(weights.folded, compute.device)
 
     def denoise(noisy: Tensor) -> Tensor:
         if fits_whole(weights, noisy.shape[-2], noisy.shape[-1], compute):
             return denoise_batch(network, noisy, compute.precision)
         return torch.stack([_denoise_in_tiles(weights, image, compute) for image in noisy])
 
-    cost = network_cost(network, *images.groups[0].images.shape[1:])
+    cost = network_cost(weights.network, *images.groups[0].images.shape[1:])
     return Contender(weights.name, "", cost, lambda batches: [denoise(each) for each in batches])
 
 

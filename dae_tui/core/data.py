@@ -8,10 +8,11 @@ import contextlib
 import pickle
 import struct
 import sys
+from collections.abc import Generator
 from dataclasses import dataclass, replace
 from http.client import HTTPException
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import torch
@@ -42,6 +43,39 @@ DIGITS_SIZE = 28
 DIGITS_BORDER = 4
 
 
+class TrainingImages(Protocol):
+    """Images to learn from, in memory or streamed: all that the training loop knows of them."""
+
+    @property
+    def name(self) -> str:
+        """The data set's name, or the folder's path."""
+
+    @property
+    def classes(self) -> int:
+        """How many there are; 0 without labels."""
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Of one image: (C, H, W)."""
+
+    def __len__(self) -> int: ...
+
+    def batches(
+        self, size: int, seed: int, epoch: int, first: int = 0, limit: int | None = None
+    ) -> Generator["ImageSet"]:
+        """The batches of an epoch, in an order of seed and epoch alone.
+
+        Args:
+            size: images of each batch; the rest that fills none is left out.
+            seed: with `epoch`, decides the order.
+            epoch: counted from 0.
+            first: begin with this batch, as the epoch would have gone on.
+            limit: end the epoch before this batch.
+
+        Close it when it is left early: a thread may be reading ahead.
+        """
+
+
 @dataclass(frozen=True)
 class ImageSet:
     """Images of one size with their labels, if they have any.
@@ -57,6 +91,23 @@ class ImageSet:
     def __len__(self) -> int:
         return len(self.images)
 
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Of one image: (C, H, W)."""
+        channels, height, width = self.images.shape[1:]
+        return channels, height, width
+
+    def batches(
+        self, size: int, seed: int, epoch: int, first: int = 0, limit: int | None = None
+    ) -> Generator["ImageSet"]:
+        """The batches of an epoch; see `TrainingImages`."""
+        # Of seed and epoch alone, so that resuming needs no memory of it.
+        generator = torch.Generator().manual_seed(epoch_seed(seed, epoch))
+        order = torch.randperm(len(self), generator=generator).to(self.images.device)
+        count = len(self) // size
+        for number in range(first, count if limit is None else min(count, limit)):
+            yield self.select(order[number * size : (number + 1) * size])
+
     def to(self, device: torch.device) -> "ImageSet":
         labels = None if self.labels is None else self.labels.to(device)
         return replace(self, images=self.images.to(device), labels=labels)
@@ -64,6 +115,11 @@ class ImageSet:
     def select(self, indices: Tensor | slice) -> "ImageSet":
         labels = None if self.labels is None else self.labels[indices]
         return replace(self, images=self.images[indices], labels=labels)
+
+
+def epoch_seed(seed: int, epoch: int) -> int:
+    """The seed of the order in which an epoch takes its images."""
+    return seed * 1_000_003 + epoch
 
 
 def unit(images: Tensor) -> Tensor:

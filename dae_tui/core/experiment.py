@@ -13,7 +13,8 @@ import torch
 from torch import nn
 
 from dae_tui.core.config import OPERATING_POINT, TrainingConfig
-from dae_tui.core.data import ImageSet, hold_out, load
+from dae_tui.core.data import ImageSet, TrainingImages, hold_out, load
+from dae_tui.core.distributed import Group
 from dae_tui.core.evaluation import Conditions, EvaluationProgress, evaluate
 from dae_tui.core.events import Event
 from dae_tui.core.hardware import device_name, place, resolve_device, resolve_precision
@@ -21,6 +22,7 @@ from dae_tui.core.judge import find_classifier, judge_of
 from dae_tui.core.judged_images import of_image_set
 from dae_tui.core.noise_spec import parse_noise
 from dae_tui.core.objectives import Classification, Denoising, Objective
+from dae_tui.core.shards import is_sharded, load_shards
 from dae_tui.core.table import Table
 from dae_tui.core.training import Training
 from dae_tui.core.weights import Weights
@@ -46,14 +48,17 @@ class Experiment:
     network: nn.Module
     objective: Objective
     classifier: Weights | None
-    training: ImageSet
+    training: TrainingImages
     held_out: ImageSet
     test: ImageSet
     device: torch.device
     precision: str
 
     def train(
-        self, resume: bytes | None = None, stop: threading.Event | None = None
+        self,
+        resume: bytes | None = None,
+        stop: threading.Event | None = None,
+        group: Group | None = None,
     ) -> Iterator[Event]:
         """Train and yield what happens; see `training.Training`."""
         training = Training(
@@ -68,6 +73,7 @@ class Experiment:
             metadata=self._metadata(),
             resume=resume,
             stop=stop,
+            group=group,
         )
         return training.events()
 
@@ -94,7 +100,7 @@ class Experiment:
         return config | {
             # A folder by its own name: where it lay says nothing to those who get the weights.
             "data": Path(self.training.name).name,
-            "channels": int(self.training.images.shape[1]),
+            "channels": self.training.shape[0],
             "classes": self.training.classes,
             "training_images": len(self.training),
             "precision": self.precision,
@@ -116,24 +122,17 @@ def prepare(config: TrainingConfig, classifier: Path | None, command: str) -> Ex
     """
     device = resolve_device(config.device)
     precision = resolve_precision(config.precision, device)
-    whole = load(config.data, "train", Path(config.data_dir))
-    test = load(config.data, "test", Path(config.data_dir))
-    if config.classifies and whole.labels is None:
+    training, held_out, test = _images(config, device)
+    if config.classifies and held_out.labels is None:
         raise DataError(
             f"{config.data} has no labels to learn", "put the images of each class in a subfolder"
         )
-    training, held_out = hold_out(whole, min(HELD_OUT, max(1, len(whole) // HELD_OUT_SHARE)))
-    if len(training) < FEWEST:
-        raise DataError(
-            f"{config.data} has {len(whole)} training images, one of which is held out",
-            f"it needs at least {FEWEST + 1}, and learns little from so few",
-        )
-    network = place(_build(config, whole), device)
+    network = place(_build(config, held_out), device)
     judge = None
     noise = parse_noise(config.noise)
     objective: Objective = Classification(noise, config.clip)
     if not config.classifies:
-        judge = find_classifier(whole, classifier)
+        judge = find_classifier(held_out, classifier)
         objective = Denoising(
             noise,
             config.clip,
@@ -146,12 +145,30 @@ def prepare(config: TrainingConfig, classifier: Path | None, command: str) -> Ex
         network,
         objective,
         judge,
-        training.to(device),
-        held_out.to(device),
+        training,
+        held_out,
         test,
         device,
         precision,
     )
+
+
+def _images(
+    config: TrainingConfig, device: torch.device
+) -> tuple[TrainingImages, ImageSet, ImageSet]:
+    """Images to learn from and to hold out, on the device or streamed to it, and to test with."""
+    if is_sharded(Path(config.data)):
+        streamed, held_out, test = load_shards(Path(config.data))
+        return streamed, held_out.to(device), test
+    whole = load(config.data, "train", Path(config.data_dir))
+    training, held_out = hold_out(whole, min(HELD_OUT, max(1, len(whole) // HELD_OUT_SHARE)))
+    if len(training) < FEWEST:
+        raise DataError(
+            f"{config.data} has {len(whole)} training images, one of which is held out",
+            f"it needs at least {FEWEST + 1}, and learns little from so few",
+        )
+    test = load(config.data, "test", Path(config.data_dir))
+    return training.to(device), held_out.to(device), test
 
 
 def versions() -> dict[str, str]:
@@ -166,7 +183,7 @@ def versions() -> dict[str, str]:
 
 def _build(config: TrainingConfig, data: ImageSet) -> nn.Module:
     """The network with the settings that the data decide; the seed decides its first weights."""
-    _, channels, height, width = data.images.shape
+    channels, height, width = data.shape
     settings: dict[str, Any] = {"channels": channels}
     if config.network == "dense":
         settings |= {"height": height, "width": width}

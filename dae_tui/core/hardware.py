@@ -1,5 +1,6 @@
 """Which device computes, in which precision, and what it is called."""
 
+import ctypes
 import platform
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import torch
 from torch import nn
 
 from dae_tui.errors import DeviceError, UsageError
+from dae_tui.ranks import ranks
 
 
 def resolve_device(name: str) -> torch.device:
@@ -16,7 +18,9 @@ def resolve_device(name: str) -> torch.device:
     """
     if name == "auto":
         if torch.cuda.is_available():
-            return _cuda(torch.cuda.current_device())
+            here = ranks()  # Each of several processes on a machine has a GPU of its own.
+            own = here.local % torch.cuda.device_count()
+            return _cuda(own if here.size > 1 else torch.cuda.current_device())
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     kind, _, index = name.partition(":")
     if kind not in ("cpu", "cuda", "mps") or (index and not index.isdigit()):
@@ -79,6 +83,19 @@ def place(network: nn.Module, device: torch.device) -> nn.Module:
     return network.to(device).to(memory_format=torch.channels_last)
 
 
+def keep_freed_memory() -> None:
+    """Have the C library keep large blocks of memory that were freed, for the next step.
+
+    Where it gives them back to the system, every activation is paged in anew. Measured on two
+    cores, training in batches of 100: 1.2 times as fast in bf16 (autoencoder, U-Net), 1.1 to 1.2
+    times in fp32. Other C libraries than glibc stay as they are.
+    """
+    if platform.libc_ver()[0] == "glibc":
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(-4, 0)  # M_MMAP_MAX: no block is a mapping of its own.
+        mallopt(-1, 2**31 - 1)  # M_TRIM_THRESHOLD: up to 2 GB of free memory are kept.
+
+
 def synchronize(device: torch.device) -> None:
     """Wait until the device has done what it was given, so that a clock can be read."""
     if device.type == "cuda":
@@ -90,6 +107,7 @@ def synchronize(device: torch.device) -> None:
 def _cuda(index: int) -> torch.device:
     # `fp32` in a protocol means fp32: torch's default for convolutions would be TF32.
     torch.backends.cudnn.allow_tf32 = False
+    torch.cuda.set_device(index)
     return torch.device("cuda", index)
 
 

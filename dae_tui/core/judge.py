@@ -44,7 +44,7 @@ class Judge:
 def judge_of(classifier: Weights, data: ImageSet, device: torch.device) -> Judge:
     """A classifier of ours. Raises WeightsError where it cannot take images of this size."""
     check_fits(classifier, *data.images.shape[1:])
-    network = place(classifier.network, device)
+    network = place(classifier.folded, device)
 
     def logits(images: Tensor) -> Tensor:
         found: Tensor = network(images.contiguous(memory_format=torch.channels_last))

@@ -1,8 +1,11 @@
 """What a training optimises and how it is judged: denoising, or classifying clean images.
 
-The training loop asks an objective for a loss and for an evaluation and knows nothing else of it.
+The training loop asks an objective for inputs, a loss and an evaluation and knows nothing else of
+it. Inputs are drawn apart from the loss: processes that share a batch draw all of it, so that the
+noise is that of one process, and each takes its part through the network.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -34,10 +37,17 @@ class Judgement:
 class Objective(Protocol):
     """What a network is trained for."""
 
+    def draw(self, network: nn.Module, images: Tensor, generator: Generator) -> list[Tensor]:
+        """What the network is shown of float32 images (N, C, H, W) in [0, 1]: each (N, …)."""
+
     def loss(
-        self, network: nn.Module, images: Tensor, labels: Tensor | None, generator: Generator
+        self,
+        network: nn.Module,
+        inputs: Sequence[Tensor],
+        images: Tensor,
+        labels: Tensor | None,
     ) -> Tensor:
-        """The loss (a scalar) of float32 images (N, C, H, W) in [0, 1] and their labels (N,)."""
+        """The mean loss (a scalar) of what was drawn of images and their labels (N,)."""
 
     def judge(self, network: nn.Module, held_out: ImageSet) -> Judgement:
         """Evaluate a network, which is in evaluation mode, on images it was not trained on."""
@@ -58,16 +68,21 @@ class Denoising:
     classifier: nn.Module | None
     """Trained on clean images, on the device; measures what denoising kept."""
 
-    def loss(
-        self, network: nn.Module, images: Tensor, labels: Tensor | None, generator: Generator
-    ) -> Tensor:
+    def draw(self, network: nn.Module, images: Tensor, generator: Generator) -> list[Tensor]:
         noisy = add_noise(images, self.noise, generator, clip=False)
         told = []
         if takes_sigma(network):  # How strong the noise was before anything was clipped.
             told = [(noisy - images).square().mean((1, 2, 3)).sqrt()]
-        if self.clip:
-            noisy = noisy.clamp(0, 1)
-        return self._distance(network(noisy, *told).float(), images)
+        return [noisy.clamp(0, 1) if self.clip else noisy, *told]
+
+    def loss(
+        self,
+        network: nn.Module,
+        inputs: Sequence[Tensor],
+        images: Tensor,
+        labels: Tensor | None,
+    ) -> Tensor:
+        return self._distance(network(*inputs).float(), images)
 
     @torch.inference_mode()
     def judge(self, network: nn.Module, held_out: ImageSet) -> Judgement:
@@ -124,12 +139,18 @@ class Classification:
     noise: NoiseSpec
     clip: bool
 
+    def draw(self, network: nn.Module, images: Tensor, generator: Generator) -> list[Tensor]:
+        return [add_noise(images, self.noise, generator, self.clip)]
+
     def loss(
-        self, network: nn.Module, images: Tensor, labels: Tensor | None, generator: Generator
+        self,
+        network: nn.Module,
+        inputs: Sequence[Tensor],
+        images: Tensor,
+        labels: Tensor | None,
     ) -> Tensor:
         assert labels is not None  # `experiment.prepare` refuses unlabelled data.
-        noisy = add_noise(images, self.noise, generator, self.clip)
-        return F.cross_entropy(network(noisy).float(), labels)
+        return F.cross_entropy(network(*inputs).float(), labels)
 
     @torch.inference_mode()
     def judge(self, network: nn.Module, held_out: ImageSet) -> Judgement:

@@ -122,7 +122,7 @@ class Playground:
     def _read(self, views: torch.Tensor) -> dict[str, NDArray[np.float32]]:
         if self._classifier is None:
             return {}
-        probabilities = self._classifier.network(views).softmax(1).numpy()
+        probabilities = self._classifier.folded(views).softmax(1).numpy()
         return dict(zip(VIEWS, probabilities, strict=True))
 
     def _load_images(self, data: str, file: Path | None) -> None:

@@ -7,14 +7,17 @@ know who reads. While the reader keeps it waiting, it waits: that is how a train
 import math
 import threading
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from dae_tui.core.config import TrainingConfig
-from dae_tui.core.data import ImageSet, shift, unit
+from dae_tui.core.data import ImageSet, TrainingImages, shift, unit
+from dae_tui.core.distributed import Group
 from dae_tui.core.events import Checkpoint, Event, Finished, Started, Step, Validation
+from dae_tui.core.hardware import keep_freed_memory
 from dae_tui.core.meter import DIVERGED_HINT, Meter
 from dae_tui.core.objectives import Objective
 from dae_tui.core.training_state import Progress, pack, unpack
@@ -22,6 +25,8 @@ from dae_tui.core.weights import count_parameters, to_bytes
 from dae_tui.errors import DivergedError, RunError
 
 WARMUP = 0.15
+# Steps between two times that processes ask each other whether to stop.
+STOP_EVERY = 10
 
 
 class Training:
@@ -32,7 +37,7 @@ class Training:
         config: TrainingConfig,
         network: nn.Module,
         objective: Objective,
-        training: ImageSet,
+        training: TrainingImages,
         held_out: ImageSet,
         examples: ImageSet,
         *,
@@ -41,6 +46,7 @@ class Training:
         metadata: Mapping[str, Any],
         resume: bytes | None = None,
         stop: threading.Event | None = None,
+        group: Group | None = None,
     ) -> None:
         """Make ready.
 
@@ -48,7 +54,7 @@ class Training:
             config: how to train; its seed decides the order of the images and the noise.
             network: on the device, freshly built.
             objective: what to optimise and how to judge it.
-            training: images to learn from, on the device.
+            training: images to learn from; those in memory are on the device.
             held_out: images to judge with after each epoch, on the device.
             examples: a few images to show as samples, on the device.
             device: where to compute.
@@ -56,9 +62,13 @@ class Training:
             metadata: goes into every weights file beside what rebuilds the network.
             resume: the file `state.safetensors` of a checkpoint, to go on from there.
             stop: once it is set, the training ends after the current step, with a checkpoint.
+            group: the processes that share each batch; None trains alone.
 
-        Raises RunError for a state that cannot be resumed, or not with these images.
+        Raises RunError for a state that cannot be resumed, or not with these images, and
+        UsageError for a batch that the processes cannot share.
         """
+        if device.type == "cpu":
+            keep_freed_memory()
         self.config = config
         self.network = network
         self.objective = objective
@@ -69,6 +79,8 @@ class Training:
         self.precision = precision
         self.metadata = dict(metadata)
         self.stop = stop or threading.Event()
+        self.group = group or Group()
+        self.trained = self.group.wrap(network, device)
         self.optimizer = _optimizer(config, network)
         self.noise_generator = torch.Generator(device).manual_seed(config.seed)
         torch.manual_seed(config.seed)
@@ -83,7 +95,9 @@ class Training:
                 )
         self.progress.training_images = len(training)
         self.batch_size = min(config.batch_size, len(training))
-        self.steps_per_epoch = len(training) // self.batch_size
+        self.group.check(self.batch_size)
+        of_epoch = min(config.epoch_images or len(training), len(training))
+        self.steps_per_epoch = max(1, of_epoch // self.batch_size)
         self.meter = Meter(self.batch_size, device, self.progress)
 
     def events(self) -> Iterator[Event]:
@@ -96,7 +110,7 @@ class Training:
         yield self._started()
         if self.progress.step == 0:
             yield from self._sample()
-        while self.progress.epoch < self.config.epochs and not self.stop.is_set():
+        while self.progress.epoch < self.config.epochs and not self._stopping():
             yield from self._steps()
             if self.progress.step == (self.progress.epoch + 1) * self.steps_per_epoch:
                 yield from self._end_epoch()
@@ -115,26 +129,41 @@ class Training:
 
     def _steps(self) -> Iterator[Event]:
         """The steps of one epoch that are still to do."""
-        epoch, size = self.progress.epoch, self.batch_size
-        order = _epoch_order(len(self.training), self.config.seed, epoch).to(self.device)
-        last = (epoch + 1) * self.steps_per_epoch
+        epoch = self.progress.epoch
+        whole_epoch = self.training.batches(
+            self.batch_size,
+            self.config.seed,
+            epoch,
+            first=self.progress.step - epoch * self.steps_per_epoch,
+            limit=self.steps_per_epoch,
+        )
+        lr = self.config.lr
         self.network.train()
-        while self.progress.step < last and not self.stop.is_set():
-            self.meter.start()
-            position = self.progress.step - epoch * self.steps_per_epoch
-            lr = self._set_learning_rate()
-            loss = self._step(self.training.select(order[position * size : (position + 1) * size]))
-            self.progress.step += 1
-            self.meter.add(loss)
-            if self.meter.due():
-                yield self._report(lr)
-            # The network changes fastest at first: samples after 1, 2, 4, 8, … steps show it.
-            if epoch == 0 and self.progress.step & (self.progress.step - 1) == 0:
-                self.meter.pause()
-                yield from self._sample()
+        with closing(whole_epoch) as batches:
+            while not self._stopping():
+                self.meter.start()
+                batch = next(batches, None)
+                if batch is None:
+                    break
+                lr = self._set_learning_rate()
+                loss = self._step(batch.to(self.device))
+                self.progress.step += 1
+                self.meter.add(loss)
+                if self.meter.due():
+                    yield self._report(lr)
+                # The network changes fastest at first: samples after 1, 2, 4, 8, … steps show it.
+                if epoch == 0 and self.progress.step & (self.progress.step - 1) == 0:
+                    self.meter.pause()
+                    yield from self._sample()
         # Nothing is judged or saved before its losses were looked at.
         if self.meter.pending:
             yield self._report(lr)
+
+    def _stopping(self) -> bool:
+        """Whether to stop now; processes that train together stop after the same step."""
+        if self.group.size > 1 and self.progress.step % STOP_EVERY:
+            return False
+        return self.group.any(self.stop.is_set())
 
     def _report(self, lr: float) -> Step:
         loss = self.meter.report()
@@ -146,14 +175,20 @@ class Training:
         images = batch.images
         if self.config.shift:
             images = shift(images, self.config.shift, self.noise_generator)
+        images, labels = unit(images), batch.labels
+        inputs = self.objective.draw(self.network, images, self.noise_generator)
+        share = self.group.share(len(images))
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
             loss = self.objective.loss(
-                self.network, unit(images), batch.labels, self.noise_generator
+                self.trained,
+                [each[share] for each in inputs],
+                images[share],
+                None if labels is None else labels[share],
             )
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
-        return loss.detach()
+        return self.group.mean(loss.detach())
 
     def _set_learning_rate(self) -> float:
         total = self.config.epochs * self.steps_per_epoch
@@ -168,6 +203,8 @@ class Training:
         progress.epoch += 1
         train_loss = progress.epoch_loss_sum / self.steps_per_epoch
         progress.epoch_loss_sum = 0.0
+        if not self.group.leads:
+            return
         self.network.eval()
         judgement = self.objective.judge(self.network, self.held_out)
         if not math.isfinite(judgement.loss):
@@ -195,6 +232,8 @@ class Training:
         yield self._checkpoint("last")
 
     def _sample(self) -> Iterator[Event]:
+        if not self.group.leads:
+            return
         training = self.network.training
         self.network.eval()
         sample = self.objective.sample(
@@ -249,9 +288,3 @@ def _optimizer(config: TrainingConfig, network: nn.Module) -> torch.optim.Optimi
     if config.optimizer == "adamw":
         return torch.optim.AdamW(parameters, config.lr, fused=True)
     return torch.optim.Adam(parameters, config.lr, fused=True)
-
-
-def _epoch_order(count: int, seed: int, epoch: int) -> Tensor:
-    """A permutation of seed and epoch alone, so that resuming needs no memory of it."""
-    generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
-    return torch.randperm(count, generator=generator)

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from torch import nn
 
 from dae_tui.core.cards import METADATA_KEY, read_metadata
 from dae_tui.core.config import DATA_SETS
+from dae_tui.core.folding import fold_batch_norm
 from dae_tui.errors import WeightsError
 from models.registry import NETWORKS, build, channels_of, settings_of
 
@@ -29,7 +31,16 @@ class Weights:
 
     name: str
     network: nn.Module
+    """As it was trained: what files hold, and what is counted."""
     metadata: dict[str, Any]
+
+    @cached_property
+    def folded(self) -> nn.Module:
+        """The network to be applied, without batch normalisation; see `fold_batch_norm`.
+
+        It is made once, from what `network` holds then.
+        """
+        return fold_batch_norm(self.network)
 
     @property
     def channels(self) -> int:

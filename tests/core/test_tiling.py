@@ -7,7 +7,15 @@ import torch
 from torch import Tensor
 
 from dae_tui.core.cards import published
-from dae_tui.core.denoising import Compute, denoise_images, denoise_large
+from dae_tui.core.denoising import (
+    BATCH_PIXELS,
+    LARGEST_BATCH_PIXELS,
+    Compute,
+    batch_pixels,
+    batches,
+    denoise_images,
+    denoise_large,
+)
 from dae_tui.core.tiling import (
     DEFAULT_TILE,
     LARGEST_TILE,
@@ -123,6 +131,30 @@ def test_tiles_follow_the_memory() -> None:
     assert tile_for_memory(96, 64e9, on_gpu=True) == LARGEST_TILE
     assert SMALLEST_TILE < tile_for_memory(96, 100e6, on_gpu=False) < DEFAULT_TILE
     assert tile_for_memory(4096, 1e6, on_gpu=False) == SMALLEST_TILE
+
+
+def test_batches_grow_with_the_memory_of_a_gpu_alone() -> None:
+    found, gpu = weights("autoencoder", widths=(32, 64, 128)), torch.device("cuda")
+    for free in (1e6, 4e9, 80e9):
+        assert batch_pixels(found, Compute(free_bytes=free)) == BATCH_PIXELS
+    assert batch_pixels(found, Compute(gpu, free_bytes=1e6)) == BATCH_PIXELS
+    # Half of the memory, 96 channels at each pixel, six of float32 each.
+    assert batch_pixels(found, Compute(gpu, free_bytes=4e9)) == 2e9 // (96 * 24)
+    assert batch_pixels(found, Compute(gpu, free_bytes=4e9), channels=3) == 2e9 // (3 * 96 * 24)
+    assert batch_pixels(found, Compute(gpu, free_bytes=80e9)) == LARGEST_BATCH_PIXELS
+
+
+def test_the_units_of_a_dense_network_are_those_of_a_whole_image() -> None:
+    # 1 024 units for 784 pixels.
+    compute = Compute(torch.device("cuda"), free_bytes=1e9)
+    assert batch_pixels(weights("dense", widths=(512, 256)), compute) == 0.5e9 // (2 * 24)
+
+
+def test_batches_cover_all_images_once() -> None:
+    images = torch.empty(450, 1, 28, 28)
+    assert [len(images[part]) for part in batches(images)] == [200, 200, 50]
+    assert [len(images[part]) for part in batches(images, 300 * 28 * 28)] == [300, 150]
+    assert [len(images[part]) for part in batches(images[:2], 1)] == [1, 1]
 
 
 def test_images_are_continued_by_their_mirror_image() -> None:

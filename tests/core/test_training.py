@@ -2,7 +2,7 @@
 
 import dataclasses
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 import pytest
@@ -244,11 +244,18 @@ class Scripted:
         self.held_out = held_out
         self.steps = 0
 
+    def draw(self, network: nn.Module, images: Tensor, generator: Generator) -> list[Tensor]:
+        return [images]
+
     def loss(
-        self, network: nn.Module, images: Tensor, labels: Tensor | None, generator: Generator
+        self,
+        network: nn.Module,
+        inputs: Sequence[Tensor],
+        images: Tensor,
+        labels: Tensor | None,
     ) -> Tensor:
         self.steps += 1
-        return network(images).mean() * 0 + self.factors.get(self.steps, 1.0)
+        return network(*inputs).mean() * 0 + self.factors.get(self.steps, 1.0)
 
     def judge(self, network: nn.Module, held_out: ImageSet) -> Judgement:
         return Judgement(self.held_out)
@@ -268,11 +275,15 @@ class StopsAt(Scripted):
         self.stop = stop
 
     def loss(
-        self, network: nn.Module, images: Tensor, labels: Tensor | None, generator: Generator
+        self,
+        network: nn.Module,
+        inputs: Sequence[Tensor],
+        images: Tensor,
+        labels: Tensor | None,
     ) -> Tensor:
         if self.steps + 1 == self.last:
             self.stop.set()
-        return super().loss(network, images, labels, generator)
+        return super().loss(network, inputs, images, labels)
 
 
 @pytest.mark.parametrize("loss", [float("nan"), float("inf"), 1001.0])

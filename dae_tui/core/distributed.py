@@ -1,0 +1,185 @@
+"""Several processes that train one network together, on one machine or many.
+
+Started by `torchrun` (or Slurm), each process takes its share of every batch; gradients are
+averaged by torch's DistributedDataParallel, over NCCL between GPUs and over gloo else. A batch is
+drawn whole, with its noise, in every process, so that together they come to what one process comes
+to with the same batch.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.parallel import DistributedDataParallel
+
+from dae_tui.errors import DaeError, UsageError
+from dae_tui.ranks import ranks
+
+# A paused training keeps the others waiting: as long as that may be.
+PATIENCE = timedelta(days=7)
+
+
+class LostProcessError(DaeError):
+    """Another process of the same training is gone."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "another process of this training has ended",
+            "the last checkpoint is whole: start all of them again with --resume RUN",
+        )
+
+
+@dataclass(frozen=True)
+class Group:
+    """The processes that train together; one alone unless it is told otherwise."""
+
+    rank: int = 0
+    size: int = 1
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process judges, saves and writes; the others only compute."""
+        return self.rank == 0
+
+    def share(self, count: int) -> slice:
+        """The part of `count` images that is this process's."""
+        part = count // self.size
+        return slice(self.rank * part, (self.rank + 1) * part)
+
+    def check(self, batch_size: int) -> None:
+        """Raise UsageError for a batch that cannot be shared equally, or not in parts of two."""
+        if batch_size % self.size or batch_size < 2 * self.size:
+            raise UsageError(
+                f"a batch of {batch_size} cannot be shared by {self.size} processes",
+                f"use --batch-size {max(2, -(-batch_size // self.size)) * self.size}",
+            )
+
+    def mean(self, value: Tensor) -> Tensor:
+        """The mean over the processes of a scalar on the device."""
+        if self.size > 1:
+            dist.all_reduce(value)
+            value = value / self.size
+        return value
+
+    def any(self, wish: bool) -> bool:
+        """Whether any process wishes; all of them get the same answer."""
+        if self.size == 1:
+            return wish
+        wishes = torch.tensor(int(wish))  # On the CPU: no GPU is kept waiting.
+        dist.all_reduce(wishes)
+        return bool(wishes)
+
+    def tell(self, value: Any) -> Any:
+        """What the leading process says, known to all."""
+        if self.size == 1:
+            return value
+        told = [value]
+        dist.broadcast_object_list(told, src=0, device=torch.device("cpu"))
+        return told[0]
+
+    def wrap(self, network: nn.Module, device: torch.device) -> nn.Module:
+        """`network` as it is to be trained: its gradients are averaged over the processes."""
+        if self.size == 1:
+            return network
+        share_statistics(network, self.size)
+        on_gpu = [device.index] if device.type == "cuda" else None
+        return DistributedDataParallel(network, device_ids=on_gpu)
+
+
+def batch_norms(network: nn.Module) -> list[_BatchNorm]:
+    return [module for module in network.modules() if isinstance(module, _BatchNorm)]
+
+
+def share_statistics(network: nn.Module, size: int) -> None:
+    """Let batch normalisation see the whole batch, and not this process's part of it.
+
+    torch's own SyncBatchNorm does so on GPUs alone.
+    """
+    for module in batch_norms(network):
+        module.forward = _SharedBatchNorm(module, size)  # type: ignore[assignment]
+
+
+class _SharedBatchNorm:
+    """The forward pass of a batch normalisation whose batch lies in several processes."""
+
+    def __init__(self, module: _BatchNorm, size: int) -> None:
+        self._module = module
+        self._size = size
+        self._alone = module.forward
+
+    def __call__(self, features: Tensor) -> Tensor:
+        module = self._module
+        if not module.training:
+            return self._alone(features)
+        dims = [0, *range(2, features.ndim)]
+        values = features.float()
+        moments = torch.stack([values.mean(dims), values.square().mean(dims)])
+        mean, square = _SumOverProcesses.apply(moments) / self._size
+        variance = square - mean.square()
+        with torch.no_grad():
+            count = self._size * features.numel() / features.shape[1]
+            momentum = module.momentum or 0.1
+            assert module.running_mean is not None
+            assert module.running_var is not None
+            assert module.num_batches_tracked is not None
+            module.running_mean.lerp_(mean, momentum)
+            module.running_var.lerp_(variance * count / (count - 1), momentum)
+            module.num_batches_tracked.add_(1)
+        scale = module.weight * torch.rsqrt(variance + module.eps)
+        shift = module.bias - mean * scale
+        shape = [1, -1, *[1] * (features.ndim - 2)]
+        normalised: Tensor = values * scale.view(shape) + shift.view(shape)
+        return normalised.to(features.dtype)
+
+
+class _SumOverProcesses(torch.autograd.Function):
+    """A sum over the processes through which gradients flow back to all of them."""
+
+    @staticmethod
+    def forward(ctx: Any, value: Tensor) -> Tensor:
+        total = value.clone()
+        dist.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        total = gradients[0].contiguous().clone()
+        dist.all_reduce(total)
+        return total
+
+
+@contextmanager
+def joined() -> Iterator[Group]:
+    """Meet the other processes, train with them, part from them; alone there is nothing to do.
+
+    Raises LostProcessError where one of them ends before its time.
+    """
+    here = ranks()
+    if here.size == 1:
+        yield Group()
+        return
+    # What lies on a GPU goes over NCCL, all else over gloo.
+    on_gpus = torch.cuda.is_available() and dist.is_nccl_available()
+    dist.init_process_group("cpu:gloo,cuda:nccl" if on_gpus else "gloo", timeout=PATIENCE)
+    try:
+        yield Group(here.rank, here.size)
+    except RuntimeError as failure:
+        if _is_of_the_others(failure):
+            raise LostProcessError from failure
+        raise
+    finally:
+        dist.destroy_process_group()
+
+
+def _is_of_the_others(failure: RuntimeError) -> bool:
+    """Whether torch reports a connection that has gone, and not a fault of ours."""
+    said = str(failure).lower()
+    return isinstance(failure, dist.DistError) or any(
+        word in said for word in ("connection", "gloo", "nccl", "socket", "peer")
+    )

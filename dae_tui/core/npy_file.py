@@ -1,0 +1,63 @@
+"""An array in a .npy file that stays on the disk: any of its rows can be read."""
+
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from tokenize import TokenError
+from typing import Any
+
+import numpy as np
+from numpy.lib.format import open_memmap
+from numpy.typing import NDArray
+
+from dae_tui.errors import DataError
+
+# What numpy raises for files that are not what they should be.
+_BROKEN = (OSError, ValueError, EOFError, SyntaxError, TypeError, OverflowError, TokenError)
+
+
+@dataclass(frozen=True)
+class NpyFile:
+    """An array in a .npy file, of which any rows can be read.
+
+    It is read and not mapped: mapped pages count as the process's memory until they are unmapped,
+    and a file that gets shorter meanwhile kills the process (SIGBUS) instead of raising an error.
+    """
+
+    path: Path
+    offset: int
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def read(self, start: int, stop: int) -> NDArray[Any]:
+        """Rows `start` to `stop`. Raises DataError when they are not there any more."""
+        size = prod(self.shape[1:])
+        offset = self.offset + start * size * self.dtype.itemsize
+        try:
+            values = np.fromfile(self.path, self.dtype, (stop - start) * size, offset=offset)
+            return values.reshape(stop - start, *self.shape[1:])
+        except _BROKEN as failure:
+            raise _unreadable(self.path, failure) from failure
+
+
+def open_npy(path: Path) -> NpyFile:
+    """Look at a file, whose data must be all there. Pickled objects are refused by numpy."""
+    try:
+        array = open_memmap(path, mode="r")
+    except _BROKEN as failure:
+        raise _unreadable(path, failure) from failure
+    if not array.flags.c_contiguous:
+        raise DataError(
+            f"{path} is in Fortran order, in which no image lies in one place",
+            "save it with numpy.save(path, numpy.ascontiguousarray(array))",
+        )
+    return NpyFile(path, array.offset, array.dtype, array.shape)
+
+
+def _unreadable(path: Path, failure: Exception) -> DataError:
+    return DataError(
+        f"{path} cannot be read as a .npy file: {failure}", "copy it there again, or remove it"
+    )
