@@ -9,6 +9,7 @@ import typer
 
 from commands import options
 from commands.benchmark_methods import choose_methods
+from commands.benchmark_speed import speed
 from commands.options import (
     DataDirOption,
     DeviceOption,
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from dae_tui.core.table import Table
 
 app = options.subcommand()
-
+app.command()(speed)
 
 CsvOption = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
 MarkdownOption = Annotated[bool, typer.Option("--markdown", help="Print a Markdown table.")]

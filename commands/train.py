@@ -60,7 +60,8 @@ class StoppedError(DaeError):
 def train(
     context: typer.Context,
     network: Annotated[
-        str | None, typer.Argument(help="autoencoder [default], unet, dense, classifier or oracle.")
+        str | None,
+        typer.Argument(help="autoencoder [default], unet, dense, tutorial, classifier or oracle."),
     ] = None,
     data: Annotated[str | None, options.data()] = None,
     data_dir: DataDirOption = None,

@@ -35,6 +35,7 @@ NETWORKS = {
         "models.unet", "denoise", "a residual U-Net for images of any kind and size"
     ),
     "dense": NetworkEntry("models.dense", "denoise", "a fully connected autoencoder, to compare"),
+    "tutorial": NetworkEntry("models.tutorial", "denoise", "what tutorials train, to compare"),
     "classifier": NetworkEntry("models.classifier", "classify", "reads clean images, judges views"),
     "oracle": NetworkEntry(
         "models.classifier", "classify-noisy", "reads noisy images: what the noise leaves knowable"

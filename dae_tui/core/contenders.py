@@ -9,7 +9,7 @@ from torch import Tensor
 from dae_tui.core.cost import Cost, network_cost
 from dae_tui.core.denoising import Compute, check_fits, denoise_batch, denoise_large, fits_whole
 from dae_tui.core.filter_pool import FilterPool, Tuned
-from dae_tui.core.hardware import place
+from dae_tui.core.hardware import keep_freed_memory, place
 from dae_tui.core.judge import Judge
 from dae_tui.core.judged_images import READ_SHARE, TUNING_PIXELS, JudgedImages, Tuning
 from dae_tui.core.noise_level import estimate_sigma
@@ -39,6 +39,7 @@ class Contender:
 
 def network_contender(weights: Weights, images: JudgedImages, compute: Compute) -> Contender:
     """A network. Raises WeightsError where it cannot take images of this size or these channels."""
+    keep_freed_memory()
     for group in images.groups:
         check_fits(weights, *group.images.shape[1:])
     network = place(weights.folded, compute.device)

@@ -19,6 +19,7 @@ from dae_tui.core.denoising import Compute
 from dae_tui.core.files import kinds
 from dae_tui.core.files.image_file import Stack
 from dae_tui.core.files.values import find_oddities, image_values, to_unit
+from dae_tui.core.hardware import keep_freed_memory
 from dae_tui.core.jobs import Job, Loaded, Outcome
 from dae_tui.core.small_images import Choose, denoise_small
 from dae_tui.core.stacks import (
@@ -59,6 +60,7 @@ def denoise_files(
         compute: where and how.
         keep: for which jobs the outcome is to hold the images before and after.
     """
+    keep_freed_memory()
     # In the main thread: a thread that waits for input cannot be interrupted.
     given = sys.stdin.buffer.read() if any(job.source is None for job in jobs) else b""
     waiting = iter(jobs)

@@ -137,7 +137,7 @@ def prepare(config: TrainingConfig, classifier: Path | None, command: str) -> Ex
             noise,
             config.clip,
             config.loss,
-            None if judge is None else place(judge.network, device),
+            None if judge is None else place(judge.folded, device),
         )
     return Experiment(
         config,

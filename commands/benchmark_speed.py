@@ -1,0 +1,119 @@
+"""`dae benchmark speed`: training and denoising against the textbook, filters and the machine."""
+
+from collections.abc import Generator
+from contextlib import closing
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from commands.options import DataDirOption, DeviceOption, JsonOption, QuietOption, resolve_data_dir
+from dae_tui.core.cards import published
+from dae_tui.errors import DaeError, ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from dae_tui.core.speed.report import Report
+
+PARTS = ("training", "targets", "inference", "peak", "startup", "scale", "agreement")
+USUAL = PARTS[:5]
+# What tutorials have at hand, and what needs no download.
+DATA = ("mnist", "digits")
+NETWORKS = ("mnist-unet", "mnist-autoencoder", "mnist-dense")
+
+
+class InterruptedSpeedError(DaeError):
+    """Ctrl-C: a figure of half a run would be of another machine's state."""
+
+    exit_code = ExitCode.INTERRUPTED
+
+    def __init__(self) -> None:
+        super().__init__("interrupted", "--parts measures some of it")
+
+
+def speed(
+    parts: Annotated[
+        str | None,
+        typer.Option(
+            metavar="A,B,…",
+            help="training, targets, inference, peak, startup [default: these], scale, agreement, "
+            "or all.",
+        ),
+    ] = None,
+    rounds: Annotated[
+        int, typer.Option(min=1, max=100, help="Measurements of each figure, in turns.")
+    ] = 5,
+    seeds: Annotated[
+        int, typer.Option(min=1, max=100, help="Trainings of each recipe and of agreement.")
+    ] = 5,
+    epochs: Annotated[
+        int, typer.Option(min=1, help="Of each training of agreement, in both loops.")
+    ] = 1,
+    data: Annotated[str, typer.Option(help="mnist, or digits (embedded).")] = "mnist",
+    data_dir: DataDirOption = None,
+    device: DeviceOption = "auto",
+    json: JsonOption = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown tables.")] = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Measure how fast training and denoising are, as ratios of things measured in one run.
+
+    training: the textbook's loop (ToTensor, DataLoader, fp32) and ours train the same network in
+    turns. targets: time to 96.10 %, the paper's accuracy, with --preset fast and the paper's
+    network. inference: digits a second, networks and filters. peak: the share of a large matrix
+    product and of a large copy, and which of the two binds. startup: time until something is there.
+    scale: 1 k to 1 M images, streamed. agreement: whole epochs in both loops. Leave the machine
+    alone meanwhile: the spread tells whether it was.
+    """
+    chosen = _parts(parts)
+    if data not in DATA:
+        raise UsageError(f"speed is not measured with '{data}'", f"use {' or '.join(DATA)}")
+    if json and markdown:
+        raise UsageError("only one of --json, --markdown can be printed", "choose one")
+
+    # Imported here: torch takes seconds to import, and a mistake in the options is said at once.
+    from commands.speed_tables import as_markdown, show
+    from commands.terminal import print_json, stdout
+    from dae_tui.core.speed.report import Report, Wish, measure_speed
+    from dae_tui.core.weights import load_weights
+
+    networks = [load_weights(published()[name], name) for name in NETWORKS]
+    wish = Wish(chosen, data, resolve_data_dir(data_dir), device, rounds, seeds, epochs)
+    try:
+        report = _follow(measure_speed(wish, networks), quiet)
+    except KeyboardInterrupt as interrupted:
+        raise InterruptedSpeedError from interrupted
+    assert isinstance(report, Report)
+    if json:
+        print_json(report.as_json())
+    elif markdown:
+        print(as_markdown(report), end="")
+    else:
+        show(report, stdout())
+
+
+def _parts(given: str | None) -> tuple[str, ...]:
+    """What is to be measured. Raises UsageError for a part that there is not."""
+    if given is None:
+        return USUAL
+    if given == "all":
+        return PARTS
+    chosen = tuple(part.strip() for part in given.split(","))
+    for part in chosen:
+        if part not in PARTS:
+            raise UsageError(f"there is no part '{part}'", f"use {', '.join(PARTS)} or all")
+    return chosen
+
+
+def _follow(measuring: "Generator[str | Report]", quiet: bool) -> "str | Report":
+    """Say what is measured until the report is there."""
+    from commands.terminal import stderr
+
+    console = stderr()
+    with closing(measuring):
+        if quiet or not console.is_terminal:
+            *_, report = measuring
+            return report
+        with console.status("starting") as status:
+            for state in measuring:
+                if isinstance(state, str):
+                    status.update(state)
+    return state

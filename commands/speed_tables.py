@@ -1,0 +1,231 @@
+"""The tables of `dae benchmark speed`, for people and as Markdown."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import mean
+
+from rich.console import Console
+
+from commands.terminal import plain_table
+from dae_tui.core.speed.report import EPOCH_IMAGES, Report
+from dae_tui.core.speed.spread import Spread
+from dae_tui.core.speed.targets import PAPER
+
+# Columns of words; all others are numbers.
+WORDS = {"network", "loop", "precision", "recipe", "method", "binds", "time goes to", "start"}
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table with its heading and a remark below it."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: Sequence[tuple[str, ...]]
+    remark: str = ""
+
+
+def show(report: Report, console: Console) -> None:
+    """Print the tables for people."""
+    for grid in grids(report):
+        console.print(f"\n{grid.title}", style="bold")
+        table = plain_table()
+        for column in grid.columns:
+            table.add_column(column, justify="left" if column in WORDS else "right")
+        for row in grid.rows:
+            table.add_row(*row)
+        console.print(table)
+        if grid.remark:
+            console.print(grid.remark, style="dim")
+    console.print(f"\n{_conditions(report)}", style="dim")
+
+
+def as_markdown(report: Report) -> str:
+    """The tables for GitHub."""
+    lines: list[str] = []
+    for grid in grids(report):
+        aligned = ("---" if column in WORDS else "---:" for column in grid.columns)
+        lines += [f"**{grid.title}**", "", f"| {' | '.join(grid.columns)} |"]
+        lines += [f"|{'|'.join(aligned)}|"]
+        lines += [f"| {' | '.join(row)} |" for row in grid.rows]
+        lines += ["", grid.remark, ""] if grid.remark else [""]
+    return "\n".join([*lines, _conditions(report)]) + "\n"
+
+
+def grids(report: Report) -> list[Grid]:
+    """The parts that were measured, in the order of the command's help."""
+    made = [
+        _training(report),
+        _targets(report),
+        _inference(report),
+        _peak(report),
+        _startup(report),
+        _scale(report),
+        _agreement(report),
+    ]
+    return [grid for grid in made if grid.rows]
+
+
+def _training(report: Report) -> Grid:
+    rows = [
+        (
+            each.network,
+            each.loop,
+            each.precision,
+            _spread(each.images_per_second),
+            f"{each.ratio:.2f}×",
+            f"{100 * each.waiting:.1f} %",
+            _bytes(each.peak_bytes),
+        )
+        for each in report.training
+    ]
+    columns = "network", "loop", "precision", "images/s", "ratio", "waiting for data", "memory"
+    remark = ""
+    if report.epoch_seconds is not None:
+        remark = (
+            f"An epoch of {EPOCH_IMAGES:,} images of the tutorial's network in the textbook's "
+            f"loop: {report.epoch_seconds:.0f} s."
+        )
+    return Grid("Training: the same network and batch", columns, rows, remark)
+
+
+def _targets(report: Report) -> Grid:
+    rows = [
+        (
+            each.recipe,
+            each.network,
+            f"{each.images:,}",
+            f"{each.mean_seconds:.2f}",
+            f"{each.seconds.low:.2f}–{each.seconds.high:.2f}",
+            "–" if each.share_of_epoch is None else f"{each.share_of_epoch:.4f}",
+            f"{mean(each.accuracies):.2f}",
+            f"{min(each.accuracies):.2f}",
+            f"{each.reached}/{len(each.accuracies)}",
+        )
+        for each in report.targets
+    ]
+    columns = (
+        "recipe",
+        "network",
+        "images",
+        "mean s",
+        "range s",
+        "tutorial epochs",
+        "accuracy %",
+        "lowest %",
+        f"≥ {PAPER:.2f} %",
+    )
+    remark = "Training alone, from the first step on; accuracy of the denoised test images."
+    return Grid(f"Time to the paper's {PAPER:.2f} %", columns, rows, remark)
+
+
+def _inference(report: Report) -> Grid:
+    filters = {
+        each.method: each.images_per_second.median
+        for each in report.inference
+        if each.batch is None
+    }
+    rows = [
+        (
+            each.method,
+            each.precision or "–",
+            "–" if each.batch is None else f"{each.batch:,}",
+            _spread(each.images_per_second),
+            *(f"{each.images_per_second.median / speed:.2f}×" for speed in filters.values()),
+        )
+        for each in report.inference
+    ]
+    against = tuple(f"to {name}" for name in filters)
+    return Grid("Denoising", ("method", "precision", "batch", "digits/s", *against), rows)
+
+
+def _peak(report: Report) -> Grid:
+    rows = [
+        (
+            each.method,
+            each.precision,
+            f"{each.batch:,}",
+            f"{each.images_per_second:,.0f}",
+            f"{each.flops / 1e9:,.0f}",
+            f"{100 * each.share_of_flops:.0f} %",
+            f"{100 * each.share_of_bandwidth:.0f} %",
+            each.binds,
+            ", ".join(f"{name} {100 * share:.0f} %" for name, share in each.operators.items()),
+        )
+        for each in report.shares
+    ]
+    remark = ""
+    if report.peaks is not None:
+        products = ", ".join(
+            f"{flops / 1e9:,.0f} GFLOP/s in {name}" for name, flops in report.peaks.flops.items()
+        )
+        copied = report.peaks.bytes_per_second / 1e9
+        remark = f"Measured peaks: a matrix product {products}; a copy {copied:.1f} GB/s."
+    columns = (
+        "method",
+        "precision",
+        "batch",
+        "digits/s",
+        "GFLOP/s",
+        "of the product",
+        "of the copy",
+        "binds",
+        "time goes to",
+    )
+    return Grid("Share of what the machine can do", columns, rows, remark)
+
+
+def _startup(report: Report) -> Grid:
+    rows = [
+        (each.what, f"{each.seconds.median:.2f}", f"{each.seconds.low:.2f}–{each.seconds.high:.2f}")
+        for each in report.startup
+    ]
+    return Grid("Until something is there", ("start", "s", "range"), rows)
+
+
+def _scale(report: Report) -> Grid:
+    rows = [
+        (
+            f"{each.images:,}",
+            _bytes(each.disk_bytes),
+            _spread(each.images_per_second),
+            _bytes(each.resident_bytes),
+        )
+        for each in report.scale
+    ]
+    return Grid("Streamed from the disk", ("images", "on disk", "images/s", "memory"), rows)
+
+
+def _agreement(report: Report) -> Grid:
+    rows = [
+        (
+            each.network,
+            each.loop,
+            str(each.epochs),
+            f"{each.seconds.median:.0f} ({each.seconds.low:.0f}–{each.seconds.high:.0f})",
+            f"{mean(each.accuracies):.2f}",
+            f"{min(each.accuracies):.2f}–{max(each.accuracies):.2f}",
+        )
+        for each in report.agreement
+    ]
+    columns = "network", "loop", "epochs", "s", "accuracy %", "range"
+    return Grid("Whole epochs in both loops", columns, rows)
+
+
+def _spread(figures: Spread) -> str:
+    return f"{figures.median:,.0f} ({figures.low:,.0f}–{figures.high:,.0f})"
+
+
+def _bytes(count: int) -> str:
+    return f"{count / 1e9:.2f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
+
+
+def _conditions(report: Report) -> str:
+    protocol = report.protocol
+    parts = [
+        protocol["device"],
+        f"{protocol['data']}, {protocol['noise']}",
+        f"medians of {protocol['rounds']} rounds in turns (lowest–highest)",
+        f"torch {protocol['versions']['torch']}",
+    ]
+    return " · ".join(parts)

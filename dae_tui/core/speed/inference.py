@@ -1,0 +1,97 @@
+"""How many digits a second are denoised: networks in batches of several sizes, and filters."""
+
+import time
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from dae_tui.core.denoising import denoise_batch
+from dae_tui.core.filter_pool import FilterPool, Tuned
+from dae_tui.core.filters import FILTERS
+from dae_tui.core.hardware import keep_freed_memory, place, synchronize
+from dae_tui.core.speed.spread import Spread, spread
+from dae_tui.core.weights import Weights
+
+BATCHES = (1, 10, 50, 200, 1000, 2000)
+# Digits of a round: as many as a batch takes, and enough for a clock.
+LEAST = 50
+IMAGES = 2000
+SECONDS = 0.5
+# To compare with: what it is in everyone's hands, and the best filter of Table 1.
+COMPARED = ("median", "non-local-means")
+
+
+@dataclass(frozen=True)
+class Throughput:
+    """Digits a second of one method."""
+
+    method: str
+    precision: str | None
+    """None for a filter."""
+    batch: int | None
+    """None for a filter: all processors share the digits."""
+    images_per_second: Spread
+
+
+def measure_inference(
+    networks: list[Weights], noisy: Tensor, device: torch.device, precision: str, rounds: int
+) -> Generator[str, None, list[Throughput]]:
+    """Networks in batches and filters on all processors, in turns; yields what it is at.
+
+    `noisy` are float32 digits (N, 1, H, W), from which so many as are needed are taken.
+    """
+    keep_freed_memory()
+    jobs: dict[tuple[str, str | None, int | None], Callable[[], float]] = {}
+    for weights in networks:
+        for batch in BATCHES:
+            jobs[weights.name, precision, batch] = _network(
+                weights, noisy, device, precision, batch
+            )
+    found: dict[tuple[str, str | None, int | None], list[float]] = {}
+    with FilterPool() as pool:
+        pool.start()
+        for name in COMPARED:
+            jobs[name, None, None] = _filter(pool, name, noisy)
+        for number in range(rounds):
+            for key, job in jobs.items():
+                yield f"denoising, round {number + 1}/{rounds}: {key[0]}"
+                if not number:
+                    job()  # torch makes itself ready for each new shape.
+                found.setdefault(key, []).append(job())
+    return [
+        Throughput(name, chosen, batch, spread(rates))
+        for (name, chosen, batch), rates in found.items()
+    ]
+
+
+def _network(
+    weights: Weights, noisy: Tensor, device: torch.device, precision: str, batch: int
+) -> Callable[[], float]:
+    network = place(weights.folded, device)
+    images = noisy[: max(batch, LEAST)].repeat(1 + batch // len(noisy), 1, 1, 1)
+    parts = [images[at : at + batch].to(device) for at in range(0, len(images) - batch + 1, batch)]
+
+    def measure() -> float:
+        done, began = 0, time.perf_counter()
+        while time.perf_counter() - began < SECONDS / len(BATCHES):
+            for part in parts:
+                denoise_batch(network, part, precision)
+            synchronize(device)
+            done += batch * len(parts)
+        return done / (time.perf_counter() - began)
+
+    return measure
+
+
+def _filter(pool: FilterPool, name: str, noisy: Tensor) -> Callable[[], float]:
+    tuned = Tuned(name, FILTERS[name].usual, 1, 0, 0)
+    images = noisy[:IMAGES, 0].cpu().numpy()
+
+    def measure() -> float:
+        began = time.perf_counter()
+        pool.filter(tuned, [images])
+        return len(images) / (time.perf_counter() - began)
+
+    return measure

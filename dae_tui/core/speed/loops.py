@@ -1,0 +1,209 @@
+"""Two training loops for the same network and batch: the textbook's and ours.
+
+Both are generators of rounds of some steps each, which `isolated.Isolated` runs in turns.
+"""
+
+import resource
+import sys
+import time
+from collections.abc import Generator, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import nn
+from torch.utils.data import DataLoader, Dataset
+
+from dae_tui.core.config import TrainingConfig
+from dae_tui.core.data import ImageSet, TrainingImages, load
+from dae_tui.core.events import Validation
+from dae_tui.core.hardware import place, resolve_device, resolve_precision, synchronize
+from dae_tui.core.noise_spec import parse_noise
+from dae_tui.core.objectives import Denoising
+from dae_tui.core.training import Training
+from models.registry import build
+
+# What tutorials train with.
+BATCH = 100
+LEARNING_RATE = 2e-4
+SIGMA = 0.5
+WORKERS = 2
+HELD_OUT = 100
+
+
+@dataclass(frozen=True)
+class Task:
+    """What both loops are to train."""
+
+    network: str
+    data: str
+    data_dir: str
+    device: str
+    steps: int
+    """Of a round."""
+    seed: int = 0
+    precision: str = "auto"
+    """Of our loop; the textbook's is fp32."""
+
+
+@dataclass(frozen=True)
+class Round:
+    """Some steps of a training loop."""
+
+    images: int
+    seconds: float
+    waited: float
+    """Seconds of them in which the loop waited for data."""
+    peak_bytes: int
+    """The most memory that the process has had so far; on a GPU, of the GPU."""
+
+
+def textbook_rounds(task: Task) -> Iterator[Round]:
+    """The loop as tutorials have it: images through ToTensor and a DataLoader, fp32, eager."""
+    torch.manual_seed(task.seed)
+    network = build(task.network, {}).to(resolve_device(task.device))
+    return train_as_textbook(task, network, epochs=sys.maxsize)
+
+
+def train_as_textbook(task: Task, network: nn.Module, epochs: int) -> Iterator[Round]:
+    """Train a network, which is on the device, for some epochs with the textbook's loop."""
+    device = resolve_device(task.device)
+    optimizer = torch.optim.Adam(network.parameters(), lr=LEARNING_RATE)
+    loader = DataLoader(
+        _with_to_tensor(task),
+        batch_size=BATCH,
+        shuffle=True,
+        num_workers=WORKERS,
+        drop_last=True,
+        pin_memory=device.type == "cuda",
+        persistent_workers=True,
+    )
+    step, waited, began = 0, 0.0, time.perf_counter()
+    for _ in range(epochs):
+        asked = time.perf_counter()
+        for images, _ in loader:
+            waited += time.perf_counter() - asked
+            original = images.to(device)
+            noisy = (original + SIGMA * torch.randn_like(original)).clamp(0, 1)
+            optimizer.zero_grad()
+            loss = F.mse_loss(network(noisy), original)
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            step += 1
+            if step % task.steps == 0:
+                synchronize(device)
+                seconds = time.perf_counter() - began
+                yield Round(task.steps * BATCH, seconds, waited, peak_bytes(device))
+                waited, began = 0.0, time.perf_counter()
+            asked = time.perf_counter()
+
+
+def own_rounds(task: Task) -> Iterator[Round]:
+    """Our loop on the same task: the one that `dae train` runs."""
+    device = resolve_device(task.device)
+    images = _Timed(load(task.data, "train", Path(task.data_dir)).to(device))
+    torch.manual_seed(task.seed)
+    network = place(build(task.network, {}), device)
+    training = own_training(task, network, images, epochs=100_000, epoch_images=task.steps * BATCH)
+    seconds = 0.0
+    for event in training.events():
+        if isinstance(event, Validation):
+            taken, seconds = event.seconds - seconds, event.seconds
+            yield Round(task.steps * BATCH, taken, images.waited, peak_bytes(device))
+            images.waited = 0.0
+
+
+def own_training(
+    task: Task,
+    network: nn.Module,
+    images: TrainingImages,
+    *,
+    epochs: int,
+    epoch_images: int = 0,
+) -> Training:
+    """Our training as the textbook has it: Adam, one learning rate, the same batch."""
+    device = resolve_device(task.device)
+    config = TrainingConfig(
+        network=task.network,
+        data=task.data,
+        noise=f"gaussian:{SIGMA}",
+        epochs=epochs,
+        epoch_images=epoch_images,
+        batch_size=BATCH,
+        lr=LEARNING_RATE,
+        schedule="constant",
+        seed=task.seed,
+    )
+    some = load(task.data, "test", Path(task.data_dir)).select(slice(HELD_OUT)).to(device)
+    return Training(
+        config,
+        network,
+        Denoising(parse_noise(config.noise), config.clip, config.loss, None),
+        images,
+        some,
+        some.select(slice(2)),
+        device=device,
+        precision=resolve_precision(task.precision, device),
+        metadata={},
+    )
+
+
+class _Timed:
+    """Training images that know how long the loop has waited for them."""
+
+    def __init__(self, images: ImageSet) -> None:
+        self._images = images
+        self.name, self.classes, self.shape = images.name, images.classes, images.shape
+        self.waited = 0.0
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def batches(
+        self, size: int, seed: int, epoch: int, first: int = 0, limit: int | None = None
+    ) -> Generator[ImageSet]:
+        batches = self._images.batches(size, seed, epoch, first, limit)
+        while True:
+            asked = time.perf_counter()
+            batch = next(batches, None)
+            self.waited += time.perf_counter() - asked
+            if batch is None:
+                return
+            yield batch
+
+
+class _Pictures(Dataset[Any]):
+    """An image set that gives one PIL image at a time, as torchvision's data sets do."""
+
+    def __init__(self, images: ImageSet, transform: Any) -> None:
+        self._images = images.images.numpy()[:, 0]
+        self._transform = transform
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def __getitem__(self, index: int) -> tuple[Any, int]:
+        return self._transform(Image.fromarray(self._images[index])), 0
+
+
+def _with_to_tensor(task: Task) -> Any:
+    # Imported here: torchvision takes as long to import as torch itself.
+    from torchvision import datasets, transforms
+
+    if task.data == "mnist":
+        with suppress(RuntimeError):  # It is not there yet: `load` says so, or downloads it.
+            return datasets.MNIST(task.data_dir, train=True, transform=transforms.ToTensor())
+    images = load(task.data, "train", Path(task.data_dir))
+    return _Pictures(images, transforms.ToTensor())
+
+
+def peak_bytes(device: torch.device) -> int:
+    """The most memory that was in use: of the GPU, or of this process."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

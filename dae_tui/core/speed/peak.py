@@ -1,0 +1,192 @@
+"""What share of the machine a network uses, and what keeps it from using more (the roofline).
+
+Peaks are measured and not looked up: a large matrix product for arithmetic, a large copy for
+memory. Williams, Waterman and Patterson (2009) call the picture of both a roofline.
+"""
+
+import copy
+import time
+from collections import defaultdict
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from dae_tui.core.cost import network_cost
+from dae_tui.core.denoising import Compute, batch_pixels, denoise_batch
+from dae_tui.core.hardware import keep_freed_memory, place, synchronize
+from dae_tui.core.speed.spread import spread
+from dae_tui.core.weights import Weights
+from models.registry import channels_of, takes_sigma
+
+SIDE = {"cpu": 2048, "cuda": 8192}
+COPY_BYTES = {"cpu": 256 * 2**20, "cuda": 2**30}
+ROUNDS = 7
+# Operators that are named; the others are summed up.
+NAMED = 4
+
+
+@dataclass(frozen=True)
+class Peaks:
+    """What the device can do, measured."""
+
+    flops: Mapping[str, float]
+    """Floating-point operations a second of a large matrix product, by precision."""
+    bytes_per_second: float
+    """Read and written by a large copy."""
+
+
+@dataclass(frozen=True)
+class Share:
+    """What a network makes of the device."""
+
+    method: str
+    precision: str
+    batch: int
+    images_per_second: float
+    flops: float
+    """Floating-point operations a second, two for a multiply-add of a convolution or product."""
+    share_of_flops: float
+    share_of_bandwidth: float
+    """Were every operator to read its inputs from memory and to write its output there, once."""
+    binds: str
+    """`arithmetic`, `memory`, or `neither`: below half of both."""
+    operators: Mapping[str, float]
+    """Shares of the time of those that take the most."""
+
+
+def measure_peaks(device: torch.device, precisions: list[str]) -> Peaks:
+    """The highest of several measurements each."""
+    side, size = SIDE.get(device.type, 2048), COPY_BYTES.get(device.type, 2**28)
+    flops = {}
+    for precision in precisions:
+        dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+        left, right = (torch.randn(side, side, device=device, dtype=dtype) for _ in range(2))
+        flops[precision] = 2 * side**3 / _fastest(partial(torch.matmul, left, right), device)
+    source = torch.ones(size // 4, device=device)
+    target = torch.empty_like(source)
+    return Peaks(flops, 2 * size / _fastest(partial(target.copy_, source), device))
+
+
+def measure_shares(
+    networks: list[Weights],
+    noisy: Tensor,
+    device: torch.device,
+    peaks: Peaks,
+) -> Generator[str, None, list[Share]]:
+    """Each network in each precision that `peaks` has, in the batches that it is applied in."""
+    keep_freed_memory()
+    shares = []
+    for weights in networks:
+        batch = batch_pixels(weights, Compute(device)) // noisy[0].numel()
+        images = noisy[:batch].to(device)
+        network = place(weights.folded, device)
+        cost = network_cost(weights.network, *images.shape[1:])
+        moved = _bytes_moved(weights, images[:1])
+        for precision, peak in peaks.flops.items():
+            yield f"share of the peak: {weights.name} in {precision}"
+
+            def apply(
+                network: nn.Module = network, images: Tensor = images, precision: str = precision
+            ) -> Tensor:
+                return denoise_batch(network, images, precision)
+
+            rate = len(images) / _fastest(apply, device)
+            flops = 2 * (cost.multiply_adds or 0) * rate
+            bandwidth = moved * rate * (0.5 if precision == "bf16" else 1)
+            of_flops, of_bandwidth = flops / peak, bandwidth / peaks.bytes_per_second
+            shares.append(
+                Share(
+                    weights.name,
+                    precision,
+                    len(images),
+                    rate,
+                    flops,
+                    of_flops,
+                    of_bandwidth,
+                    _binding(of_flops, of_bandwidth),
+                    _operators(apply, device),
+                )
+            )
+    return shares
+
+
+def _binding(of_flops: float, of_bandwidth: float) -> str:
+    if max(of_flops, of_bandwidth) < 0.5:
+        return "neither"
+    return "arithmetic" if of_flops > of_bandwidth else "memory"
+
+
+def _fastest(act: Callable[[], Any], device: torch.device) -> float:
+    """Seconds of the fastest of several rounds, the first one aside."""
+    seconds = []
+    for _ in range(ROUNDS + 1):
+        began = time.perf_counter()
+        act()
+        synchronize(device)
+        seconds.append(time.perf_counter() - began)
+    return spread(seconds[1:]).low
+
+
+class _Traffic(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Adds up what operators read and write, but for views, which move nothing."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.bytes = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        if not func.is_view:
+            tensors = [each for each in tree_leaves((args, result)) if isinstance(each, Tensor)]
+            self.bytes += sum(each.numel() * each.element_size() for each in tensors)
+        return result
+
+
+class _Stopwatch(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Times each operator. torch's own profiler does too, and talks on stderr."""
+
+    def __init__(self, device: torch.device) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.seconds: defaultdict[str, float] = defaultdict(float)
+        self._device = device
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        began = time.perf_counter()
+        result = func(*args, **(kwargs or {}))
+        synchronize(self._device)
+        name = str(func.overloadpacket).rpartition(".")[2].strip("_")
+        self.seconds[name] += time.perf_counter() - began
+        return result
+
+
+def _bytes_moved(weights: Weights, image: Tensor) -> int:
+    """For one image in fp32, without weights, which a batch reads once for all of its images."""
+    network = copy.deepcopy(weights.folded).to("meta")
+    planes = image.shape[1] // channels_of(network)
+    stride = getattr(network, "stride", 1)
+    height, width = (side + -side % stride for side in image.shape[-2:])
+    # The difference of two batches leaves the weights out.
+    moved: list[int] = []
+    for count in (1, 2):
+        noisy = torch.empty(count, channels_of(network), height, width, device="meta")
+        told = [torch.empty(count, device="meta")] if takes_sigma(network) else []
+        with torch.inference_mode(), _Traffic() as traffic:
+            network(noisy, *told)
+        moved.append(traffic.bytes)
+    return (moved[1] - moved[0]) * planes
+
+
+def _operators(act: Callable[[], Any], device: torch.device) -> dict[str, float]:
+    """Shares of the time by operator, the largest first."""
+    with _Stopwatch(device) as watch:
+        for _ in range(ROUNDS):
+            act()
+    total = sum(watch.seconds.values()) or 1.0
+    largest = sorted(watch.seconds.items(), key=lambda each: -each[1])[:NAMED]
+    return {name: seconds / total for name, seconds in largest}

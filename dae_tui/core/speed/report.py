@@ -1,0 +1,120 @@
+"""All of `dae benchmark speed` in one run, part by part."""
+
+import os
+from collections.abc import Generator, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from dae_tui.core.config import OPERATING_POINT
+from dae_tui.core.data import load, unit
+from dae_tui.core.evaluation import evaluation_generator
+from dae_tui.core.hardware import device_name, resolve_device, resolve_precision
+from dae_tui.core.noise import add_noise
+from dae_tui.core.noise_spec import parse_noise
+from dae_tui.core.speed.inference import Throughput, measure_inference
+from dae_tui.core.speed.loops import BATCH, Task
+from dae_tui.core.speed.peak import Peaks, Share, measure_peaks, measure_shares
+from dae_tui.core.speed.scale import COUNTS, Scale, measure_scale
+from dae_tui.core.speed.startup import Startup, measure_startup
+from dae_tui.core.speed.targets import Agreement, Target, measure_agreement, measure_targets
+from dae_tui.core.speed.training_speed import LoopSpeed, training_speed
+from dae_tui.core.weights import Weights
+from dae_tui.version import __version__
+
+TUTORIAL = "tutorial"
+PAPER = "autoencoder"
+# MNIST has so many training images: what a tutorial calls an epoch.
+EPOCH_IMAGES = 60_000
+# About so long a round of the textbook's loop should take.
+STEPS = 10
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What to measure, and how often."""
+
+    parts: Sequence[str]
+    data: str
+    data_dir: Path
+    device: str
+    rounds: int
+    seeds: int
+    epochs: int
+    counts: tuple[int, ...] = COUNTS
+
+
+@dataclass
+class Report:
+    """What was measured; parts that were not asked for are empty."""
+
+    protocol: dict[str, Any]
+    training: list[LoopSpeed] = field(default_factory=list)
+    epoch_seconds: float | None = None
+    """Of the tutorial's network in the textbook's loop, 60 000 images."""
+    targets: list[Target] = field(default_factory=list)
+    inference: list[Throughput] = field(default_factory=list)
+    peaks: Peaks | None = None
+    shares: list[Share] = field(default_factory=list)
+    startup: list[Startup] = field(default_factory=list)
+    scale: list[Scale] = field(default_factory=list)
+    agreement: list[Agreement] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def measure_speed(wish: Wish, networks: list[Weights]) -> Generator[str | Report]:
+    """Measure the parts that are wished; yields what it is at, and the Report last."""
+    device = resolve_device(wish.device)
+    precision = resolve_precision("auto", device)
+    precisions = ["fp32", precision] if precision != "fp32" else ["fp32"]
+    task = Task(TUTORIAL, wish.data, str(wish.data_dir), wish.device, STEPS)
+    report = Report(_protocol(wish, device, precision))
+    if {"training", "targets"} & set(wish.parts):
+        report.training = yield from training_speed(task, precisions, wish.rounds)
+        report.epoch_seconds = EPOCH_IMAGES / report.training[0].images_per_second.median
+    if "training" in wish.parts:
+        paper = replace(task, network=PAPER, steps=2 * STEPS)
+        report.training += yield from training_speed(paper, precisions, wish.rounds)
+    if "targets" in wish.parts:
+        report.targets = yield from measure_targets(task, wish.seeds, report.epoch_seconds)
+    if {"inference", "peak"} & set(wish.parts):
+        yield "making noisy digits"
+        noisy = _noisy(wish)
+    if "inference" in wish.parts:
+        report.inference = yield from measure_inference(
+            networks, noisy, device, precision, wish.rounds
+        )
+    if "peak" in wish.parts:
+        yield "measuring peaks"
+        report.peaks = measure_peaks(device, precisions)
+        report.shares = yield from measure_shares(networks, noisy, device, report.peaks)
+    if "startup" in wish.parts:
+        report.startup = yield from measure_startup(wish.rounds)
+    if "scale" in wish.parts:
+        report.scale = yield from measure_scale(task, wish.counts)
+    if "agreement" in wish.parts:
+        report.agreement = yield from measure_agreement(task, wish.seeds, wish.epochs)
+    yield report
+
+
+def _protocol(wish: Wish, device: torch.device, precision: str) -> dict[str, Any]:
+    return {
+        "device": device_name(device),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None,
+        "precision": precision,
+        "data": wish.data,
+        "noise": OPERATING_POINT,
+        "batch": BATCH,
+        "rounds": wish.rounds,
+        "seeds": wish.seeds,
+        "versions": {"dae-tui": __version__, "torch": torch.__version__},
+    }
+
+
+def _noisy(wish: Wish) -> torch.Tensor:
+    images = unit(load(wish.data, "test", wish.data_dir).images)
+    return add_noise(images, parse_noise(OPERATING_POINT), evaluation_generator(0))

@@ -1,0 +1,92 @@
+"""Whether time grows as the number of images, and memory does not: streamed from 1 k to 1 M."""
+
+import tempfile
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import psutil
+
+from dae_tui.core.config import preset_config
+from dae_tui.core.data import load
+from dae_tui.core.events import Validation
+from dae_tui.core.hardware import place, resolve_device, resolve_precision
+from dae_tui.core.noise_spec import parse_noise
+from dae_tui.core.objectives import Denoising
+from dae_tui.core.shards import load_shards
+from dae_tui.core.speed.isolated import Isolated
+from dae_tui.core.speed.loops import Task
+from dae_tui.core.speed.spread import Spread, spread
+from dae_tui.core.training import Training
+from models.registry import build
+
+COUNTS = (1_000, 10_000, 100_000, 1_000_000)
+SHARD_IMAGES = 50_000
+# Of a measurement; small sets are gone through again.
+LEAST_IMAGES = 30_000
+ROUNDS = 3
+BATCH = 100
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Training on so many images, streamed from shards."""
+
+    images: int
+    disk_bytes: int
+    images_per_second: Spread
+    resident_bytes: int
+    """Of the process, when it was through."""
+
+
+def measure_scale(task: Task, counts: tuple[int, ...]) -> Generator[str, None, list[Scale]]:
+    """Train on repeated images of each number, streamed from a temporary folder."""
+    found = []
+    with tempfile.TemporaryDirectory() as folder:
+        for count in counts:
+            yield f"scale: {count:,} images"
+            shards = Path(folder, str(count))
+            _write_shards(task, shards, count)
+            with Isolated[Scale](_train, task, shards, count) as training:
+                found.append(training.next())
+    return found
+
+
+def _write_shards(task: Task, folder: Path, count: int) -> None:
+    images = load(task.data, "train", Path(task.data_dir)).images.numpy()
+    for number, start in enumerate(range(0, count, SHARD_IMAGES)):
+        chosen = np.arange(start, min(count, start + SHARD_IMAGES)) % len(images)
+        for split in ("train", "test"):
+            (folder / split).mkdir(parents=True, exist_ok=True)
+        np.save(folder / "train" / f"images-{number:05d}.npy", images[chosen])
+    np.save(folder / "test" / "images.npy", images[:BATCH])
+
+
+def _train(task: Task, folder: Path, count: int) -> Iterator[Scale]:
+    device = resolve_device(task.device)
+    streamed, held_out, test = load_shards(folder)
+    # A few parts of the set as epochs, or a small set several times.
+    epochs = max(ROUNDS, LEAST_IMAGES // count)
+    part = count // ROUNDS if count >= LEAST_IMAGES else 0
+    config = replace(
+        preset_config("fast", task.data), epochs=epochs, epoch_images=part, batch_size=BATCH
+    )
+    training = Training(
+        config,
+        place(build(config.network, config.settings), device),
+        Denoising(parse_noise(config.noise), config.clip, config.loss, None),
+        streamed,
+        held_out.select(slice(BATCH)).to(device),
+        test.select(slice(2)).to(device),
+        device=device,
+        precision=resolve_precision(config.precision, device),
+        metadata={},
+    )
+    ends = [0.0, *(event.seconds for event in training.events() if isinstance(event, Validation))]
+    of_epoch = training.steps_per_epoch * training.batch_size
+    marks = ends[:: epochs // ROUNDS]
+    rates = [of_epoch * (epochs // ROUNDS) / (end - begin) for begin, end in pairwise(marks)]
+    disk = sum(path.stat().st_size for path in folder.rglob("*.npy"))
+    yield Scale(count, disk, spread(rates), psutil.Process().memory_info().rss)

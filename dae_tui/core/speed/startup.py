@@ -1,0 +1,75 @@
+"""How long one waits: for the help, the first training step, the dashboard."""
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Generator
+from dataclasses import dataclass
+from pathlib import Path
+
+from dae_tui.core.speed.spread import Spread, spread
+from dae_tui.errors import DaeError
+
+PATIENCE = 120.0
+# -P: a folder `models` or `commands` where the person stands is not ours.
+PYTHON = [sys.executable, "-P"]
+DAE = [*PYTHON, "-m", "dae_tui"]
+
+
+@dataclass(frozen=True)
+class Startup:
+    """Seconds from typing a command to what one waits for."""
+
+    what: str
+    seconds: Spread
+
+
+def measure_startup(rounds: int) -> Generator[str, None, list[Startup]]:
+    """Start each command so many times, in turns, the first time aside; yields what it is at."""
+    found: dict[str, list[float]] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        first = ["train", "--data", "digits", "--json", "--runs-dir", folder]
+        picture = ["dashboard", "--runs-dir", folder, "--svg", str(Path(folder, "shown.svg"))]
+        for number in range(rounds + 1):
+            yield f"starting, round {number}/{rounds}"
+            seconds = {
+                "import torch": _until_it_ends([*PYTHON, "-c", "import torch"]),
+                "dae --help": _until_it_ends([*DAE, "--help"]),
+                "dae train: first step": _until_a_step([*DAE, *first]),
+                "dae dashboard: first picture": _until_it_ends([*DAE, *picture]),
+            }
+            if number:
+                for what, taken in seconds.items():
+                    found.setdefault(what, []).append(taken)
+    return [Startup(what, spread(seconds)) for what, seconds in found.items()]
+
+
+def _until_it_ends(command: list[str]) -> float:
+    began = time.perf_counter()
+    try:
+        done = subprocess.run(command, check=False, capture_output=True, timeout=PATIENCE)
+    except subprocess.TimeoutExpired as failure:
+        raise _failed(command, "it took too long") from failure
+    if done.returncode:
+        raise _failed(command, done.stderr.decode(errors="replace").strip())
+    return time.perf_counter() - began
+
+
+def _until_a_step(command: list[str]) -> float:
+    """Until `dae train --json` tells of its first step; then it is killed."""
+    began = time.perf_counter()
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as training:
+        assert training.stdout is not None
+        try:
+            for line in training.stdout:
+                if json.loads(line)["event"] == "step":
+                    return time.perf_counter() - began
+        finally:
+            training.kill()
+    raise _failed(command, "it ended before its first step")
+
+
+def _failed(command: list[str], said: str) -> DaeError:
+    return DaeError(f"cannot time {' '.join(command[-3:])}: {said}", "run it by hand")

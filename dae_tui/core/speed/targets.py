@@ -1,0 +1,159 @@
+"""How long a training takes until what it denoises is read as rightly as in the paper."""
+
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass, replace
+from statistics import mean
+
+import torch
+
+from dae_tui.core.config import TrainingConfig, default_config, preset_config
+from dae_tui.core.events import Finished
+from dae_tui.core.experiment import Experiment, prepare
+from dae_tui.core.hardware import resolve_device
+from dae_tui.core.speed.isolated import Isolated
+from dae_tui.core.speed.loops import Task, own_training, train_as_textbook
+from dae_tui.core.speed.spread import Spread, spread
+from dae_tui.core.speed.training_speed import OURS, TEXTBOOK
+from dae_tui.errors import UsageError
+
+# Percent of the denoised digits; Table 1 of the paper.
+PAPER = 96.10
+# Images in which the paper's network is past it.
+ENOUGH = 30_000
+
+
+@dataclass(frozen=True)
+class Trained:
+    """One training, and what it came to on the test images."""
+
+    seconds: float
+    """Of training alone, the first step's start included."""
+    accuracy: float
+    """Percent."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """A recipe, trained with several seeds."""
+
+    recipe: str
+    network: str
+    images: int
+    """That each training has seen."""
+    seconds: Spread
+    mean_seconds: float
+    accuracies: tuple[float, ...]
+    """Percent of the denoised test images, one for each seed."""
+    reached: int
+    """Trainings that came to the paper's accuracy."""
+    share_of_epoch: float | None
+    """The mean time, in epochs of the tutorial's network in the textbook's loop."""
+
+
+def recipes(data: str) -> dict[str, TrainingConfig]:
+    """The recipe `fast`, and the paper's network for as long as it needs."""
+    paper = replace(default_config("autoencoder", data), epochs=1, epoch_images=ENOUGH)
+    return {"fast": preset_config("fast", data), "paper's network": paper}
+
+
+def measure_targets(
+    task: Task, seeds: int, epoch_seconds: float | None
+) -> Generator[str, None, list[Target]]:
+    """Train every recipe with so many seeds; yields what it is at."""
+    targets = []
+    for name, recipe in recipes(task.data).items():
+        config = replace(recipe, data_dir=task.data_dir, device=task.device)
+        found = []
+        with Isolated[Trained](_trainings, config) as trainings:
+            for seed in range(seeds):
+                yield f"training {name}, seed {seed}"
+                found.append(trainings.next())
+        seconds = [each.seconds for each in found]
+        accuracies = tuple(each.accuracy for each in found)
+        targets.append(
+            Target(
+                name,
+                config.network,
+                config.epochs * config.epoch_images,
+                spread(seconds),
+                mean(seconds),
+                accuracies,
+                sum(accuracy >= PAPER for accuracy in accuracies),
+                None if epoch_seconds is None else mean(seconds) / epoch_seconds,
+            )
+        )
+    return targets
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """What a loop comes to, trained like the other with several seeds."""
+
+    network: str
+    loop: str
+    epochs: int
+    seconds: Spread
+    accuracies: tuple[float, ...]
+    """Percent of the denoised test images, one for each seed."""
+
+
+def measure_agreement(task: Task, seeds: int, epochs: int) -> Generator[str, None, list[Agreement]]:
+    """Train the same network with both loops for whole epochs, to see that they agree."""
+    found: dict[str, list[Trained]] = {TEXTBOOK: [], OURS: []}
+    for seed in range(seeds):
+        for loop, measured in found.items():
+            yield f"{task.network}: {loop}, seed {seed}, {epochs} epochs"
+            seeded = replace(task, seed=seed)
+            with Isolated[Trained](_whole_training, seeded, loop, epochs) as training:
+                measured.append(training.next())
+    return [
+        Agreement(
+            task.network,
+            loop,
+            epochs,
+            spread([each.seconds for each in measured]),
+            tuple(each.accuracy for each in measured),
+        )
+        for loop, measured in found.items()
+    ]
+
+
+def _trainings(config: TrainingConfig) -> Iterator[Trained]:
+    """Train with seeds 0, 1, 2, …"""
+    seed = 0
+    while True:
+        experiment = prepare(replace(config, seed=seed), None, "")
+        *_, finished = experiment.train()
+        assert isinstance(finished, Finished)
+        yield Trained(finished.seconds, _accuracy(experiment))
+        seed += 1
+
+
+def _whole_training(task: Task, loop: str, epochs: int) -> Iterator[Trained]:
+    config = replace(
+        default_config(task.network, task.data),
+        data_dir=task.data_dir,
+        device=task.device,
+        seed=task.seed,
+    )
+    experiment = prepare(config, None, "")
+    if loop == TEXTBOOK:
+        network = experiment.network.to(memory_format=torch.contiguous_format)
+        seconds = sum(each.seconds for each in train_as_textbook(task, network, epochs))
+    else:
+        training = own_training(task, experiment.network, experiment.training, epochs=epochs)
+        *_, finished = training.events()
+        assert isinstance(finished, Finished)
+        seconds = finished.seconds
+    yield Trained(seconds, _accuracy(experiment))
+
+
+def _accuracy(experiment: Experiment) -> float:
+    """Percent of the denoised test images that the classifier reads rightly."""
+    test = experiment.test.to(resolve_device(experiment.config.device))
+    accuracy = experiment.objective.judge(experiment.network.eval(), test).accuracy
+    if accuracy is None:
+        raise UsageError(
+            f"there is no classifier for {experiment.config.data}", "use --data mnist or digits"
+        )
+    return accuracy
