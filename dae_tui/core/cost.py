@@ -1,6 +1,5 @@
 """What a network costs for one image, counted and not timed: the same on every machine."""
 
-import copy
 import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,10 +9,13 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils.flop_counter import flop_registry
 
 from dae_tui.core.weights import count_parameters
 from models.registry import channels_of, takes_sigma
+
+# Beyond, cost grows with the pixels.
+LARGEST_SIDE = 512
 
 
 @dataclass(frozen=True)
@@ -30,31 +32,41 @@ class Cost:
 def network_cost(network: nn.Module, channels: int, height: int, width: int) -> Cost:
     """What `network` costs for one image (C, H, W), in float32.
 
-    It is run without data, on torch's meta device.
+    It is run on a black image, not larger than what tells how cost grows.
     """
     stride = getattr(network, "stride", 1)
     planes = channels // channels_of(network)
-    shape = (1, channels_of(network), height + -height % stride, width + -width % stride)
-    silent = copy.deepcopy(network).to("meta")
-    told = [torch.empty(1, device="meta")] if takes_sigma(network) else []
-    with torch.inference_mode():
-        noisy = torch.empty(shape, device="meta")
-        with FlopCounterMode(display=False) as counter:
-            silent(noisy, *told)
-        with _LiveBytes() as live:
-            silent(noisy, *told)
+    fixed = not hasattr(network, "reach")  # It takes one size.
+    rows, columns = (
+        side + -side % stride
+        if fixed
+        else min(side, LARGEST_SIDE) + -min(side, LARGEST_SIDE) % stride
+        for side in (height, width)
+    )
+    larger = (height + -height % stride) * (width + -width % stride) / (rows * columns)
+    device = next(network.parameters()).device
+    black = torch.zeros(1, channels_of(network), rows, columns, device=device)
+    told = [torch.zeros(1, device=device)] if takes_sigma(network) else []
+    # Not in inference mode, in which operators are not taken apart into those that are counted.
+    with torch.no_grad(), CountingMode() as counted:
+        network(black, *told)
     # torch counts a multiply-add as two.
-    adds = counter.get_total_flops() // 2 * planes
-    return Cost(count_parameters(network), adds, live.peak)
+    adds = round(counted.flops // 2 * planes * larger)
+    return Cost(count_parameters(network), adds, round(counted.peak_bytes * larger))
 
 
-class _LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Adds up the memory of tensors while they live."""
+class CountingMode(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Counts, while it is entered, what operators do and the memory of tensors that they make."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.peak = 0
-        self._now = 0
+        self.flops = 0
+        """Of convolutions and matrix products."""
+        self.peak_bytes = 0
+        """Of the tensors that lived at once."""
+        self.moved_bytes = 0
+        """Were every operator to read its inputs from memory, and to write its outputs there."""
+        self._live_bytes = 0
         self._known: dict[int, int] = {}
 
     def __torch_dispatch__(
@@ -64,10 +76,16 @@ class _LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]
         args: tuple[Any, ...] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
-        result = func(*args, **(kwargs or {}))
+        kwargs = kwargs or {}
+        result = func(*args, **kwargs)
+        if func.overloadpacket in flop_registry:
+            self.flops += flop_registry[func.overloadpacket](*args, **kwargs, out_val=result)
         for leaf in tree_leaves(result):
             if isinstance(leaf, Tensor):
                 self._add(leaf.untyped_storage())
+        if not func.is_view:
+            tensors = [each for each in tree_leaves((args, result)) if isinstance(each, Tensor)]
+            self.moved_bytes += sum(each.numel() * each.element_size() for each in tensors)
         return result
 
     def _add(self, storage: torch.UntypedStorage) -> None:
@@ -75,9 +93,23 @@ class _LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if key in self._known:
             return
         self._known[key] = storage.nbytes()
-        self._now += storage.nbytes()
-        self.peak = max(self.peak, self._now)
+        self._live_bytes += storage.nbytes()
+        self.peak_bytes = max(self.peak_bytes, self._live_bytes)
         weakref.finalize(storage, self._drop, key)
 
     def _drop(self, key: int) -> None:
-        self._now -= self._known.pop(key)
+        self._live_bytes -= self._known.pop(key)
+
+
+def without_compiler(mode: type[TorchDispatchMode]) -> None:
+    """Keep torch from importing its compiler, which takes 3 s, for a mode that has no use for it.
+
+    torch wraps what a mode does so that compiled code leaves it alone, and remembers the wrapped
+    function under this name. Where it does not any more, it is only slower.
+    """
+    function = getattr(mode.__torch_dispatch__, "__wrapped__", None)
+    if function is not None:
+        setattr(function, "__dynamo_disable", function)
+
+
+without_compiler(CountingMode)

@@ -20,6 +20,7 @@ from dae_tui.core.events import Checkpoint, Event, Finished, Started, Step, Vali
 from dae_tui.core.hardware import keep_freed_memory
 from dae_tui.core.meter import DIVERGED_HINT, Meter
 from dae_tui.core.objectives import Objective
+from dae_tui.core.optimizer import FusedOptimizer
 from dae_tui.core.training_state import Progress, pack, unpack
 from dae_tui.core.weights import count_parameters, to_bytes
 from dae_tui.errors import DivergedError, RunError
@@ -81,7 +82,7 @@ class Training:
         self.stop = stop or threading.Event()
         self.group = group or Group()
         self.trained = self.group.wrap(network, device)
-        self.optimizer = _optimizer(config, network)
+        self.optimizer = FusedOptimizer(config.optimizer, network.parameters())
         self.noise_generator = torch.Generator(device).manual_seed(config.seed)
         torch.manual_seed(config.seed)
         self.progress = Progress()
@@ -137,6 +138,7 @@ class Training:
             first=self.progress.step - epoch * self.steps_per_epoch,
             limit=self.steps_per_epoch,
         )
+        total = self.config.epochs * self.steps_per_epoch
         lr = self.config.lr
         self.network.train()
         with closing(whole_epoch) as batches:
@@ -145,8 +147,8 @@ class Training:
                 batch = next(batches, None)
                 if batch is None:
                     break
-                lr = self._set_learning_rate()
-                loss = self._step(batch.to(self.device))
+                lr = learning_rate(self.config, self.progress.step, total)
+                loss = self._step(batch.to(self.device), lr)
                 self.progress.step += 1
                 self.meter.add(loss)
                 if self.meter.due():
@@ -170,7 +172,7 @@ class Training:
         progress = self.progress
         return Step(progress.epoch + 1, progress.step, loss, lr, self.meter.speed, progress.seconds)
 
-    def _step(self, batch: ImageSet) -> Tensor:
+    def _step(self, batch: ImageSet, lr: float) -> Tensor:
         """One step of the optimiser; the loss stays on the device."""
         images = batch.images
         if self.config.shift:
@@ -185,17 +187,10 @@ class Training:
                 images[share],
                 None if labels is None else labels[share],
             )
-        self.optimizer.zero_grad(set_to_none=True)
+        self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        self.optimizer.step()
+        self.optimizer.step(lr)
         return self.group.mean(loss.detach())
-
-    def _set_learning_rate(self) -> float:
-        total = self.config.epochs * self.steps_per_epoch
-        lr = learning_rate(self.config, self.progress.step, total)
-        for group in self.optimizer.param_groups:
-            group["lr"] = lr
-        return lr
 
     def _end_epoch(self) -> Iterator[Event]:
         """Judge the network, show what it does, save it."""
@@ -279,12 +274,3 @@ def learning_rate(config: TrainingConfig, step: int, total_steps: int) -> float:
     if done < WARMUP:
         return config.lr * done / WARMUP
     return config.lr * 0.5 * (1 + math.cos(math.pi * min(1.0, (done - WARMUP) / (1 - WARMUP))))
-
-
-def _optimizer(config: TrainingConfig, network: nn.Module) -> torch.optim.Optimizer:
-    parameters = network.parameters()
-    if config.optimizer == "sgd":
-        return torch.optim.SGD(parameters, config.lr, momentum=0.9, nesterov=True, fused=True)
-    if config.optimizer == "adamw":
-        return torch.optim.AdamW(parameters, config.lr, fused=True)
-    return torch.optim.Adam(parameters, config.lr, fused=True)

@@ -6,14 +6,13 @@ killed at, the file on disk is one whole state and never half of two.
 
 import json
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Generator, Tensor, nn
-from torch.optim import Optimizer
 
+from dae_tui.core.optimizer import FusedOptimizer
 from dae_tui.errors import RunError
 
 _HINT = "train anew; the run's checkpoints/best may still hold usable weights"
@@ -36,13 +35,11 @@ class Progress:
 
 
 def pack(
-    network: nn.Module, optimizer: Optimizer, generator: Generator, progress: Progress
+    network: nn.Module, optimizer: FusedOptimizer, generator: Generator, progress: Progress
 ) -> bytes:
     """The whole state as a safetensors file; `generator` is on the device of the training."""
     tensors = {f"network.{name}": value for name, value in network.state_dict().items()}
-    for index, entries in optimizer.state_dict()["state"].items():
-        for name, value in entries.items():
-            tensors[f"optimizer.{index}.{name}"] = torch.as_tensor(value)
+    tensors |= {f"optimizer.{name}": value for name, value in optimizer.state().items()}
     tensors["random.noise"] = generator.get_state()
     tensors["random.cpu"] = torch.get_rng_state()
     device = generator.device
@@ -55,7 +52,7 @@ def pack(
 
 
 def unpack(
-    stored: bytes, network: nn.Module, optimizer: Optimizer, generator: Generator
+    stored: bytes, network: nn.Module, optimizer: FusedOptimizer, generator: Generator
 ) -> Progress:
     """Put a packed state back. Raises RunError for a state that is broken or of another network."""
     try:
@@ -64,13 +61,7 @@ def unpack(
         header = json.loads(stored[8 : 8 + header_size])
         progress = Progress(**json.loads(header["__metadata__"]["progress"]))
         network.load_state_dict(_group(tensors, "network."))
-        state: dict[int, dict[str, Any]] = {}
-        for name, value in _group(tensors, "optimizer.").items():
-            index, entry = name.split(".", 1)
-            state.setdefault(int(index), {})[entry] = value
-        groups = optimizer.state_dict()["param_groups"]
-        optimizer.load_state_dict({"state": state, "param_groups": groups})
-        _lay_out(optimizer)
+        optimizer.load(_group(tensors, "optimizer."))
         torch.set_rng_state(tensors["random.cpu"])
         _set_random_state(generator, tensors, progress)
     except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as failure:
@@ -90,18 +81,6 @@ def _set_random_state(generator: Generator, tensors: dict[str, Tensor], progress
         torch.cuda.set_rng_state(tensors["random.cuda"], device)
     elif device.type == "mps" and "random.mps" in tensors:
         torch.mps.set_rng_state(tensors["random.mps"])
-
-
-def _lay_out(optimizer: Optimizer) -> None:
-    """Give the moments of each parameter its memory layout, which the file does not keep.
-
-    The fused optimisers walk through memory: with a channels-last parameter and contiguous moments
-    they would pair the wrong elements.
-    """
-    for parameter, entries in optimizer.state.items():
-        for name, value in entries.items():
-            if value.shape == parameter.shape:
-                entries[name] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
 
 
 def _group(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -4,7 +4,6 @@ Peaks are measured and not looked up: a large matrix product for arithmetic, a l
 memory. Williams, Waterman and Patterson (2009) call the picture of both a roofline.
 """
 
-import copy
 import time
 from collections import defaultdict
 from collections.abc import Callable, Generator, Mapping
@@ -15,14 +14,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
-from dae_tui.core.cost import network_cost
+from dae_tui.core.cost import CountingMode, network_cost, without_compiler
 from dae_tui.core.denoising import Compute, batch_pixels, denoise_batch
 from dae_tui.core.hardware import keep_freed_memory, place, synchronize
 from dae_tui.core.speed.spread import spread
 from dae_tui.core.weights import Weights
-from models.registry import channels_of, takes_sigma
+from models.registry import takes_sigma
 
 SIDE = {"cpu": 2048, "cuda": 8192}
 COPY_BYTES = {"cpu": 256 * 2**20, "cuda": 2**30}
@@ -87,7 +85,7 @@ def measure_shares(
         images = noisy[:batch].to(device)
         network = place(weights.folded, device)
         cost = network_cost(weights.network, *images.shape[1:])
-        moved = _bytes_moved(weights, images[:1])
+        moved = _bytes_moved(network, images)
         for precision, peak in peaks.flops.items():
             yield f"share of the peak: {weights.name} in {precision}"
 
@@ -133,21 +131,6 @@ def _fastest(act: Callable[[], Any], device: torch.device) -> float:
     return spread(seconds[1:]).low
 
 
-class _Traffic(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Adds up what operators read and write, but for views, which move nothing."""
-
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.bytes = 0
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        result = func(*args, **(kwargs or {}))
-        if not func.is_view:
-            tensors = [each for each in tree_leaves((args, result)) if isinstance(each, Tensor)]
-            self.bytes += sum(each.numel() * each.element_size() for each in tensors)
-        return result
-
-
 class _Stopwatch(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Times each operator. torch's own profiler does too, and talks on stderr."""
 
@@ -165,21 +148,18 @@ class _Stopwatch(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return result
 
 
-def _bytes_moved(weights: Weights, image: Tensor) -> int:
+without_compiler(_Stopwatch)
+
+
+def _bytes_moved(network: nn.Module, images: Tensor) -> int:
     """For one image in fp32, without weights, which a batch reads once for all of its images."""
-    network = copy.deepcopy(weights.folded).to("meta")
-    planes = image.shape[1] // channels_of(network)
-    stride = getattr(network, "stride", 1)
-    height, width = (side + -side % stride for side in image.shape[-2:])
-    # The difference of two batches leaves the weights out.
     moved: list[int] = []
     for count in (1, 2):
-        noisy = torch.empty(count, channels_of(network), height, width, device="meta")
-        told = [torch.empty(count, device="meta")] if takes_sigma(network) else []
-        with torch.inference_mode(), _Traffic() as traffic:
-            network(noisy, *told)
-        moved.append(traffic.bytes)
-    return (moved[1] - moved[0]) * planes
+        told = [torch.zeros(count, device=images.device)] if takes_sigma(network) else []
+        with torch.no_grad(), CountingMode() as counted:
+            network(images[:count], *told)
+        moved.append(counted.moved_bytes)
+    return moved[1] - moved[0]
 
 
 def _operators(act: Callable[[], Any], device: torch.device) -> dict[str, float]:

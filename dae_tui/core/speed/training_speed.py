@@ -1,5 +1,6 @@
 """The textbook's loop against this program's, in turns: images a second, waiting, memory."""
 
+import time
 from collections.abc import Generator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -8,6 +9,8 @@ from dae_tui.core.speed.isolated import Isolated
 from dae_tui.core.speed.loops import Round, Task, own_rounds, textbook_rounds
 from dae_tui.core.speed.spread import Spread, spread
 
+# The textbook's data loaders fill their queues after its turn, which is no time of the next one's.
+REST_SECONDS = 0.5
 TEXTBOOK = "textbook"
 OURS = "dae"
 
@@ -49,6 +52,7 @@ def training_speed(
         for number in range(rounds):
             for (loop, precision), isolated, measured in zip(contenders, loops, found, strict=True):
                 yield f"{task.network}: round {number + 1}/{rounds}, {loop} in {precision}"
+                time.sleep(REST_SECONDS)
                 measured.append(isolated.next())
     speeds = [spread([each.images / each.seconds for each in measured]) for measured in found]
     return [
