@@ -9,6 +9,7 @@ import typer
 
 from commands import options
 from commands.benchmark_methods import choose_methods
+from commands.benchmark_scaling import scaling
 from commands.benchmark_speed import speed
 from commands.options import (
     DataDirOption,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 app = options.subcommand()
 app.command()(speed)
+app.command()(scaling)
 
 CsvOption = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
 MarkdownOption = Annotated[bool, typer.Option("--markdown", help="Print a Markdown table.")]

@@ -70,7 +70,7 @@ def speed(
         raise UsageError("only one of --json, --markdown can be printed", "choose one")
 
     # Imported here: torch takes seconds to import, and a mistake in the options is said at once.
-    from commands.speed_tables import as_markdown, show
+    from commands.speed_tables import show
     from commands.terminal import print_json, stdout
     from dae_tui.core.speed.report import Report, Wish, measure_speed
     from dae_tui.core.weights import load_weights
@@ -84,10 +84,8 @@ def speed(
     assert isinstance(report, Report)
     if json:
         print_json(report.as_json())
-    elif markdown:
-        print(as_markdown(report), end="")
     else:
-        show(report, stdout())
+        show(report, stdout(), markdown=markdown)
 
 
 def _parts(given: str | None) -> tuple[str, ...]:

@@ -25,10 +25,21 @@ class Grid:
     remark: str = ""
 
 
-def show(report: Report, console: Console) -> None:
-    """Print the tables for people."""
-    for grid in grids(report):
-        console.print(f"\n{grid.title}", style="bold")
+def show(report: Report, console: Console, *, markdown: bool) -> None:
+    """Print the tables of a report, for people or for GitHub, and their conditions."""
+    show_grids(grids(report), console, markdown=markdown)
+    console.print(f"\n{_conditions(report)}", style="dim", soft_wrap=True)
+
+
+def show_grids(shown: Sequence[Grid], console: Console, *, markdown: bool) -> None:
+    """Print tables, for people or for GitHub."""
+    for number, grid in enumerate(shown):
+        if number:
+            console.print()
+        if markdown:
+            print(_markdown(grid))
+            continue
+        console.print(grid.title, style="bold")
         table = plain_table()
         for column in grid.columns:
             table.add_column(column, justify="left" if column in WORDS else "right")
@@ -36,20 +47,14 @@ def show(report: Report, console: Console) -> None:
             table.add_row(*row)
         console.print(table)
         if grid.remark:
-            console.print(grid.remark, style="dim")
-    console.print(f"\n{_conditions(report)}", style="dim")
+            console.print(grid.remark, style="dim", soft_wrap=True)
 
 
-def as_markdown(report: Report) -> str:
-    """The tables for GitHub."""
-    lines: list[str] = []
-    for grid in grids(report):
-        aligned = ("---" if column in WORDS else "---:" for column in grid.columns)
-        lines += [f"**{grid.title}**", "", f"| {' | '.join(grid.columns)} |"]
-        lines += [f"|{'|'.join(aligned)}|"]
-        lines += [f"| {' | '.join(row)} |" for row in grid.rows]
-        lines += ["", grid.remark, ""] if grid.remark else [""]
-    return "\n".join([*lines, _conditions(report)]) + "\n"
+def _markdown(grid: Grid) -> str:
+    aligned = ("---" if column in WORDS else "---:" for column in grid.columns)
+    lines = [f"**{grid.title}**", "", f"| {' | '.join(grid.columns)} |", f"|{'|'.join(aligned)}|"]
+    lines += [f"| {' | '.join(row)} |" for row in grid.rows]
+    return "\n".join([*lines, "", grid.remark] if grid.remark else lines)
 
 
 def grids(report: Report) -> list[Grid]:

@@ -42,7 +42,7 @@ from dae_tui.runs.writer import RunWriter
 app = options.subcommand()
 
 # What may differ when a run goes on: the rest decides the weights.
-RESUMABLE = {"epochs", "data_dir", "device", "classifier"}
+RESUMABLE = {"epochs", "data_dir", "device", "classifier", "compile"}
 
 
 class StoppedError(DaeError):
@@ -99,6 +99,10 @@ def train(
     seed: Annotated[int | None, typer.Option(help="Seed of everything random [0].")] = None,
     precision: Annotated[
         str | None, typer.Option(help="auto [default: bf16 where it is native], fp32 or bf16.")
+    ] = None,
+    compile_: Annotated[
+        str | None,
+        typer.Option("--compile", help="auto [default: where the training is long], yes or no."),
     ] = None,
     device: Annotated[
         str | None, typer.Option(help="auto, cpu, cuda, cuda:N or mps [auto].", metavar="NAME")
@@ -157,6 +161,7 @@ def train(
         "shift": shift,
         "seed": seed,
         "precision": precision,
+        "compile": compile_,
         "clip": False if no_clip else None,
         "settings": _settings(widths, setting),
         "device": device,

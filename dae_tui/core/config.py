@@ -22,6 +22,7 @@ DATA_SETS_SIZE = (28, 28)
 OPTIMIZERS = ("adam", "adamw", "sgd")
 LOSSES = ("mse", "l1")
 SCHEDULES = ("one-cycle", "constant")
+COMPILE = ("auto", "yes", "no")
 PRECISIONS = ("auto", "fp32", "bf16")
 
 # torch's CPU generator takes 32 bits of a seed: the upper half is for evaluation.
@@ -75,6 +76,8 @@ class TrainingConfig:
     """Who judges: a published name, a file or a run; empty for the published one for the data."""
     device: str = "auto"
     precision: str = "auto"
+    compile: str = "auto"
+    """Compile the network: `yes`, `no`, or `auto`: where the training is long enough."""
 
     def __post_init__(self) -> None:
         _one_of("network", self.network, tuple(NETWORKS))
@@ -82,6 +85,7 @@ class TrainingConfig:
         _one_of("schedule", self.schedule, SCHEDULES)
         _one_of("loss", self.loss, ("cross-entropy",) if self.classifies else LOSSES)
         _one_of("precision", self.precision, PRECISIONS)
+        _one_of("compile", self.compile, COMPILE)
         check_data(self.data)
         noise = parse_noise(self.noise)
         if self.network == "classifier" and noise.stages:
@@ -165,7 +169,7 @@ def command_line(config: TrainingConfig) -> str:
     words = ["dae", "train", config.network, "--data", config.data]
     if config.noise != "none":
         words += ["--noise", config.noise]
-    said = ("network", "data", "noise", "data_dir", "device")
+    said = ("network", "data", "noise", "data_dir", "device", "compile")
     for key, value in config.as_json().items():
         if key in said or value == getattr(default, key):
             continue

@@ -47,9 +47,12 @@ def network_cost(network: nn.Module, channels: int, height: int, width: int) -> 
     device = next(network.parameters()).device
     black = torch.zeros(1, channels_of(network), rows, columns, device=device)
     told = [torch.zeros(1, device=device)] if takes_sigma(network) else []
+    training = network.training
+    network.eval()  # Statistics of batch normalisations stay as they are.
     # Not in inference mode, in which operators are not taken apart into those that are counted.
     with torch.no_grad(), CountingMode() as counted:
         network(black, *told)
+    network.train(training)
     # torch counts a multiply-add as two.
     adds = round(counted.flops // 2 * planes * larger)
     return Cost(count_parameters(network), adds, round(counted.peak_bytes * larger))

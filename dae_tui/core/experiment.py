@@ -95,7 +95,7 @@ class Experiment:
     def _metadata(self) -> dict[str, Any]:
         """What the weights say of their origin, beside what rebuilds the network."""
         config = self.config.as_json()
-        for machine in ("settings", "data_dir", "classifier", "device", "precision"):
+        for machine in ("settings", "data_dir", "classifier", "device", "precision", "compile"):
             del config[machine]
         return config | {
             # A folder by its own name: where it lay says nothing to those who get the weights.

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from dae_tui.core.compilation import compiled, pays
 from dae_tui.core.config import TrainingConfig
 from dae_tui.core.data import ImageSet, TrainingImages, shift, unit
 from dae_tui.core.distributed import Group
@@ -99,6 +100,9 @@ class Training:
         self.group.check(self.batch_size)
         of_epoch = min(config.epoch_images or len(training), len(training))
         self.steps_per_epoch = max(1, of_epoch // self.batch_size)
+        images = config.epochs * self.steps_per_epoch * self.batch_size // self.group.size
+        if pays(config, network, training.shape, images):
+            self.trained = compiled(self.trained, device)
         self.meter = Meter(self.batch_size, device, self.progress)
 
     def events(self) -> Iterator[Event]:

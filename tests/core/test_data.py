@@ -386,6 +386,7 @@ def test_broken_files_of_an_old_torchvision_are_a_data_error(tiny_mnist: Path) -
     processed.mkdir()
     (processed / "training.pt").write_bytes(b"junk")
     (processed / "test.pt").write_bytes(b"junk")
+    (tiny_mnist / "MNIST" / "raw" / TEST_IMAGES).unlink()
     with pytest.raises(DataError):
         load("mnist", "test", tiny_mnist)
 

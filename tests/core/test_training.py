@@ -4,7 +4,9 @@ import dataclasses
 import threading
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import Generator, Tensor, nn
@@ -24,6 +26,7 @@ from dae_tui.core.events import (
 from dae_tui.core.hardware import place
 from dae_tui.core.noise_spec import parse_noise
 from dae_tui.core.objectives import Classification, Denoising, Judgement, Objective
+from dae_tui.core.shards import load_shards
 from dae_tui.core.training import Training, learning_rate
 from dae_tui.errors import DivergedError, RunError
 from models.registry import build
@@ -149,6 +152,57 @@ def test_samples_show_three_views_of_the_same_digits(digits: ImageSet) -> None:
     ).mean()
     assert last.labels is not None
     assert last.labels.tolist() == digits.labels[:2].tolist()  # type: ignore[index]
+
+
+def test_an_epoch_may_be_less_than_all_images(digits: ImageSet) -> None:
+    config = dataclasses.replace(DENOISER, epoch_images=70)
+    events = list(training(digits, config).events())
+    started, finished = events[0], events[-1]
+    assert isinstance(started, Started)
+    assert isinstance(finished, Finished)
+    assert (started.steps_per_epoch, finished.epoch, finished.step) == (3, 4, 12)
+
+
+def test_goes_on_to_the_same_bits_in_epochs_of_less_than_all(digits: ImageSet) -> None:
+    config = dataclasses.replace(DENOISER, epoch_images=100)
+    whole = training(digits, config)
+    list(whole.events())
+    resumed = training(
+        digits, config, resume=last_state(training(digits, config).events(), epoch=3)
+    )
+    list(resumed.events())
+    assert_same(weights(whole), weights(resumed))
+
+
+def test_streamed_images_train_as_well_and_go_on_to_the_same_bits(
+    digits: ImageSet, tmp_path: Path
+) -> None:
+    for number, part in enumerate(np.array_split(digits.images.numpy(), 3)):
+        np.save(tmp_path / f"images-{number}.npy", part)
+
+    def streamed(resume: bytes | None = None) -> Training:
+        images, held_out, test = load_shards(tmp_path)
+        whole = training(digits)
+        return Training(
+            whole.config,
+            whole.network,
+            whole.objective,
+            images,
+            held_out,
+            test.select(slice(2)),
+            device=CPU,
+            precision="fp32",
+            metadata={},
+            resume=resume,
+        )
+
+    whole = streamed()
+    judged = [event for event in whole.events() if isinstance(event, Validation)]
+    assert judged[-1].val_loss < 0.8 * judged[0].val_loss
+    state = last_state(streamed().events(), epoch=2)
+    resumed = streamed(state)
+    list(resumed.events())
+    assert_same(weights(whole), weights(resumed))
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd"])

@@ -19,6 +19,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "autoencoder": {"widths": [4, 6, 8]},
     "dense": {"widths": [12, 5]},
     "unet": {"widths": [4, 6, 8]},
+    "tutorial": {"widths": [4, 4, 6, 6, 8]},
     "classifier": {"widths": [4, 6, 8], "classes": 7},
     "oracle": {"widths": [4, 6, 8], "classes": 7},
 }
@@ -82,7 +83,7 @@ def test_a_denoiser_gives_images_of_the_shape_it_takes(
     assert applied(network, noisy).shape == noisy.shape
 
 
-@pytest.mark.parametrize("name", ["autoencoder", "unet"])
+@pytest.mark.parametrize("name", ["autoencoder", "unet", "tutorial"])
 @pytest.mark.parametrize("size", [(29, 31), (28, 30), (5, 64), (1, 1), (3, 2)])
 def test_a_convolutional_network_takes_images_of_any_size(name: str, size: tuple[int, int]) -> None:
     network = built(name).eval()
@@ -105,6 +106,13 @@ def test_the_unet_takes_away_what_it_is_told_there_is() -> None:
     assert not torch.allclose(little, much)
     # Without biases twice the image with twice the noise gives twice the result.
     assert torch.allclose(applied(network, 2 * noisy, 0.02), 2 * little, atol=1e-5)
+
+
+def test_the_tutorials_network_has_the_parameters_that_it_is_known_for() -> None:
+    network = build("tutorial", {})
+    assert sum(parameter.numel() for parameter in network.parameters()) == 771_425
+    with pytest.raises(ValueError, match="5 widths, not 3"):
+        build("tutorial", {"widths": [4, 6, 8]})
 
 
 def test_an_untrained_unet_changes_nothing() -> None:

@@ -6,13 +6,18 @@ change the other's figures. Contenders that wait take no processor from the one 
 
 import multiprocessing
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
+import psutil
+
 from dae_tui.errors import DaeError
 
 T = TypeVar("T")
+# Seconds in which a process is to end by itself.
+PATIENCE = 10
 
 
 class Isolated(Generic[T]):
@@ -41,8 +46,12 @@ class Isolated(Generic[T]):
         traceback: TracebackType | None,
     ) -> None:
         self._here.close()  # The process finds its pipe closed, and ends.
-        self._process.join(10)
+        self._process.join(PATIENCE)
+        with suppress(psutil.NoSuchProcess):
+            for process in psutil.Process(self._process.pid).children(recursive=True):
+                process.kill()
         self._process.kill()
+        self._process.join()
 
     def next(self) -> T:
         """What the generator yields next. Raises what it raises, and DaeError where it is gone."""

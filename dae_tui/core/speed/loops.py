@@ -137,6 +137,7 @@ def own_training(
         lr=LEARNING_RATE,
         schedule="constant",
         seed=task.seed,
+        compile="no",
     )
     some = load(task.data, "test", Path(task.data_dir)).select(slice(HELD_OUT)).to(device)
     return Training(

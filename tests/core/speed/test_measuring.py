@@ -1,0 +1,115 @@
+"""The parts of `dae benchmark speed`, each with little to do: figures that agree."""
+
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from dae_tui.core.speed import inference
+from dae_tui.core.speed.inference import measure_inference
+from dae_tui.core.speed.loops import BATCH, Task, textbook_rounds
+from dae_tui.core.speed.peak import Peaks, measure_peaks, measure_shares
+from dae_tui.core.speed.scale import measure_scale
+from dae_tui.core.speed.spread import spread
+from dae_tui.core.speed.targets import recipes
+from dae_tui.core.speed.training_speed import training_speed
+from dae_tui.core.weights import Weights
+from models.registry import build
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def task(tmp_path: Path) -> Task:
+    return Task("dense", "digits", str(tmp_path), "cpu", steps=3)
+
+
+@pytest.fixture
+def dense() -> Weights:
+    network = build("dense", {"widths": [16]}).eval().requires_grad_(False)
+    return Weights("small", network, {})
+
+
+def result(measuring: Generator[str, None, Any]) -> tuple[list[str], Any]:
+    """What a part says that it is at, and what it comes to."""
+    said = []
+    while True:
+        try:
+            said.append(next(measuring))
+        except StopIteration as done:
+            return said, done.value
+
+
+def test_a_spread_is_median_and_extremes() -> None:
+    found = spread([3.0, 1.0, 10.0])
+    assert (found.median, found.low, found.high, found.count) == (3, 1, 10, 3)
+
+
+def test_the_loops_take_turns(task: Task) -> None:
+    said, (textbook, ours) = result(training_speed(task, ["fp32"], rounds=2))
+    turns = [state.rpartition(", ")[2] for state in said if "round" in state]
+    assert turns == ["textbook in fp32", "dae in fp32"] * 2
+    assert (textbook.loop, ours.loop) == ("textbook", "dae")
+    assert textbook.ratio == 1
+    speeds = ours.images_per_second, textbook.images_per_second
+    assert ours.ratio == speeds[0].median / speeds[1].median
+    assert all(each.count == 2 and 0 < each.low <= each.median <= each.high for each in speeds)
+    assert all(0 <= each.waiting < 1 and each.peak_bytes > 50e6 for each in (textbook, ours))
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_the_textbook_learns(task: Task) -> None:
+    rounds = textbook_rounds(task)
+    first = next(rounds)
+    assert first.images == 3 * BATCH
+    assert 0 < first.waited < first.seconds
+
+
+def test_digits_a_second_of_networks_and_filters(
+    dense: Weights, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inference, "BATCHES", (1, 30))
+    monkeypatch.setattr(inference, "IMAGES", 60)
+    noisy = torch.rand(20, 1, 28, 28)
+    _, found = result(measure_inference([dense], noisy, CPU, "fp32", rounds=1))
+    assert [(each.method, each.batch) for each in found] == [
+        ("small", 1),
+        ("small", 30),
+        ("median", None),
+        ("non-local-means", None),
+    ]
+    assert all(each.images_per_second.low > 0 for each in found)
+    # Together they are quicker than one by one.
+    assert found[1].images_per_second.median > found[0].images_per_second.median
+
+
+def test_shares_are_of_what_was_counted(dense: Weights) -> None:
+    peaks = Peaks({"fp32": 1e15}, 1e15)
+    _, (share,) = result(measure_shares([dense], torch.rand(50, 1, 28, 28), CPU, peaks))
+    assert share.flops == pytest.approx(2 * 2 * 784 * 16 * share.images_per_second)
+    assert share.share_of_flops == pytest.approx(share.flops / 1e15)
+    assert share.binds == "neither"
+    # Images in and out at least, of four bytes a pixel.
+    assert share.share_of_bandwidth > 2 * 4 * 784 * share.images_per_second / 1e15
+    assert 0 < sum(share.operators.values()) <= 1
+    assert next(iter(share.operators)) in ("linear", "addmm")
+
+
+def test_peaks_are_those_of_a_machine() -> None:
+    peaks = measure_peaks(CPU, ["fp32"])
+    assert 1e9 < peaks.flops["fp32"] < 1e15
+    assert 1e8 < peaks.bytes_per_second < 1e14
+
+
+def test_streaming_is_measured_for_each_number_of_images(task: Task) -> None:
+    _, (scale,) = result(measure_scale(task, (2000,)))
+    assert scale.images == 2000
+    assert scale.disk_bytes == pytest.approx(2100 * 784, rel=0.01)
+    assert scale.images_per_second.count == 3
+
+
+def test_the_recipes_are_those_of_the_command_line() -> None:
+    fast = recipes("mnist")["fast"]
+    assert (fast.network, fast.epochs * fast.epoch_images) == ("unet", 16_000)

@@ -1,0 +1,107 @@
+"""Several processes that train together come to what one comes to, and end together."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+import torch
+
+from dae_tui.core.distributed import Group
+from dae_tui.errors import UsageError
+
+# A network with batch normalisation, whose statistics are those of the whole batch.
+TRAIN = ["train", "autoencoder", "--data", "digits", "--widths", "4,8", "--precision", "fp32"]
+TRAIN += ["--quiet", "--json"]
+TORCHRUN = [
+    *(sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"),
+    *("-m", "dae_tui"),
+]
+
+
+def environment(runs: Path) -> dict[str, str]:
+    return os.environ | {"DAE_RUNS": str(runs), "OMP_NUM_THREADS": "1"}
+
+
+def losses(run: Path) -> list[float]:
+    """Train and held-out losses of each epoch."""
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    judged = [line for line in lines if line["event"] == "validation"]
+    return [line[key] for line in judged for key in ("train_loss", "val_loss")]
+
+
+def only_run(runs: Path) -> Path:
+    (run,) = runs.iterdir()
+    return run
+
+
+def test_a_share_is_a_part_of_the_batch() -> None:
+    parts = [Group(rank, 4).share(100) for rank in range(4)]
+    together = torch.cat([torch.arange(100)[part] for part in parts])
+    assert together.tolist() == list(range(100))
+    assert Group().share(7) == slice(0, 7)
+
+
+def test_a_batch_that_cannot_be_shared_is_refused_with_one_that_can() -> None:
+    with pytest.raises(UsageError, match="cannot be shared by 3") as raised:
+        Group(0, 3).check(100)
+    assert "--batch-size 102" in raised.value.hint
+    with pytest.raises(UsageError):
+        Group(0, 8).check(8)  # One image each has no statistics.
+    Group(0, 4).check(100)
+
+
+def test_two_processes_come_to_what_one_comes_to(tmp_path: Path) -> None:
+    command = [*TRAIN, "--epochs", "3"]
+    alone = [sys.executable, "-m", "dae_tui", *command]
+    subprocess.run(alone, env=environment(tmp_path / "one"), check=True, capture_output=True)
+    together = [*TORCHRUN, *command]
+    done = subprocess.run(
+        together, env=environment(tmp_path / "two"), check=True, capture_output=True, text=True
+    )
+    one, two = only_run(tmp_path / "one"), only_run(tmp_path / "two")
+    assert losses(two) == pytest.approx(losses(one), rel=1e-3)
+    assert json.loads((two / "meta.json").read_text())["processes"] == 2
+    # One of the two writes and talks.
+    assert [json.loads(line)["event"] for line in done.stdout.splitlines()].count("done") == 1
+
+
+def test_a_killed_process_ends_all_and_the_run_goes_on(tmp_path: Path) -> None:
+    """Killed after an epoch was saved; --resume goes on from there, in one process or in two."""
+    training = subprocess.Popen(
+        [*TORCHRUN, *TRAIN, "--epochs", "1000"],
+        env=environment(tmp_path),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        deadline = time.monotonic() + 60
+        while not list(tmp_path.glob("*/checkpoints/last/state.safetensors")):
+            assert time.monotonic() < deadline
+            assert training.poll() is None
+            time.sleep(0.1)
+        follower = next(
+            child
+            for child in psutil.Process(training.pid).children(recursive=True)
+            if child.environ().get("RANK") == "1"
+        )
+        follower.send_signal(signal.SIGKILL)
+        _, said = training.communicate(timeout=60)
+    finally:
+        training.kill()
+    assert training.returncode == 1
+    assert "error: another process of this training has ended" in said
+    run = only_run(tmp_path)
+    status = json.loads((run / "status.json").read_text())
+    assert status["state"] == "failed"
+    epoch = status["epoch"]
+    resume = [*TORCHRUN, "train", "--resume", str(run), "--epochs", str(epoch + 1), "--quiet"]
+    subprocess.run(resume, env=environment(tmp_path), check=True, capture_output=True)
+    assert json.loads((run / "status.json").read_text())["state"] == "finished"
+    assert len(losses(run)) >= 2 * (epoch + 1)
