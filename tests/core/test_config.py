@@ -17,6 +17,7 @@ from dae_tui.core.config import (
     default_config,
     parse_settings,
     parse_widths,
+    preset_config,
 )
 from dae_tui.errors import RunError, UsageError
 from dae_tui.runs.layout import new_run_name
@@ -45,6 +46,29 @@ def understood(dae: Dae, monkeypatch: pytest.MonkeyPatch) -> Understood:
     return read
 
 
+# Recipes
+
+
+def test_a_preset_is_a_recipe_of_which_anything_can_be_changed(understood: Understood) -> None:
+    fast = understood("dae train --preset fast")
+    assert dataclasses.replace(fast, data_dir="") == preset_config("fast")
+    assert (fast.network, fast.epochs, fast.epoch_images) == ("unet", 1, 16_000)
+    changed = understood("dae train unet --preset fast --batch-size 64 --seed 3")
+    assert dataclasses.replace(changed, batch_size=32, seed=0) == fast
+
+
+def test_a_preset_is_for_its_network(dae: Dae) -> None:
+    outcome = dae("train", "dense", "--preset", "fast")
+    assert (outcome.code, outcome.out) == (2, "")
+    assert "error: the preset fast trains unet, not dense" in outcome.err
+
+
+def test_a_preset_that_there_is_not_is_named(dae: Dae) -> None:
+    outcome = dae("train", "--preset", "slow")
+    assert outcome.code == 2
+    assert "error: there is no preset 'slow'\nhint: use fast" in outcome.err
+
+
 # The command line
 
 
@@ -58,6 +82,7 @@ def understood(dae: Dae, monkeypatch: pytest.MonkeyPatch) -> Understood:
         {"clip": False},
         {"settings": {"widths": [32, 64, 128]}},
         {"epochs": 1, "batch_size": 2, "shift": 3, "seed": MAX_SEED},
+        {"epoch_images": 500},
         {"lr": 1e-5},
         {"lr": 0.1 + 0.2},
         {"optimizer": "sgd", "schedule": "constant", "loss": "l1", "precision": "fp32"},

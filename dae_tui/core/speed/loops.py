@@ -81,6 +81,8 @@ def train_as_textbook(task: Task, network: nn.Module, epochs: int) -> Iterator[R
         drop_last=True,
         pin_memory=device.type == "cuda",
         persistent_workers=True,
+        # As is usual there; this process was spawned, and its own would be too.
+        multiprocessing_context="fork" if sys.platform == "linux" else None,
     )
     step, waited, began = 0, 0.0, time.perf_counter()
     for _ in range(epochs):

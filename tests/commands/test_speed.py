@@ -1,0 +1,90 @@
+"""`dae benchmark speed` and `scaling`: what they print, in every form, and what they refuse."""
+
+import json
+
+import pytest
+from command_line import Dae
+
+from commands.speed_tables import grids
+from dae_tui.core.speed.report import Report
+from dae_tui.core.speed.spread import Spread
+from dae_tui.core.speed.targets import Target
+from dae_tui.core.speed.training_speed import LoopSpeed
+
+PROTOCOL = {
+    "device": "a processor",
+    "data": "mnist",
+    "noise": "gaussian:0.5",
+    "rounds": 3,
+    "versions": {"torch": "2"},
+}
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--parts", "training,nothing"], "there is no part 'nothing'"),
+        (["--data", "emnist"], "speed is not measured with 'emnist'"),
+        (["--json", "--markdown"], "only one of --json, --markdown"),
+        (["--device", "tpu"], "there is no device 'tpu'"),
+    ],
+)
+def test_what_cannot_be_measured_is_said(dae: Dae, options: list[str], said: str) -> None:
+    outcome = dae("benchmark", "speed", *options)
+    assert (outcome.code, outcome.out) == (2, "")
+    assert said in outcome.err
+
+
+def test_shares_of_the_machine_as_json_and_for_people(dae: Dae) -> None:
+    outcome = dae("benchmark", "speed", "--data", "digits", "--parts", "peak", "--json")
+    assert outcome.code == 0, outcome.err
+    report = json.loads(outcome.out)
+    assert report["protocol"]["data"] == "digits"
+    assert {each["method"] for each in report["shares"]} == {
+        "mnist-unet",
+        "mnist-autoencoder",
+        "mnist-dense",
+    }
+    for share in report["shares"]:
+        peak = report["peaks"]["flops"][share["precision"]]
+        assert share["share_of_flops"] == pytest.approx(share["flops"] / peak)
+    assert report["training"] == report["startup"] == []
+
+
+def test_tables_say_ratios_and_who_came_through() -> None:
+    speed = Spread(100.0, 90.0, 110.0, 3)
+    report = Report(
+        PROTOCOL,
+        training=[
+            LoopSpeed("tutorial", "textbook", "fp32", speed, 1.0, 0.02, 10**9),
+            LoopSpeed("tutorial", "dae", "bf16", speed, 2.5, 0.0, 5 * 10**8),
+        ],
+        epoch_seconds=600.0,
+        targets=[Target("fast", "unet", 16_000, Spread(2, 1, 3, 2), 2.0, (96.0, 97.0), 1, 2 / 600)],
+    )
+    training, targets = grids(report)
+    assert training.rows[1] == (
+        *("tutorial", "dae", "bf16", "100 (90–110)", "2.50×", "0.0 %", "500 MB"),
+    )
+    assert "600 s" in training.remark
+    assert targets.rows[0][-4:] == ("0.0033", "96.50", "96.00", "1/2")
+
+
+def test_the_cost_model_as_json_and_markdown(dae: Dae) -> None:
+    words = ("benchmark", "scaling", "autoencoder", "--images-per-second", "1000")
+    outcome = dae(*words, "--json")
+    assert outcome.code == 0, outcome.err
+    model = json.loads(outcome.out)
+    assert model["machine"]["parameters"] == 257_218
+    # Six batch normalisations, there and back, and the loss.
+    assert model["machine"]["barriers"] == 13
+    assert model["shared"][0]["images_per_second"] == 1000
+    assert [each["processes"] for each in model["growing"]] == [1, 2, 4, 8, 16, 32, 64]
+    table = dae(*words, "--markdown").out
+    assert table.startswith("**autoencoder: how many processes pay**")
+    assert "| 64 |" in table
+
+
+def test_the_cost_model_of_a_network_that_there_is_not(dae: Dae) -> None:
+    outcome = dae("benchmark", "scaling", "nothing", "--images-per-second", "10")
+    assert (outcome.code, outcome.out) == (2, "")
