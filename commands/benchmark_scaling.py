@@ -25,6 +25,9 @@ def scaling(
         float, typer.Option(min=0.001, help="GB a second between processes.")
     ] = 10.0,
     latency: Annotated[float, typer.Option(min=0, help="Microseconds of a message.")] = 20.0,
+    drawing: Annotated[
+        float, typer.Option(min=0, help="Microseconds in which an image gets its noise.")
+    ] = 0.1,
     json: JsonOption = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print a Markdown table.")] = False,
 ) -> None:
@@ -42,8 +45,16 @@ def scaling(
     from models.registry import build
 
     built = build(config.network, config.settings)
-    parameters, barriers = count_parameters(built), 1 + 2 * len(batch_norms(built))
-    machine = Machine(images_per_second, parameters, bandwidth * 1e9, latency * 1e-6, barriers)
+    parameters, norms = count_parameters(built), len(batch_norms(built))
+    machine = Machine(
+        images_per_second,
+        parameters,
+        bandwidth * 1e9,
+        latency * 1e-6,
+        drawing * 1e-6,
+        # Mean and variance, there and back, and what they have come to, before each step.
+        barriers=1 + 4 * norms + bool(norms),
+    )
     shared = model_scaling(machine, batch_size)
     growing = model_scaling(machine, batch_size, grows=True)
     if json:
@@ -71,7 +82,8 @@ def scaling(
     )
     remark = " ".join(
         [
-            f"{parameters:,} parameters, {bandwidth:g} GB/s, {latency:g} µs: a model.",
+            f"{parameters:,} parameters, {bandwidth:g} GB/s, {latency:g} µs a message, "
+            f"{drawing:g} µs an image to draw: a model.",
             _sentence(f"A batch of {batch_size} that is shared", shared),
             _sentence(f"A batch of {batch_size} each", growing),
         ]

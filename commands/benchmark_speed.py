@@ -108,8 +108,10 @@ def _follow(measuring: "Generator[str | Report]", quiet: bool) -> "str | Report"
     console = stderr()
     with closing(measuring):
         if quiet or not console.is_terminal:
-            *_, report = measuring
-            return report
+            for state in measuring:
+                if isinstance(state, str) and not quiet:
+                    console.print(state, soft_wrap=True)
+            return state
         with console.status("starting") as status:
             for state in measuring:
                 if isinstance(state, str):

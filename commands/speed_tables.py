@@ -206,14 +206,14 @@ def _agreement(report: Report) -> Grid:
         (
             each.network,
             each.loop,
-            str(each.epochs),
+            f"{each.images:,}",
             f"{each.seconds.median:.0f} ({each.seconds.low:.0f}–{each.seconds.high:.0f})",
             f"{mean(each.accuracies):.2f}",
             f"{min(each.accuracies):.2f}–{max(each.accuracies):.2f}",
         )
         for each in report.agreement
     ]
-    columns = "network", "loop", "epochs", "s", "accuracy %", "range"
+    columns = "network", "loop", "images", "s", "accuracy %", "range"
     return Grid("Whole epochs in both loops", columns, rows)
 
 

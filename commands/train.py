@@ -174,6 +174,8 @@ def train(
     changed = {key: value for key, value in given.items() if value is not None}
     if resume is None:
         default = _default(network, preset, changed.get("data", "mnist"))
+        if "settings" in changed:
+            changed["settings"] = default.settings | changed["settings"]
         config = dataclasses.replace(
             default, **{"data_dir": str(resolve_data_dir(data_dir).resolve())} | changed
         )
@@ -218,12 +220,11 @@ def train(
 
 def _join() -> None:
     """Be one of several processes, of which the first one does all but the computing."""
-    with Signals() as signals:
-        from commands.train_session import join_training
+    from commands.train_session import join_training
 
-        join_training(signals)
-    if signals.received is not None:
-        raise typer.Exit(exit_code_of(signals.received))
+    received = join_training()
+    if received is not None:
+        raise typer.Exit(exit_code_of(received))
 
 
 def _default(network: str | None, preset: str | None, data: str) -> TrainingConfig:

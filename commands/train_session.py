@@ -58,17 +58,19 @@ def run_training(
     return result
 
 
-def join_training(signals: Signals) -> None:
+def join_training() -> int | None:
     """Train as one of several processes whose first one leads, judges, writes and talks.
 
-    Raises LostProcessError where another one ends before its time.
+    Gives the signal that ended it, if one did; until all have met, signals end it at once. Raises
+    LostProcessError where another one ends before its time.
     """
-    with joined() as group:
+    with joined() as group, Signals() as signals:
         config, command, stored = group.tell(None)
         # After the leader has its data: one process downloads what is missing.
         experiment = prepare(TrainingConfig.from_json(config), None, command)
         for _ in experiment.train(stored, signals.stop, group):
             pass
+    return signals.received
 
 
 def _train(

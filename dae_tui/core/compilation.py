@@ -24,7 +24,8 @@ def pays(
 ) -> bool:
     """Whether a training on so many `images` of `shape` (C, H, W), all epochs counted, compiles.
 
-    Decided by counting and not by a clock, so that the same command comes to the same weights.
+    Decided by counting and not by a clock, and for the whole run wherever it goes on, so that the
+    same command comes to the same weights.
     """
     if config.compile != "auto":
         return config.compile == "yes"

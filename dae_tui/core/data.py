@@ -134,7 +134,8 @@ def unit(images: Tensor) -> Tensor:
 def load(name: str, split: Split, data_dir: Path) -> ImageSet:
     """One split of the data set `name` (a name of `DATA_SETS` or a folder of images).
 
-    torchvision's data sets are looked for in `data_dir` and downloaded there when missing.
+    torchvision's data sets are looked for in `data_dir` and downloaded there when missing. Of
+    shards, which are streamed to train with, `train` is what is held out.
     Raises UsageError for a name that is neither, DataError for data that cannot be had or read.
     """
     if name == "digits":
@@ -142,6 +143,12 @@ def load(name: str, split: Split, data_dir: Path) -> ImageSet:
     if name in DATA_SETS:
         return _torchvision(name, split, data_dir)
     check_data(name)
+    # Imported here, as it knows image sets.
+    from dae_tui.core.shards import is_sharded, load_shards
+
+    if is_sharded(Path(name)):
+        _, held_out, test = load_shards(Path(name))
+        return held_out if split == "train" else test
     images, labels, classes = load_folder(Path(name), split)
     return ImageSet(str(Path(name).resolve()), images, labels, classes)
 

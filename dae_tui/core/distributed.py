@@ -6,6 +6,7 @@ drawn whole, with its noise, in every process, so that together they come to wha
 to with the same batch.
 """
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from dae_tui.errors import DaeError, UsageError
 from dae_tui.ranks import ranks
 
 # A paused training keeps the others waiting: as long as that may be.
-PATIENCE = timedelta(days=7)
+PATIENCE = timedelta(days=1)
 
 
 class LostProcessError(DaeError):
@@ -31,7 +32,7 @@ class LostProcessError(DaeError):
     def __init__(self) -> None:
         super().__init__(
             "another process of this training has ended",
-            "the last checkpoint is whole: start all of them again with --resume RUN",
+            "start all of them again, with --resume RUN where a checkpoint was saved",
         )
 
 
@@ -99,9 +100,12 @@ def batch_norms(network: nn.Module) -> list[_BatchNorm]:
 def share_statistics(network: nn.Module, size: int) -> None:
     """Let batch normalisation see the whole batch, and not this process's part of it.
 
-    torch's own SyncBatchNorm does so on GPUs alone.
+    torch's own SyncBatchNorm does so on GPUs alone. Raises ValueError for one without a weight or
+    momentum, which none of our networks has.
     """
     for module in batch_norms(network):
+        if not module.affine or module.momentum is None or not module.track_running_stats:
+            raise ValueError(f"the statistics of {module} cannot be shared")
         module.forward = _SharedBatchNorm(module, size)  # type: ignore[assignment]
 
 
@@ -119,23 +123,28 @@ class _SharedBatchNorm:
             return self._alone(features)
         dims = [0, *range(2, features.ndim)]
         values = features.float()
-        moments = torch.stack([values.mean(dims), values.square().mean(dims)])
-        mean, square = _SumOverProcesses.apply(moments) / self._size
-        variance = square - mean.square()
+        own_variance, own_mean = torch.var_mean(values, dims, correction=0)
+        mean = self._mean(own_mean)
+        # Chan et al. (1983): unlike a difference of squares, it never comes out below zero.
+        variance = self._mean(own_variance + (own_mean - mean).square())
         with torch.no_grad():
             count = self._size * features.numel() / features.shape[1]
-            momentum = module.momentum or 0.1
+            assert module.momentum is not None
             assert module.running_mean is not None
             assert module.running_var is not None
             assert module.num_batches_tracked is not None
-            module.running_mean.lerp_(mean, momentum)
-            module.running_var.lerp_(variance * count / (count - 1), momentum)
+            module.running_mean.lerp_(mean, module.momentum)
+            module.running_var.lerp_(variance * count / (count - 1), module.momentum)
             module.num_batches_tracked.add_(1)
         scale = module.weight * torch.rsqrt(variance + module.eps)
         shift = module.bias - mean * scale
         shape = [1, -1, *[1] * (features.ndim - 2)]
         normalised: Tensor = values * scale.view(shape) + shift.view(shape)
         return normalised.to(features.dtype)
+
+    def _mean(self, value: Tensor) -> Tensor:
+        total: Tensor = _SumOverProcesses.apply(value)
+        return total / self._size
 
 
 class _SumOverProcesses(torch.autograd.Function):
@@ -158,12 +167,18 @@ class _SumOverProcesses(torch.autograd.Function):
 def joined() -> Iterator[Group]:
     """Meet the other processes, train with them, part from them; alone there is nothing to do.
 
-    Raises LostProcessError where one of them ends before its time.
+    Raises LostProcessError where one of them ends before its time, and UsageError where nothing
+    says how they find each other.
     """
     here = ranks()
     if here.size == 1:
         yield Group()
         return
+    if "MASTER_ADDR" not in os.environ:
+        raise UsageError(
+            f"{here.size} processes are to train together, and none says where they meet",
+            "start them with torchrun, which sets MASTER_ADDR and MASTER_PORT",
+        )
     # What lies on a GPU goes over NCCL, all else over gloo.
     on_gpus = torch.cuda.is_available() and dist.is_nccl_available()
     dist.init_process_group("cpu:gloo,cuda:nccl" if on_gpus else "gloo", timeout=PATIENCE)
@@ -180,6 +195,5 @@ def joined() -> Iterator[Group]:
 def _is_of_the_others(failure: RuntimeError) -> bool:
     """Whether torch reports a connection that has gone, and not a fault of ours."""
     said = str(failure).lower()
-    return isinstance(failure, dist.DistError) or any(
-        word in said for word in ("connection", "gloo", "nccl", "socket", "peer")
-    )
+    gone = ("connection", "socket", "peer", "remote process", "broken pipe")
+    return isinstance(failure, dist.DistNetworkError) or any(words in said for words in gone)

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from dae_tui.core.config import OPERATING_POINT, TrainingConfig
+from dae_tui.core.config import DATA_SETS, OPERATING_POINT, TrainingConfig
 from dae_tui.core.data import ImageSet, TrainingImages, hold_out, load
 from dae_tui.core.distributed import Group
 from dae_tui.core.evaluation import Conditions, EvaluationProgress, evaluate
@@ -157,7 +157,7 @@ def _images(
     config: TrainingConfig, device: torch.device
 ) -> tuple[TrainingImages, ImageSet, ImageSet]:
     """Images to learn from and to hold out, on the device or streamed to it, and to test with."""
-    if is_sharded(Path(config.data)):
+    if config.data not in DATA_SETS and is_sharded(Path(config.data)):
         streamed, held_out, test = load_shards(Path(config.data))
         return streamed, held_out.to(device), test
     whole = load(config.data, "train", Path(config.data_dir))

@@ -35,12 +35,19 @@ def resolve_device(name: str) -> torch.device:
             raise DeviceError(
                 f"the device '{name}' is not available: {reason}", "use --device cpu, or auto"
             )
-        if int(index or 0) >= torch.cuda.device_count():
+        if not index:
+            return resolve_device("auto")
+        if ranks().size > 1:
+            raise UsageError(
+                f"{ranks().size} processes cannot share '{name}'",
+                "use --device cuda: each takes a GPU of its own",
+            )
+        if int(index) >= torch.cuda.device_count():
             raise DeviceError(
                 f"the device '{name}' is not available: there are {torch.cuda.device_count()} GPUs",
                 f"use cuda:0 to cuda:{torch.cuda.device_count() - 1}",
             )
-        return _cuda(int(index) if index else torch.cuda.current_device())
+        return _cuda(int(index))
     if kind == "mps" and not torch.backends.mps.is_available():
         raise DeviceError(f"the device '{name}' is not available", "use --device cpu, or auto")
     return torch.device(kind)

@@ -21,13 +21,17 @@ DIVERGED_HINT = "lower the learning rate with --lr; the last good checkpoint is 
 class Meter:
     """Collects step losses; fetches them only to report, and counts training time alone."""
 
-    def __init__(self, batch_size: int, device: torch.device, progress: Progress) -> None:
+    def __init__(
+        self, batch_size: int, device: torch.device, progress: Progress, *, judges: bool = True
+    ) -> None:
+        """Of several processes with the same losses the first one `judges` whether they explode."""
         self.seconds = 0.0
         self.speed = 0.0
         """Images per second over the steps of the last report."""
         self._batch_size = batch_size
         self._device = device
         self._progress = progress
+        self._judges = judges
         self._losses: list[Tensor] = []
         self._reported_at = 0.0
         self._started: float | None = None
@@ -67,7 +71,8 @@ class Meter:
         """
         losses: list[float] = torch.stack(self._losses).tolist()
         self.pause()
-        self._check(losses)
+        if self._judges:
+            self._check(losses)
         self._progress.epoch_loss_sum += sum(losses)
         taken = self.seconds - self._reported_at
         self.speed = len(losses) * self._batch_size / max(taken, 1e-9)

@@ -103,7 +103,7 @@ class Training:
         images = config.epochs * self.steps_per_epoch * self.batch_size // self.group.size
         if pays(config, network, training.shape, images):
             self.trained = compiled(self.trained, device)
-        self.meter = Meter(self.batch_size, device, self.progress)
+        self.meter = Meter(self.batch_size, device, self.progress, judges=self.group.leads)
 
     def events(self) -> Iterator[Event]:
         """Train to the end, or until `stop` is set, and yield what happens.

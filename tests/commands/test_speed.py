@@ -76,8 +76,8 @@ def test_the_cost_model_as_json_and_markdown(dae: Dae) -> None:
     assert outcome.code == 0, outcome.err
     model = json.loads(outcome.out)
     assert model["machine"]["parameters"] == 257_218
-    # Six batch normalisations, there and back, and the loss.
-    assert model["machine"]["barriers"] == 13
+    # Six batch normalisations, mean and variance, there and back; their buffers and the loss.
+    assert model["machine"]["barriers"] == 26
     assert model["shared"][0]["images_per_second"] == 1000
     assert [each["processes"] for each in model["growing"]] == [1, 2, 4, 8, 16, 32, 64]
     table = dae(*words, "--markdown").out

@@ -55,6 +55,8 @@ def test_a_preset_is_a_recipe_of_which_anything_can_be_changed(understood: Under
     assert (fast.network, fast.epochs, fast.epoch_images) == ("unet", 1, 16_000)
     changed = understood("dae train unet --preset fast --batch-size 64 --seed 3")
     assert dataclasses.replace(changed, batch_size=32, seed=0) == fast
+    wider = understood("dae train --preset fast --widths 32,64 --set blocks=2")
+    assert wider.settings == fast.settings | {"widths": [32, 64], "blocks": 2}
 
 
 def test_a_preset_is_for_its_network(dae: Dae) -> None:

@@ -283,6 +283,16 @@ def test_stopping_in_the_first_epoch_leaves_weights_and_state(digits: ImageSet) 
     assert not events[-1].complete
 
 
+def test_compiled_it_learns_as_well(digits: ImageSet) -> None:
+    losses = []
+    for wish in ("no", "yes"):
+        config = dataclasses.replace(DENOISER, compile=wish, epochs=2)
+        trained = training(digits, config, network="dense")
+        judged = [event for event in trained.events() if isinstance(event, Validation)]
+        losses.append([event.val_loss for event in judged])
+    assert losses[1] == pytest.approx(losses[0], rel=0.01)
+
+
 def test_bf16_learns_as_well(digits: ImageSet) -> None:
     trained = training(digits, precision="bf16")
     judged = [event for event in trained.events() if isinstance(event, Validation)]

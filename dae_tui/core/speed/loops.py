@@ -3,7 +3,6 @@
 Both are generators of rounds of some steps each, which `isolated.Isolated` runs in turns.
 """
 
-import resource
 import sys
 import time
 from collections.abc import Generator, Iterator
@@ -12,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 import torch
 import torch.nn.functional as F
 from PIL import Image
@@ -205,8 +205,12 @@ def _with_to_tensor(task: Task) -> Any:
 
 
 def peak_bytes(device: torch.device) -> int:
-    """The most memory that was in use: of the GPU, or of this process."""
+    """The most memory that was in use: of the GPU, or of this process without its workers."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
+    try:
+        # Not getrusage, which has the most that the parent had, too.
+        status = Path("/proc/self/status").read_text()
+        return int(status.partition("VmHWM:")[2].split()[0]) * 1024
+    except (OSError, IndexError):
+        return int(psutil.Process().memory_info().rss)

@@ -77,7 +77,7 @@ def measure_shares(
     device: torch.device,
     peaks: Peaks,
 ) -> Generator[str, None, list[Share]]:
-    """Each network in each precision that `peaks` has, in the batches that it is applied in."""
+    """Each network in each precision that `peaks` has, in the batches that suit a processor."""
     keep_freed_memory()
     shares = []
     for weights in networks:

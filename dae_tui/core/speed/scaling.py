@@ -1,10 +1,10 @@
 """How many processes pay: a cost model of training with an all-reduce of the gradients. No torch.
 
-A step of n processes takes what its share of the batch takes to compute, and what of the ring
-all-reduce is not hidden behind the backward pass, which DistributedDataParallel overlaps with it;
-besides, small all-reduces that nothing hides: of the loss, and of the statistics of batch
-normalisations, both ways. The ring sends 2 (n - 1) / n times the gradients in 2 (n - 1) messages
-(Thakur et al. 2005).
+A step of n processes takes what its share of the batch takes to compute; what the rest of the batch
+takes to draw, as each process draws all of it; what of the ring all-reduce is not hidden behind the
+backward pass, with which DistributedDataParallel overlaps it; and small all-reduces that nothing
+hides: of the loss, and of the statistics of batch normalisations, both ways. The ring sends
+2 (n - 1) / n times the gradients in 2 (n - 1) messages (Thakur et al. 2005).
 """
 
 from collections.abc import Sequence
@@ -29,6 +29,8 @@ class Machine:
     """Bytes a second that a process sends."""
     latency: float
     """Seconds of a message."""
+    drawing: float = 0.0
+    """Seconds in which an image is taken and gets its noise."""
     barriers: int = 1
     """Small all-reduces of a step that nothing hides: of the loss, of statistics."""
 
@@ -54,9 +56,11 @@ def model_scaling(
         whole = batch * count if grows else batch
         compute = whole / count / machine.images_per_second
         waiting = exposed(machine, count, compute)
-        rate = whole / (compute + waiting)
+        # Of one process, drawing is part of what it was measured to do.
+        drawing = (whole - whole / count) * machine.drawing
+        rate = whole / (compute + drawing + waiting)
         efficiency = rate / (count * machine.images_per_second)
-        found.append(Scaling(count, rate, efficiency, waiting / (compute + waiting)))
+        found.append(Scaling(count, rate, efficiency, waiting / (compute + drawing + waiting)))
     return found
 
 

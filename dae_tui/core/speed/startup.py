@@ -37,7 +37,7 @@ def measure_startup(rounds: int) -> Generator[str, None, list[Startup]]:
             seconds = {
                 "import torch": _until_it_ends([*PYTHON, "-c", "import torch"]),
                 "dae --help": _until_it_ends([*DAE, "--help"]),
-                "dae train: first step": _until_a_step([*DAE, *first]),
+                "dae train: first figures": _until_a_step([*DAE, *first]),
                 "dae dashboard: first picture": _until_it_ends([*DAE, *picture]),
             }
             if number:
@@ -58,7 +58,7 @@ def _until_it_ends(command: list[str]) -> float:
 
 
 def _until_a_step(command: list[str]) -> float:
-    """Until `dae train --json` tells of its first step; then it is killed."""
+    """Until `dae train --json` tells of its first 0.25 s of steps; then it is killed."""
     began = time.perf_counter()
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as training:
         assert training.stdout is not None

@@ -2,11 +2,13 @@
 
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from statistics import mean
 
 import torch
 
 from dae_tui.core.config import TrainingConfig, default_config, preset_config
+from dae_tui.core.data import load
 from dae_tui.core.events import Finished
 from dae_tui.core.experiment import Experiment, prepare
 from dae_tui.core.hardware import resolve_device
@@ -27,9 +29,11 @@ class Trained:
     """One training, and what it came to on the test images."""
 
     seconds: float
-    """Of training alone, the first step's start included."""
+    """Of training alone, with what torch makes ready in the first step of a process."""
     accuracy: float
     """Percent."""
+    images: int
+    """That it has seen, each as often as it was."""
 
 
 @dataclass(frozen=True)
@@ -64,17 +68,17 @@ def measure_targets(
     for name, recipe in recipes(task.data).items():
         config = replace(recipe, data_dir=task.data_dir, device=task.device)
         found = []
-        with Isolated[Trained](_trainings, config) as trainings:
-            for seed in range(seeds):
-                yield f"training {name}, seed {seed}"
-                found.append(trainings.next())
+        for seed in range(seeds):
+            yield f"training {name}, seed {seed}"
+            with Isolated[Trained](_training, replace(config, seed=seed)) as training:
+                found.append(training.next())
         seconds = [each.seconds for each in found]
         accuracies = tuple(each.accuracy for each in found)
         targets.append(
             Target(
                 name,
                 config.network,
-                config.epochs * config.epoch_images,
+                found[0].images,
                 spread(seconds),
                 mean(seconds),
                 accuracies,
@@ -91,7 +95,8 @@ class Agreement:
 
     network: str
     loop: str
-    epochs: int
+    images: int
+    """That each training has seen, each as often as it was."""
     seconds: Spread
     accuracies: tuple[float, ...]
     """Percent of the denoised test images, one for each seed."""
@@ -110,7 +115,7 @@ def measure_agreement(task: Task, seeds: int, epochs: int) -> Generator[str, Non
         Agreement(
             task.network,
             loop,
-            epochs,
+            measured[0].images,
             spread([each.seconds for each in measured]),
             tuple(each.accuracy for each in measured),
         )
@@ -118,15 +123,12 @@ def measure_agreement(task: Task, seeds: int, epochs: int) -> Generator[str, Non
     ]
 
 
-def _trainings(config: TrainingConfig) -> Iterator[Trained]:
-    """Train with seeds 0, 1, 2, …"""
-    seed = 0
-    while True:
-        experiment = prepare(replace(config, seed=seed), None, "")
-        *_, finished = experiment.train()
-        assert isinstance(finished, Finished)
-        yield Trained(finished.seconds, _accuracy(experiment))
-        seed += 1
+def _training(config: TrainingConfig) -> Iterator[Trained]:
+    experiment = prepare(config, None, "")
+    *_, finished = experiment.train()
+    assert isinstance(finished, Finished)
+    batch = min(config.batch_size, len(experiment.training))
+    yield Trained(finished.seconds, _accuracy(experiment), finished.step * batch)
 
 
 def _whole_training(task: Task, loop: str, epochs: int) -> Iterator[Trained]:
@@ -139,13 +141,18 @@ def _whole_training(task: Task, loop: str, epochs: int) -> Iterator[Trained]:
     experiment = prepare(config, None, "")
     if loop == TEXTBOOK:
         network = experiment.network.to(memory_format=torch.contiguous_format)
-        seconds = sum(each.seconds for each in train_as_textbook(task, network, epochs))
+        rounds = list(train_as_textbook(task, network, epochs))
+        seconds, images = (
+            sum(getattr(each, name) for each in rounds) for name in ("seconds", "images")
+        )
     else:
-        training = own_training(task, experiment.network, experiment.training, epochs=epochs)
+        # All training images, as the textbook has them: none is held out.
+        whole = load(task.data, "train", Path(task.data_dir)).to(experiment.device)
+        training = own_training(task, experiment.network, whole, epochs=epochs)
         *_, finished = training.events()
         assert isinstance(finished, Finished)
-        seconds = finished.seconds
-    yield Trained(seconds, _accuracy(experiment))
+        seconds, images = finished.seconds, finished.step * training.batch_size
+    yield Trained(seconds, _accuracy(experiment), images)
 
 
 def _accuracy(experiment: Experiment) -> float:

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 import torch
 
-from dae_tui.core.speed import inference
+from dae_tui.core.config import TrainingConfig
+from dae_tui.core.speed import inference, targets
 from dae_tui.core.speed.inference import measure_inference
 from dae_tui.core.speed.loops import BATCH, Task, textbook_rounds
 from dae_tui.core.speed.peak import Peaks, measure_peaks, measure_shares
@@ -60,7 +61,7 @@ def test_the_loops_take_turns(task: Task) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-def test_the_textbook_learns(task: Task) -> None:
+def test_the_textbook_counts_its_steps_and_its_waiting(task: Task) -> None:
     rounds = textbook_rounds(task)
     first = next(rounds)
     assert first.images == 3 * BATCH
@@ -81,8 +82,6 @@ def test_digits_a_second_of_networks_and_filters(
         ("non-local-means", None),
     ]
     assert all(each.images_per_second.low > 0 for each in found)
-    # Together they are quicker than one by one.
-    assert found[1].images_per_second.median > found[0].images_per_second.median
 
 
 def test_shares_are_of_what_was_counted(dense: Weights) -> None:
@@ -93,8 +92,8 @@ def test_shares_are_of_what_was_counted(dense: Weights) -> None:
     assert share.binds == "neither"
     # Images in and out at least, of four bytes a pixel.
     assert share.share_of_bandwidth > 2 * 4 * 784 * share.images_per_second / 1e15
-    assert 0 < sum(share.operators.values()) <= 1
-    assert next(iter(share.operators)) in ("linear", "addmm")
+    assert {"linear", "addmm"} & share.operators.keys()
+    assert 0 < sum(share.operators.values()) < 1.001
 
 
 def test_peaks_are_those_of_a_machine() -> None:
@@ -108,6 +107,26 @@ def test_streaming_is_measured_for_each_number_of_images(task: Task) -> None:
     assert scale.images == 2000
     assert scale.disk_bytes == pytest.approx(2100 * 784, rel=0.01)
     assert scale.images_per_second.count == 3
+
+
+def test_a_target_says_what_was_trained_and_who_came_through(
+    task: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = TrainingConfig("dense", {"widths": [8]}, "digits", epochs=2)
+    monkeypatch.setattr(targets, "recipes", lambda data: {"small": recipe})
+    _, (target,) = result(targets.measure_targets(task, seeds=1, epoch_seconds=100.0))
+    # 12 batches of 100 of 1274 images, twice.
+    assert (target.recipe, target.network, target.images) == ("small", "dense", 2400)
+    assert target.reached == 0
+    assert target.share_of_epoch == pytest.approx(target.mean_seconds / 100)
+    assert 0 < target.accuracies[0] < 96
+
+
+def test_both_loops_see_the_same_images_and_learn_alike(task: Task) -> None:
+    _, (textbook, ours) = result(targets.measure_agreement(task, seeds=1, epochs=3))
+    assert (textbook.loop, ours.loop) == ("textbook", "dae")
+    assert textbook.images == ours.images == 3 * 1400
+    assert ours.accuracies[0] == pytest.approx(textbook.accuracies[0], abs=20)
 
 
 def test_the_recipes_are_those_of_the_command_line() -> None:

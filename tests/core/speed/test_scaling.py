@@ -26,11 +26,17 @@ def test_what_is_longer_than_the_backward_pass_is_waited_for() -> None:
     assert exposed(network, 2, compute=0.03) == pytest.approx(0.102 - 0.02 + 0.004)
 
 
+def test_every_process_draws_the_whole_batch() -> None:
+    drawing = Machine(1000, 250_000, bandwidth=1e9, latency=0, drawing=1e-4, barriers=0)
+    # 50 images take 50 ms, and the other 50 are drawn in 5.
+    assert model_scaling(drawing, 100, [2])[0].images_per_second == pytest.approx(100 / 0.055)
+
+
 def test_a_batch_that_grows_pays_where_one_that_is_shared_does_not() -> None:
-    network = Machine(2900, 257_218, bandwidth=1e9, latency=50e-6, barriers=11)
+    network = Machine(2900, 257_218, bandwidth=1e9, latency=50e-6, barriers=26)
     shared = model_scaling(network, 100)
     growing = model_scaling(network, 100, grows=True)
-    assert stops_paying(shared) in (4, 8)
+    assert stops_paying(shared) in (2, 4, 8)
     assert all(
         more.images_per_second >= less.images_per_second
         for more, less in zip(growing, shared, strict=True)
