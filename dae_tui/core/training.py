@@ -128,7 +128,7 @@ class Training:
             self.progress.epoch,
             self.progress.step,
             self.progress.seconds,
-            images / self.meter.seconds if images else 0.0,
+            images / max(self.meter.seconds, 1e-9),
             complete=self.progress.epoch >= self.config.epochs,
         )
 
@@ -161,9 +161,10 @@ class Training:
                 if epoch == 0 and self.progress.step & (self.progress.step - 1) == 0:
                     self.meter.pause()
                     yield from self._sample()
-        # Nothing is judged or saved before its losses were looked at.
+        # Nothing is judged or saved before its losses were looked at, nor while the clock runs.
         if self.meter.pending:
             yield self._report(lr)
+        self.meter.pause()
 
     def _stopping(self) -> bool:
         """Whether to stop now; processes that train together stop after the same step."""
