@@ -9,17 +9,16 @@ import sys
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 
 import numpy as np
-import torch
 
 from dae_tui.atomic import FULL, write_new
 from dae_tui.core.denoising import Compute
 from dae_tui.core.files import kinds
 from dae_tui.core.files.image_file import Stack
 from dae_tui.core.files.values import find_oddities, image_values, to_unit
-from dae_tui.core.hardware import keep_freed_memory
+from dae_tui.core.hardware import helper_thread, keep_freed_memory
 from dae_tui.core.jobs import Job, Loaded, Outcome
 from dae_tui.core.small_images import Choose, denoise_small
 from dae_tui.core.stacks import (
@@ -65,7 +64,7 @@ def denoise_files(
     given = sys.stdin.buffer.read() if any(job.source is None for job in jobs) else b""
     waiting = iter(jobs)
     full = threading.Event()
-    with _helper() as reader, _helper() as writer:
+    with helper_thread() as reader, helper_thread() as writer:
         written: Future[list[Outcome]] | None = None
         read = reader.submit(_read_chunk, waiting, wish, given)
         try:
@@ -87,16 +86,6 @@ def denoise_files(
         finally:
             reader.shutdown(wait=False, cancel_futures=True)
             writer.shutdown(wait=True, cancel_futures=True)
-
-
-def _helper() -> ThreadPoolExecutor:
-    """A thread beside the main one, which leaves the processors to the network.
-
-    OpenMP would give it a team of its own, and more threads than processors wait for each other at
-    every operation. Measured on two cores: the network took 1.5 times as long.
-    """
-    torch.get_num_threads()  # The main thread has its team before others can limit theirs.
-    return ThreadPoolExecutor(1, initializer=torch.set_num_threads, initargs=(1,))
 
 
 def _read_chunk(waiting: Iterator[Job], wish: Wish, given: bytes) -> list["Loaded | Outcome"]:

@@ -2,6 +2,7 @@
 
 import ctypes
 import platform
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import torch
@@ -102,6 +103,17 @@ def keep_freed_memory() -> None:
         mallopt = ctypes.CDLL(None).mallopt
         mallopt(-4, 0)  # M_MMAP_MAX: no block is a mapping of its own.
         mallopt(-1, 2**31 - 1)  # M_TRIM_THRESHOLD: up to 2 GB of free memory are kept.
+
+
+def helper_thread(name: str = "helper") -> ThreadPoolExecutor:
+    """A thread beside the main one, which leaves the processors to the network.
+
+    OpenMP would give it a team of its own, and more threads than processors wait for each other at
+    every operation. Measured on two cores: denoising took 1.5 times as long, training with streamed
+    images 2.2 times.
+    """
+    torch.get_num_threads()  # The main thread has its team before others can limit theirs.
+    return ThreadPoolExecutor(1, name, initializer=torch.set_num_threads, initargs=(1,))
 
 
 def synchronize(device: torch.device) -> None:

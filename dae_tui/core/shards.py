@@ -8,7 +8,6 @@ reads as many blocks as fit a buffer, and shuffles the images of the buffer.
 
 from bisect import bisect_right
 from collections.abc import Generator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import accumulate
 from math import ceil, prod
@@ -19,6 +18,7 @@ import torch
 from torch import Tensor
 
 from dae_tui.core.data import ImageSet, epoch_seed
+from dae_tui.core.hardware import helper_thread
 from dae_tui.core.npy_file import NpyFile, open_npy
 from dae_tui.errors import DataError
 
@@ -85,7 +85,7 @@ class ShardedImages:
 
         pending: list[ImageSet] = []
         missing = size
-        with ThreadPoolExecutor(1, "read-shards") as thread:
+        with helper_thread("read-shards") as thread:
             ahead = thread.submit(self._shuffled, *wanted[0])
             for following in [*wanted[1:], None]:
                 read, order = ahead.result()
