@@ -57,7 +57,7 @@ def test_a_batch_that_cannot_be_shared_is_refused_with_one_that_can() -> None:
 
 
 def test_two_processes_come_to_what_one_comes_to(tmp_path: Path) -> None:
-    command = [*TRAIN, "--epochs", "3"]
+    command = [*TRAIN, "--epochs", "2"]
     alone = [sys.executable, "-m", "dae_tui", *command]
     subprocess.run(alone, env=environment(tmp_path / "one"), check=True, capture_output=True)
     together = [*TORCHRUN, *command]
