@@ -12,7 +12,7 @@ from dae_tui.core.speed.spread import Spread
 from dae_tui.core.speed.targets import PAPER
 
 # Columns of words; all others are numbers.
-WORDS = {"network", "loop", "precision", "recipe", "method", "binds", "time goes to", "start"}
+WORDS = {"network", "loop", "precision", "recipe", "method", "binds", "start"}
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def _training(report: Report) -> Grid:
         )
         for each in report.training
     ]
-    columns = "network", "loop", "precision", "images/s", "ratio", "waiting for data", "memory"
+    columns = "network", "loop", "precision", "images/s", "ratio", "waiting", "memory"
     remark = ""
     if report.epoch_seconds is not None:
         remark = (
@@ -98,28 +98,15 @@ def _targets(report: Report) -> Grid:
     rows = [
         (
             each.recipe,
-            each.network,
             f"{each.images:,}",
-            f"{each.mean_seconds:.2f}",
-            f"{each.seconds.low:.2f}–{each.seconds.high:.2f}",
+            f"{each.mean_seconds:.2f} ({each.seconds.low:.2f}–{each.seconds.high:.2f})",
             "–" if each.share_of_epoch is None else f"{each.share_of_epoch:.4f}",
-            f"{mean(each.accuracies):.2f}",
-            f"{min(each.accuracies):.2f}",
+            f"{mean(each.accuracies):.2f} ({min(each.accuracies):.2f})",
             f"{each.reached}/{len(each.accuracies)}",
         )
         for each in report.targets
     ]
-    columns = (
-        "recipe",
-        "network",
-        "images",
-        "mean s",
-        "range s",
-        "tutorial epochs",
-        "accuracy %",
-        "lowest %",
-        f"≥ {PAPER:.2f} %",
-    )
+    columns = "recipe", "images", "mean s", "tutorial epochs", "accuracy % (lowest)", "reached"
     remark = "Training alone, from the first step on; accuracy of the denoised test images."
     return Grid(f"Time to the paper's {PAPER:.2f} %", columns, rows, remark)
 
@@ -140,7 +127,7 @@ def _inference(report: Report) -> Grid:
         )
         for each in report.inference
     ]
-    against = tuple(f"to {name}" for name in filters)
+    against = tuple(f"to {name.replace('non-local-means', 'NLM')}" for name in filters)
     return Grid("Denoising", ("method", "precision", "batch", "digits/s", *against), rows)
 
 
@@ -155,29 +142,24 @@ def _peak(report: Report) -> Grid:
             f"{100 * each.share_of_flops:.0f} %",
             f"{100 * each.share_of_bandwidth:.0f} %",
             each.binds,
-            ", ".join(f"{name} {100 * share:.0f} %" for name, share in each.operators.items()),
         )
         for each in report.shares
     ]
-    remark = ""
+    remarks = []
     if report.peaks is not None:
         products = ", ".join(
             f"{flops / 1e9:,.0f} GFLOP/s in {name}" for name, flops in report.peaks.flops.items()
         )
         copied = report.peaks.bytes_per_second / 1e9
-        remark = f"Measured peaks: a matrix product {products}; a copy {copied:.1f} GB/s."
+        remarks.append(f"Measured peaks: a matrix product {products}; a copy {copied:.1f} GB/s.")
+    for each in report.shares:
+        times = (f"{name} {100 * share:.0f} %" for name, share in each.operators.items())
+        remarks.append(f"{each.method} in {each.precision}: {', '.join(times)} of the time.")
     columns = (
-        "method",
-        "precision",
-        "batch",
-        "digits/s",
-        "GFLOP/s",
-        "of the product",
-        "of the copy",
-        "binds",
-        "time goes to",
+        *("method", "precision", "batch", "digits/s", "GFLOP/s"),
+        *("of product", "of copy", "binds"),
     )
-    return Grid("Share of what the machine can do", columns, rows, remark)
+    return Grid("Share of what the machine can do", columns, rows, " ".join(remarks))
 
 
 def _startup(report: Report) -> Grid:

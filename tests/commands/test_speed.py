@@ -82,9 +82,10 @@ def test_tables_say_ratios_and_who_came_through() -> None:
         *("tutorial", "dae", "bf16", "100 (90–110)", "2.50×", "0.0 %", "500 MB"),
     )
     assert "600 s" in training.remark
-    assert targets.rows[0][-4:] == ("0.0033", "96.50", "96.00", "1/2")
+    assert targets.rows[0][-4:] == ("2.00 (1.00–3.00)", "0.0033", "96.50 (96.00)", "1/2")
     assert inference.rows[0][-2:] == ("30.00×", "300.00×")
-    assert peak.rows[0][4:] == ("200", "50 %", "10 %", "arithmetic", "conv2d 80 %")
+    assert peak.rows[0][4:] == ("200", "50 %", "10 %", "arithmetic")
+    assert "small in fp32: conv2d 80 % of the time." in peak.remark
     assert "400 GFLOP/s in fp32; a copy 25.0 GB/s" in peak.remark
     assert startup.rows == [("dae --help", "0.05", "0.04–0.06")]
 
