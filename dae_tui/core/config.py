@@ -85,7 +85,7 @@ class TrainingConfig:
         _one_of("schedule", self.schedule, SCHEDULES)
         _one_of("loss", self.loss, ("cross-entropy",) if self.classifies else LOSSES)
         _one_of("precision", self.precision, PRECISIONS)
-        _one_of("compile", self.compile, COMPILE)
+        _one_of("answer for --compile", self.compile, COMPILE)
         check_data(self.data)
         noise = parse_noise(self.noise)
         if self.network == "classifier" and noise.stages:

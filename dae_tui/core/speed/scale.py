@@ -20,6 +20,7 @@ from dae_tui.core.speed.isolated import Isolated
 from dae_tui.core.speed.loops import Task
 from dae_tui.core.speed.spread import Spread, spread
 from dae_tui.core.training import Training
+from dae_tui.errors import DaeError
 from models.registry import build
 
 COUNTS = (1_000, 10_000, 100_000, 1_000_000)
@@ -48,7 +49,13 @@ def measure_scale(task: Task, counts: tuple[int, ...]) -> Generator[str, None, l
         for count in counts:
             yield f"scale: {count:,} images"
             shards = Path(folder, str(count))
-            _write_shards(task, shards, count)
+            try:
+                _write_shards(task, shards, count)
+            except OSError as failure:  # numpy says how many bytes, and not that the disk is full.
+                raise DaeError(
+                    f"{count:,} images cannot be written to {folder}: {failure}",
+                    "make room there, or name another folder with TMPDIR",
+                ) from failure
             with Isolated[Scale](_train, task, shards, count) as training:
                 found.append(training.next())
     return found
