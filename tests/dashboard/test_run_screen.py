@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dashboard_driver import Driver, driving, keys
+from dashboard_driver import Driver, driving
 from dashboard_example import LIVE
 
 from dae_tui.dashboard.screens.playground import PlaygroundScreen
@@ -22,17 +22,11 @@ from dae_tui.runs.reader import Run
 
 pytestmark = pytest.mark.asyncio
 ENDED = "20260130-101500-mnist-dense-77c1"
-PRESSED = set[str]()
 
 
 def chart(driver: Driver) -> str:
     """The part of the screen that holds the loss, without the panels at its right."""
     return "\n".join(line[:40] for line in driver.text().split("\n")[1:8])
-
-
-async def press(driver: Driver, key: str) -> None:
-    PRESSED.add(key)
-    await driver.press(key)
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)], ids=str)
@@ -57,16 +51,16 @@ async def test_all_is_seen_at_once(runs_dir: Path, size: tuple[int, int]) -> Non
 async def test_pause_and_stop_are_asked_of_the_training(runs_dir: Path) -> None:
     control = runs_dir / LIVE / "control.json"
     async with driving(runs_dir, Run(runs_dir / LIVE)) as driver:
-        await press(driver, "p")
+        await driver.press("p")
         await driver.until(control.exists, "the request")
         assert json.loads(control.read_text())["request"] == "pause"
-        await press(driver, "s")
+        await driver.press("s")
         await driver.until(lambda: isinstance(driver.app.screen, Question), "the question")
         await driver.sees(f"Stop {LIVE}?")
         await driver.press("n")
         await driver.until(lambda: isinstance(driver.app.screen, RunScreen))
         assert json.loads(control.read_text())["request"] == "pause"
-        await press(driver, "s")
+        await driver.press("s")
         await driver.until(lambda: isinstance(driver.app.screen, Question), "the question")
         await driver.press("y")
         await driver.until(lambda: json.loads(control.read_text())["request"] == "stop")
@@ -79,9 +73,9 @@ async def test_an_ended_run_is_not_paused_but_goes_on(
     monkeypatch.setattr("dae_tui.dashboard.screens.run.detach", lambda *args: begun.append(args))
     run = Run(runs_dir / ENDED)
     async with driving(runs_dir, run, (120, 40)) as driver:
-        await press(driver, "p")
+        await driver.press("p")
         await driver.told("there is nothing to pause")
-        await press(driver, "r")
+        await driver.press("r")
         await driver.until(lambda: begun, "the start")
     assert begun == [(run, None, [])]
 
@@ -101,29 +95,29 @@ async def test_a_run_that_cannot_go_on_says_why(
 async def test_scrubbing_through_time(runs_dir: Path) -> None:
     async with driving(runs_dir, Run(runs_dir / LIVE)) as driver:
         await driver.sees("after step 6,600", "3/3  live")
-        await press(driver, "left")
+        await driver.press("left")
         await driver.sees("after step 4,400", "2/3", "f: live again")
-        await press(driver, "home")
+        await driver.press("home")
         await driver.sees("after step 2,200", "1/3")
         await driver.press("left")
         await driver.sees("after step 2,200")
-        await press(driver, "right")
+        await driver.press("right")
         await driver.sees("after step 4,400")
         await driver.press("right")
         await driver.sees("after step 6,600", "live")
         for key in ("f", "end"):
             await driver.press("left")
             await driver.sees("after step 4,400")
-            await press(driver, key)
+            await driver.press(key)
             await driver.sees("after step 6,600", "3/3  live")
 
 
 async def test_other_digits(runs_dir: Path) -> None:
     async with driving(runs_dir, Run(runs_dir / LIVE)) as driver:
         await driver.sees("digit 1/16", "original 0")
-        await press(driver, "down")
+        await driver.press("down")
         await driver.sees("digit 2/16", "original 1")
-        await press(driver, "up")
+        await driver.press("up")
         await driver.press("up")
         await driver.sees("digit 16/16")
 
@@ -142,7 +136,7 @@ async def test_no_digits_are_awaited_of_a_run_that_has_ended(runs_dir: Path) -> 
 async def test_the_log_takes_the_place_of_the_digits(runs_dir: Path) -> None:
     async with driving(runs_dir, Run(runs_dir / LIVE)) as driver:
         assert "epoch 8 is over" not in driver.text()
-        await press(driver, "l")
+        await driver.press("l")
         await driver.sees("23:59:08 epoch 8 is over")
         assert "▀" not in driver.text()
         await driver.press("l")
@@ -154,29 +148,29 @@ async def test_the_chart_is_scaled_zoomed_moved_and_drawn_otherwise(runs_dir: Pa
         whole = chart(driver)
         assert re.search("[\u2800-\u28ff]", whole)
         for key in ("plus", "equals_sign"):
-            await press(driver, key)
+            await driver.press(key)
             await driver.sees("└3.3k", "step 6.6k")
-            await press(driver, "less_than_sign")
+            await driver.press("less_than_sign")
             await driver.sees("└2.48k", "step 5.78k")
-            await press(driver, "greater_than_sign")
+            await driver.press("greater_than_sign")
             await driver.sees("└3.3k", "step 6.6k")
-            await press(driver, "comma")
+            await driver.press("comma")
             await driver.sees("└2.48k")
-            await press(driver, "full_stop")
-            await press(driver, "minus")
+            await driver.press("full_stop")
+            await driver.press("minus")
             await driver.until(lambda: chart(driver) == whole)
         await driver.press("plus", "plus")
-        await press(driver, "0")
+        await driver.press("0")
         await driver.until(lambda: chart(driver) == whole)
-        await press(driver, "y")
+        await driver.press("y")
         await driver.sees("0.0819┤", "0.00909┤")
         await driver.press("y")
         await driver.until(lambda: chart(driver) == whole)
-        await press(driver, "m")
+        await driver.press("m")
         await driver.until(lambda: chart(driver) != whole)
         await driver.press("m", "m")
         await driver.until(lambda: chart(driver) == whole)
-        await press(driver, "c")
+        await driver.press("c")
         await driver.until(lambda: re.search("[▖▗▘▝▙▟]", chart(driver)))
         await driver.press("c")
         await driver.until(lambda: "*" in chart(driver))
@@ -185,7 +179,7 @@ async def test_the_chart_is_scaled_zoomed_moved_and_drawn_otherwise(runs_dir: Pa
 async def test_a_narrow_terminal_shows_one_view_at_a_time(runs_dir: Path) -> None:
     async with driving(runs_dir, Run(runs_dir / LIVE), (50, 24)) as driver:
         await driver.sees("original 0")
-        await press(driver, "v")
+        await driver.press("v")
         await driver.sees("noisy 9.7 dB")
         assert "original" not in driver.text()
 
@@ -193,13 +187,13 @@ async def test_a_narrow_terminal_shows_one_view_at_a_time(runs_dir: Path) -> Non
 async def test_back_to_the_list(runs_dir: Path) -> None:
     for key in ("escape", "backspace"):
         async with driving(runs_dir, Run(runs_dir / LIVE)) as driver:
-            await press(driver, key)
+            await driver.press(key)
             await driver.until(lambda d=driver: isinstance(d.app.screen, RunsScreen))  # type: ignore[misc]
 
 
 async def test_playing_with_a_run_without_weights_says_so(runs_dir: Path) -> None:
     async with driving(runs_dir, Run(runs_dir / LIVE), (120, 40)) as driver:
-        await press(driver, "o")
+        await driver.press("o")
         await driver.until(lambda: isinstance(driver.app.screen, PlaygroundScreen))
         await driver.told("has no weights yet")
 
@@ -212,10 +206,3 @@ async def test_new_lines_and_new_digits_appear(runs_dir: Path) -> None:
         samples = run.folder / "samples"
         (samples / "00006800.npz").write_bytes((samples / "00002200.npz").read_bytes())
         await driver.sees("step 7k", "after step 6,800", "4/4  live")
-
-
-async def test_every_key_of_the_screen_was_pressed() -> None:
-    # The tests above note what they press; run alone, this one has nothing to compare.
-    if not PRESSED:
-        pytest.skip("needs the tests above it")
-    assert keys(RunScreen.BINDINGS) <= PRESSED

@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from dashboard_driver import Driver, driving, keys, looks_again
+from dashboard_driver import Driver, driving, looks_again
 from dashboard_example import LIVE
 from textual.widgets import DataTable
 
@@ -14,11 +14,9 @@ from dae_tui.dashboard.screens.new_run import NewRunScreen
 from dae_tui.dashboard.screens.question import Question
 from dae_tui.dashboard.screens.run import RunScreen
 from dae_tui.dashboard.screens.runs import COLUMNS, RunsScreen
-from dae_tui.dashboard.widgets.runs_table import RunsTable
 from dae_tui.runs.layout import write_json
 
 pytestmark = pytest.mark.asyncio
-PRESSED = set[str]()
 DENSE = "20260130-101500-mnist-dense-77c1"
 
 
@@ -26,11 +24,6 @@ def labels(driver: Driver) -> list[str]:
     """The runs in the table, from the first row on."""
     table = driver.app.screen.query_one(DataTable)
     return [str(table.get_row_at(row)[0]).strip(" *") for row in range(table.row_count)]
-
-
-async def press(driver: Driver, *pressed: str) -> None:
-    PRESSED.update(pressed)
-    await driver.press(*pressed)
 
 
 async def test_states_figures_and_curves_are_listed(runs_dir: Path) -> None:
@@ -43,7 +36,7 @@ async def test_states_figures_and_curves_are_listed(runs_dir: Path) -> None:
 
 async def test_enter_opens_the_run_under_the_cursor(runs_dir: Path) -> None:
     async with driving(runs_dir) as driver:
-        await press(driver, "enter")
+        await driver.press("enter")
         await driver.until(lambda: isinstance(driver.app.screen, RunScreen))
         await driver.sees("mnist-autoencoder-3f2a", "epoch 12/30")
 
@@ -51,20 +44,20 @@ async def test_enter_opens_the_run_under_the_cursor(runs_dir: Path) -> None:
 async def test_home_and_end(runs_dir: Path) -> None:
     async with driving(runs_dir) as driver:
         table = driver.app.screen.query_one(DataTable)
-        await press(driver, "end")
+        await driver.press("end")
         await driver.until(lambda: table.cursor_row == 4)
-        await press(driver, "home")
+        await driver.press("home")
         await driver.until(lambda: table.cursor_row == 0)
 
 
 async def test_the_filter_follows_what_is_typed_until_escape(runs_dir: Path) -> None:
     async with driving(runs_dir) as driver:
-        await press(driver, "slash")
+        await driver.press("slash")
         await driver.press(*"crashed")
         await driver.until(lambda: labels(driver) == ["mnist-killed-9e9e"])
         await driver.press("enter")
         await driver.sees("1 with 'crashed'")
-        await press(driver, "escape")
+        await driver.press("escape")
         await driver.until(lambda: len(labels(driver)) == 5)
         await driver.press("slash", *"nothing has this", "enter")
         await driver.sees("No run has 'nothing has this'", "Esc shows every run")
@@ -74,7 +67,7 @@ async def test_every_column_can_be_sorted_by(runs_dir: Path) -> None:
     async with driving(runs_dir, size=(200, 24)) as driver:
         newest = labels(driver)
         for column in COLUMNS:
-            await press(driver, "o")
+            await driver.press("o")
             await driver.sees(f"{column.name} ▼")
             rows = {row.summary.label: row.summary for row in driver.app.screen._rows}  # type: ignore[attr-defined]
             known = [
@@ -83,7 +76,7 @@ async def test_every_column_can_be_sorted_by(runs_dir: Path) -> None:
                 if (value := column.order(rows[label])) is not None
             ]
             assert known == sorted(known)  # type: ignore[type-var]
-            await press(driver, "O")
+            await driver.press("O")
             await driver.sees(f"{column.name} ▲")
             await driver.press("O")
         await driver.press("o")
@@ -92,12 +85,12 @@ async def test_every_column_can_be_sorted_by(runs_dir: Path) -> None:
 
 async def test_marked_runs_are_compared(runs_dir: Path) -> None:
     async with driving(runs_dir) as driver:
-        await press(driver, "space")
+        await driver.press("space")
         await driver.press("space")
         await driver.sees("2 marked", "*mnist-autoencoder-3f2a", "*mnist-killed-9e9e")
         await driver.press("up", "space")
         await driver.until(lambda: driver.app.marked == [LIVE])
-        await press(driver, "c")
+        await driver.press("c")
         await driver.until(lambda: isinstance(driver.app.screen, CompareScreen))
 
 
@@ -113,10 +106,10 @@ async def test_runs_that_are_gone_are_no_longer_marked(runs_dir: Path) -> None:
 async def test_pause_and_stop(runs_dir: Path) -> None:
     control = runs_dir / LIVE / "control.json"
     async with driving(runs_dir) as driver:
-        await press(driver, "p")
+        await driver.press("p")
         await driver.until(control.exists, "the request")
         await driver.told("asked to pause")
-        await press(driver, "s")
+        await driver.press("s")
         await driver.until(lambda: isinstance(driver.app.screen, Question))
         await driver.press("y")
         await driver.until(lambda: json.loads(control.read_text())["request"] == "stop")
@@ -127,7 +120,7 @@ async def test_pause_and_stop(runs_dir: Path) -> None:
 async def test_deleting_asks_first_and_spares_what_is_trained(runs_dir: Path) -> None:
     async with driving(runs_dir) as driver:
         for key in ("x", "delete"):
-            await press(driver, key)
+            await driver.press(key)
             await driver.until(lambda: isinstance(driver.app.screen, Question))
             await driver.sees(f"Delete {LIVE}?", "weights and all")
             await driver.press("y")
@@ -147,14 +140,8 @@ async def test_deleting_asks_first_and_spares_what_is_trained(runs_dir: Path) ->
 
 async def test_n_opens_the_form(runs_dir: Path) -> None:
     async with driving(runs_dir) as driver:
-        await press(driver, "n")
+        await driver.press("n")
         await driver.until(lambda: isinstance(driver.app.screen, NewRunScreen))
-
-
-async def test_every_key_of_the_screen_was_pressed() -> None:
-    if not PRESSED:
-        pytest.skip("needs the tests above it")
-    assert keys(RunsScreen.BINDINGS) | keys(RunsTable.BINDINGS) <= PRESSED
 
 
 async def test_a_thousand_runs(tmp_path: Path) -> None:

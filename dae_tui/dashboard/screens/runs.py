@@ -59,7 +59,6 @@ class RunsScreen(LiveScreen[list[Row]]):
 
     TITLE = "the list of runs"
     BINDINGS = [
-        Binding("enter", "open", "open", tooltip="Open the run"),
         Binding("n", "app.new_run", "new", tooltip="Start a training from a form"),
         Binding("slash", "filter", "filter", key_display="/", tooltip="Show the runs with a word"),
         Binding("o", "sort(False)", "order", tooltip="Sort by the next column"),
@@ -253,7 +252,7 @@ class RunsScreen(LiveScreen[list[Row]]):
         return self._shown[names[row]][0] if 0 <= row < len(names) else None
 
     @on(DataTable.RowSelected)
-    async def action_open(self) -> None:
+    async def _open(self) -> None:
         """Open the run under the cursor."""
         row = self._under_cursor()
         if row is not None:
