@@ -16,6 +16,7 @@ import psutil
 from dae_tui.errors import DaeError
 
 T = TypeVar("T")
+_NOTHING_MORE = DaeError("what was measured ended too early")
 # Seconds in which a process is to end by itself.
 PATIENCE = 10
 
@@ -70,9 +71,8 @@ class Isolated(Generic[T]):
 def _serve(asked: Connection, make: Callable[..., Iterator[Any]], arguments: Any) -> None:
     try:
         values = make(*arguments)
-        while True:
-            asked.recv()
-            asked.send(next(values))
+        while asked.recv() is None:
+            asked.send(next(values, _NOTHING_MORE))
     except (EOFError, BrokenPipeError, KeyboardInterrupt):
         return  # Nobody asks any more.
     except Exception as failure:

@@ -44,7 +44,7 @@ class Task:
     data_dir: str
     device: str
     steps: int
-    """Of a round."""
+    """Of a round; our loop's is an epoch at most, and the textbook's last one may be shorter."""
     seed: int = 0
     precision: str = "auto"
     """Of our loop; the textbook's is fp32."""
@@ -84,7 +84,12 @@ def train_as_textbook(task: Task, network: nn.Module, epochs: int) -> Iterator[R
         # As is usual there; this process was spawned, and its own would be too.
         multiprocessing_context="fork" if sys.platform == "linux" else None,
     )
-    step, waited, began = 0, 0.0, time.perf_counter()
+    steps, waited, began = 0, 0.0, time.perf_counter()
+
+    def finished_round() -> Round:
+        synchronize(device)
+        return Round(steps * BATCH, time.perf_counter() - began, waited, peak_bytes(device))
+
     for _ in range(epochs):
         asked = time.perf_counter()
         for images, _ in loader:
@@ -95,13 +100,13 @@ def train_as_textbook(task: Task, network: nn.Module, epochs: int) -> Iterator[R
             loss = F.mse_loss(network(noisy), original)
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
-            step += 1
-            if step % task.steps == 0:
-                synchronize(device)
-                seconds = time.perf_counter() - began
-                yield Round(task.steps * BATCH, seconds, waited, peak_bytes(device))
-                waited, began = 0.0, time.perf_counter()
+            steps += 1
+            if steps == task.steps:
+                yield finished_round()
+                steps, waited, began = 0, 0.0, time.perf_counter()
             asked = time.perf_counter()
+    if steps:
+        yield finished_round()
 
 
 def own_rounds(task: Task) -> Iterator[Round]:
@@ -115,7 +120,9 @@ def own_rounds(task: Task) -> Iterator[Round]:
     for event in training.events():
         if isinstance(event, Validation):
             taken, seconds = event.seconds - seconds, event.seconds
-            yield Round(task.steps * BATCH, taken, images.waited, peak_bytes(device))
+            # An epoch of few images has fewer steps than were asked for.
+            count = training.steps_per_epoch * training.batch_size
+            yield Round(count, taken, images.waited, peak_bytes(device))
             images.waited = 0.0
 
 

@@ -34,7 +34,7 @@ class LoopSpeed:
 def training_speed(
     task: Task, precisions: list[str], rounds: int
 ) -> Generator[str, None, list[LoopSpeed]]:
-    """Measure both loops on a task, ours in each precision; yields what it is at.
+    """Measure both loops on a task, ours in each of the precisions; yields what it is at.
 
     They take turns, so that whatever else the machine does meets all of them. The first round of
     each, in which torch makes itself ready, does not count.
