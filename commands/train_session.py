@@ -20,8 +20,9 @@ from dae_tui.core.experiment import Experiment, prepare, versions, with_figures
 from dae_tui.core.hardware import device_name
 from dae_tui.core.table import Table
 from dae_tui.core.weights import load_weights, to_bytes
+from dae_tui.errors import DaeError, ExitCode
 from dae_tui.runs.layout import LAST_STATE, Request, State
-from dae_tui.runs.process import Signals
+from dae_tui.runs.process import Signals, exit_code_of
 from dae_tui.runs.reader import Run
 from dae_tui.runs.writer import RunWriter
 from models.registry import NETWORKS
@@ -58,19 +59,23 @@ def run_training(
     return result
 
 
-def join_training() -> int | None:
+def join_training() -> ExitCode:
     """Train as one of several processes whose first one leads, judges, writes and talks.
 
-    Gives the signal that ended it, if one did; until all have met, signals end it at once. Raises
-    LostProcessError where another one ends before its time.
+    Until all have met, signals end it at once. Raises LostProcessError where another one ends
+    before its time.
     """
     with joined() as group, Signals() as signals:
         config, command, stored = group.tell(None)
-        # After the leader has its data: one process downloads what is missing.
+        # After the leader has its data: on its machine, one process downloads what is missing.
         experiment = prepare(TrainingConfig.from_json(config), None, command)
-        for _ in experiment.train(stored, signals.stop, group):
+        try:
+            events = experiment.train(stored, signals.stop, group)
+        except DaeError as failure:
+            return failure.exit_code  # The leader meets the same, and says so.
+        for _ in events:
             pass
-    return signals.received
+    return ExitCode.OK if signals.received is None else exit_code_of(signals.received)
 
 
 def _train(

@@ -10,9 +10,11 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.parallel import DistributedDataParallel
 
 from dae_tui.core.config import TrainingConfig
 from dae_tui.core.cost import network_cost
+from dae_tui.errors import DaeError
 
 # Multiply-adds of the forward passes of a run from which it pays: on two cores some ten minutes,
 # of which a tenth is saved; a GPU does a hundred times as much in that time.
@@ -20,34 +22,55 @@ PAYS_FROM = {"cpu": 3e13, "cuda": 3e15}
 
 
 def pays(
-    config: TrainingConfig, network: nn.Module, shape: tuple[int, int, int], images: int
+    config: TrainingConfig,
+    network: nn.Module,
+    shape: tuple[int, int, int],
+    images: int,
+    processes: int = 1,
 ) -> bool:
     """Whether a training on so many `images` of `shape` (C, H, W), all epochs counted, compiles.
 
     Decided by counting and not by a clock, and for the whole run wherever it goes on, so that the
-    same command comes to the same weights.
+    same command comes to the same weights. What several processes gain by it was not measured: they
+    compile only where they are asked to.
     """
     if config.compile != "auto":
         return config.compile == "yes"
     kind = next(network.parameters()).device.type
-    if kind not in PAYS_FROM:
+    if kind not in PAYS_FROM or processes > 1:
         return False
     adds = network_cost(network, *shape).multiply_adds or 0
     return adds * images >= PAYS_FROM[kind]
 
 
-def compiled(network: nn.Module, device: torch.device) -> nn.Module:
+def compiled(network: nn.Module, device: torch.device, *, asked_for: bool = False) -> nn.Module:
     """`network` as it is to be called; its parameters stay where they are.
 
-    Where compiling fails, for want of a C++ compiler say, it goes on as it was.
+    Where compiling fails, for want of a C++ compiler say, it goes on as it was; but if it was
+    `asked_for`, raises DaeError.
     """
     import torch._dynamo  # Takes 3 s.
     import torch._inductor.config
 
     for name in ("torch.utils.cpp_extension", "torch._dynamo", "torch._inductor"):
         logging.getLogger(name).setLevel(logging.ERROR)  # They talk on stderr.
-    torch._dynamo.config.suppress_errors = True
     torch._inductor.config.compile_threads = 1  # No processes that outlive a killed training.
-    mode = "reduce-overhead" if device.type == "cuda" else None
+    if asked_for:
+        _try_to_compile(device)
+    torch._dynamo.config.suppress_errors = True
+    # CUDA graphs and DistributedDataParallel do not go together.
+    alone = not isinstance(network, DistributedDataParallel)
+    mode = "reduce-overhead" if device.type == "cuda" and alone else None
     made: Any = torch.compile(network, mode=mode)
     return made  # type: ignore[no-any-return]
+
+
+def _try_to_compile(device: torch.device) -> None:
+    """Compile something small, to learn whether that works here. Raises DaeError."""
+    try:
+        torch.compile(torch.sin)(torch.ones(16, device=device))
+    except Exception as failure:
+        reason = (str(failure).strip() or type(failure).__name__).splitlines()[0]
+        raise DaeError(
+            f"torch.compile does not work here: {reason}", "leave --compile yes out"
+        ) from failure

@@ -116,6 +116,16 @@ class ImageSet:
         labels = None if self.labels is None else self.labels.to(device)
         return replace(self, images=self.images.to(device), labels=labels)
 
+    def onto(self, device: torch.device) -> "ImageSet":
+        """A batch on the device; the host does not wait until a GPU has it."""
+        if device.type != "cuda" or self.images.is_cuda:
+            return self.to(device)
+        labels = None
+        if self.labels is not None:
+            labels = self.labels.pin_memory().to(device, non_blocking=True)
+        images = self.images.pin_memory().to(device, non_blocking=True)
+        return replace(self, images=images, labels=labels)
+
     def select(self, indices: Tensor | slice) -> "ImageSet":
         labels = None if self.labels is None else self.labels[indices]
         return replace(self, images=self.images[indices], labels=labels)

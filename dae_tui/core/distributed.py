@@ -1,12 +1,13 @@
 """Several processes that train one network together, on one machine or many.
 
-Started by `torchrun` (or Slurm), each process takes its share of every batch; gradients are
-averaged by torch's DistributedDataParallel, over NCCL between GPUs and over gloo else. A batch is
-drawn whole, with its noise, in every process, so that together they come to what one process comes
-to with the same batch.
+Started by `torchrun`, each process takes its share of every batch; gradients are averaged by
+torch's DistributedDataParallel, over NCCL between GPUs and over gloo else. A batch is drawn whole,
+with its noise, in every process, so that together they come to what one process comes to with the
+same batch; only dropout is each process's own.
 """
 
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parallel import DistributedDataParallel
 
-from dae_tui.errors import DaeError, UsageError
+from dae_tui.errors import DaeError, DataError, UsageError
 from dae_tui.ranks import ranks
 
 # A paused training keeps the others waiting: as long as that may be.
@@ -56,10 +57,39 @@ class Group:
     def check(self, batch_size: int) -> None:
         """Raise UsageError for a batch that cannot be shared equally, or not in parts of two."""
         if batch_size % self.size or batch_size < 2 * self.size:
+            # Not more than this batch: it may be as large as there are images.
+            best = max(2, batch_size // self.size) * self.size
             raise UsageError(
                 f"a batch of {batch_size} cannot be shared by {self.size} processes",
-                f"use --batch-size {max(2, -(-batch_size // self.size)) * self.size}",
+                f"use --batch-size {best}, or fewer processes",
             )
+
+    def meet(self, images: str, device: torch.device) -> None:
+        """Make sure that all processes have the same images, and each a GPU of its own.
+
+        `images` says which ones they are, to tell them from others. Raises DataError or UsageError,
+        in every process the same.
+        """
+        place = f"{device} of {socket.gethostname()}"
+        met: list[Any] = [None] * self.size
+        dist.all_gather_object(met, (images, device.type, place))  # Over gloo.
+        for rank, (others, kind, where) in enumerate(met):
+            if others != met[0][0]:
+                raise DataError(
+                    f"process 0 would train on {met[0][0]}, process {rank} on {others}",
+                    "give every machine the same files for --data",
+                )
+            if kind != met[0][1]:
+                raise UsageError(
+                    f"process 0 would train on {met[0][2]}, process {rank} on {where}",
+                    "give all of them the same --device",
+                )
+            first = [place for _, _, place in met].index(where)
+            if kind == "cuda" and first != rank:
+                raise UsageError(
+                    f"processes {first} and {rank} would share {where}",
+                    "start no more processes on a machine than it has GPUs",
+                )
 
     def mean(self, value: Tensor) -> Tensor:
         """The mean over the processes of a scalar on the device."""
@@ -88,16 +118,19 @@ class Group:
         """`network` as it is to be trained: its gradients are averaged over the processes."""
         if self.size == 1:
             return network
-        share_statistics(network, self.size)
+        share_statistics(network, self)
         on_gpu = [device.index] if device.type == "cuda" else None
-        return DistributedDataParallel(network, device_ids=on_gpu)
+        wrapped = DistributedDataParallel(network, device_ids=on_gpu)
+        # Statistics are shared already: torch need not send them before each step.
+        wrapped.broadcast_buffers = False
+        return wrapped
 
 
 def batch_norms(network: nn.Module) -> list[_BatchNorm]:
     return [module for module in network.modules() if isinstance(module, _BatchNorm)]
 
 
-def share_statistics(network: nn.Module, size: int) -> None:
+def share_statistics(network: nn.Module, group: Group) -> None:
     """Let batch normalisation see the whole batch, and not this process's part of it.
 
     torch's own SyncBatchNorm does so on GPUs alone. Raises ValueError for one without a weight or
@@ -106,15 +139,15 @@ def share_statistics(network: nn.Module, size: int) -> None:
     for module in batch_norms(network):
         if not module.affine or module.momentum is None or not module.track_running_stats:
             raise ValueError(f"the statistics of {module} cannot be shared")
-        module.forward = _SharedBatchNorm(module, size)  # type: ignore[assignment]
+        module.forward = _SharedBatchNorm(module, group)  # type: ignore[assignment]
 
 
 class _SharedBatchNorm:
     """The forward pass of a batch normalisation whose batch lies in several processes."""
 
-    def __init__(self, module: _BatchNorm, size: int) -> None:
+    def __init__(self, module: _BatchNorm, group: Group) -> None:
         self._module = module
-        self._size = size
+        self._group = group
         self._alone = module.forward
 
     def __call__(self, features: Tensor) -> Tensor:
@@ -123,12 +156,13 @@ class _SharedBatchNorm:
             return self._alone(features)
         dims = [0, *range(2, features.ndim)]
         values = features.float()
-        own_variance, own_mean = torch.var_mean(values, dims, correction=0)
-        mean = self._mean(own_mean)
+        own = torch.stack(torch.var_mean(values, dims, correction=0))
+        variances, means = _FromAll.apply(own, self._group).unbind(1)
+        mean = means.mean(0)
         # Chan et al. (1983): unlike a difference of squares, it never comes out below zero.
-        variance = self._mean(own_variance + (own_mean - mean).square())
+        variance = (variances + (means - mean).square()).mean(0)
         with torch.no_grad():
-            count = self._size * features.numel() / features.shape[1]
+            count = self._group.size * features.numel() / features.shape[1]
             assert module.momentum is not None
             assert module.running_mean is not None
             assert module.running_var is not None
@@ -142,33 +176,30 @@ class _SharedBatchNorm:
         normalised: Tensor = values * scale.view(shape) + shift.view(shape)
         return normalised.to(features.dtype)
 
-    def _mean(self, value: Tensor) -> Tensor:
-        total: Tensor = _SumOverProcesses.apply(value)
-        return total / self._size
 
-
-class _SumOverProcesses(torch.autograd.Function):
-    """A sum over the processes through which gradients flow back to all of them."""
+class _FromAll(torch.autograd.Function):
+    """The values of every process, (processes, …), through which gradients flow back to each."""
 
     @staticmethod
-    def forward(ctx: Any, value: Tensor) -> Tensor:
-        total = value.clone()
-        dist.all_reduce(total)
-        return total
+    def forward(ctx: Any, own: Tensor, group: Group) -> Tensor:
+        ctx.rank = group.rank
+        values = [torch.empty_like(own) for _ in range(group.size)]
+        dist.all_gather(values, own)
+        return torch.stack(values)
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
         total = gradients[0].contiguous().clone()
         dist.all_reduce(total)
-        return total
+        return total[ctx.rank], None
 
 
 @contextmanager
 def joined() -> Iterator[Group]:
     """Meet the other processes, train with them, part from them; alone there is nothing to do.
 
-    Raises LostProcessError where one of them ends before its time, and UsageError where nothing
-    says how they find each other.
+    Raises LostProcessError where one of them ends before its time, UsageError where nothing says
+    how they find each other, and DaeError where they do not.
     """
     here = ranks()
     if here.size == 1:
@@ -181,19 +212,30 @@ def joined() -> Iterator[Group]:
         )
     # What lies on a GPU goes over NCCL, all else over gloo.
     on_gpus = torch.cuda.is_available() and dist.is_nccl_available()
-    dist.init_process_group("cpu:gloo,cuda:nccl" if on_gpus else "gloo", timeout=PATIENCE)
+    try:
+        dist.init_process_group("cpu:gloo,cuda:nccl" if on_gpus else "gloo", timeout=PATIENCE)
+    except (RuntimeError, ValueError) as failure:
+        raise DaeError(
+            f"the {here.size} processes do not find each other: {_first_line(failure)}",
+            "start them with torchrun, and look at what it is told of --rdzv-endpoint",
+        ) from failure
     try:
         yield Group(here.rank, here.size)
     except RuntimeError as failure:
-        if _is_of_the_others(failure):
+        if is_of_the_others(failure):
             raise LostProcessError from failure
         raise
-    finally:
-        dist.destroy_process_group()
+    # Not after an error: torch would wait for the others, which may wait for this process.
+    dist.destroy_process_group()
 
 
-def _is_of_the_others(failure: RuntimeError) -> bool:
+def is_of_the_others(failure: RuntimeError) -> bool:
     """Whether torch reports a connection that has gone, and not a fault of ours."""
     said = str(failure).lower()
     gone = ("connection", "socket", "peer", "remote process", "broken pipe")
-    return isinstance(failure, dist.DistNetworkError) or any(words in said for words in gone)
+    of_torch = dist.DistNetworkError | dist.DistStoreError
+    return isinstance(failure, of_torch) or any(words in said for words in gone)
+
+
+def _first_line(failure: Exception) -> str:
+    return (str(failure).strip() or type(failure).__name__).splitlines()[0]

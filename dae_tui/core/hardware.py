@@ -110,7 +110,7 @@ def helper_thread(name: str = "helper") -> ThreadPoolExecutor:
 
     OpenMP would give it a team of its own, and more threads than processors wait for each other at
     every operation. Measured on two cores: denoising took 1.5 times as long, training with streamed
-    images 2.2 times.
+    images 2.2 times. Threads that begin after it have no team either.
     """
     torch.get_num_threads()  # The main thread has its team before others can limit theirs.
     return ThreadPoolExecutor(1, name, initializer=torch.set_num_threads, initargs=(1,))

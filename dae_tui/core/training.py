@@ -6,6 +6,7 @@ know who reads. While the reader keeps it waiting, it waits: that is how a train
 
 import math
 import threading
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from typing import Any
@@ -27,8 +28,9 @@ from dae_tui.core.weights import count_parameters, to_bytes
 from dae_tui.errors import DivergedError, RunError
 
 WARMUP = 0.15
-# Steps between two times that processes ask each other whether to stop.
-STOP_EVERY = 10
+# Steps between two times that processes ask each other whether to stop: where they take long, at
+# each, as torchrun kills after half a minute.
+STOP_EVERY = {"cpu": 1, "cuda": 10}
 
 
 class Training:
@@ -66,8 +68,9 @@ class Training:
             stop: once it is set, the training ends after the current step, with a checkpoint.
             group: the processes that share each batch; None trains alone.
 
-        Raises RunError for a state that cannot be resumed, or not with these images, and
-        UsageError for a batch that the processes cannot share.
+        Raises RunError for a state that cannot be resumed, or not with these images, UsageError
+        for a batch or GPUs that the processes cannot share, and DataError where their images
+        differ: in every process the same.
         """
         if device.type == "cpu":
             keep_freed_memory()
@@ -82,6 +85,8 @@ class Training:
         self.metadata = dict(metadata)
         self.stop = stop or threading.Event()
         self.group = group or Group()
+        if self.group.size > 1:
+            self.group.meet(_fingerprint(training), device)
         self.trained = self.group.wrap(network, device)
         self.optimizer = FusedOptimizer(config.optimizer, network.parameters())
         self.noise_generator = torch.Generator(device).manual_seed(config.seed)
@@ -96,13 +101,15 @@ class Training:
                     "bring back the images it was trained on, or train anew",
                 )
         self.progress.training_images = len(training)
+        if not self.group.leads:  # Or dropout would be alike in every process.
+            torch.manual_seed(config.seed + 1_000_003 * self.group.rank + self.progress.step)
         self.batch_size = min(config.batch_size, len(training))
         self.group.check(self.batch_size)
         of_epoch = min(config.epoch_images or len(training), len(training))
         self.steps_per_epoch = max(1, of_epoch // self.batch_size)
-        images = config.epochs * self.steps_per_epoch * self.batch_size // self.group.size
-        if pays(config, network, training.shape, images):
-            self.trained = compiled(self.trained, device)
+        images = config.epochs * self.steps_per_epoch * self.batch_size
+        if pays(config, network, training.shape, images, self.group.size):
+            self.trained = compiled(self.trained, device, asked_for=config.compile == "yes")
         self.meter = Meter(self.batch_size, device, self.progress, judges=self.group.leads)
 
     def events(self) -> Iterator[Event]:
@@ -152,7 +159,7 @@ class Training:
                 if batch is None:
                     break
                 lr = learning_rate(self.config, self.progress.step, total)
-                loss = self._step(batch.to(self.device), lr)
+                loss = self._step(batch.onto(self.device), lr)
                 self.progress.step += 1
                 self.meter.add(loss)
                 if self.meter.due():
@@ -168,7 +175,7 @@ class Training:
 
     def _stopping(self) -> bool:
         """Whether to stop now; processes that train together stop after the same step."""
-        if self.group.size > 1 and self.progress.step % STOP_EVERY:
+        if self.group.size > 1 and self.progress.step % STOP_EVERY.get(self.device.type, 1):
             return False
         return self.group.any(self.stop.is_set())
 
@@ -263,6 +270,14 @@ class Training:
             steps_per_epoch=self.steps_per_epoch,
             step=self.progress.step,
         )
+
+
+def _fingerprint(images: TrainingImages) -> str:
+    """What tells these images from others: how many there are, of what size, and some of them."""
+    with closing(images.batches(min(len(images), 100), seed=0, epoch=0, limit=1)) as batches:
+        some = next(batches).images.cpu().numpy()
+    size = "×".join(map(str, images.shape))
+    return f"{len(images):,} images of {size} (CRC {zlib.crc32(some.tobytes()):08x})"
 
 
 def learning_rate(config: TrainingConfig, step: int, total_steps: int) -> float:

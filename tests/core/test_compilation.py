@@ -7,10 +7,12 @@ import torch
 
 from dae_tui.core.compilation import compiled, pays
 from dae_tui.core.config import TrainingConfig
+from dae_tui.errors import DaeError
 from models.registry import build
 
 CONFIG = TrainingConfig(data="digits")
 SHAPE = (1, 28, 28)
+CPU = torch.device("cpu")
 
 
 def test_a_long_training_pays_and_a_short_one_does_not() -> None:
@@ -19,6 +21,7 @@ def test_a_long_training_pays_and_a_short_one_does_not() -> None:
     assert pays(CONFIG, network, SHAPE, hundred_epochs)
     assert not pays(CONFIG, network, SHAPE, 3 * 55_000)
     assert not pays(CONFIG, build("dense", {}), SHAPE, hundred_epochs)
+    assert not pays(CONFIG, network, SHAPE, hundred_epochs, processes=2)
 
 
 @pytest.mark.parametrize(("wish", "found"), [("yes", True), ("no", False)])
@@ -38,11 +41,20 @@ def test_to_ask_changes_nothing_in_the_network() -> None:
         assert torch.equal(value, before[name])
 
 
-def test_without_a_compiler_it_goes_on_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_compiler_it_goes_on_as_it_was_but_not_where_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import torch._dynamo
     import torch._inductor.config
 
     monkeypatch.setattr(torch._inductor.config.cpp, "cxx", ("/nowhere/g++",))
     monkeypatch.setattr(torch._inductor.config, "force_disable_caches", True)
+    # `compiled` sets these for the process, which has other tests to run.
+    monkeypatch.setattr(torch._inductor.config, "compile_threads", 1)
+    monkeypatch.setattr(torch._dynamo.config, "suppress_errors", False)
     network = build("dense", {"widths": [8]}).eval()
     images = torch.rand(4, *SHAPE)
-    assert torch.equal(compiled(network, torch.device("cpu"))(images), network(images))
+    with pytest.raises(DaeError, match="does not work here") as raised:
+        compiled(network, CPU, asked_for=True)
+    assert "--compile" in raised.value.hint
+    assert torch.equal(compiled(network, CPU)(images), network(images))

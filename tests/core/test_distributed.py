@@ -3,16 +3,20 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
 import pytest
 import torch
+import torch.distributed as dist
 
-from dae_tui.core.distributed import Group
+from dae_tui.core.distributed import Group, is_of_the_others
 from dae_tui.errors import UsageError
 
 # A network with batch normalisation, whose statistics are those of the whole batch.
@@ -50,10 +54,50 @@ def test_a_share_is_a_part_of_the_batch() -> None:
 def test_a_batch_that_cannot_be_shared_is_refused_with_one_that_can() -> None:
     with pytest.raises(UsageError, match="cannot be shared by 3") as raised:
         Group(0, 3).check(100)
-    assert "--batch-size 102" in raised.value.hint
-    with pytest.raises(UsageError):
+    # Not 102: there may be no more than 100 images.
+    assert "--batch-size 99, or fewer processes" in raised.value.hint
+    with pytest.raises(UsageError) as raised:
         Group(0, 8).check(8)  # One image each has no statistics.
+    assert "--batch-size 16" in raised.value.hint
     Group(0, 4).check(100)
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        RuntimeError("[gloo/transport/tcp/pair.cc:538] Connection closed by peer [127.0.0.1]:4242"),
+        RuntimeError("NCCL error: remote process exited or there was a network error"),
+        dist.DistNetworkError("The client socket has timed out"),
+        dist.DistStoreError("wait timeout after 1000ms"),
+    ],
+    ids=str,
+)
+def test_a_process_that_has_gone_is_told_from_a_fault(failure: RuntimeError) -> None:
+    assert is_of_the_others(failure)
+    assert not is_of_the_others(RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
+
+
+def test_what_two_processes_make_sure_of(tmp_path: Path) -> None:
+    """That they see the same images, drop out other features, and do not outlive each other."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    script = [sys.executable, str(Path(__file__).with_name("one_of_two.py")), str(tmp_path)]
+    meeting = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    both = [
+        subprocess.Popen(
+            script,
+            env=environment(tmp_path) | meeting | {"RANK": str(rank), "LOCAL_RANK": str(rank)},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for rank in range(2)
+    ]
+    leader, follower = (json.loads(process.communicate(timeout=60)[0]) for process in both)
+    assert leader["images"] == "process 0 would train on images 0, process 1 on images 1"
+    assert follower["images"] == leader["images"]
+    assert leader["dropout"] != follower["dropout"]
+    assert (leader["end"], follower["end"]) == ("DivergedError", "LostProcessError")
 
 
 def test_two_processes_come_to_what_one_comes_to(tmp_path: Path) -> None:
@@ -71,21 +115,41 @@ def test_two_processes_come_to_what_one_comes_to(tmp_path: Path) -> None:
     assert [json.loads(line)["event"] for line in done.stdout.splitlines()].count("done") == 1
 
 
-def test_a_killed_process_ends_all_and_the_run_goes_on(tmp_path: Path) -> None:
-    """Killed after an epoch was saved; --resume goes on from there, in one process or in two."""
+@contextmanager
+def in_training(runs: Path) -> Iterator[subprocess.Popen[str]]:
+    """Two processes under torchrun that have saved their first epoch of many."""
     training = subprocess.Popen(
         [*TORCHRUN, *TRAIN, "--epochs", "1000"],
-        env=environment(tmp_path),
+        env=environment(runs),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
     )
     try:
         deadline = time.monotonic() + 60
-        while not list(tmp_path.glob("*/checkpoints/last/state.safetensors")):
+        while not list(runs.glob("*/checkpoints/last/state.safetensors")):
             assert time.monotonic() < deadline
             assert training.poll() is None
             time.sleep(0.1)
+        yield training
+    finally:
+        training.kill()
+
+
+def test_sigterm_saves_and_ends_all(tmp_path: Path) -> None:
+    with in_training(tmp_path) as training:
+        began = time.time()
+        training.terminate()
+        _, said = training.communicate(timeout=60)
+    assert "stopped by SIGTERM; its state is saved" in said
+    run = only_run(tmp_path)
+    assert json.loads((run / "status.json").read_text())["state"] == "stopped"
+    assert (run / "checkpoints/last/state.safetensors").stat().st_mtime >= began
+
+
+def test_a_killed_process_ends_all_and_the_run_goes_on(tmp_path: Path) -> None:
+    """Killed after an epoch was saved; --resume goes on from there, in one process or in two."""
+    with in_training(tmp_path) as training:
         follower = next(
             child
             for child in psutil.Process(training.pid).children(recursive=True)
@@ -93,8 +157,6 @@ def test_a_killed_process_ends_all_and_the_run_goes_on(tmp_path: Path) -> None:
         )
         follower.send_signal(signal.SIGKILL)
         _, said = training.communicate(timeout=60)
-    finally:
-        training.kill()
     assert training.returncode == 1
     assert "error: another process of this training has ended" in said
     run = only_run(tmp_path)

@@ -297,12 +297,15 @@ def test_stopping_in_the_first_epoch_leaves_weights_and_state(digits: ImageSet) 
 
 
 def test_compiled_it_learns_as_well(digits: ImageSet) -> None:
-    losses = []
+    losses, graphs = [], []
     for wish in ("no", "yes"):
         config = dataclasses.replace(DENOISER, compile=wish, epochs=2)
         trained = training(digits, config, network="dense")
+        torch._dynamo.utils.counters.clear()
         judged = [event for event in trained.events() if isinstance(event, Validation)]
         losses.append([event.val_loss for event in judged])
+        graphs.append(torch._dynamo.utils.counters["stats"]["unique_graphs"])
+    assert graphs == [0, 1]
     assert losses[1] == pytest.approx(losses[0], rel=0.01)
 
 
