@@ -52,8 +52,8 @@ def scaling(
         bandwidth * 1e9,
         latency * 1e-6,
         drawing * 1e-6,
-        # Mean and variance, there and back, and what they have come to, before each step.
-        barriers=1 + 4 * norms + bool(norms),
+        # The loss; statistics of each batch normalisation, and their gradients back.
+        barriers=1 + 2 * norms,
     )
     shared = model_scaling(machine, batch_size)
     growing = model_scaling(machine, batch_size, grows=True)

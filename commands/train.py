@@ -42,7 +42,7 @@ from dae_tui.runs.writer import RunWriter
 app = options.subcommand()
 
 # What may differ when a run goes on: the rest decides the weights.
-RESUMABLE = {"epochs", "data_dir", "device", "classifier", "compile"}
+RESUMABLE = ("epochs", "data_dir", "device", "classifier", "compile")
 
 
 class StoppedError(DaeError):
@@ -222,9 +222,7 @@ def _join() -> None:
     """Be one of several processes, of which the first one does all but the computing."""
     from commands.train_session import join_training
 
-    received = join_training()
-    if received is not None:
-        raise typer.Exit(exit_code_of(received))
+    raise typer.Exit(join_training())
 
 
 def _default(network: str | None, preset: str | None, data: str) -> TrainingConfig:
@@ -261,11 +259,11 @@ def _resumed(run: Run, changed: Mapping[str, Any]) -> tuple[TrainingConfig, str]
     if fixed:
         raise UsageError(
             f"a resumed run keeps its {', '.join(sorted(fixed))}",
-            f"only {', '.join(RESUMABLE)} can change; or train anew",
+            f"only {', '.join(map(flag, RESUMABLE))} can change; or train anew",
         )
     config = dataclasses.replace(
         TrainingConfig.from_json(stored),
-        **{key: changed[key] for key in RESUMABLE & changed.keys()},
+        **{key: changed[key] for key in RESUMABLE if key in changed},
     )
     reached = run.status().get("epoch", 0)
     if config.epochs < reached:

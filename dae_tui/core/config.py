@@ -171,7 +171,7 @@ def command_line(config: TrainingConfig) -> str:
     words = ["dae", "train", config.network, "--data", config.data]
     if config.noise != "none":
         words += ["--noise", config.noise]
-    said = ("network", "data", "noise", "data_dir", "device", "compile")
+    said = ("network", "data", "noise", "data_dir", "device")
     for key, value in config.as_json().items():
         if key in said or value == getattr(default, key):
             continue

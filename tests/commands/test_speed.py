@@ -1,5 +1,6 @@
 """`dae benchmark speed` and `scaling`: what they print, in every form, and what they refuse."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -11,11 +12,13 @@ from commands.speed_tables import grids, show
 from dae_tui.core.speed.inference import Throughput
 from dae_tui.core.speed.peak import Peaks, Share
 from dae_tui.core.speed.report import Report
+from dae_tui.core.speed.scale import Scale
 from dae_tui.core.speed.spread import Spread
 from dae_tui.core.speed.startup import Startup
-from dae_tui.core.speed.targets import Target
+from dae_tui.core.speed.targets import Agreement, Target
 from dae_tui.core.speed.training_speed import LoopSpeed
 
+README = Path(__file__).parents[2] / "README.md"
 PROTOCOL = {
     "device": "a processor",
     "data": "mnist",
@@ -73,33 +76,38 @@ REPORT = Report(
     peaks=Peaks({"fp32": 4e11}, 2.5e10),
     shares=[Share("small", "fp32", 200, 3000, 2e11, 0.5, 0.1, "arithmetic", {"conv2d": 0.8})],
     startup=[Startup("dae --help", Spread(0.05, 0.04, 0.06, 3))],
+    scale=[Scale(2000, 1_600_000, SPEED, 7 * 10**8)],
+    agreement=[Agreement("dense", "dae", 60_000, Spread(2, 1, 3, 2), (94.0, 96.0))],
 )
 
 
 def test_tables_say_ratios_and_who_came_through() -> None:
-    training, targets, inference, peak, startup = grids(REPORT)
+    training, targets, inference, peak, startup, scale, agreement = grids(REPORT)
     assert training.rows[1] == (
         *("tutorial", "dae", "bf16", "100 (90–110)", "2.50×", "0.0 %", "500 MB"),
     )
-    assert "600 s" in training.remark
+    assert "textbook's loop, 600 s" in targets.remark
     assert targets.rows[0][-4:] == ("2.00 (1.00–3.00)", "0.0033", "96.50 (96.00)", "1/2")
     assert inference.rows[0][-2:] == ("30.00×", "300.00×")
     assert peak.rows[0][4:] == ("200", "50 %", "10 %", "arithmetic")
     assert "small in fp32: conv2d 80 % of the time." in peak.remark
     assert "400 GFLOP/s in fp32; a copy 25.0 GB/s" in peak.remark
     assert startup.rows == [("dae --help", "0.05", "0.04–0.06")]
+    assert scale.rows == [("2,000", "2 MB", "100 (90–110)", "700 MB")]
+    assert agreement.rows == [("dense", "dae", "60,000", "2 (1–3)", "95.00", "94.00–96.00")]
 
 
 def test_the_readme_shows_the_tables_as_the_command_prints_them(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Titles and columns; the figures are a machine's."""
-    readme = (Path(__file__).parents[2] / "README.md").read_text()
-    shown = readme.partition("<!-- speed -->\n")[2].partition("<!-- /speed -->")[0]
-    show(REPORT, Console(), markdown=True)
+    readme = README.read_text()
+    shown = readme.partition("\n## Speed\n")[2].partition("\n## Weights\n")[0]
+    show(dataclasses.replace(REPORT, agreement=[]), Console(), markdown=True)
     printed = capsys.readouterr().out.splitlines()
     for line in printed:
-        if line.startswith(("**", "| network |", "| recipe |", "| method |", "| start |", "|---")):
+        heads = ("network", "recipe", "method", "start", "images")
+        if line.startswith(("**", "|---", *(f"| {head} |" for head in heads))):
             assert line in shown.splitlines()
 
 
@@ -109,13 +117,14 @@ def test_the_cost_model_as_json_and_markdown(dae: Dae) -> None:
     assert outcome.code == 0, outcome.err
     model = json.loads(outcome.out)
     assert model["machine"]["parameters"] == 257_218
-    # Six batch normalisations, mean and variance, there and back; their buffers and the loss.
-    assert model["machine"]["barriers"] == 26
+    # Six batch normalisations, there and back, and the loss.
+    assert model["machine"]["barriers"] == 13
     assert model["shared"][0]["images_per_second"] == 1000
     assert [each["processes"] for each in model["growing"]] == [1, 2, 4, 8, 16, 32, 64]
-    table = dae(*words, "--markdown").out
-    assert table.startswith("**autoencoder: how many processes pay**")
-    assert "| 64 |" in table
+    readme = README.read_text()
+    shown = readme.partition("<!-- scaling -->\n")[2].partition("<!-- /scaling -->")[0]
+    of_the_readme = ("--images-per-second", "100000", "--batch-size", "1024", "--markdown")
+    assert dae("benchmark", "scaling", *of_the_readme).out == shown
 
 
 def test_the_cost_model_of_a_network_that_there_is_not(dae: Dae) -> None:
