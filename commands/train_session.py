@@ -21,6 +21,7 @@ from dae_tui.core.hardware import device_name
 from dae_tui.core.table import Table
 from dae_tui.core.weights import load_weights, to_bytes
 from dae_tui.errors import DaeError, ExitCode
+from dae_tui.ranks import ranks
 from dae_tui.runs.layout import LAST_STATE, Request, State
 from dae_tui.runs.process import Signals, exit_code_of
 from dae_tui.runs.reader import Run
@@ -67,8 +68,12 @@ def join_training() -> ExitCode:
     """
     with joined() as group, Signals() as signals:
         config, command, stored = group.tell(None)
-        # After the leader has its data: on its machine, one process downloads what is missing.
+        # One process of each machine downloads what is missing there, before the others look.
+        if ranks().local > 0:
+            group.wait()
         experiment = prepare(TrainingConfig.from_json(config), None, command)
+        if ranks().local == 0:
+            group.wait()
         try:
             events = experiment.train(stored, signals.stop, group)
         except DaeError as failure:
@@ -92,6 +97,7 @@ def _train(
         stored = None
     config = dataclasses.replace(experiment.config, classifier="")  # It is the leader's to judge.
     group.tell((config.as_json(), experiment.command, stored))
+    group.wait()
     writer.status(State.RUNNING, test_accuracy=None)
     for event in experiment.train(stored, signals.stop, group):
         _store(event, writer)

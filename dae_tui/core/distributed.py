@@ -106,6 +106,10 @@ class Group:
         dist.all_reduce(wishes)
         return bool(wishes)
 
+    def wait(self) -> None:
+        """Until all processes have come here."""
+        self.any(False)
+
     def tell(self, value: Any) -> Any:
         """What the leading process says, known to all."""
         if self.size == 1:
