@@ -2,9 +2,8 @@
 
 import re
 import sys
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TextIO
 
 import typer
 
@@ -12,30 +11,13 @@ from commands import options
 from commands.options import DataDirOption, RunsDirOption, check_folder, resolve_data_dir
 from dae_tui.atomic import write_whole
 from dae_tui.blocks import Graphics, terminal_graphics
+from dae_tui.dashboard.themes import Theme
 from dae_tui.errors import UsageError
 from dae_tui.runs.reader import find_run
 
 app = options.subcommand()
 
-
 FINEST = Graphics.TRUECOLOR
-
-
-class Theme(StrEnum):
-    """The themes by what a person calls them."""
-
-    DARK = "dark"
-    LIGHT = "light"
-    ANSI = "ansi"
-    ANSI_LIGHT = "ansi-light"
-
-
-THEMES = {
-    Theme.DARK: "textual-dark",
-    Theme.LIGHT: "textual-light",
-    Theme.ANSI: "ansi-dark",
-    Theme.ANSI_LIGHT: "ansi-light",
-}
 
 
 @app.command()
@@ -71,12 +53,9 @@ def dashboard(
     """
     check_folder(svg)
     cells = _parse_size(size)
-    if svg is None and not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise UsageError(
-            "the dashboard needs a terminal",
-            "for scripts: dae runs list --json; for a picture: dae dashboard --svg FILE",
-        )
     found = find_run(run, runs_dir) if run else None
+    if svg is None:
+        _check_terminal()
 
     # Imported here: --help needs none of it.
     from commands.pictures import standing_alone
@@ -89,7 +68,7 @@ def dashboard(
         graphics or (terminal_graphics(sys.stdout.encoding) if svg is None else FINEST),
         run=found,
         refresh_seconds=refresh,
-        theme=THEMES[theme],
+        theme=theme,
     )
     with leaving_on_signals(shown.leave):
         if svg is None:
@@ -101,6 +80,19 @@ def dashboard(
     if shown.failure is not None:
         raise shown.failure
     raise typer.Exit(shown.return_code or 0)
+
+
+def _check_terminal() -> None:
+    others = "for scripts: dae runs list --json; for a picture: dae dashboard --svg FILE"
+    if not (_is_terminal(sys.stdin) and _is_terminal(sys.stdout)):
+        raise UsageError("the dashboard needs a terminal", others)
+    # Textual draws there: elsewhere the screen would stay blank.
+    if not _is_terminal(sys.stderr):
+        raise UsageError("stderr must be a terminal: the dashboard draws on it", others)
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    return stream is not None and stream.isatty()  # None where a shell has closed it.
 
 
 def _parse_size(text: str) -> tuple[int, int]:

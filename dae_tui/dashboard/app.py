@@ -7,6 +7,7 @@ from typing import ClassVar
 from textual.app import App, SystemCommand
 from textual.binding import Binding
 from textual.dom import DOMNode
+from textual.notifications import Notify
 from textual.pilot import Pilot
 from textual.reactive import reactive
 from textual.screen import Screen
@@ -14,12 +15,13 @@ from textual.worker import WorkerFailed
 
 from dae_tui.blocks import Graphics
 from dae_tui.dashboard.screens.compare import CompareScreen
-from dae_tui.dashboard.screens.help import Help, described_bindings
+from dae_tui.dashboard.screens.help import Help, actions_of
 from dae_tui.dashboard.screens.live import LiveScreen
 from dae_tui.dashboard.screens.new_run import NewRunScreen
 from dae_tui.dashboard.screens.playground import PlaygroundScreen
 from dae_tui.dashboard.screens.run import RunScreen
 from dae_tui.dashboard.screens.runs import RunsScreen
+from dae_tui.dashboard.themes import TEXTUAL_NAMES, Theme
 from dae_tui.dashboard.widgets.lines import printable
 from dae_tui.devices.monitor import Monitor
 from dae_tui.errors import DaeError
@@ -27,7 +29,6 @@ from dae_tui.runs.reader import Run
 
 # For a picture: enough to see how busy the machine is.
 FEW_LOOKS = 4
-THEMES = ("textual-dark", "textual-light", "ansi-dark", "ansi-light")
 
 
 class DashboardApp(App[None]):
@@ -44,7 +45,9 @@ class DashboardApp(App[None]):
     DEFAULT_MODE = "runs"
     BINDINGS: ClassVar = [
         Binding("q", "quit", "quit", tooltip="Leave; every training goes on"),
-        Binding("ctrl+c,ctrl+q", "quit", "quit", show=False),
+        Binding(
+            "ctrl+c,ctrl+q", "quit", "quit", show=False, tooltip="Leave; every training goes on"
+        ),
         Binding("question_mark,f1", "keys", "help", key_display="?", tooltip="These keys"),
         Binding("1", "switch_mode('runs')", "runs", show=False, tooltip="The list of runs"),
         Binding(
@@ -67,7 +70,7 @@ class DashboardApp(App[None]):
         run: Run | None = None,
         refresh_seconds: float = 1.0,
         monitor: Monitor | None = None,
-        theme: str = THEMES[0],
+        theme: Theme = Theme.DARK,
     ) -> None:
         """Watch the runs in `runs_dir`.
 
@@ -78,14 +81,14 @@ class DashboardApp(App[None]):
             run: a run to open at once.
             refresh_seconds: how often to look.
             monitor: of the machine; None makes one.
-            theme: one of `THEMES`.
+            theme: its colours.
         """
         super().__init__()
         self.runs_dir = runs_dir
         self.data_dir = data_dir
         self.refresh_seconds = refresh_seconds
         self.monitor = monitor or Monitor()
-        self.theme = theme
+        self.theme = TEXTUAL_NAMES[theme]
         self.set_reactive(DashboardApp.graphics, graphics)
         self.marked: list[str] = []
         """Names of the runs that were marked to be compared, in the order of marking."""
@@ -145,6 +148,15 @@ class DashboardApp(App[None]):
         words = "\n".join(map(printable, f"{failure.message}\n{failure.hint}".strip().split("\n")))
         self.notify(words, severity="error", markup=False)
 
+    def on_notify(self, event: Notify) -> None:
+        """Keep news and confirmations to one at a time, the newest; say no error twice."""
+        new = event.notification
+        for old in list(self._notifications):
+            if old.message == new.message or old.severity == new.severity == "information":
+                self._unnotify(old, refresh=False)
+                # Left to Textual, the frame of the toast would stay there, empty.
+                self.screen.query(f"#--textual-toast-{old.identity}").remove()
+
     async def action_back(self) -> None:
         """Leave a screen for the one below it, and at last for the list of runs."""
         if len(self.screen_stack) > 1:
@@ -166,17 +178,18 @@ class DashboardApp(App[None]):
 
     def action_next_theme(self) -> None:
         """Dark, light, or the colours of the terminal."""
-        known = THEMES.index(self.theme) if self.theme in THEMES else -1
-        self.theme = THEMES[(known + 1) % len(THEMES)]
-        self.notify(f"theme: {self.theme}", timeout=2)
+        every = list(Theme)
+        now = list(TEXTUAL_NAMES.values()).index(self.theme)
+        theme = every[(now + 1) % len(every)]
+        self.theme = TEXTUAL_NAMES[theme]
+        self.notify(f"theme: {theme}", timeout=2)
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """Every action that has a key here has an entry in the command palette too."""
-        for active in described_bindings(screen):
-            binding = active.binding
+        for nearest, *_ in actions_of(screen).values():
+            binding = nearest.binding
 
-            async def act(action: str = binding.action, where: DOMNode = active.node) -> None:
+            async def act(action: str = binding.action, where: DOMNode = nearest.node) -> None:
                 await self.run_action(action, where)
 
-            what = active.tooltip or binding.tooltip or binding.description
-            yield SystemCommand(binding.description, what, act)
+            yield SystemCommand(binding.description, binding.tooltip, act)

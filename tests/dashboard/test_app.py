@@ -3,19 +3,21 @@
 from pathlib import Path
 
 import pytest
-from dashboard_driver import Driver, driving, keys
+from dashboard_driver import Driver, dashboard, driving, keys
 from dashboard_example import LIVE
 from textual.command import CommandPalette
 from textual.screen import Screen
 
 from dae_tui.blocks import Graphics
-from dae_tui.dashboard.app import THEMES, DashboardApp
+from dae_tui.dashboard.app import DashboardApp
 from dae_tui.dashboard.screens.compare import CompareScreen
-from dae_tui.dashboard.screens.help import Help, described_bindings, keys_of
+from dae_tui.dashboard.screens.help import Help, actions_of, keys_of
 from dae_tui.dashboard.screens.new_run import NewRunScreen
 from dae_tui.dashboard.screens.playground import PlaygroundScreen
 from dae_tui.dashboard.screens.question import Question
+from dae_tui.dashboard.screens.run import RunScreen
 from dae_tui.dashboard.screens.runs import RunsScreen
+from dae_tui.errors import DaeError
 from dae_tui.runs.reader import Run
 
 pytestmark = pytest.mark.asyncio
@@ -27,6 +29,11 @@ SCREENS = {
     "f1": Help,
 }
 LEAVING = {"q", "ctrl+c", "ctrl+q"}
+
+
+def told(driver: Driver) -> list[str]:
+    """The words of every toast."""
+    return [notice.message for notice in driver.app._notifications]
 
 
 async def shows(driver: Driver, kind: type[Screen[object]]) -> None:
@@ -48,6 +55,15 @@ async def test_1_leads_back_to_the_runs(runs_dir: Path) -> None:
         await shows(driver, CompareScreen)
         await driver.press("1")
         await shows(driver, RunsScreen)
+
+
+async def test_each_screen_looks_in_one_thread_at_a_time(runs_dir: Path) -> None:
+    async with driving(runs_dir, Run(runs_dir / LIVE)) as driver:
+        await driver.press("3")
+        await shows(driver, CompareScreen)
+        looking = [worker.node for worker in driver.app.workers if worker.name == "look"]
+        assert {type(screen) for screen in looking} == {RunsScreen, RunScreen, CompareScreen}
+        assert len(looking) == 3
 
 
 @pytest.mark.parametrize("key", sorted(LEAVING))
@@ -79,9 +95,9 @@ async def test_g_draws_digits_in_every_way(runs_dir: Path) -> None:
 async def test_t_takes_every_theme(runs_dir: Path) -> None:
     backgrounds = set()
     async with driving(runs_dir, Run(runs_dir / LIVE)) as driver:
-        for theme in (*THEMES[1:], THEMES[0]):
+        for theme in ("light", "ansi", "ansi-light", "dark"):
             await driver.press("t")
-            await driver.told(f"theme: {theme}")
+            await driver.until(lambda: told(driver) == [f"theme: {theme}"], theme)  # noqa: B023
             await driver.sees("running", "train 0.01031")
             backgrounds.add(driver.app.theme_variables["background"])
     assert len(backgrounds) >= 3
@@ -97,12 +113,11 @@ async def test_help_lists_every_key_that_works_and_has_words(runs_dir: Path, ope
     async with driving(runs_dir, run, (100, 60)) as driver:
         screen = driver.app.screen
         listed = keys_of(screen)
-        described = {active.binding.action for active in described_bindings(screen)}
+        described = set(actions_of(screen))
         actions = {binding.action for binding in type(screen).BINDINGS}
-        actions |= {binding.action for binding in DashboardApp.BINDINGS} - {"new_run"}
-        # The table's own Enter opens a run, and the list's n leads to the form.
-        assert described >= actions - {"open"}
-        assert opened or ("enter", "Open the run") in listed or ("⏎", "Open the run") in listed
+        actions |= {f"app.{binding.action}" for binding in DashboardApp.BINDINGS}
+        assert described >= actions
+        assert opened or ("⏎", "Open the run") in listed
         assert len(listed) == len(described)
         await driver.press("question_mark")
         await shows(driver, Help)
@@ -120,15 +135,48 @@ async def test_help_lists_every_key_that_works_and_has_words(runs_dir: Path, ope
 async def test_the_palette_has_an_entry_for_every_key(runs_dir: Path) -> None:
     async with driving(runs_dir, Run(runs_dir / LIVE), (100, 60)) as driver:
         screen = driver.app.screen
-        entries = {entry.title: entry for entry in driver.app.get_system_commands(screen)}
-        assert set(entries) == {active.binding.description for active in described_bindings(screen)}
+        entries = [entry.title for entry in driver.app.get_system_commands(screen)]
+        assert len(entries) == len(set(entries)) == len(keys_of(screen))
         await driver.press("f2")
         await driver.until(lambda: CommandPalette.is_open(driver.app), "the palette")
         await driver.press(*"smooth")
         await driver.sees("smooth the loss")
         await driver.press("enter")
         await driver.until(lambda: driver.app.screen is screen)
-        await driver.told("smoothing 0.7")
+        await driver.told("loss smoothed by 0.7")
+
+
+async def test_the_palette_of_the_list_has_our_actions_alone_each_once(runs_dir: Path) -> None:
+    async with driving(runs_dir) as driver:
+        entries = list(driver.app.get_system_commands(driver.app.screen))
+        titles = [entry.title for entry in entries]
+        assert len(titles) == len(set(titles))
+        assert {"open", "mark", "compare", "order", "quit", "theme"} <= set(titles)
+        assert not [title for title in titles if title != title.lower()]  # Textual's have capitals.
+        # What has no explanation is not said again in its place.
+        assert all(entry.help != entry.title for entry in entries)
+
+
+async def test_news_is_one_toast_at_a_time_and_errors_stay(runs_dir: Path) -> None:
+    app = dashboard(runs_dir, Run(runs_dir / LIVE))
+    async with app.run_test(notifications=True) as pilot:
+        driver = Driver(app, pilot)
+        await driver.press("p")
+        await driver.until(lambda: told(driver) == ["asked to pause"])
+        for key, words in (
+            ("y", "loss: linear scale"),
+            ("m", "loss smoothed by 0.7"),
+            ("c", "chart drawn in blocks"),
+        ):
+            await driver.press(key)
+            await driver.until(lambda: told(driver) == [words], words)  # noqa: B023
+            assert [notice.timeout for notice in driver.app._notifications] == [2]
+        for _ in range(2):
+            driver.app.report(DaeError("the disk is full"))
+        await driver.press("m")
+        await driver.until(lambda: told(driver) == ["the disk is full", "loss smoothed by 0.93"])
+        await driver.until(lambda: len(driver.app.screen.query("ToastHolder")) == 2, "two frames")
+        assert [notice.timeout for notice in driver.app._notifications] == [5, 2]
 
 
 @pytest.mark.parametrize(

@@ -123,6 +123,16 @@ async def test_space_hides_a_curve_and_the_others_keep_their_colours(tmp_path: P
         assert len({colour for colour, _ in lines(screen).values()}) == 4
 
 
+async def test_a_chart_without_curves_says_why(tmp_path: Path) -> None:
+    name = make_run(tmp_path, 1)
+    async with comparison(tmp_path) as (driver, _):
+        await driver.press("space")
+        await driver.sees("every curve is hidden")
+        await driver.press("space")
+        (tmp_path / name / METRICS).unlink()
+        await driver.sees("these runs ended before their first loss")
+
+
 async def test_v_switches_between_training_and_validation(tmp_path: Path) -> None:
     make_run(tmp_path, 1, 0.1)
     async with comparison(tmp_path) as (driver, screen):
@@ -150,9 +160,9 @@ async def test_the_chart_answers_to_its_keys(tmp_path: Path) -> None:
         assert (chart._left, chart._right) == (0.0, 1.0)
 
         await driver.press("y")
-        await driver.told("linear")
+        await driver.told("loss: linear scale")
         await driver.press("c", "c")
-        await driver.told("ascii")
+        await driver.told("chart drawn in ascii")
         assert rows(screen)[0][0][0] == "*"
         await driver.press("c")
         await driver.pilot.pause()

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from command_line import Dae
 
 from dae_tui.runs.layout import State
 from dae_tui.runs.writer import RunWriter
@@ -159,17 +160,30 @@ def test_a_fault_is_one_line_after_the_terminal_is_restored(runs_dir: Path) -> N
     terminal.close()
 
 
-def test_off_a_terminal_it_says_what_to_use() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "dae_tui", "dashboard"],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 2
-    assert "needs a terminal" in done.stderr
-    assert "dae runs list --json" in done.stderr
+@pytest.mark.parametrize(
+    ("terminals", "words"),
+    [
+        ((), "the dashboard needs a terminal"),
+        (("stdin", "stdout"), "stderr must be a terminal"),
+        (("stdout", "stderr"), "the dashboard needs a terminal"),
+    ],
+)
+def test_off_a_terminal_it_says_what_to_use(
+    dae: Dae, monkeypatch: pytest.MonkeyPatch, terminals: tuple[str, ...], words: str
+) -> None:
+    for name in ("stdin", "stdout", "stderr"):
+        monkeypatch.setattr(getattr(sys, name), "isatty", lambda known=name in terminals: known)
+    done = dae("dashboard")
+    assert done.code == 2
+    assert words in done.err
+    assert "dae runs list --json" in done.err
+
+
+def test_a_wrong_name_is_told_before_that_there_is_no_terminal(dae: Dae, runs_dir: Path) -> None:
+    done = dae("dashboard", "nothing", "--runs-dir", runs_dir)
+    assert done.code == 3
+    assert "nothing" in done.err
+    assert "terminal" not in done.err
 
 
 def test_no_torch_until_the_playground_opens(runs_dir: Path) -> None:

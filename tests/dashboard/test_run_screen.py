@@ -17,7 +17,7 @@ from dae_tui.dashboard.screens.runs import RunsScreen
 from dae_tui.dashboard.widgets.digits import Digits
 from dae_tui.dashboard.widgets.lines import Lines
 from dae_tui.errors import RunError
-from dae_tui.runs.layout import SAMPLES
+from dae_tui.runs.layout import METRICS, SAMPLES, STATUS, write_json
 from dae_tui.runs.reader import Run
 
 pytestmark = pytest.mark.asyncio
@@ -122,15 +122,22 @@ async def test_other_digits(runs_dir: Path) -> None:
         await driver.sees("digit 16/16")
 
 
-async def test_no_digits_are_awaited_of_a_run_that_has_ended(runs_dir: Path) -> None:
-    for name, words in (
-        (LIVE, "no digits yet: they come as it trains"),
-        (ENDED, "this run kept no digits"),
-    ):
-        run = Run(runs_dir / name)
-        shutil.rmtree(run.folder / SAMPLES)
-        async with driving(runs_dir, run) as driver:
-            await driver.sees(words)
+async def test_nothing_is_awaited_of_a_run_that_has_ended(runs_dir: Path) -> None:
+    run = Run(runs_dir / LIVE)
+    shutil.rmtree(run.folder / SAMPLES)
+    (run.folder / METRICS).unlink()
+    async with driving(runs_dir, run) as driver:
+        await driver.sees("waiting for the first loss…", "no digits yet: they come as it trains")
+        write_json(run.folder / STATUS, run.status() | {"state": "stopped"})
+        await driver.sees("this run ended before its first loss", "this run kept no digits")
+
+
+async def test_a_screen_too_low_for_the_chart_says_so(runs_dir: Path) -> None:
+    async with driving(runs_dir, Run(runs_dir / LIVE), (50, 15)) as driver:
+        for size in ((50, 15), (60, 15), (80, 16)):
+            await driver.pilot.resize_terminal(*size)
+            await driver.sees("too low for a chart")
+            assert "waiting" not in driver.text()
 
 
 async def test_the_log_takes_the_place_of_the_digits(runs_dir: Path) -> None:

@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from command_line import Dae
 from dashboard_driver import Driver, driving, looks_again
 from dashboard_example import LIVE
 from textual.widgets import DataTable
@@ -29,9 +30,25 @@ def labels(driver: Driver) -> list[str]:
 async def test_states_figures_and_curves_are_listed(runs_dir: Path) -> None:
     async with driving(runs_dir, size=(200, 24)) as driver:
         await driver.sees("5 runs", "1 alive", "crashed", "its process is gone", "failed")
-        await driver.sees("the loss of step 1650 is nan", "9.1k", "gaussian:0.5", "97.28", "12/30")
+        await driver.sees("the loss of step 1650 is nan", "9.1k", "gaussian:0.5", "12/30")
+        await driver.sees("97.28", "97.33")  # Of the test images; of the held-out ones meanwhile.
         await driver.until(lambda: "█" in driver.text(), "a sparkline")
         assert labels(driver)[0] == "mnist-autoencoder-3f2a"
+
+
+async def test_loss_and_accuracy_are_those_of_dae_runs_list(runs_dir: Path, dae: Dae) -> None:
+    printed = dae("runs", "list", "--runs-dir", runs_dir).out.splitlines()[2:]
+    figures = {line.split()[0]: tuple(line.split()[3:5]) for line in printed}
+    assert figures[LIVE] == ("0.00909", "–")
+    async with driving(runs_dir) as driver:
+        table = driver.app.screen.query_one(DataTable)
+        headings = [column.label.plain for column in table.columns.values()]
+        places = headings.index("loss"), headings.index("test %")
+        shown = {}
+        for row in range(table.row_count):
+            cells = table.get_row_at(row)
+            shown[table.ordered_rows[row].key.value] = tuple(cells[n].plain for n in places)
+    assert shown == figures
 
 
 async def test_enter_opens_the_run_under_the_cursor(runs_dir: Path) -> None:
@@ -68,7 +85,7 @@ async def test_every_column_can_be_sorted_by(runs_dir: Path) -> None:
         newest = labels(driver)
         for column in COLUMNS:
             await driver.press("o")
-            await driver.sees(f"{column.name} ▼")
+            await driver.sees(f"{column.name}▼")
             rows = {row.summary.label: row.summary for row in driver.app.screen._rows}  # type: ignore[attr-defined]
             known = [
                 value
@@ -77,7 +94,7 @@ async def test_every_column_can_be_sorted_by(runs_dir: Path) -> None:
             ]
             assert known == sorted(known)  # type: ignore[type-var]
             await driver.press("O")
-            await driver.sees(f"{column.name} ▲")
+            await driver.sees(f"{column.name}▲")
             await driver.press("O")
         await driver.press("o")
         await driver.until(lambda: labels(driver) == newest)

@@ -16,6 +16,7 @@ from dae_tui.blocks import Graphics
 from dae_tui.dashboard.app import DashboardApp
 from dae_tui.dashboard.screens.live import LiveScreen
 from dae_tui.dashboard.screens.playground import PlaygroundScreen
+from dae_tui.dashboard.themes import Theme
 from dae_tui.runs.reader import Run
 
 SIZES = [(80, 24), (120, 40)]
@@ -115,7 +116,7 @@ def test_the_keys(snap_compare: Compare, runs_dir: Path, size: tuple[int, int]) 
 
 @pytest.mark.parametrize("size", SIZES, ids=str)
 def test_the_light_theme(snap_compare: Compare, runs_dir: Path, size: tuple[int, int]) -> None:
-    app = dashboard(runs_dir, live=True, theme="textual-light")
+    app = dashboard(runs_dir, live=True, theme=Theme.LIGHT)
     assert snap_compare(app, terminal_size=size, run_before=settle)
 
 

@@ -75,7 +75,6 @@ class CompareScreen(ChartScreen[Compared]):
         yield Footer(show_command_palette=False, compact=True)
 
     def on_mount(self) -> None:
-        super().on_mount()
         for table, columns in (("#compared", RUN_COLUMNS), ("#tables", TABLE_COLUMNS)):
             self._fill_columns(self.query_one(table, DataTable), columns)
         self.app.theme_changed_signal.subscribe(self, lambda _: self._show_all())
@@ -103,7 +102,6 @@ class CompareScreen(ChartScreen[Compared]):
         self._show_all()
 
     def on_screen_resume(self) -> None:
-        super().on_screen_resume()
         self.look_soon()  # Other runs may have been marked.
 
     def _show_all(self) -> None:
@@ -113,7 +111,7 @@ class CompareScreen(ChartScreen[Compared]):
         runs, tables = self._seen.runs, self._seen.tables
         self._fill("compared", RUN_COLUMNS, run_rows(runs))
         self._fill("tables", TABLE_COLUMNS, benchmark_rows(tables))
-        self.chart.show(self._lines())
+        self.chart.show(self._lines(), self._why_no_curves(runs))
         count = f"{len(runs)} run{'' if len(runs) == 1 else 's'}"
         chosen = "marked" if self.dashboard.marked else "newest"
         self.query_one(Heading).show(
@@ -159,6 +157,14 @@ class CompareScreen(ChartScreen[Compared]):
         return [
             each for each in runs if each.run.name not in self._hidden and len(self._curve(each))
         ]
+
+    def _why_no_curves(self, runs: Sequence[ComparedRun]) -> str:
+        seen = [each for each in runs if each.run.name not in self._hidden]
+        if not seen:
+            return "every curve is hidden: space shows it again"
+        if any(each.summary.state.alive for each in seen):
+            return "waiting for the first loss…"
+        return "these runs ended before their first loss"
 
     def _lines(self) -> list[NamedLine]:
         lines = []

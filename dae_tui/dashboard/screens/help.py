@@ -35,24 +35,30 @@ class Help(ModalScreen[None]):
             yield Static(table)
 
 
-def described_bindings(screen: Screen[Any]) -> list[ActiveBinding]:
-    """The bindings that work on a screen and that we describe; not those Textual has everywhere."""
-    return [
-        active
-        for active in screen.active_bindings.values()
-        if active.enabled
-        and active.binding.description
-        and not active.binding.system
-        and active.binding.action not in EVERYWHERE
-    ]
+def actions_of(screen: Screen[Any]) -> dict[str, list[ActiveBinding]]:
+    """The actions that we describe with their bindings that work on a screen, the nearest first.
+
+    Not what every Textual app has, nor what Textual's own widgets bind, as for editing a text.
+    """
+    actions: dict[str, list[ActiveBinding]] = {}
+    for active in screen.active_bindings.values():
+        binding = active.binding
+        ours = type(active.node).__module__.startswith("dae_tui.")
+        if not (ours and active.enabled and binding.description) or binding.system:
+            continue
+        action = binding.action
+        if active.node is screen.app:
+            action = f"app.{action}"  # As a screen calls the same action.
+        if action not in EVERYWHERE:
+            actions.setdefault(action, []).append(active)
+    return actions
 
 
 def keys_of(screen: Screen[Any]) -> list[tuple[str, str]]:
     """The keys that a screen answers to with what they do; keys of one action stand together."""
-    keys: dict[str, list[str]] = {}
-    described: dict[str, str] = {}
-    for active in described_bindings(screen):
-        binding = active.binding
-        keys.setdefault(binding.action, []).append(screen.app.get_key_display(binding))
-        described[binding.action] = active.tooltip or binding.tooltip or binding.description
-    return [(" ".join(dict.fromkeys(keys[action])), what) for action, what in described.items()]
+    keys = []
+    for bound in actions_of(screen).values():
+        shown = dict.fromkeys(screen.app.get_key_display(active.binding) for active in bound)
+        nearest = bound[0].binding
+        keys.append((" ".join(shown), nearest.tooltip or nearest.description))
+    return keys

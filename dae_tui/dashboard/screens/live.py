@@ -20,7 +20,8 @@ LONGEST_SECONDS = 3.0
 class LiveScreen(Screen[None], Generic[Seen]):
     """Looks in a thread, so that a slow disk stops no key; shows what it saw; waits; looks again.
 
-    A screen that is covered by another one does not look.
+    A screen that is covered by another one does not look. Textual calls the `on_…` methods of a
+    screen and of this class both: with a call of ours in between, two threads would look at once.
     """
 
     def __init__(self) -> None:

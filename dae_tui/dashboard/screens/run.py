@@ -121,7 +121,7 @@ class RunScreen(ChartScreen[_Seen]):
         elif before is not None and before.summary.state != view.summary.state:
             self._tell_state(view)
         self._show_heading()
-        if view.changed or before is None:
+        if view.changed or before is None or before.summary.state is not view.summary.state:
             self._show_curves(view)
         self.query_one(MachinePanel).show(seen.machine)
         self.query_one(Figures).show(view)
@@ -180,7 +180,9 @@ class RunScreen(ChartScreen[_Seen]):
             NamedLine("train", Line(*view.curves.train.arrays()), 0),
             NamedLine("val", Line(*view.curves.validation.arrays(), smooth=False, dashed=True), 1),
         ]
-        self.chart.show(lines)
+        alive = view.summary.state.alive
+        none = "waiting for the first loss…" if alive else "this run ended before its first loss"
+        self.chart.show(lines, none)
 
     def _show_digits(self) -> None:
         """The digits that fit, from the chosen one on, and the line that says which they are."""
@@ -274,7 +276,7 @@ class RunScreen(ChartScreen[_Seen]):
         if state.alive:
             self._tell(f"{self.run_shown.name} is {state}", "warning")
             return
-        self.notify("starting…")
+        self.notify("starting…", timeout=2)
         try:
             detach(self.run_shown, None, [])
         except DaeError as failure:
@@ -292,7 +294,7 @@ class RunScreen(ChartScreen[_Seen]):
         except DaeError as failure:
             self.dashboard.report(failure)
         else:
-            self.notify(f"asked to {request}")
+            self.notify(f"asked to {request}", timeout=2)
         self.look_soon_from_thread()
 
 

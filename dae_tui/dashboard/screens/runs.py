@@ -42,15 +42,18 @@ COLUMNS = (
     _Column("run", 25, 0, lambda run: run.label),
     _Column("state", 11, 0, lambda run: run.state),
     _Column("epoch", 8, 0, lambda run: run.epoch),
-    _Column("loss", 9, 0, lambda run: run.val_loss if run.loss is None else run.loss),
-    _Column("curve", SPARKLINE + 1, 0, lambda run: run.val_loss),
-    _Column("acc %", 7, 0, lambda run: run.accuracy),
-    _Column("img/s", 7, 84, lambda run: run.images_per_second),
+    # Of the held-out images, as `dae runs list` has it; the curve is of those trained on.
+    _Column("loss", 9, 0, lambda run: run.val_loss),
+    _Column("curve", SPARKLINE + 1, 0, lambda run: run.loss),
+    # Of the held-out digits, known while it trains; at 80 columns the final one has room alone.
+    _Column("acc %", 7, 92, lambda run: run.val_accuracy),
+    _Column("test %", 7, 0, lambda run: run.test_accuracy),
+    _Column("img/s", 7, 85, lambda run: run.images_per_second),
     _Column("age", 7, 0, lambda run: run.heartbeat),
-    _Column("network", 13, 100, lambda run: run.network),
-    _Column("data", 14, 112, lambda run: run.data),
-    _Column("noise", 24, 128, lambda run: run.noise),
-    _Column("reason", 60, 170, lambda run: run.reason),
+    _Column("network", 12, 104, lambda run: run.network),
+    _Column("data", 14, 118, lambda run: run.data),
+    _Column("noise", 24, 134, lambda run: run.noise),
+    _Column("reason", 60, 176, lambda run: run.reason),
 )
 
 
@@ -91,7 +94,6 @@ class RunsScreen(LiveScreen[list[Row]]):
         yield Footer(show_command_palette=False, compact=True)
 
     def on_mount(self) -> None:
-        super().on_mount()
         self.query_one("#filter").display = False
         self.query_one("#empty").display = False
         self._table.focus()
@@ -130,8 +132,7 @@ class RunsScreen(LiveScreen[list[Row]]):
         up = "^" if self.dashboard.graphics is Graphics.ASCII else "▲"
         arrow = up if self._upside_down else down
         return [
-            column.name + (f" {arrow}" if column is self._order else "")
-            for column in self._columns()
+            column.name + (arrow if column is self._order else "") for column in self._columns()
         ]
 
     def _rebuild(self) -> None:
@@ -180,14 +181,14 @@ class RunsScreen(LiveScreen[list[Row]]):
     def _cells(self, row: Row, marked: bool) -> list[Text]:
         run = row.summary
         utf8 = self.dashboard.graphics is not Graphics.ASCII
-        loss = run.val_loss if run.loss is None else run.loss
         written = {
             "run": Text(("*" if marked else " ") + run.label, "bold" if marked else ""),
             "state": Text(run.state, theme_style(self, STATE_COLOURS[run.state])),
             "epoch": Text(f"{run.epoch or 0:.0f}/{'?' if run.epochs is None else int(run.epochs)}"),
-            "loss": Text(NONE if loss is None else f"{loss:.5f}"),
+            "loss": Text(NONE if run.val_loss is None else f"{run.val_loss:.5f}"),
             "curve": Text(_curve(row.losses, utf8), theme_style(self, "primary")),
-            "acc %": Text(NONE if run.accuracy is None else f"{run.accuracy:.2f}"),
+            "acc %": Text(_percent(run.val_accuracy)),
+            "test %": Text(_percent(run.test_accuracy)),
             "img/s": Text(NONE if not run.images_per_second else short(run.images_per_second)),
             "age": Text(age(run.heartbeat), theme_style(self, "text-muted")),
             "network": Text(run.network or NONE),
@@ -350,7 +351,7 @@ class RunsScreen(LiveScreen[list[Row]]):
             self.dashboard.report(failure)
         else:
             done = "deleted" if request is None else f"asked to {request}:"
-            self.notify(printable(f"{done} {row.summary.label}"), markup=False)
+            self.notify(printable(f"{done} {row.summary.label}"), timeout=2, markup=False)
         self.look_soon_from_thread()
 
 
@@ -360,6 +361,10 @@ def _words(row: Row) -> str:
     return " ".join(
         word for word in (run.name, run.state, run.network, run.data, run.noise) if word
     ).lower()
+
+
+def _percent(value: float | None) -> str:
+    return NONE if value is None else f"{value:.2f}"
 
 
 def _curve(losses: list[float], utf8: bool) -> str:

@@ -41,35 +41,36 @@ class LossChart(Lines):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._lines: Sequence[NamedLine] = ()
+        self._empty = ""
         self._log = True
         self._smoothing = 0
         self._chosen: Marks | None = None
         self._left, self._right = 0.0, 1.0
 
-    def show(self, lines: Sequence[NamedLine]) -> None:
-        """Draw other lines, or the same ones that have grown."""
-        self._lines = lines
+    def show(self, lines: Sequence[NamedLine], empty: str) -> None:
+        """Draw other lines, or the same ones that have grown, or say why there are none."""
+        self._lines, self._empty = lines, empty
         self.redraw()
 
     def toggle_log(self) -> str:
-        """Switch between a logarithmic and a linear axis; what it is now."""
+        """Switch between a logarithmic and a linear axis; says what it is now."""
         self._log = not self._log
         self.redraw()
-        return "logarithmic" if self._log else "linear"
+        return f"loss: {'logarithmic' if self._log else 'linear'} scale"
 
     def next_smoothing(self) -> str:
-        """Smooth more, or no more; what it is now."""
+        """Smooth more, or no more; says what it is now."""
         self._smoothing = (self._smoothing + 1) % len(SMOOTHING)
         self.redraw()
         share = SMOOTHING[self._smoothing]
-        return f"smoothing {share:g}" if share else "no smoothing"
+        return f"loss smoothed by {share:g}" if share else "loss not smoothed"
 
     def next_marks(self) -> str:
-        """Draw with other characters; which ones."""
+        """Draw with other characters; says which ones."""
         every = list(Marks)
         self._chosen = every[(every.index(self.marks) + 1) % len(every)]
         self.redraw()
-        return self._chosen
+        return f"chart drawn in {self._chosen}"
 
     def zoom(self, times: float) -> None:
         """Show `times` as much of the steps. What is newest stays in sight if it was."""
@@ -108,8 +109,11 @@ class LossChart(Lines):
     def draw(self, width: int, height: int) -> list[Text | Strip]:
         drawn = [named for named in self._lines if len(named.line.x)]
         rows = height - 1
-        if not drawn or rows < 2 or width < LABEL_WIDTH + 8:
-            return [Text("waiting for the first loss…", self.colour("text-muted"))]
+        if not drawn:
+            return [Text(self._empty, self.colour("text-muted"))]
+        if rows < 2 or width < LABEL_WIDTH + 8:
+            small = "low" if rows < 2 else "narrow"
+            return [Text(f"too {small} for a chart", self.colour("text-muted"))]
         last = max(float(named.line.x[-1]) for named in drawn)
         steps = (last * self._left, last * self._right)
         inner = width - LABEL_WIDTH

@@ -5,11 +5,18 @@ from textual.binding import Binding
 from textual.widgets import DataTable
 
 
-class RunsTable(DataTable[Text]):
+class RunsTable(DataTable[Text], inherit_bindings=False):
     """A table whose Enter opens, and whose Home and End are the first and the last run."""
 
+    # All of them, in words of ours: Textual's tell of cells and pages.
     BINDINGS = [
         Binding("enter", "select_cursor", "open", tooltip="Open the run"),
+        Binding("up", "cursor_up", "the run above", show=False),
+        Binding("down", "cursor_down", "the run below", show=False),
+        Binding("left", "cursor_left", "table to the left", show=False),
+        Binding("right", "cursor_right", "table to the right", show=False),
+        Binding("pageup", "page_up", "a screenful up", show=False),
+        Binding("pagedown", "page_down", "a screenful down", show=False),
         Binding("home", "scroll_top", "the first run", show=False),
         Binding("end", "scroll_bottom", "the last run", show=False),
     ]
