@@ -5,7 +5,8 @@ from typing import Any
 
 from rich.table import Table as RichTable
 
-from commands.tables import NONE, fits, noise_words, sorted_rows, who
+from commands.fitting import fits
+from commands.tables import NONE, noise_words, sorted_rows, who
 from commands.terminal import plain_table
 from dae_tui.core.table import Row, Table
 

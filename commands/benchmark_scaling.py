@@ -1,32 +1,51 @@
 """`dae benchmark scaling`: how many processes pay, by a cost model."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from commands.options import JsonOption
 from dae_tui.core.config import default_config
-from dae_tui.core.speed.scaling import Machine, Scaling, model_scaling, stops_paying
+from dae_tui.core.speed.scaling import (
+    PAYS,
+    PROCESSES,
+    Machine,
+    Scaling,
+    model_scaling,
+    stops_paying,
+)
+from dae_tui.errors import UsageError
+
+if TYPE_CHECKING:
+    from commands.speed_tables import Grid
+
+NONE = "–"
 
 
 def scaling(
     images_per_second: Annotated[
         float,
-        typer.Option(min=1, help="Of one process, as dae train and dae benchmark speed print it."),
+        typer.Option(
+            min=1, max=1e9, help="Of one process, as dae train and dae benchmark speed print it."
+        ),
     ],
     network: Annotated[
         str, typer.Argument(help="Whose gradients are exchanged: autoencoder, unet, …")
     ] = "autoencoder",
     batch_size: Annotated[
-        int, typer.Option(min=2, help="Images of a step, of all together.")
+        int, typer.Option(min=2, max=10_000_000, help="Images of a step, of all together.")
     ] = 100,
     bandwidth: Annotated[
-        float, typer.Option(min=0.001, help="GB a second between processes.")
+        float, typer.Option(min=0.001, max=1e6, help="GB a second between processes.")
     ] = 10.0,
-    latency: Annotated[float, typer.Option(min=0, help="Microseconds of a message.")] = 20.0,
+    latency: Annotated[
+        float, typer.Option(min=0, max=1e6, help="Microseconds of a message.")
+    ] = 20.0,
     drawing: Annotated[
-        float, typer.Option(min=0, help="Microseconds in which an image gets its noise.")
+        float,
+        typer.Option(min=0, max=1e6, help="Microseconds in which an image gets its noise."),
     ] = 0.1,
     json: JsonOption = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print a Markdown table.")] = False,
@@ -38,7 +57,7 @@ def scaling(
     """
     config = default_config(network)
     # Imported here: torch takes seconds to import, and a mistake in the options is said at once.
-    from commands.speed_tables import Grid, show_grids
+    from commands.speed_tables import show_grids
     from commands.terminal import print_json, stdout
     from dae_tui.core.distributed import batch_norms
     from dae_tui.core.weights import count_parameters
@@ -55,7 +74,8 @@ def scaling(
         # The loss; statistics of each batch normalisation, and their gradients back.
         barriers=1 + 2 * norms,
     )
-    shared = model_scaling(machine, batch_size)
+    able = [count for count in PROCESSES if _can_share(batch_size, count)]
+    shared = model_scaling(machine, batch_size, able)
     growing = model_scaling(machine, batch_size, grows=True)
     if json:
         print_json(
@@ -67,29 +87,59 @@ def scaling(
             }
         )
         return
+    grid = _grid(config.network, machine, batch_size, shared, growing)
+    show_grids([grid], stdout(), markdown=markdown)
+
+
+def _can_share(batch_size: int, processes: int) -> bool:
+    """Whether dae train would let so many processes share a batch."""
+    from dae_tui.core.distributed import Group
+
+    try:
+        Group(size=processes).check(batch_size)
+    except UsageError:
+        return False
+    return True
+
+
+def _grid(
+    network: str,
+    machine: Machine,
+    batch_size: int,
+    shared: Sequence[Scaling],
+    growing: Sequence[Scaling],
+) -> "Grid":
+    """The table; of those that cannot share the batch it has no figures for that."""
+    from commands.speed_tables import Grid
+
+    of_shared = {one.processes: _cells(one) for one in shared}
     rows = [
-        (str(one.processes), *_cells(one), *_cells(other))
-        for one, other in zip(shared, growing, strict=True)
+        (
+            str(each.processes),
+            *of_shared.get(each.processes, (NONE, NONE, NONE)),
+            *_cells(each),
+        )
+        for each in growing
     ]
     columns = (
         "processes",
-        f"images/s, {batch_size} shared",
+        f"images/s,\n{batch_size} shared",
         "efficiency",
         "waiting",
-        f"images/s, {batch_size} each",
+        f"images/s,\n{batch_size} each",
         "efficiency",
         "waiting",
     )
-    remark = " ".join(
-        [
-            f"{parameters:,} parameters, {bandwidth:g} GB/s, {latency:g} µs a message, "
-            f"{drawing:g} µs an image to draw: a model.",
-            _sentence(f"A batch of {batch_size} that is shared", shared),
-            _sentence(f"A batch of {batch_size} each", growing),
-        ]
-    )
-    grid = Grid(f"{config.network}: how many processes pay", columns, rows, remark)
-    show_grids([grid], stdout(), markdown=markdown)
+    remark = [
+        f"{machine.parameters:,} parameters, {machine.bandwidth / 1e9:g} GB/s, "
+        f"{machine.latency * 1e6:g} µs a message, {machine.drawing * 1e6:g} µs an image to draw: "
+        f"a model. It pays where twice the processes give at least {PAYS:g} times the images.",
+        _sentence(f"A batch of {batch_size} that is shared", shared),
+        _sentence(f"A batch of {batch_size} each", growing),
+    ]
+    if len(shared) < len(growing):
+        remark.append(f"{NONE}: cannot be shared in equal parts of two images or more.")
+    return Grid(f"{network}: how many processes pay", columns, rows, " ".join(remark))
 
 
 def _cells(found: Scaling) -> tuple[str, str, str]:
@@ -100,8 +150,7 @@ def _cells(found: Scaling) -> tuple[str, str, str]:
     )
 
 
-def _sentence(subject: str, found: list[Scaling]) -> str:
-    most = stops_paying(found)
-    if most is None:
-        return f"{subject} pays up to {found[-1].processes} and beyond."
-    return f"{subject} pays up to {most}."
+def _sentence(subject: str, found: Sequence[Scaling]) -> str:
+    most = stops_paying(found) or found[-1].processes
+    beyond = " and beyond" if most == PROCESSES[-1] else ""
+    return f"{subject} pays up to {most}{beyond}."

@@ -179,25 +179,19 @@ def _sigma(text: str | None) -> float | None:
     """The level of `--sigma`, written as the levels of noise are."""
     if text is None:
         return None
-    from dae_tui.core.noise_spec import parse_noise
+    from dae_tui.core.noise_spec import parse_level
 
-    try:
-        (stage,) = parse_noise(f"gaussian:{text}").stages
-    except (UsageError, ValueError):
-        stage = None
-    if stage is None or stage.low != stage.high:
-        raise UsageError(f"cannot read the level '{text}'", "write it as 0.1 or 25/255")
-    return stage.low
+    return parse_level(text, "gaussian")
 
 
 def _chooser(weights: str | None, runs_dir: Path) -> "Choose":
     """The weights for an image: always those that were named, else the best published ones."""
     from dae_tui.core.weights import Weights, load_weights
-    from dae_tui.find_weights import best_published, find_weights, weights_name
+    from dae_tui.find_weights import best_published, find_weights
 
     @cache
     def load(path: Path) -> Weights:
-        return load_weights(path, weights_name(path))
+        return load_weights(path)
 
     if weights is not None:
         named = load(find_weights(weights, runs_dir))

@@ -12,6 +12,7 @@ from dae_tui.core.jobs import Job, Outcome
 from dae_tui.errors import DataError, UsageError
 
 STANDARD = "-"
+_KNOWN = " ".join(end for ends in ENDINGS.values() for end in ends)
 
 
 @dataclass
@@ -57,7 +58,9 @@ def plan(inputs: list[Path], place: Place, recursive: bool) -> Plan:
     """
     if Path(STANDARD) in inputs:
         return _standard(inputs, place)
-    if place.in_place == (place.output is not None):
+    if place.in_place and place.output is not None:
+        raise UsageError("--in-place and -o exclude each other", "leave one of them out")
+    if not place.in_place and place.output is None:
         raise UsageError("where to?", "name a file or folder with -o, or say --in-place")
     if place.in_place and place.kind:
         raise UsageError(
@@ -67,8 +70,11 @@ def plan(inputs: list[Path], place: Place, recursive: bool) -> Plan:
     if output == Path(STANDARD):
         return _to_standard_output(inputs, place)
     paths = [path for typed in inputs for path in _expand(typed)]
-    one = len(inputs) == 1 and os.path.lexists(inputs[0]) and not inputs[0].is_dir()
-    one = one and output is not None and not place.is_folder
+    single = len(inputs) == 1 and os.path.lexists(inputs[0]) and not inputs[0].is_dir()
+    one = False
+    if single and output is not None and not output.is_dir():
+        _check_ending(output, place.kind)
+        one = bool(output.suffix) or not place.is_folder
     if output is not None and not one and not place.is_folder:
         raise UsageError(
             f"{shown(output)} names one file, and there are several to write",
@@ -81,8 +87,7 @@ def plan(inputs: list[Path], place: Place, recursive: bool) -> Plan:
     if not entries and not planned.failed:
         raise UsageError(
             f"there are no images in {shown(inputs[0])}",
-            f"it looks for {' '.join(end for ends in ENDINGS.values() for end in ends)}"
-            + ("" if recursive else "; --recursive looks into subfolders"),
+            f"it looks for {_KNOWN}" + ("" if recursive else "; --recursive looks into subfolders"),
         )
     return planned
 
@@ -133,10 +138,13 @@ def _standard(inputs: list[Path], place: Place) -> Plan:
     target = None if place.output in (None, Path(STANDARD)) else place.output
     if target and target.is_dir():
         raise UsageError(f"{shown(target)} is a folder", "name a file for standard input")
+    if target:
+        _check_ending(target, place.kind)
     kind = place.kind or (kind_of_name(target.name) if target else None)
     if target and _exists(target) and not place.overwrite:
         raise UsageError(f"{shown(target)} exists", "replace it with --overwrite")
-    return Plan([Job(None, target, "standard input", kind, place.overwrite)])
+    replaces = target is not None and os.path.lexists(target)
+    return Plan([Job(None, target, "standard input", kind, replaces)])
 
 
 def _to_standard_output(inputs: list[Path], place: Place) -> Plan:
@@ -196,12 +204,26 @@ def _not_a_file(path: Path) -> Outcome:
     )
 
 
+def _check_ending(output: Path, kind: str | None) -> None:
+    """Refuse a file with an ending of no image, unless the kind is told: it is a slip."""
+    if kind is None and output.suffix and kind_of_name(output.name) is None and not _sink(output):
+        raise UsageError(
+            f"{shown(output)} does not end as an image does",
+            f"it writes {_KNOWN}; --format names the kind of any file",
+        )
+
+
 def _exists(path: Path) -> bool:
-    """Whether there is an output; a crash of the system can leave empty ones."""
+    """Whether there is an output to lose; a crash of the system can leave empty ones."""
     try:
-        return path.stat().st_size > 0 or not path.is_file()
+        return path.stat().st_size > 0 or not (path.is_file() or _sink(path))
     except OSError:
         return os.path.lexists(path)
+
+
+def _sink(path: Path) -> bool:
+    """Whether it is /dev/null or another device or pipe that keeps nothing."""
+    return path.is_char_device() or path.is_fifo()
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

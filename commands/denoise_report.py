@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from commands.denoise_jobs import Plan
 from commands.denoise_views import comparison_png, first_image, preview
-from commands.terminal import graphics_of, print_json, shown, stderr
+from commands.terminal import enduring, graphics_of, print_json, shown, stderr
 from dae_tui.atomic import write_new
 from dae_tui.core.files import kinds
 from dae_tui.core.files.image_file import Stack
@@ -91,7 +91,7 @@ class Report:
                 self.add(outcome)
             if self._json:
                 for job in self._planned.done_before:
-                    print_json({**_paths(job), "skipped": True})
+                    self._print_json({**_paths(job), "skipped": True})
             yield
 
     def add(self, outcome: Outcome) -> None:
@@ -110,7 +110,7 @@ class Report:
         else:
             self._count(outcome, scores)
         if self._json:
-            print_json(self._line(outcome, scores))
+            self._print_json(self._line(outcome, scores))
         elif self._each and outcome.error is None and not self._quiet:
             self._say(outcome, scores)
         outcome.before, outcome.after = [], []
@@ -166,7 +166,9 @@ class Report:
             self._previews += 1
             console = self._console
             rows = max(8, console.height - 4) if console.is_terminal else PREVIEW_ROWS
-            console.print(preview(views, graphics_of(console), console.width, rows))
+            drawn = preview(views, graphics_of(console), console.width, rows)
+            with enduring():
+                console.print(drawn)
 
     def _score(self, outcome: Outcome, reference: Path) -> tuple[Scores, Scores]:
         clean = self._clean(outcome.job, reference)
@@ -247,7 +249,13 @@ class Report:
 
     def _print(self, text: str, always: bool = False) -> None:
         if always or not self._quiet:
-            self._console.print(text, soft_wrap=True, markup=False)
+            with enduring():
+                self._console.print(text, soft_wrap=True, markup=False)
+
+    @staticmethod
+    def _print_json(value: dict[str, Any]) -> None:
+        with enduring():
+            print_json(value)
 
 
 def _paths(job: Job) -> dict[str, Any]:

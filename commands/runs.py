@@ -2,7 +2,7 @@
 
 import sys
 import time
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,7 +11,10 @@ from commands.options import JsonOption, QuietOption, RunsDirOption
 from dae_tui.errors import UsageError
 from dae_tui.runs.layout import Request, State
 from dae_tui.runs.reader import Run, find_run, last_events, list_runs
-from dae_tui.runs.summary import age, number, summarize
+from dae_tui.runs.summary import Summary, age, number, summarize
+
+if TYPE_CHECKING:
+    from rich.text import Text
 
 app = options.subcommand()
 
@@ -26,8 +29,6 @@ STATE_STYLES = {
     State.CRASHED: "red",
 }
 STOP_POLL_SECONDS = 0.2
-# Columns from which on the loss has room beside names, which are never cut.
-WIDE = 100
 
 
 @app.callback()
@@ -38,9 +39,8 @@ def runs() -> None:
 @app.command("list")
 def list_command(runs_dir: RunsDirOption = options.RUNS_DIR, json: JsonOption = False) -> None:
     """List the runs, oldest first."""
-    from rich.text import Text
-
-    from commands.terminal import plain_table, print_json, stderr, stdout
+    from commands.fitting import print_fitted
+    from commands.terminal import print_json, stderr, stdout
 
     found = list_runs(runs_dir)
     if json:
@@ -54,24 +54,26 @@ def list_command(runs_dir: RunsDirOption = options.RUNS_DIR, json: JsonOption = 
     if not found:
         stderr().print(f"no runs in {runs_dir}; start one with: dae train --data digits")
         return
-    console = stdout()
-    wide = console.width >= WIDE
-    table = plain_table()
-    for heading in ("run", "state", "epoch", *(["loss"] if wide else []), "test %", "age"):
-        left = heading in ("run", "state")
-        table.add_column(heading, justify="left" if left else "right", no_wrap=True)
-    for run in found:
-        summary = summarize(run)
-        accuracy = summary.test_accuracy
-        table.add_row(
-            run.name,
-            Text(summary.state, STATE_STYLES.get(summary.state, "")),
-            f"{summary.epoch or 0}/{summary.epochs or '?'}",
-            *([_figure(summary.val_loss, "", 5) or "–"] if wide else []),
-            "–" if accuracy is None else f"{accuracy:.2f}",
-            age(summary.heartbeat),
-        )
-    console.print(table)
+    print_fitted(
+        stdout(),
+        ("run", "state", "epoch", "loss", "test %", "age"),
+        [_row(summarize(run)) for run in found],
+        left=("run", "state"),
+        dropped=("loss", "age", "epoch", "test %", "state"),
+    )
+
+
+def _row(summary: Summary) -> "tuple[str | Text, ...]":
+    from rich.text import Text
+
+    return (
+        summary.name,
+        Text(summary.state, STATE_STYLES.get(summary.state, "")),
+        f"{summary.epoch or 0}/{summary.epochs or '?'}",
+        _figure(summary.val_loss, "", 5) or "–",
+        _figure(summary.test_accuracy, "") or "–",
+        age(summary.heartbeat),
+    )
 
 
 @app.command()
@@ -170,9 +172,12 @@ def path(run: RunArgument, runs_dir: RunsDirOption = options.RUNS_DIR) -> None:
 
 
 def _ask(run: Run, request: Request, quiet: bool) -> None:
+    # One that is paused is asked all the same: it may just have been asked to go on.
+    already = request is Request.PAUSE and run.state() is State.PAUSED
     run.ask(request)
     if not quiet:
-        print(f"asked {run.name} to {request}", file=sys.stderr)
+        said = f"{run.name} is paused already" if already else f"asked {run.name} to {request}"
+        print(said, file=sys.stderr)
 
 
 def _figure(value: Any, unit: str, digits: int = 2) -> str | None:

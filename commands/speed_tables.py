@@ -6,7 +6,7 @@ from statistics import mean
 
 from rich.console import Console
 
-from commands.terminal import plain_table
+from commands.fitting import print_fitted
 from dae_tui.core.speed.report import EPOCH_IMAGES, Report
 from dae_tui.core.speed.spread import Spread
 from dae_tui.core.speed.targets import PAPER
@@ -23,6 +23,8 @@ class Grid:
     columns: tuple[str, ...]
     rows: Sequence[tuple[str, ...]]
     remark: str = ""
+    dropped: tuple[str, ...] = ()
+    """Columns that go first on a narrow terminal; the others go from the right."""
 
 
 def show(report: Report, console: Console, *, markdown: bool) -> None:
@@ -40,19 +42,16 @@ def show_grids(shown: Sequence[Grid], console: Console, *, markdown: bool) -> No
             print(_markdown(grid))
             continue
         console.print(grid.title, style="bold")
-        table = plain_table()
-        for column in grid.columns:
-            table.add_column(column, justify="left" if column in WORDS else "right")
-        for row in grid.rows:
-            table.add_row(*row)
-        console.print(table)
+        dropped = list(dict.fromkeys([*grid.dropped, *reversed(grid.columns[1:])]))
+        print_fitted(console, grid.columns, grid.rows, left=WORDS, dropped=dropped)
         if grid.remark:
             console.print(grid.remark, style="dim", soft_wrap=True)
 
 
 def _markdown(grid: Grid) -> str:
     aligned = ("---" if column in WORDS else "---:" for column in grid.columns)
-    lines = [f"**{grid.title}**", "", f"| {' | '.join(grid.columns)} |", f"|{'|'.join(aligned)}|"]
+    headings = " | ".join(grid.columns).replace("\n", " ")
+    lines = [f"**{grid.title}**", "", f"| {headings} |", f"|{'|'.join(aligned)}|"]
     lines += [f"| {' | '.join(row)} |" for row in grid.rows]
     return "\n".join([*lines, "", grid.remark] if grid.remark else lines)
 
@@ -100,7 +99,7 @@ def _targets(report: Report) -> Grid:
         )
         for each in report.targets
     ]
-    columns = "recipe", "images", "mean s", "tutorial epochs", "accuracy % (lowest)", "reached"
+    columns = "recipe", "images", "mean s", "tutorial\nepochs", "accuracy %\n(lowest)", "reached"
     remark = "Training alone, from the first step on; accuracy of the denoised test images."
     if report.epoch_seconds is not None:
         remark += (
@@ -158,7 +157,8 @@ def _peak(report: Report) -> Grid:
         *("method", "precision", "batch", "digits/s", "GFLOP/s"),
         *("of product", "of copy", "binds"),
     )
-    return Grid("Share of what the machine can do", columns, rows, " ".join(remarks))
+    title = "Share of what the machine can do"
+    return Grid(title, columns, rows, " ".join(remarks), dropped=("batch", "of copy", "of product"))
 
 
 def _startup(report: Report) -> Grid:

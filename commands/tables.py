@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.measure import Measurement
 from rich.table import Table
 
+from commands.fitting import fitted
 from commands.terminal import plain_table
 from dae_tui.core.table import AS_GIVEN, Row, rank
 from dae_tui.core.table import Table as Benchmark
@@ -18,9 +17,6 @@ NONE = "–"
 SETTING = "setting"
 COSTS = ("images/s", "parameters", "multiply-adds", "memory")
 CERTAIN = 0.001
-
-# Only measures: as wide as any table.
-_MEASURE = Console(width=1000)
 
 
 @dataclass(frozen=True)
@@ -136,16 +132,11 @@ def rich_table(benchmark: Benchmark, width: int) -> Table:
     noises = {row.noise for row in benchmark.rows if row.noise}
     droppable = [SETTING, *(["noise"] if len(noises) < 2 else []), *_DROPPED]
     columns = columns_of(benchmark)
-    for count in range(len(droppable) + 1):
-        table = _rich(benchmark, [c for c in columns if c.heading not in droppable[:count]])
-        if fits(table, width):
-            break
-    return table
-
-
-def fits(table: Table, width: int) -> bool:
-    """Whether a table is drawn whole in so many columns."""
-    return Measurement.get(_MEASURE, _MEASURE.options, table).maximum <= width
+    return fitted(
+        lambda without: _rich(benchmark, [c for c in columns if c.heading not in without]),
+        droppable,
+        width,
+    )
 
 
 def _rich(benchmark: Benchmark, columns: Sequence[Column]) -> Table:
@@ -155,8 +146,14 @@ def _rich(benchmark: Benchmark, columns: Sequence[Column]) -> Table:
             *(c for c in columns if c is not METHOD),
         ]
     table = plain_table()
-    for column in columns:
-        table.add_column(column.heading, justify="left" if column.left else "right", no_wrap=True)
+    for place, column in enumerate(columns):
+        # Where there is no room even for a name, it goes on in the next line.
+        table.add_column(
+            column.heading,
+            justify="left" if column.left else "right",
+            no_wrap=place > 0,
+            overflow="ellipsis" if place else "fold",
+        )
     best = best_rows(benchmark.rows)
     rows = sorted_rows(benchmark.rows)
     for place, row in enumerate(rows):

@@ -1,7 +1,10 @@
 """The two streams: data on stdout, talk on stderr."""
 
+import errno
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +19,21 @@ from dae_tui.runs.layout import dump_json
 NO_TERMINAL_WIDTH = 400
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Raise; Rich would leave the process here, and close stdout whichever stream it was."""
+        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+
+
 def stdout() -> Console:
     """For results. Names and paths are printed as they are: nothing in them is markup."""
     width = None if sys.stdout.isatty() else NO_TERMINAL_WIDTH
-    return Console(highlight=False, markup=False, width=width)
+    return _Console(highlight=False, markup=False, width=width)
 
 
 def stderr() -> Console:
     """For progress and remarks."""
-    return Console(stderr=True, highlight=False, markup=False)
+    return _Console(stderr=True, highlight=False, markup=False)
 
 
 def graphics_of(console: Console) -> Graphics:
@@ -44,6 +53,17 @@ def shown(path: Path) -> str:
 def plain_table() -> Table:
     """A table with a rule under its headings and two spaces between its columns."""
     return Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+
+
+@contextmanager
+def enduring() -> Iterator[None]:
+    """Print for as long as somebody reads: the work goes on when the pipe or terminal is gone."""
+    try:
+        yield
+    except OSError as failure:
+        if failure.errno not in (errno.EIO, errno.EPIPE):
+            raise
+        silence_closed_streams()
 
 
 def silence_closed_streams() -> None:

@@ -8,9 +8,9 @@ import typer
 from commands import options
 from commands.options import JsonOption, RunsDirOption, check_folder
 from dae_tui.atomic import write_whole
-from dae_tui.core.cards import card, published, read_metadata
+from dae_tui.core.cards import card, published, read_metadata, weights_name
 from dae_tui.errors import UsageError, WeightsError
-from dae_tui.find_weights import find_weights, weights_name
+from dae_tui.find_weights import find_weights
 from models.registry import NETWORKS
 
 app = options.subcommand()
@@ -27,26 +27,29 @@ def weights() -> None:
 @app.command("list")
 def list_weights(json: JsonOption = False) -> None:
     """List the published weights."""
-    from commands.terminal import plain_table, print_json, stdout
+    from commands.fitting import print_fitted
+    from commands.terminal import print_json, stdout
 
     described = {name: read_metadata(path) for name, path in published().items()}
     if json:
         print_json({"weights": [_summary(name, meta) for name, meta in described.items()]})
         return
-    table = plain_table()
-    for heading in ("name", "network", "data", "noise", "test %", "PSNR dB"):
-        table.add_column(heading, justify="right" if heading[-1] in "%B" else "left", no_wrap=True)
-    for name, meta in described.items():
-        row = _headline(meta)
-        table.add_row(
-            name,
-            meta["network"],
-            meta["data"],
-            meta["noise"],
-            "–" if row.get("accuracy") is None else f"{row['accuracy']:.2f}",
-            "–" if row.get("psnr") is None else f"{row['psnr']:.2f}",
-        )
-    stdout().print(table)
+    print_fitted(
+        stdout(),
+        ("name", "network", "data", "noise", "test %", "PSNR dB"),
+        [_row(name, meta) for name, meta in described.items()],
+        left=("name", "network", "data", "noise"),
+        dropped=("network", "data", "noise", "PSNR dB", "test %"),
+    )
+
+
+def _row(name: str, metadata: dict[str, Any]) -> tuple[str, ...]:
+    figures = (_headline(metadata).get(key) for key in ("accuracy", "psnr"))
+    return (
+        name,
+        *(metadata[key] for key in ("network", "data", "noise")),
+        *("–" if figure is None else f"{figure:.2f}" for figure in figures),
+    )
 
 
 @app.command()

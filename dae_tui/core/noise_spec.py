@@ -36,7 +36,8 @@ KINDS = {
     "quantize": NoiseKind("bits", 1, 16, "rounding to 2^BITS levels", whole=True),
 }
 
-_LEVEL = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:/(?:\d+\.?\d*|\.\d+))?"
+# nan and inf are read as the levels they are, and refused as levels that there are not.
+_LEVEL = r"[+-]?(?:\d+\.?\d*|\.\d+|nan|inf)(?:/(?:\d+\.?\d*|\.\d+))?"
 _STAGE = re.compile(
     rf"(?P<kind>[a-z]+(?:-[a-z]+)*):(?P<low>{_LEVEL})(?:-(?P<high>{_LEVEL}))?", re.IGNORECASE
 )
@@ -91,6 +92,13 @@ def parse_noise(text: str) -> NoiseSpec:
     )
 
 
+def parse_level(text: str, kind: str) -> float:
+    """One level of a kind of noise, written as in a spec. Raises UsageError."""
+    if re.fullmatch(_LEVEL, text.strip(), re.IGNORECASE) is None:
+        raise UsageError(f"cannot read the level '{text}'", "write it as 0.1 or 25/255")
+    return _parse_level(text, KINDS[kind], f"level '{text}'")
+
+
 def parse_sweep(text: str) -> list[NoiseSpec]:
     """The noises of `gaussian:0.1..1.0/10`: ten levels from 0.1 to 1.0; one noise for all else.
 
@@ -123,8 +131,9 @@ def _parse_stage(part: str, text: str) -> NoiseStage:
     kind = KINDS.get(name)
     if kind is None:
         raise UsageError(f"there is no noise '{name}'", _HINT)
-    low = _parse_level(match["low"], kind, part)
-    high = low if match["high"] is None else _parse_level(match["high"], kind, part)
+    quoted = f"noise '{part}'"
+    low = _parse_level(match["low"], kind, quoted)
+    high = low if match["high"] is None else _parse_level(match["high"], kind, quoted)
     if high < low:
         raise UsageError(
             f"the noise '{part}' has its range upside down",
@@ -133,18 +142,20 @@ def _parse_stage(part: str, text: str) -> NoiseStage:
     return NoiseStage(name, low, high)
 
 
-def _parse_level(text: str, kind: NoiseKind, part: str) -> float:
+def _parse_level(text: str, kind: NoiseKind, quoted: str) -> float:
     numerator, _, denominator = text.partition("/")
     if denominator and float(denominator) == 0:
-        raise UsageError(f"the noise '{part}' divides by zero", "a fraction looks like 25/255")
+        raise UsageError(f"the {quoted} divides by zero", "a fraction looks like 25/255")
     level = float(numerator) / (float(denominator) if denominator else 1.0)
     above = level >= kind.low if kind.low_included else level > kind.low
-    if not (above and level <= kind.high) or (kind.whole and level != int(level)):
+    within = above and level <= kind.high
+    if not within or (kind.whole and level != int(level)):
         least = "at least" if kind.low_included else "above"
         unit = "; images are in [0, 1], so write 25/255 for 25 of 255" if kind.high == 10 else ""
         number = "a whole number " if kind.whole else ""
+        wrong = "not whole" if within else "out of range"
         raise UsageError(
-            f"the noise '{part}' has the {kind.level} {level:g}",
+            f"the {quoted} is {wrong}: {kind.level} {level:g}",
             f"{kind.level} is {number}{least} {kind.low:g} and at most {_written(kind.high)}{unit}",
         )
     return level

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dae_tui.errors import RunError, UsageError
+from dae_tui.errors import RunError, UsageError, WeightsError
 from dae_tui.runs.layout import (
     BEST_WEIGHTS,
     CONFIG,
@@ -46,6 +46,13 @@ class Run:
     def weights(self) -> Path:
         return self.folder / BEST_WEIGHTS
 
+    def best_weights(self) -> Path:
+        """The weights. Raises WeightsError, which says what would help, where there are none."""
+        if not self.weights.is_file():
+            hint = "wait for its first epoch" if self.state().alive else self.how_to_go_on()
+            raise WeightsError(f"the run {self.name} has no weights yet", hint)
+        return self.weights
+
     def config(self) -> dict[str, Any]:
         return read_json(self.folder / CONFIG) or {}
 
@@ -72,13 +79,24 @@ class Run:
         """Ask the training for something. Raises RunError where no process would hear it."""
         state = self.state()
         if not state.alive:
-            raise RunError(f"the run {self.name} is {state}: there is nothing to {request}")
+            raise RunError(
+                f"the run {self.name} is {state}: there is nothing to {request}",
+                self.how_to_go_on() if request is Request.RESUME else "",
+            )
         try:
             write_json(self.folder / CONTROL, {"request": str(request), "time": time.time()})
         except OSError as failure:
             raise RunError(
                 f"the run {self.name} cannot be asked to {request}: {failure.strerror}"
             ) from failure
+
+    def how_to_go_on(self) -> str:
+        """What goes on with a run whose process has ended."""
+        if not self.config():
+            return "train anew"
+        if self.state() is State.FINISHED:
+            return f"go further with: dae train --resume {self.folder} --epochs N"
+        return f"go on with: dae train --resume {self.folder}"
 
     def delete(self) -> None:
         """Remove the folder. Raises RunError for a run that is alive."""

@@ -94,7 +94,9 @@ def test_in_place_replaces_the_inputs_and_nothing_else_does(
     assert dae("denoise", folder, "--in-place").code == 0
     assert not np.array_equal(np.asarray(Image.open(folder / "00.png")), digits[0])
     assert len(files(folder)) == 12
-    assert dae("denoise", folder, "--in-place", "-o", folder / "x").code == 2
+    both = dae("denoise", folder, "--in-place", "-o", folder / "x")
+    assert both.code == 2
+    assert "--in-place and -o exclude each other" in both.err
     assert dae("denoise", folder, "--in-place", "--format", "bmp").code == 2
 
 
@@ -126,8 +128,50 @@ def test_an_output_without_an_image_ending_is_a_folder(
 ) -> None:
     assert dae("denoise", folder / "0[0].png", "-o", tmp_path / "one").code == 0
     assert files(tmp_path / "one") == ["00.png"]
-    assert dae("denoise", folder / "00.png", "-o", tmp_path / "two.d").code == 0
-    assert files(tmp_path / "two.d") == ["00.png"]
+    assert dae("denoise", folder / "0*.png", "-o", tmp_path / "two.d").code == 0
+    assert len(files(tmp_path / "two.d")) == 10
+    assert dae("denoise", folder / "00.png", "-o", tmp_path / "two.d", "--overwrite").code == 0
+
+
+def test_an_ending_of_no_image_is_refused_unless_the_format_is_told(
+    dae: Dae, folder: Path, tmp_path: Path
+) -> None:
+    target = tmp_path / "x.xyz"
+    refused = dae("denoise", folder / "00.png", "-o", target)
+    assert refused.code == 2
+    assert "x.xyz does not end as an image does" in refused.err
+    assert ".png .jpg" in refused.err
+    assert not target.exists()
+    assert dae("denoise", folder / "00.png", "-o", target, "--format", "bmp").code == 0
+    with Image.open(target) as image:
+        assert image.format == "BMP"
+
+
+def test_what_keeps_nothing_takes_any_image(dae: Dae, folder: Path) -> None:
+    assert dae("denoise", folder / "00.png", "-o", os.devnull).code == 0
+    assert Path(os.devnull).is_char_device()
+
+
+@pytest.mark.parametrize(
+    ("stream", "option"), [("stdout", "--json"), ("stderr", "-v"), ("stderr", "--preview")]
+)
+def test_a_reader_that_has_seen_enough_does_not_end_the_work(
+    dae: Dae,
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    stream: str,
+    option: str,
+) -> None:
+    (folder / "bad.png").write_text("hello")
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as closed:
+        monkeypatch.setattr(sys, stream, closed)
+        outcome = dae("denoise", folder, "-o", tmp_path / "out", option)
+        monkeypatch.undo()
+    assert outcome.code == 1
+    assert len(files(tmp_path / "out")) == 12
 
 
 def test_references_lie_where_the_images_do(dae: Dae, folder: Path, tmp_path: Path) -> None:
@@ -395,9 +439,14 @@ def test_the_level_decides_which_weights_are_best(dae: Dae, folder: Path, tmp_pa
     assert weights() == weights("--sigma", "0.5") == "mnist-unet"
     assert weights("--sigma", "10/255") == "photos-unet"
     assert weights("--sigma", "0.05", "--weights", "mnist-dense") == "mnist-dense"
-    for level in ("much", "0.1-0.2", "-1", "25"):
+    for level in ("much", "0.1-0.2", "-1", "25", "nan"):
         wrong = dae("denoise", folder, "-o", tmp_path / "out", f"--sigma={level}")
         assert wrong.code == 2, level
+        if level in ("much", "0.1-0.2"):
+            assert f"cannot read the level '{level}'" in wrong.err
+        else:
+            assert f"the level '{level}' is out of range" in wrong.err
+            assert "at least 0 and at most 10" in wrong.err and "25/255" in wrong.err
 
 
 def test_an_image_unlike_any_digit_is_warned_of(dae: Dae, tmp_path: Path) -> None:

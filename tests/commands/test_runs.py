@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 from command_line import Dae
 
-from dae_tui.runs.layout import STATUS, write_json
+from dae_tui.core.cards import published
+from dae_tui.runs.layout import STATUS, Request, State, write_json
+from dae_tui.runs.writer import RunWriter
 
 
 @pytest.fixture
@@ -62,6 +64,21 @@ def test_an_unknown_run_is_unusable(dae: Dae) -> None:
 def test_what_has_ended_cannot_be_steered(dae: Dae, finished: Path) -> None:
     for command in ("stop", "pause", "resume"):
         assert dae("runs", command, "tiny").code == 3
+    again = f"dae train --resume {finished}"
+    assert f"hint: go further with: {again} --epochs N\n" in dae("runs", "resume", "tiny").err
+    for state in ("stopped", "failed", "running"):  # Of the last one the process is gone.
+        write_json(finished / STATUS, {"state": state})
+        assert dae("runs", "resume", "tiny").err.endswith(f"hint: go on with: {again}\n")
+    assert "hint" not in dae("runs", "pause", "tiny").err
+
+
+def test_pausing_twice_says_so(dae: Dae, finished: Path) -> None:
+    with RunWriter(finished) as writer:
+        writer.status(State.RUNNING)
+        assert dae("runs", "pause", "tiny").err == f"asked {finished.name} to pause\n"
+        writer.status(State.PAUSED)
+        assert dae("runs", "pause", "tiny").err == f"{finished.name} is paused already\n"
+        assert writer.request() is Request.PAUSE
 
 
 def test_deleting_wants_a_yes(finished: Path) -> None:
@@ -85,8 +102,18 @@ def test_the_word_a_run_was_given_comes_before_parts_of_other_names(
     assert dae("runs", "path", "2026").code == 2
 
 
-def test_names_are_never_cut(dae: Dae, finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("columns", ["80", "60", "40"])
+def test_names_and_figures_are_never_cut(
+    dae: Dae, finished: Path, monkeypatch: pytest.MonkeyPatch, columns: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    piped = dae("runs", "list").out
+    assert "0.01000" in piped and "too narrow" not in piped
     monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
-    monkeypatch.setenv("COLUMNS", "80")
-    assert finished.name in dae("runs", "list").out
-    assert "mnist-autoencoder" in dae("weights", "list").out
+    narrow = dae("runs", "list").out
+    assert finished.name in narrow
+    assert ("too narrow for: " in narrow) == (columns != "80")
+    weights = dae("weights", "list").out
+    assert all(name in weights for name in published())
+    assert "98.21" in weights
+    assert "…" not in narrow + weights

@@ -127,6 +127,40 @@ def test_the_cost_model_as_json_and_markdown(dae: Dae) -> None:
     assert dae("benchmark", "scaling", *of_the_readme).out == shown
 
 
+def test_the_cost_model_has_no_figures_for_a_batch_that_cannot_be_shared(
+    dae: Dae, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ("benchmark", "scaling", "--images-per-second", "1000", "--batch-size", "8")
+    model = json.loads(dae(*words, "--json").out)
+    assert [each["processes"] for each in model["shared"]] == [1, 2, 4]
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    said = dae(*words).out
+    assert "A batch of 8 that is shared pays up to 4. A batch of 8 each pays up to 64 and" in said
+    assert "at least 1.25 times the images" in said
+    assert "–: cannot be shared in equal parts" in said
+    assert "too narrow for: waiting (--json has all)" in said
+    assert "…" not in said
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--images-per-second", "inf"),
+        ("--images-per-second", "1e30"),
+        ("--latency", "inf"),
+        ("--latency", "nan"),
+        ("--drawing", "inf"),
+        ("--bandwidth", "nan"),
+        ("--batch-size", "99999999999999999999999999"),
+    ],
+)
+def test_the_cost_model_takes_what_a_machine_may_have(dae: Dae, option: str, value: str) -> None:
+    outcome = dae("benchmark", "scaling", "--images-per-second", "10", option, value)
+    assert (outcome.code, outcome.out) == (2, "")
+    assert f"invalid value for '{option}'" in outcome.err
+
+
 def test_the_cost_model_of_a_network_that_there_is_not(dae: Dae) -> None:
     outcome = dae("benchmark", "scaling", "nothing", "--images-per-second", "10")
     assert (outcome.code, outcome.out) == (2, "")

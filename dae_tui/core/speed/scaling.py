@@ -17,7 +17,7 @@ PROCESSES = (1, 2, 4, 8, 16, 32, 64)
 BYTES_OF_GRADIENT = 4
 # Of a step's arithmetic two thirds are the backward pass.
 BACKWARD = 2 / 3
-# Twice the processes that give less than this are not worth it.
+# Twice the processes pay where they give at least so many times the images.
 PAYS = 1.25
 
 

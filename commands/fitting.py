@@ -1,0 +1,71 @@
+"""Tables on narrow terminals: whole columns go, the least important first, never half a figure."""
+
+from collections.abc import Callable, Collection, Sequence
+
+from rich.console import Console
+from rich.measure import Measurement
+from rich.table import Table
+from rich.text import Text
+
+from commands.terminal import plain_table
+
+# Only measures: as wide as any table.
+_MEASURE = Console(width=1000)
+
+
+def fits(table: Table, width: int) -> bool:
+    """Whether a table is drawn whole in so many columns."""
+    return Measurement.get(_MEASURE, _MEASURE.options, table).maximum <= width
+
+
+def fitted(draw: Callable[[Collection[str]], Table], dropped: Sequence[str], width: int) -> Table:
+    """A table without as many of the `dropped` columns, from the first one on, as it takes to fit.
+
+    `draw` draws it without the columns of the headings that it is given.
+    """
+    for count in range(len(dropped) + 1):
+        table = draw(dropped[:count])
+        if fits(table, width):
+            break
+    return table
+
+
+def print_fitted(
+    console: Console,
+    headings: Sequence[str],
+    rows: Sequence[Sequence[str | Text]],
+    *,
+    left: Collection[str],
+    dropped: Sequence[str],
+) -> None:
+    """Print a table that fits into the console, and under it what there was no room for.
+
+    Args:
+        console: where to; off a terminal it is wide enough for all.
+        headings: of the columns; the first one names the rows and stays.
+        rows: a cell for each heading.
+        left: headings of words, which are aligned to the left.
+        dropped: headings in the order in which their columns go.
+    """
+
+    def draw(without: Collection[str]) -> Table:
+        table = plain_table()
+        kept = [place for place, heading in enumerate(headings) if heading not in without]
+        for place in kept:
+            table.add_column(
+                headings[place],
+                justify="left" if headings[place] in left else "right",
+                # Where there is no room even for a name, it goes on in the next line.
+                no_wrap=place > 0,
+                overflow="ellipsis" if place else "fold",
+            )
+        for row in rows:
+            table.add_row(*(row[place] for place in kept))
+        return table
+
+    table = fitted(draw, dropped, console.width)
+    console.print(table)
+    shown = {column.header for column in table.columns}
+    hidden = dict.fromkeys(each.replace("\n", " ") for each in headings if each not in shown)
+    if hidden:
+        console.print(f"too narrow for: {', '.join(hidden)} (--json has all)", style="dim")
