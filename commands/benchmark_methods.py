@@ -3,12 +3,12 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dae_tui.core.cards import published, read_metadata
+from dae_tui.core.cards import published, read_metadata, weights_name
 from dae_tui.core.config import check_data
 from dae_tui.core.filters import FILTERS
 from dae_tui.core.noise_spec import parse_noise
 from dae_tui.errors import UsageError
-from dae_tui.find_weights import find_weights, weights_name
+from dae_tui.find_weights import find_weights
 from models.registry import NETWORKS
 
 if TYPE_CHECKING:

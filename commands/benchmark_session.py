@@ -13,6 +13,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from commands.results import show_digits_and_table
 from commands.table_formats import print_table
 from commands.terminal import shown, stderr
+from dae_tui.core.cards import weights_name
 from dae_tui.core.config import OPERATING_POINT
 from dae_tui.core.evaluation import Conditions, EvaluationProgress
 from dae_tui.core.figures import write_figures
@@ -21,7 +22,6 @@ from dae_tui.core.noise_spec import NoiseSpec, parse_noise
 from dae_tui.core.table import Table
 from dae_tui.core.weights import Weights
 from dae_tui.errors import UsageError
-from dae_tui.find_weights import weights_name
 from dae_tui.runs.benchmarks import save_table
 from dae_tui.runs.curves import overview
 from dae_tui.runs.reader import Run

@@ -43,7 +43,7 @@ def data() -> Any:
         "--data",
         metavar="NAME|FOLDER",
         help="mnist [default], fashion-mnist, kmnist, qmnist, emnist, digits (embedded, needs no "
-        "download) or a folder of images.",
+        "download) or a folder of images or .npy shards.",
     )
 
 

@@ -72,7 +72,7 @@ def _result(table: Table, graphics: Graphics, width: int, digits: int) -> Render
 
 def _small(view: Example) -> bool:
     _, channels, height, width = view.images.shape
-    return bool(channels == 1 and 1 < max(height, width) <= MAX_SIDE)
+    return bool(channels in (1, 3) and 1 < max(height, width) <= MAX_SIDE)
 
 
 def _digits(views: list[Example], graphics: Graphics, width: int, digits: int) -> RenderableType:
@@ -84,5 +84,5 @@ def _digits(views: list[Example], graphics: Graphics, width: int, digits: int) -
         decibels = [""] * count if view.psnr is None else [f"{v:.1f} dB  " for v in view.psnr]
         reads = [""] * count if view.reads is None else [f"reads {digit}" for digit in view.reads]
         captions[title] = [a + b for a, b in zip(decibels[:count], reads[:count], strict=True)]
-        arrays[title] = view.images[:count, 0] / 255
+        arrays[title] = view.images[:count].mean(1) / 255  # Colour is drawn in grey.
     return views_side_by_side(arrays, captions, graphics, width)

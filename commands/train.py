@@ -50,8 +50,9 @@ class StoppedError(DaeError):
 
     def __init__(self, folder: Path, received: int) -> None:
         name = signal.Signals(received).name
+        dae = "torchrun … -m dae_tui" if ranks().size > 1 else "dae"
         super().__init__(
-            f"stopped by {name}; its state is saved", f"go on with: dae train --resume {folder}"
+            f"stopped by {name}; its state is saved", f"go on with: {dae} train --resume {folder}"
         )
         self.exit_code = exit_code_of(received)
 

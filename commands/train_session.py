@@ -4,7 +4,7 @@ import dataclasses
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -47,8 +47,9 @@ def run_training(
     run = Run(writer.folder)
     with joined() as group:
         experiment = prepare(config, classifier, command)
+        events = _ready(experiment, run, signals, group)
         writer.describe(config.as_json(), _meta(experiment, group))
-        finished = _train(experiment, run, writer, display, signals, group)
+        finished = _train(events, writer, display, signals)
     if signals.stopping() or not run.weights.is_file():
         result = None
     else:
@@ -83,14 +84,8 @@ def join_training() -> ExitCode:
     return ExitCode.OK if signals.received is None else exit_code_of(signals.received)
 
 
-def _train(
-    experiment: Experiment,
-    run: Run,
-    writer: RunWriter,
-    display: Display,
-    signals: Signals,
-    group: Group,
-) -> Finished:
+def _ready(experiment: Experiment, run: Run, signals: Signals, group: Group) -> Iterator[Event]:
+    """The training, ready to begin or to go on; the other processes know all that they need."""
     try:
         stored = (run.folder / LAST_STATE).read_bytes()
     except FileNotFoundError:
@@ -98,8 +93,14 @@ def _train(
     config = dataclasses.replace(experiment.config, classifier="")  # It is the leader's to judge.
     group.tell((config.as_json(), experiment.command, stored))
     group.wait()
+    return experiment.train(stored, signals.stop, group)
+
+
+def _train(
+    events: Iterator[Event], writer: RunWriter, display: Display, signals: Signals
+) -> Finished:
     writer.status(State.RUNNING, test_accuracy=None)
-    for event in experiment.train(stored, signals.stop, group):
+    for event in events:
         _store(event, writer)
         display.show(event)
         _obey(writer, display, signals)

@@ -16,7 +16,7 @@ from dae_tui.core.hardware import resolve_device, resolve_precision
 from dae_tui.core.inspection import unlike
 from dae_tui.core.stacks import Wish, denoise_stack, inspect, structure_taken
 from dae_tui.core.weights import Weights, load_weights
-from dae_tui.find_weights import find_weights, weights_name
+from dae_tui.find_weights import find_weights
 
 Images = TypeVar("Images", NDArray[Any], Tensor)
 
@@ -61,7 +61,7 @@ class Denoiser:
         Raises WeightsError, DeviceError or UsageError for what cannot be had.
         """
         path = find_weights(str(weights), Path(runs_dir))
-        loaded = load_weights(path, weights_name(path))
+        loaded = load_weights(path)
         place = resolve_device(device)
         return cls(loaded, Compute(place, resolve_precision(precision, place), tile))
 

@@ -4,7 +4,6 @@ The one place where published weights and runs are known together; no torch.
 """
 
 import os
-import re
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -34,9 +33,7 @@ def find_weights(text: str, runs_dir: Path) -> Path:
         run = find_run(text, runs_dir)
     except RunError as failure:
         raise WeightsError(f"there are no weights '{text}'", hint) from failure
-    if not run.weights.is_file():
-        raise WeightsError(f"the run {run.name} has no weights yet", "wait for its first epoch")
-    return run.weights
+    return run.best_weights()
 
 
 def best_published(height: int, width: int, sigma: float) -> Path:
@@ -79,10 +76,3 @@ def _denoisers() -> dict[Path, dict[str, Any]]:
         for path, metadata in every.items()
         if NETWORKS[metadata["network"]].task == "denoise"
     }
-
-
-def weights_name(path: Path) -> str:
-    """What to call a weights file in a table: its stem, or its run's name without the time."""
-    if path.parts[-3:-2] != ("checkpoints",):
-        return path.stem
-    return re.sub(r"^\d{8}-\d{6}-", "", path.parents[2].resolve().name)

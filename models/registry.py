@@ -31,9 +31,7 @@ NETWORKS = {
     "autoencoder": NetworkEntry(
         "models.autoencoder", "denoise", "the paper's convolutional autoencoder"
     ),
-    "unet": NetworkEntry(
-        "models.unet", "denoise", "a residual U-Net for images of any kind and size"
-    ),
+    "unet": NetworkEntry("models.unet", "denoise", "a U-Net for images of any kind and size"),
     "dense": NetworkEntry("models.dense", "denoise", "a fully connected autoencoder, to compare"),
     "tutorial": NetworkEntry("models.tutorial", "denoise", "what tutorials train, to compare"),
     "classifier": NetworkEntry("models.classifier", "classify", "reads clean images, judges views"),
@@ -45,6 +43,8 @@ NETWORKS = {
 
 def check_shape(channels: int, widths: tuple[int, ...]) -> None:
     """Raise ValueError for what no network can have, or only one that means harm."""
+    if not isinstance(widths, tuple):  # Settings come from JSON.
+        raise ValueError(f"widths are a list such as [32, 64, 128], not {widths!r}")
     numbers = (channels, *widths)
     if not all(isinstance(number, int) and 1 <= number <= 4096 for number in numbers):
         raise ValueError(f"channels and widths are whole numbers from 1 to 4096, not {numbers}")
@@ -59,6 +59,9 @@ def build(name: str, settings: Mapping[str, Any]) -> nn.Module:
     do not fit.
     """
     module = importlib.import_module(NETWORKS[name].module)
+    known = [field.name for field in dataclasses.fields(module.Settings)]
+    if unknown := sorted(settings.keys() - set(known)):
+        raise ValueError(f"it has no setting {unknown[0]!r}, but {', '.join(known)}")
     fields = {
         key: tuple(value) if isinstance(value, list) else value for key, value in settings.items()
     }

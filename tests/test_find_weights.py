@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from dae_tui.core.cards import published
+from dae_tui.core.cards import published, weights_name
 from dae_tui.errors import UsageError, WeightsError
-from dae_tui.find_weights import best_published, find_weights, weights_name
-from dae_tui.runs.layout import CONFIG, write_json
+from dae_tui.find_weights import best_published, find_weights
+from dae_tui.runs.layout import CONFIG, State, write_json
 from dae_tui.runs.reader import Run
+from dae_tui.runs.writer import RunWriter
 
 
 def make_run(folder: Path, weights: bool = True) -> Run:
@@ -109,10 +110,22 @@ def test_what_means_no_weights_is_a_weights_error_that_lists_the_published(
 
 @pytest.mark.parametrize("text", ["bbbb", "latest"])
 def test_a_run_without_weights_is_a_weights_error(runs_dir: Path, text: str) -> None:
-    with pytest.raises(WeightsError, match="unet-bbbb has no weights yet") as failure:
-        find_weights(text, runs_dir)
+    with RunWriter(runs_dir / "20260102-000000-digits-unet-bbbb") as writer:
+        writer.status(State.RUNNING)
+        with pytest.raises(WeightsError, match="unet-bbbb has no weights yet") as failure:
+            find_weights(text, runs_dir)
 
     assert failure.value.hint == "wait for its first epoch"
+
+
+def test_a_run_that_ended_without_weights_says_how_it_goes_on(runs_dir: Path) -> None:
+    folder = runs_dir / "20260102-000000-digits-unet-bbbb"
+    for config, hint in (({}, "train anew"), ({"epochs": 2}, f"dae train --resume {folder}")):
+        write_json(folder / CONFIG, config)
+        with pytest.raises(WeightsError, match="unet-bbbb has no weights yet") as failure:
+            find_weights("bbbb", runs_dir)
+
+        assert failure.value.hint.endswith(hint)
 
 
 def test_a_part_of_several_names_is_a_usage_error(runs_dir: Path) -> None:

@@ -6,6 +6,7 @@ once they are measured, figures. A card is the same for people, beside the file 
 """
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,13 @@ PUBLISHED = Path(__file__).parents[2] / "models" / "weights"
 def published() -> dict[str, Path]:
     """The published weights by name."""
     return {path.stem: path for path in sorted(PUBLISHED.glob("*.safetensors"))}
+
+
+def weights_name(path: Path) -> str:
+    """What to call a weights file in a table: its stem, or its run's name without the time."""
+    if path.parts[-3:-2] != ("checkpoints",):
+        return path.stem
+    return re.sub(r"^\d{8}-\d{6}-", "", path.parents[2].resolve().name)
 
 
 def read_metadata(path: Path) -> dict[str, Any]:
@@ -59,10 +67,11 @@ def read_metadata(path: Path) -> dict[str, Any]:
 
 def card(name: str, metadata: dict[str, Any], size: int) -> str:
     """The card of weights as Markdown: what they are, how to make them, what they reach."""
+    summary = NETWORKS[metadata["network"]].summary
     lines = [
         f"# {name}",
         "",
-        f"{NETWORKS[metadata['network']].summary.capitalize()}.",
+        f"{summary[0].upper()}{summary[1:]}.",
         "",
         "| | |",
         "|---|---|",

@@ -28,6 +28,8 @@ PRECISIONS = ("auto", "fp32", "bf16")
 # torch's CPU generator takes 32 bits of a seed: the upper half is for evaluation.
 MAX_SEED = 2**31 - 1
 
+MAX_WIDTH = 4096
+
 # sigma 0.5, clipped: the paper's operating point, as far as its Table 1 tells it.
 OPERATING_POINT = "gaussian:0.5"
 
@@ -87,6 +89,8 @@ class TrainingConfig:
         _one_of("precision", self.precision, PRECISIONS)
         _one_of("answer for --compile", self.compile, COMPILE)
         check_data(self.data)
+        if self.classifies and self.classifier:
+            raise UsageError(f"nobody judges the {self.network}", "leave --classifier out")
         noise = parse_noise(self.noise)
         if self.network == "classifier" and noise.stages:
             raise UsageError(
@@ -139,8 +143,10 @@ class TrainingConfig:
 def check_data(name: str) -> None:
     """Raise UsageError for what is neither a data set by name nor a folder."""
     if name not in DATA_SETS and not Path(name).is_dir():
+        kind = "folder" if "/" in name else "data set"
         raise UsageError(
-            f"there is no data set '{name}'", f"use {', '.join(DATA_SETS)} or a folder of images"
+            f"there is no {kind} '{name}'",
+            f"use {', '.join(DATA_SETS)}, or a folder of images or of .npy shards",
         )
 
 
@@ -177,7 +183,7 @@ def command_line(config: TrainingConfig) -> str:
             continue
         if key == "settings":
             for name, setting in value.items():
-                if name == "widths":
+                if name == "widths" and isinstance(setting, list):
                     words += ["--widths", ",".join(map(str, setting))]
                 else:
                     words += ["--set", f"{name}={json.dumps(setting)}"]
@@ -197,10 +203,12 @@ def parse_widths(text: str) -> list[int]:
     """The widths of `--widths 32,64,128`. Raises UsageError for anything else."""
     try:
         widths = [int(part) for part in text.split(",")]
-    except ValueError:
-        widths = []
-    if not widths or min(widths) < 1 or max(widths) > 4096:
-        raise UsageError(f"cannot read the widths '{text}'", "write them as 32,64,128")
+    except ValueError as failure:
+        raise UsageError(f"cannot read the widths '{text}'", "write them as 32,64,128") from failure
+    if min(widths) < 1 or max(widths) > MAX_WIDTH:
+        raise UsageError(
+            f"the widths '{text}' are out of range", f"each is at least 1 and at most {MAX_WIDTH}"
+        )
     return widths
 
 

@@ -125,7 +125,14 @@ def prepare(config: TrainingConfig, classifier: Path | None, command: str) -> Ex
     training, held_out, test = _images(config, device)
     if config.classifies and held_out.labels is None:
         raise DataError(
-            f"{config.data} has no labels to learn", "put the images of each class in a subfolder"
+            f"{config.data} has no labels to learn",
+            "put the images of each class in a subfolder, or labels*.npy beside images*.npy",
+        )
+    if config.shift >= min(training.shape[1:]) / 2:
+        height, width = training.shape[1:]
+        raise UsageError(
+            f"a shift of {config.shift} moves images of {height}×{width} out of sight",
+            f"it is less than {min(height, width) / 2:g}",
         )
     network = place(_build(config, held_out), device)
     judge = None
@@ -157,18 +164,19 @@ def _images(
     config: TrainingConfig, device: torch.device
 ) -> tuple[TrainingImages, ImageSet, ImageSet]:
     """Images to learn from and to hold out, on the device or streamed to it, and to test with."""
+    training: TrainingImages
     if config.data not in DATA_SETS and is_sharded(Path(config.data)):
-        streamed, held_out, test = load_shards(Path(config.data))
-        return streamed, held_out.to(device), test
-    whole = load(config.data, "train", Path(config.data_dir))
-    training, held_out = hold_out(whole, min(HELD_OUT, max(1, len(whole) // HELD_OUT_SHARE)))
+        training, held_out, test = load_shards(Path(config.data))
+    else:
+        whole = load(config.data, "train", Path(config.data_dir))
+        kept, held_out = hold_out(whole, min(HELD_OUT, max(1, len(whole) // HELD_OUT_SHARE)))
+        training, test = kept.to(device), load(config.data, "test", Path(config.data_dir))
     if len(training) < FEWEST:
         raise DataError(
-            f"{config.data} has {len(whole)} training images, one of which is held out",
-            f"it needs at least {FEWEST + 1}, and learns little from so few",
+            f"{config.data} has {len(training)} images to train with, beside one held out",
+            f"it needs at least {FEWEST}, and learns little from so few",
         )
-    test = load(config.data, "test", Path(config.data_dir))
-    return training.to(device), held_out.to(device), test
+    return training, held_out.to(device), test
 
 
 def versions() -> dict[str, str]:

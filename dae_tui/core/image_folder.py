@@ -36,7 +36,8 @@ def load_folder(folder: Path, split: str) -> tuple[Tensor, Tensor | None, int]:
     if not paths:
         raise DataError(
             f"there are no {split} images in {folder}",
-            f"it needs at least {TEST_EVERY} files of the kinds {' '.join(SUFFIXES)}",
+            f"it needs at least {TEST_EVERY} files of the kinds {' '.join(SUFFIXES)}, or shards: "
+            "images*.npy, in it or both in train and in test",
         )
     looks = [_look(path) for found in splits.values() for _, path in found]
     colour = any(mode not in GREY_MODES for mode, _ in looks)

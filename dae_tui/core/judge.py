@@ -70,10 +70,16 @@ def find_judge(data: ImageSet, given: Path | None, device: torch.device) -> Judg
 def find_classifier(data: ImageSet, given: Path | None) -> Weights | None:
     """The classifier that judges images of `data`: the given one, or the published one, or none.
 
-    Raises WeightsError for one that is no classifier, DataError for one of other classes.
+    Raises WeightsError for one that is no classifier, DataError for one of other classes, or where
+    images have none.
     """
     path = given or published().get(f"{data.name}-classifier")
-    if path is None or (data.labels is None and given is None):
+    if data.labels is None and given is not None:
+        raise DataError(
+            f"{data.name} has no labels to tell what a classifier reads rightly",
+            "leave --classifier out",
+        )
+    if path is None or data.labels is None:
         return None
     classifier = load_weights(path, task="classify")
     settings: Any = classifier.network.settings

@@ -25,6 +25,7 @@ from dae_tui.core.image_folder import (
     find_images,
     in_order,
 )
+from dae_tui.core.shards import is_sharded
 from dae_tui.errors import DataError, UsageError
 
 # Pixels that filters are tuned with: 128 digits, or six places of photographs.
@@ -143,7 +144,7 @@ def load_judged(
     named = name in DATA_SETS or not folder.is_dir()
     if not named and (folder / CLEAN).is_dir() and (folder / NOISY).is_dir():
         judged = _pairs(folder)
-    elif named or _small(folder):
+    elif named or is_sharded(folder) or _small(folder):
         classes = () if named else class_names(folder)
         judged = of_image_set(load(name, "test", data_dir), classes)
         training = load(name, "train", data_dir) if tune and tune_on is None else None

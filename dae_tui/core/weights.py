@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import nn
 
-from dae_tui.core.cards import METADATA_KEY, read_metadata
+from dae_tui.core.cards import METADATA_KEY, read_metadata, weights_name
 from dae_tui.core.config import DATA_SETS
 from dae_tui.core.folding import fold_batch_norm
 from dae_tui.errors import WeightsError
@@ -103,4 +103,4 @@ def load_weights(path: Path, name: str = "", task: str = "denoise") -> Weights:
         ) from failure
     if not all(tensor.isfinite().all() for tensor in tensors.values()):
         raise WeightsError(f"{path} holds values that are not finite", _HINT)
-    return Weights(name or path.stem, network.eval().requires_grad_(False), metadata)
+    return Weights(name or weights_name(path), network.eval().requires_grad_(False), metadata)

@@ -41,14 +41,17 @@ LOCK_PATIENCE_SECONDS = 2.0
 class RunWriter:
     """Writes a run's folder; the lock is held from construction until `close`.
 
-    Use as a context manager: an error that leaves it is noted in the folder, and a folder that no
-    training was described in is removed. Raises RunError where the folder cannot be made or
-    written, or where another process holds it.
+    Use as a context manager: an error that leaves it is noted in the folder. Before a training was
+    described there was none: then a new folder is removed, and a run that was to go on stays as it
+    was. Raises RunError where the folder cannot be made or written, or where another process holds
+    it.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._status = read_json(folder / STATUS) or {}  # A resumed run keeps its figures.
+        self._before = dict(self._status)
+        self._described = False
         self._written = 0.0
         with ExitStack() as opened:
             try:
@@ -103,6 +106,7 @@ class RunWriter:
             resumed = [*began.get("resumed", []), dict(meta)]
             meta = began | {"command": meta.get("command"), "resumed": resumed}
         write_json(self.folder / META, meta)
+        self._described = True
 
     def status(self, state: State, reason: str = "", **figures: Any) -> None:
         """Say at once what the run is doing; figures stay until they are given again."""
@@ -153,6 +157,10 @@ class RunWriter:
     def _note_failure(self, error: BaseException) -> None:
         if not (self.folder / CONFIG).exists():
             shutil.rmtree(self.folder, ignore_errors=True)
+            return
+        # One that was started as a process of its own has nobody else to tell.
+        if not self._described and self._before.get("state") not in (None, State.STARTING):
+            write_json(self.folder / STATUS, self._before)
             return
         reason = str(error) or type(error).__name__
         with suppress(OSError):  # The disk may be what failed.

@@ -194,7 +194,7 @@ def test_one_training_image_is_too_few(dae: Dae, tmp_path: Path) -> None:
         Image.new("L", (16, 16), 99).save(tmp_path / "images" / split / "0.png")
     outcome = dae("train", *SHORT, "--data", tmp_path / "images")
     assert outcome.code == 1
-    assert "1 training images" in outcome.err
+    assert "has 0 images to train with, beside one held out" in outcome.err
     assert list_runs(tmp_path / "runs") == []
 
 
@@ -320,6 +320,41 @@ def test_a_resumed_run_keeps_its_network(dae: Dae) -> None:
     outcome = dae("train", "dense", "--resume", "latest", "--epochs", "3")
     assert outcome.code == 2
     assert "network" in outcome.err
+
+
+def test_a_refused_resume_leaves_the_run_as_it_was(dae: Dae, tmp_path: Path) -> None:
+    from PIL import Image
+
+    images = tmp_path / "images"
+    images.mkdir()
+    for number in range(30):
+        Image.new("L", (16, 16), 8 * number).save(images / f"{number:02}.png")
+    assert dae("train", *SHORT, "--data", images, "--quiet").code == 0
+    run = only_run(tmp_path)
+    before = {path: (run.folder / path).read_bytes() for path in ("status.json", "config.json")}
+    Image.new("L", (16, 16)).save(images / "one-more.png")
+    outcome = dae("train", "--resume", "latest", "--epochs", "3")
+    assert outcome.code == 3
+    assert "was trained on" in outcome.err
+    for path, content in before.items():
+        assert (run.folder / path).read_bytes() == content
+    # A new run that cannot begin leaves nothing.
+    assert dae("train", *SHORT, "--data", images, "--shift", "8").code == 2
+    assert dae("train", *SHORT, "--data", images, "--classifier", "mnist-classifier").code == 1
+    assert only_run(tmp_path).folder == run.folder
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ("foo=1", "it has no setting 'foo', but channels, widths"),
+        ("widths=3", "widths are a list such as [32, 64, 128], not 3"),
+    ],
+)
+def test_settings_that_a_network_has_not(dae: Dae, setting: str, said: str) -> None:
+    outcome = dae("train", "--data", "digits", "--set", setting)
+    assert outcome.code == 2
+    assert said in outcome.err
 
 
 def test_detached_it_is_paused_resumed_and_stopped_by_others(dae: Dae, tmp_path: Path) -> None:

@@ -151,14 +151,20 @@ def test_widths_are_numbers_between_commas(text: str, widths: list[int]) -> None
     assert parse_widths(text) == widths
 
 
-@pytest.mark.parametrize(
-    "text", ["", ",", "32,", "32;64", "32 64", "0", "-1", "4097", "3.5", "x", "1e3", "9" * 5000]
-)
+@pytest.mark.parametrize("text", ["", ",", "32,", "32;64", "32 64", "3.5", "x", "1e3", "9" * 5000])
 def test_other_widths_are_a_usage_error(text: str) -> None:
     with pytest.raises(UsageError, match="cannot read the widths") as failure:
         parse_widths(text)
 
     assert failure.value.hint == "write them as 32,64,128"
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "4097", "0,0", "32,100000"])
+def test_widths_out_of_range_are_a_usage_error(text: str) -> None:
+    with pytest.raises(UsageError, match=f"widths '{text}' are out of range") as failure:
+        parse_widths(text)
+
+    assert failure.value.hint == "each is at least 1 and at most 4096"
 
 
 # Names
@@ -236,6 +242,7 @@ def test_the_embedded_digits_are_learnt_in_half_the_epochs(data: str, epochs: in
         ("loss", "cross-entropy", "there is no loss 'cross-entropy'"),
         ("precision", "fp8", "there is no precision 'fp8'"),
         ("data", "imagenet", "there is no data set 'imagenet'"),
+        ("data", "scans/gone", "there is no folder 'scans/gone'"),
         ("noise", "none", "autoencoder needs noise"),
         ("epochs", 0, "epochs 0 cannot be"),
         ("batch_size", 1, "batch size 1 cannot be"),
@@ -252,6 +259,12 @@ def test_what_cannot_be_trained_is_a_usage_error(field: str, value: Any, message
         dataclasses.replace(TrainingConfig(), **{field: value})
 
     assert failure.value.exit_code == 2
+
+
+def test_nobody_judges_who_reads() -> None:
+    for network in ("classifier", "oracle"):
+        with pytest.raises(UsageError, match=f"nobody judges the {network}"):
+            dataclasses.replace(default_config(network), classifier="mnist-classifier")
 
 
 def test_an_oracle_is_a_classifier_of_noisy_images() -> None:

@@ -110,6 +110,16 @@ def test_a_pair_that_lacks_one_or_differs_in_size_is_named(tmp_path: Path) -> No
         load_judged(str(tmp_path), Path())
 
 
+def test_shards_are_judged_on_those_to_test_with(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    np.save(tmp_path / "images-0.npy", rng.integers(256, size=(50, 8, 8), dtype=np.uint8))
+    np.save(tmp_path / "labels-0.npy", np.arange(50) % 3)
+    judged = load_judged(str(tmp_path), Path())
+    assert len(judged) == 5
+    assert judged.classes == ("0", "1", "2")
+    assert judged.tuning is not None
+
+
 def test_an_empty_folder_is_a_clear_error(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no images"):
         load_judged(str(tmp_path), Path())

@@ -301,6 +301,7 @@ def test_compiled_it_learns_as_well(digits: ImageSet) -> None:
     for wish in ("no", "yes"):
         config = dataclasses.replace(DENOISER, compile=wish, epochs=2)
         trained = training(digits, config, network="dense")
+        torch._dynamo.reset()  # What other tests have compiled.
         torch._dynamo.utils.counters.clear()
         judged = [event for event in trained.events() if isinstance(event, Validation)]
         losses.append([event.val_loss for event in judged])

@@ -233,8 +233,8 @@ def test_an_unknown_network_is_a_key_error() -> None:
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_a_setting_that_does_not_exist_is_a_type_error(name: str) -> None:
-    with pytest.raises(TypeError):
+def test_a_setting_that_does_not_exist_is_an_error_that_names_those_that_do(name: str) -> None:
+    with pytest.raises(ValueError, match="no setting 'depth', but channels"):
         build(name, {"depth": 3})
 
 

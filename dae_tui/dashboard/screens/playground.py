@@ -20,7 +20,7 @@ from textual.screen import Screen
 from textual.widgets import Footer, Static
 
 from dae_tui.blocks import fit_crop, shrink, views_that_fit
-from dae_tui.core.cards import published, read_metadata
+from dae_tui.core.cards import published, read_metadata, weights_name
 from dae_tui.core.noise_spec import KINDS, NoiseSpec, NoiseStage
 from dae_tui.dashboard.screens.open_image import OpenImage
 from dae_tui.dashboard.widgets.bars import Bars, Reading
@@ -28,7 +28,6 @@ from dae_tui.dashboard.widgets.digits import GAP, Digits, Picture, rows_of
 from dae_tui.dashboard.widgets.fields import Field, Fields
 from dae_tui.dashboard.widgets.heading import Heading
 from dae_tui.errors import DaeError, WeightsError
-from dae_tui.find_weights import weights_name
 from dae_tui.runs.reader import Run, list_runs
 from models.registry import NETWORKS
 
@@ -130,13 +129,14 @@ class PlaygroundScreen(Screen[None]):
 
     def choose_weights(self, run: Run) -> None:
         """Take the weights of a run."""
-        if not run.weights.is_file():
-            failure = WeightsError(f"{run.name} has no weights yet", "wait for its first epoch")
+        try:
+            weights = run.best_weights()
+        except WeightsError as failure:
             self.dashboard.report(failure)
             return
-        if self._weights and run.weights not in self._weights:
-            self._weights.append(run.weights)
-        self._want(weights=run.weights)
+        if self._weights and weights not in self._weights:
+            self._weights.append(weights)
+        self._want(weights=weights)
 
     def _want(self, **changes: object) -> None:
         """Ask for another look; what was asked for in between is skipped."""
