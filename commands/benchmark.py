@@ -164,8 +164,8 @@ def quality(
         show_table,
         write_figure_files,
     )
-    from dae_tui.core.evaluation import Conditions, evaluate
-    from dae_tui.core.evaluation import match_noisy as find_sigma
+    from dae_tui.core import conditions as under
+    from dae_tui.core.evaluation import evaluate
     from dae_tui.core.hardware import resolve_device
     from dae_tui.core.judge import find_judge
     from dae_tui.core.weights import load_weights
@@ -184,7 +184,11 @@ def quality(
     judge = find_judge(judged.groups[0], judge_path, torch_device)
     judged = judged if judge is None else judged.labelled_for(judge.classes)
     conditions = conditions_for(
-        judged, specs, match_noisy, clip, Conditions([], True, seed, seeds, precision, torch_device)
+        judged,
+        specs,
+        match_noisy,
+        clip,
+        under.Conditions([], True, seed, seeds, precision, torch_device),
     )
     if match_noisy is not None:
         if judge is None:
@@ -192,7 +196,7 @@ def quality(
                 f"there is no classifier for {data}",
                 f"train one with: dae train classifier --data {data}; then --classifier RUN",
             )
-        found = find_sigma(judged, judge, match_noisy, conditions)
+        found = under.match_noisy(judged, judge, match_noisy, conditions)
         conditions = replace(conditions, noises=[*conditions.noises, found])
     conditions = replace(conditions, noises=list(dict.fromkeys(conditions.noises)))
     paths = [judge_path, *(path for _, path in networks)]

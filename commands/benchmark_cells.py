@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from dae_tui.core.cells import Cell
-from dae_tui.core.evaluation import Conditions
+from dae_tui.core.conditions import Conditions
 from dae_tui.core.judged_images import JudgedImages
 from dae_tui.core.weights import Weights
 from dae_tui.runs.benchmarks import UnfinishedBenchmark

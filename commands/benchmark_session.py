@@ -14,8 +14,9 @@ from commands.results import show_digits_and_table
 from commands.table_formats import print_table
 from commands.terminal import shown, stderr
 from dae_tui.core.cards import weights_name
+from dae_tui.core.conditions import Conditions
 from dae_tui.core.config import OPERATING_POINT
-from dae_tui.core.evaluation import Conditions, EvaluationProgress
+from dae_tui.core.evaluation import EvaluationProgress
 from dae_tui.core.figures import write_figures
 from dae_tui.core.judged_images import JudgedImages, load_judged
 from dae_tui.core.noise_spec import NoiseSpec, parse_noise

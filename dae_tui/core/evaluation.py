@@ -5,14 +5,14 @@ so every machine judges the same noisy images and the same command gives the sam
 """
 
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
 from dae_tui.core.cells import EXAMPLES, Cell, judge_method
-from dae_tui.core.config import MAX_SEED
+from dae_tui.core.conditions import Conditions, evaluation_generator, noisy_images
 from dae_tui.core.contenders import (
     Contender,
     Tuner,
@@ -27,30 +27,12 @@ from dae_tui.core.judge import Judge
 from dae_tui.core.judged_images import JudgedImages
 from dae_tui.core.measures import SSIM_WINDOW
 from dae_tui.core.noise import add_noise
-from dae_tui.core.noise_spec import NoiseSpec, NoiseStage
+from dae_tui.core.noise_spec import NoiseSpec
 from dae_tui.core.table import AS_GIVEN, Entry, Table, make_rows, test_of
 from dae_tui.core.weights import Weights
-from dae_tui.errors import UsageError
 
-EVALUATION_SEED = 0
 # How strong the noise is for filters to be tuned: drawn anew, from a seed that is no test's.
 TUNING_SEED = 2**20
-
-
-@dataclass(frozen=True)
-class Conditions:
-    """What holds for all methods of a benchmark."""
-
-    noises: Sequence[NoiseSpec]
-    """Not used for pairs, whose noise is as it is."""
-    clip: bool = True
-    """Clip the noisy images to [0, 1]."""
-    seed: int = EVALUATION_SEED
-    seeds: int = 1
-    """Draw the noise so many times, from `seed` on."""
-    precision: str = "fp32"
-    """Of the denoising; who judges does so in fp32 always."""
-    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
 
 
 @dataclass(frozen=True)
@@ -143,7 +125,7 @@ def evaluate(
             for view, name, contender, reader in methods:
                 found = []
                 for seed in seeds:
-                    noisy = _noisy(images, noise, seed, conditions)
+                    noisy = noisy_images(images, noise, seed, conditions)
                     key = _key(view, name, noise, seed)
                     found.append((yield from runner.cell(key, noisy, contender, reader)))
                 cost = None if contender is None else contender.cost
@@ -224,20 +206,6 @@ def _originals(images: JudgedImages, device: torch.device) -> Iterator[Tensor]:
             yield unit(group.images[part]).to(device)
 
 
-def _noisy(
-    images: JudgedImages, noise: NoiseSpec | None, seed: int, conditions: Conditions
-) -> Iterator[Tensor]:
-    """All images with noise, or as noisy as they were given."""
-    generator = evaluation_generator(seed)
-    for number, group in enumerate(images.groups):
-        for part in batches(group.images):
-            if noise is None:
-                yield images.noisy[number][part].to(conditions.device)
-            else:
-                original = unit(group.images[part])
-                yield add_noise(original, noise, generator, conditions.clip).to(conditions.device)
-
-
 def _tuner(
     images: JudgedImages,
     noise: NoiseSpec | None,
@@ -306,50 +274,3 @@ def _protocol(
         protocol["filters_tuned_on"] = images.tuning.source
         protocol["filters_tuned_for"] = "accuracy" if read else "PSNR"
     return protocol
-
-
-def evaluation_generator(seed: int) -> torch.Generator:
-    """The noise of an evaluation: on the CPU, and of a seed that no training can have."""
-    return torch.Generator().manual_seed(MAX_SEED + 1 + seed)
-
-
-def match_noisy(
-    images: JudgedImages, judge: Judge, accuracy: float, conditions: Conditions
-) -> NoiseSpec:
-    """The Gaussian noise at which `judge` reads `accuracy` percent of the noisy images.
-
-    The same normal deviates, scaled by sigma, are used at each step of a bisection, so that the
-    accuracy falls with sigma almost without jumps. Raises UsageError for an accuracy that no
-    sigma up to 8 gives.
-    """
-    if images.labels is None:
-        raise UsageError(f"{images.name} has no labels to count", "give the noise with --noise")
-    labels = images.labels
-
-    def noisy_accuracy(sigma: float) -> float:
-        noise = NoiseSpec((NoiseStage("gaussian", sigma, sigma),))
-        noisy = _noisy(images, noise, conditions.seed, conditions)
-        reads = torch.cat([judge.read(part).cpu() for part in noisy])
-        return 100 * (reads == labels).double().mean().item()
-
-    low, high = 0.0, 0.25
-    if noisy_accuracy(low) < accuracy:
-        raise UsageError(
-            f"the classifier reads fewer than {accuracy:g} % of the originals",
-            "ask for a lower accuracy, or train the classifier further",
-        )
-    while noisy_accuracy(high) > accuracy:
-        low, high = high, 2 * high
-        if high > 8:
-            raise UsageError(
-                f"no sigma up to 8 brings the classifier down to {accuracy:g} %",
-                "ask for a higher accuracy",
-            )
-    while high - low > 0.0005:
-        middle = (low + high) / 2
-        if noisy_accuracy(middle) > accuracy:
-            low = middle
-        else:
-            high = middle
-    sigma = round((low + high) / 2, 4)
-    return NoiseSpec((NoiseStage("gaussian", sigma, sigma),))

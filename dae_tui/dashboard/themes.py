@@ -1,6 +1,11 @@
-"""The themes by what a person calls them. Loads nothing: `dae dashboard --help` reads it."""
+"""The themes by what a person calls them, and the colours of states by what a theme calls them.
+
+Loads nothing: `dae dashboard --help` reads it.
+"""
 
 from enum import StrEnum
+
+from dae_tui.runs.layout import State
 
 
 class Theme(StrEnum):
@@ -17,4 +22,15 @@ TEXTUAL_NAMES = {
     Theme.LIGHT: "textual-light",
     Theme.ANSI: "ansi-dark",
     Theme.ANSI_LIGHT: "ansi-light",
+}
+
+STATE_COLOURS = {
+    State.STARTING: "text-muted",
+    State.RUNNING: "success",
+    State.EVALUATING: "success",
+    State.PAUSED: "warning",
+    State.FINISHED: "primary",
+    State.STOPPED: "warning",
+    State.FAILED: "error",
+    State.CRASHED: "error",
 }

@@ -17,8 +17,8 @@ from scipy import ndimage
 
 from dae_tui.core import cells, evaluation
 from dae_tui.core.cards import published
+from dae_tui.core.conditions import evaluation_generator
 from dae_tui.core.data import load, unit
-from dae_tui.core.evaluation import evaluation_generator
 from dae_tui.core.filters import FILTERS
 from dae_tui.core.measures import wilson_interval
 from dae_tui.core.noise import add_noise

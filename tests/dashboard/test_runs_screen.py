@@ -10,11 +10,12 @@ from dashboard_driver import Driver, driving, looks_again
 from dashboard_example import LIVE
 from textual.widgets import DataTable
 
+from dae_tui.dashboard.run_columns import COLUMNS
 from dae_tui.dashboard.screens.compare import CompareScreen
 from dae_tui.dashboard.screens.new_run import NewRunScreen
 from dae_tui.dashboard.screens.question import Question
 from dae_tui.dashboard.screens.run import RunScreen
-from dae_tui.dashboard.screens.runs import COLUMNS, RunsScreen
+from dae_tui.dashboard.screens.runs import RunsScreen
 from dae_tui.runs.layout import write_json
 
 pytestmark = pytest.mark.asyncio

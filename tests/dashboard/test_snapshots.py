@@ -70,8 +70,8 @@ def test_the_list_of_runs(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # The clock, and which lines are glanced at: the times in them have more digits or fewer.
-    monkeypatch.setattr("dae_tui.dashboard.screens.runs.age", lambda _: "2 h")
-    monkeypatch.setattr("dae_tui.dashboard.screens.runs._curve", lambda *_: "█▅▃▂▂▁▁▁▁▁")
+    monkeypatch.setattr("dae_tui.dashboard.run_columns.age", lambda _: "2 h")
+    monkeypatch.setattr("dae_tui.dashboard.run_columns._curve", lambda *_: "█▅▃▂▂▁▁▁▁▁")
     assert snap_compare(dashboard(runs_dir), terminal_size=size, run_before=press("space"))
 
 

@@ -23,7 +23,7 @@ from dae_tui.dashboard.comparison import (
 )
 from dae_tui.dashboard.plot import Line, Marks
 from dae_tui.dashboard.screens.chart import MARKS_KEY, ZOOM_KEYS, ChartScreen
-from dae_tui.dashboard.screens.run import STATE_COLOURS
+from dae_tui.dashboard.themes import STATE_COLOURS
 from dae_tui.dashboard.widgets.heading import Heading
 from dae_tui.dashboard.widgets.lines import printable, theme_style
 from dae_tui.dashboard.widgets.loss_chart import ASCII_MARKS, COLOURS, LossChart, NamedLine

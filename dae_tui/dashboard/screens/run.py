@@ -12,6 +12,7 @@ from textual.widgets import Footer
 from dae_tui.dashboard.plot import Line
 from dae_tui.dashboard.screens.chart import MARKS_KEY, ZOOM_KEYS, ChartScreen
 from dae_tui.dashboard.screens.question import Question
+from dae_tui.dashboard.themes import STATE_COLOURS
 from dae_tui.dashboard.widgets.digits import Digits, Picture, digits_of
 from dae_tui.dashboard.widgets.figures import Figures
 from dae_tui.dashboard.widgets.heading import Heading
@@ -28,16 +29,6 @@ from dae_tui.runs.samples import BrokenSample, Sample, load_sample
 from dae_tui.runs.summary import duration
 from dae_tui.runs.watch import RunView, RunWatch
 
-STATE_COLOURS = {
-    State.STARTING: "text-muted",
-    State.RUNNING: "success",
-    State.EVALUATING: "success",
-    State.PAUSED: "warning",
-    State.FINISHED: "primary",
-    State.STOPPED: "warning",
-    State.FAILED: "error",
-    State.CRASHED: "error",
-}
 TIME = Binding.Group("time", compact=True)
 DIGIT = Binding.Group("digit", compact=True)
 # Lines of the log where the screen is high enough to show them beside all else.

@@ -1,8 +1,6 @@
 """The list of runs."""
 
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
 
 from rich.text import Text
 from textual import on, work
@@ -10,51 +8,16 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.widgets import DataTable, Footer, Input, Static
 
-from dae_tui.blocks import Graphics, sparkline
+from dae_tui.blocks import Graphics
+from dae_tui.dashboard.run_columns import COLUMNS, Column, cells_of, words_of
 from dae_tui.dashboard.screens.live import LiveScreen
 from dae_tui.dashboard.screens.question import Question
-from dae_tui.dashboard.screens.run import STATE_COLOURS
 from dae_tui.dashboard.widgets.heading import Heading
-from dae_tui.dashboard.widgets.lines import printable, theme_style
-from dae_tui.dashboard.widgets.loss_chart import short
+from dae_tui.dashboard.widgets.lines import printable
 from dae_tui.dashboard.widgets.runs_table import RunsTable
 from dae_tui.errors import DaeError
 from dae_tui.runs.layout import Request, State
 from dae_tui.runs.listing import Row, RunsWatch
-from dae_tui.runs.summary import Summary, age
-
-NONE = "–"
-SPARKLINE = 10
-
-
-@dataclass(frozen=True)
-class _Column:
-    """A column of the list: how it is written and by what it is sorted."""
-
-    name: str
-    width: int
-    needs: int
-    """Columns of the terminal from which on it is shown."""
-    order: Callable[[Summary], float | str | None]
-
-
-COLUMNS = (
-    _Column("run", 25, 0, lambda run: run.label),
-    _Column("state", 11, 0, lambda run: run.state),
-    _Column("epoch", 8, 0, lambda run: run.epoch),
-    # Of the held-out images, as `dae runs list` has it; the curve is of those trained on.
-    _Column("loss", 9, 0, lambda run: run.val_loss),
-    _Column("curve", SPARKLINE + 1, 0, lambda run: run.loss),
-    # Of the held-out digits, known while it trains; at 80 columns the final one has room alone.
-    _Column("acc %", 7, 92, lambda run: run.val_accuracy),
-    _Column("test %", 7, 0, lambda run: run.test_accuracy),
-    _Column("img/s", 7, 85, lambda run: run.images_per_second),
-    _Column("age", 7, 0, lambda run: run.heartbeat),
-    _Column("network", 12, 104, lambda run: run.network),
-    _Column("data", 14, 118, lambda run: run.data),
-    _Column("noise", 24, 134, lambda run: run.noise),
-    _Column("reason", 60, 176, lambda run: run.reason),
-)
 
 
 class RunsScreen(LiveScreen[list[Row]]):
@@ -82,7 +45,7 @@ class RunsScreen(LiveScreen[list[Row]]):
         self._rows: list[Row] = []
         self._shown: dict[str, tuple[Row, bool]] = {}
         """The rows that are in the table, and whether they were marked."""
-        self._order: _Column | None = None
+        self._order: Column | None = None
         self._upside_down = False
         self._filter = ""
 
@@ -124,7 +87,7 @@ class RunsScreen(LiveScreen[list[Row]]):
     def _table(self) -> RunsTable:
         return self.query_one(RunsTable)
 
-    def _columns(self) -> list[_Column]:
+    def _columns(self) -> list[Column]:
         return [column for column in COLUMNS if column.needs <= self.size.width]
 
     def _headings(self) -> list[str]:
@@ -179,35 +142,13 @@ class RunsScreen(LiveScreen[list[Row]]):
                 table.update_cell(row.run.name, column.name, cell)
 
     def _cells(self, row: Row, marked: bool) -> list[Text]:
-        run = row.summary
         utf8 = self.dashboard.graphics is not Graphics.ASCII
-        written = {
-            "run": Text(("*" if marked else " ") + run.label, "bold" if marked else ""),
-            "state": Text(run.state, theme_style(self, STATE_COLOURS[run.state])),
-            "epoch": Text(f"{run.epoch or 0:.0f}/{'?' if run.epochs is None else int(run.epochs)}"),
-            "loss": Text(NONE if run.val_loss is None else f"{run.val_loss:.5f}"),
-            "curve": Text(_curve(row.losses, utf8), theme_style(self, "primary")),
-            "acc %": Text(_percent(run.val_accuracy)),
-            "test %": Text(_percent(run.test_accuracy)),
-            "img/s": Text(NONE if not run.images_per_second else short(run.images_per_second)),
-            "age": Text(age(run.heartbeat), theme_style(self, "text-muted")),
-            "network": Text(run.network or NONE),
-            "data": Text((run.data or NONE).rstrip("/").rsplit("/", 1)[-1]),
-            "noise": Text(run.noise or NONE),
-            "reason": Text(run.reason or "", theme_style(self, "text-muted")),
-        }
-        cells = []
-        for column in self._columns():
-            cell = written[column.name]
-            cell.plain = printable(cell.plain)
-            cell.truncate(column.width - 1, overflow="ellipsis")
-            cells.append(cell)
-        return cells
+        return cells_of(row, marked, self._columns(), self, utf8=utf8)
 
     def _chosen(self) -> list[Row]:
         """The rows that the filter lets through, in the chosen order."""
         words = self._filter.lower().split()
-        rows = [row for row in self._rows if all(word in _words(row) for word in words)]
+        rows = [row for row in self._rows if all(word in words_of(row) for word in words)]
         if self._order is not None:
             column = self._order
             known = [row for row in rows if column.order(row.summary) is not None]
@@ -287,7 +228,7 @@ class RunsScreen(LiveScreen[list[Row]]):
         if upside_down:
             self._upside_down = not self._upside_down
         else:
-            columns: list[_Column | None] = [None, *self._columns()]
+            columns: list[Column | None] = [None, *self._columns()]
             place = columns.index(self._order) if self._order in columns else 0
             self._order = columns[(place + 1) % len(columns)]
         self._rebuild()
@@ -353,21 +294,3 @@ class RunsScreen(LiveScreen[list[Row]]):
             done = "deleted" if request is None else f"asked to {request}:"
             self.notify(printable(f"{done} {row.summary.label}"), timeout=2, markup=False)
         self.look_soon_from_thread()
-
-
-def _words(row: Row) -> str:
-    """What the filter looks in."""
-    run = row.summary
-    return " ".join(
-        word for word in (run.name, run.state, run.network, run.data, run.noise) if word
-    ).lower()
-
-
-def _percent(value: float | None) -> str:
-    return NONE if value is None else f"{value:.2f}"
-
-
-def _curve(losses: list[float], utf8: bool) -> str:
-    """The losses in as many characters as the column has."""
-    shown = [losses[len(losses) * n // SPARKLINE] for n in range(SPARKLINE)] if losses else []
-    return sparkline(shown, utf8)

@@ -1,0 +1,98 @@
+"""Under what noise a benchmark judges images, and the noisy images themselves.
+
+The noise is drawn on the CPU from a fixed seed, so every machine judges the same noisy images.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from dae_tui.core.config import MAX_SEED
+from dae_tui.core.data import unit
+from dae_tui.core.denoising import batches
+from dae_tui.core.judge import Judge
+from dae_tui.core.judged_images import JudgedImages
+from dae_tui.core.noise import add_noise
+from dae_tui.core.noise_spec import NoiseSpec, NoiseStage
+from dae_tui.errors import UsageError
+
+EVALUATION_SEED = 0
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What holds for all methods of a benchmark."""
+
+    noises: Sequence[NoiseSpec]
+    """Not used for pairs, whose noise is as it is."""
+    clip: bool = True
+    """Clip the noisy images to [0, 1]."""
+    seed: int = EVALUATION_SEED
+    seeds: int = 1
+    """Draw the noise so many times, from `seed` on."""
+    precision: str = "fp32"
+    """Of the denoising; who judges does so in fp32 always."""
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+
+
+def evaluation_generator(seed: int) -> torch.Generator:
+    """The noise of an evaluation: on the CPU, and of a seed that no training can have."""
+    return torch.Generator().manual_seed(MAX_SEED + 1 + seed)
+
+
+def noisy_images(
+    images: JudgedImages, noise: NoiseSpec | None, seed: int, conditions: Conditions
+) -> Iterator[Tensor]:
+    """All images with noise, or as noisy as they were given."""
+    generator = evaluation_generator(seed)
+    for number, group in enumerate(images.groups):
+        for part in batches(group.images):
+            if noise is None:
+                yield images.noisy[number][part].to(conditions.device)
+            else:
+                original = unit(group.images[part])
+                yield add_noise(original, noise, generator, conditions.clip).to(conditions.device)
+
+
+def match_noisy(
+    images: JudgedImages, judge: Judge, accuracy: float, conditions: Conditions
+) -> NoiseSpec:
+    """The Gaussian noise at which `judge` reads `accuracy` percent of the noisy images.
+
+    The same normal deviates, scaled by sigma, are used at each step of a bisection, so that the
+    accuracy falls with sigma almost without jumps. Raises UsageError for an accuracy that no
+    sigma up to 8 gives.
+    """
+    if images.labels is None:
+        raise UsageError(f"{images.name} has no labels to count", "give the noise with --noise")
+    labels = images.labels
+
+    def noisy_accuracy(sigma: float) -> float:
+        noise = NoiseSpec((NoiseStage("gaussian", sigma, sigma),))
+        noisy = noisy_images(images, noise, conditions.seed, conditions)
+        reads = torch.cat([judge.read(part).cpu() for part in noisy])
+        return 100 * (reads == labels).double().mean().item()
+
+    low, high = 0.0, 0.25
+    if noisy_accuracy(low) < accuracy:
+        raise UsageError(
+            f"the classifier reads fewer than {accuracy:g} % of the originals",
+            "ask for a lower accuracy, or train the classifier further",
+        )
+    while noisy_accuracy(high) > accuracy:
+        low, high = high, 2 * high
+        if high > 8:
+            raise UsageError(
+                f"no sigma up to 8 brings the classifier down to {accuracy:g} %",
+                "ask for a higher accuracy",
+            )
+    while high - low > 0.0005:
+        middle = (low + high) / 2
+        if noisy_accuracy(middle) > accuracy:
+            low = middle
+        else:
+            high = middle
+    sigma = round((low + high) / 2, 4)
+    return NoiseSpec((NoiseStage("gaussian", sigma, sigma),))

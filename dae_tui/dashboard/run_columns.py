@@ -1,0 +1,94 @@
+"""The columns of the list of runs: what stands in them, how wide, and by what they are sorted."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from rich.text import Text
+from textual.widget import Widget
+
+from dae_tui.blocks import sparkline
+from dae_tui.dashboard.themes import STATE_COLOURS
+from dae_tui.dashboard.widgets.lines import printable, theme_style
+from dae_tui.dashboard.widgets.loss_chart import short
+from dae_tui.runs.listing import Row
+from dae_tui.runs.summary import Summary, age
+
+NONE = "–"
+SPARKLINE = 10
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of the list: how it is written and by what it is sorted."""
+
+    name: str
+    width: int
+    needs: int
+    """Columns of the terminal from which on it is shown."""
+    order: Callable[[Summary], float | str | None]
+
+
+COLUMNS = (
+    Column("run", 25, 0, lambda run: run.label),
+    Column("state", 11, 0, lambda run: run.state),
+    Column("epoch", 8, 0, lambda run: run.epoch),
+    # Of the held-out images, as `dae runs list` has it; the curve is of those trained on.
+    Column("loss", 9, 0, lambda run: run.val_loss),
+    Column("curve", SPARKLINE + 1, 0, lambda run: run.loss),
+    # Of the held-out digits, known while it trains; at 80 columns the final one has room alone.
+    Column("acc %", 7, 92, lambda run: run.val_accuracy),
+    Column("test %", 7, 0, lambda run: run.test_accuracy),
+    Column("img/s", 7, 85, lambda run: run.images_per_second),
+    Column("age", 7, 0, lambda run: run.heartbeat),
+    Column("network", 12, 104, lambda run: run.network),
+    Column("data", 14, 118, lambda run: run.data),
+    Column("noise", 24, 134, lambda run: run.noise),
+    Column("reason", 60, 176, lambda run: run.reason),
+)
+
+
+def cells_of(
+    row: Row, marked: bool, columns: Sequence[Column], screen: Widget, *, utf8: bool
+) -> list[Text]:
+    """What stands in the columns, in the colours of the theme of `screen`."""
+    run = row.summary
+    written = {
+        "run": Text(("*" if marked else " ") + run.label, "bold" if marked else ""),
+        "state": Text(run.state, theme_style(screen, STATE_COLOURS[run.state])),
+        "epoch": Text(f"{run.epoch or 0:.0f}/{'?' if run.epochs is None else int(run.epochs)}"),
+        "loss": Text(NONE if run.val_loss is None else f"{run.val_loss:.5f}"),
+        "curve": Text(_curve(row.losses, utf8), theme_style(screen, "primary")),
+        "acc %": Text(_percent(run.val_accuracy)),
+        "test %": Text(_percent(run.test_accuracy)),
+        "img/s": Text(NONE if not run.images_per_second else short(run.images_per_second)),
+        "age": Text(age(run.heartbeat), theme_style(screen, "text-muted")),
+        "network": Text(run.network or NONE),
+        "data": Text((run.data or NONE).rstrip("/").rsplit("/", 1)[-1]),
+        "noise": Text(run.noise or NONE),
+        "reason": Text(run.reason or "", theme_style(screen, "text-muted")),
+    }
+    cells = []
+    for column in columns:
+        cell = written[column.name]
+        cell.plain = printable(cell.plain)
+        cell.truncate(column.width - 1, overflow="ellipsis")
+        cells.append(cell)
+    return cells
+
+
+def words_of(row: Row) -> str:
+    """What the filter looks in."""
+    run = row.summary
+    return " ".join(
+        word for word in (run.name, run.state, run.network, run.data, run.noise) if word
+    ).lower()
+
+
+def _percent(value: float | None) -> str:
+    return NONE if value is None else f"{value:.2f}"
+
+
+def _curve(losses: list[float], utf8: bool) -> str:
+    """The losses in as many characters as the column has."""
+    shown = [losses[len(losses) * n // SPARKLINE] for n in range(SPARKLINE)] if losses else []
+    return sparkline(shown, utf8)
