@@ -3,6 +3,7 @@
 import os
 import platform
 import subprocess
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -28,6 +29,7 @@ class Processor:
         self._last: tuple[float, float] | None = None
         with suppress(*FAILURES):
             self._last = self._times()
+        self._first, self._first_own = self._last, time.process_time()
 
     def utilisation(self) -> Reading:
         """Percent of the cores this process may use, since the last look."""
@@ -43,6 +45,18 @@ class Processor:
             return Reading(None, "first look")
         self._last = times
         return Reading(min(max(100 * busy / total, 0.0), 100.0))
+
+    def taken_by_others(self) -> float | None:
+        """How many of the cores other processes have taken since it was made; None if unknown."""
+        if self._first is None:
+            return None
+        try:
+            times = self._times()
+        except FAILURES:
+            return None
+        busy, total = (now - then for now, then in zip(times, self._first, strict=True))
+        own = time.process_time() - self._first_own
+        return max(0.0, self.count * (busy - own) / total) if total > 0 else None
 
     def _times(self) -> tuple[float, float]:
         """Seconds spent busy and seconds in all, over all cores."""

@@ -18,6 +18,7 @@ from PIL import Image
 from safetensors.numpy import load_file
 
 from dae_tui.core.cards import read_metadata
+from dae_tui.devices.processor import Processor
 from dae_tui.runs.layout import Request, State
 from dae_tui.runs.reader import MetricsFollower, Run, list_runs
 from dae_tui.runs.writer import RunWriter
@@ -320,6 +321,21 @@ def test_a_resumed_run_keeps_its_network(dae: Dae) -> None:
     outcome = dae("train", "dense", "--resume", "latest", "--epochs", "3")
     assert outcome.code == 2
     assert "network" in outcome.err
+
+
+@pytest.mark.parametrize(("threads", "told"), [(1, False), (4, True)])
+def test_other_work_on_the_cores_is_told(
+    dae: Dae, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, threads: int, told: bool
+) -> None:
+    monkeypatch.setattr("commands.train_session.LOOK_AFTER", 0.0)
+    monkeypatch.setattr("torch.get_num_threads", lambda: threads)
+    monkeypatch.setattr(Processor, "taken_by_others", lambda _: 1.4)
+    monkeypatch.setattr(Processor, "__init__", lambda self: setattr(self, "count", 4))
+    outcome = dae("train", *SHORT)
+    said = "other work takes 1.4 of 4 cores"
+    assert (said in outcome.err) is told
+    assert ("OMP_NUM_THREADS=3 may be faster" in outcome.err) is told
+    assert (said in (only_run(tmp_path).folder / "train.log").read_text()) is told
 
 
 def test_a_refused_resume_leaves_the_run_as_it_was(dae: Dae, tmp_path: Path) -> None:

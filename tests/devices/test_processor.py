@@ -92,3 +92,17 @@ def test_this_processor_has_a_name_and_cores() -> None:
     processor = Processor()
     assert processor.name
     assert 1 <= processor.count <= (psutil.cpu_count() or 1)
+
+
+def test_what_others_take_is_what_is_busy_and_not_our_own(
+    fake: FakeProcessor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake.times = [Times(0, 0, 0, 0, 0, 0)] * 2
+    monkeypatch.setattr("time.process_time", lambda: 100.0)
+    processor = Processor()
+    # In two seconds both cores were busy, 1.5 seconds of it for this process.
+    fake.times = [Times(2, 0, 0, 0, 0, 0)] * 2
+    monkeypatch.setattr("time.process_time", lambda: 101.5)
+    assert processor.taken_by_others() == pytest.approx(2.5 / 2)
+    fake.times = OSError("no /proc")
+    assert processor.taken_by_others() is None
