@@ -70,10 +70,11 @@ class Group:
         `images` says which ones they are, to tell them from others. Raises DataError or UsageError,
         in every process the same.
         """
-        place = f"{device} of {socket.gethostname()}"
+        own = (images, device.type, f"{device} of {socket.gethostname()}", _identity(device))
         met: list[Any] = [None] * self.size
-        dist.all_gather_object(met, (images, device.type, place))  # Over gloo.
-        for rank, (others, kind, where) in enumerate(met):
+        dist.all_gather_object(met, own)  # Over gloo.
+        identities = [identity for *_, identity in met]
+        for rank, (others, kind, where, identity) in enumerate(met):
             if others != met[0][0]:
                 raise DataError(
                     f"process 0 would train on {met[0][0]}, process {rank} on {others}",
@@ -84,8 +85,8 @@ class Group:
                     f"process 0 would train on {met[0][2]}, process {rank} on {where}",
                     "give all of them the same --device",
                 )
-            first = [place for _, _, place in met].index(where)
-            if kind == "cuda" and first != rank:
+            first = identities.index(identity)
+            if identity is not None and first != rank:
                 raise UsageError(
                     f"processes {first} and {rank} would share {where}",
                     "start no more processes on a machine than it has GPUs",
@@ -128,6 +129,12 @@ class Group:
         # Statistics are shared already: torch need not send them before each step.
         wrapped.broadcast_buffers = False
         return wrapped
+
+
+def _identity(device: torch.device) -> str | None:
+    """What tells a GPU from all others; None for what processes may share."""
+    # Not its number: where each process sees one GPU alone, all of them call theirs cuda:0.
+    return str(torch.cuda.get_device_properties(device).uuid) if device.type == "cuda" else None
 
 
 def batch_norms(network: nn.Module) -> list[_BatchNorm]:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import psutil
@@ -75,6 +75,29 @@ def test_a_batch_that_cannot_be_shared_is_refused_with_one_that_can() -> None:
 def test_a_process_that_has_gone_is_told_from_a_fault(failure: RuntimeError) -> None:
     assert is_of_the_others(failure)
     assert not is_of_the_others(RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
+
+
+ONE_GPU = ("images", "cuda", "cuda:0 of here", "GPU-1")
+
+
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [
+        (ONE_GPU, "processes 0 and 1 would share cuda:0 of here"),
+        (("images", "cpu", "cpu of there", None), "on cuda:0 of here, process 1 on cpu of there"),
+        # Each sees one GPU alone, which it calls by the same name.
+        (("images", "cuda", "cuda:0 of here", "GPU-2"), None),
+    ],
+)
+def test_each_process_has_a_gpu_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, other: tuple[str | None, ...], said: str | None
+) -> None:
+    def gather(met: list[object], _: object) -> None:
+        met[:] = [ONE_GPU, other]
+
+    monkeypatch.setattr("torch.distributed.all_gather_object", gather)
+    with nullcontext() if said is None else pytest.raises(UsageError, match=said):
+        Group(0, 2).meet("images", torch.device("cpu"))
 
 
 def test_what_two_processes_make_sure_of(tmp_path: Path) -> None:
