@@ -27,8 +27,9 @@ from dae_tui.devices.monitor import Monitor
 from dae_tui.errors import DaeError
 from dae_tui.runs.reader import Run
 
-# For a picture: enough to see how busy the machine is.
+# For a picture: enough to see how busy the machine is, and soon.
 FEW_LOOKS = 4
+SECONDS_OF_A_LOOK = 0.2
 
 
 class DashboardApp(App[None]):
@@ -123,6 +124,7 @@ class DashboardApp(App[None]):
     def picture(self, size: tuple[int, int]) -> str:
         """What is seen after the first looks, as SVG; run without a terminal of `size` cells."""
         drawn: list[str] = []
+        self.refresh_seconds = SECONDS_OF_A_LOOK
 
         async def look(pilot: Pilot[object]) -> None:
             while isinstance(self.screen, LiveScreen) and self.screen.looks < FEW_LOOKS:

@@ -1,13 +1,14 @@
 """How long one waits: for the help, the first training step, the dashboard."""
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Generator
 from dataclasses import dataclass
-from pathlib import Path
+from select import select
 
 from dae_tui.core.speed.spread import Spread, spread
 from dae_tui.errors import DaeError
@@ -16,6 +17,7 @@ PATIENCE = 120.0
 # -P: a folder `models` or `commands` where the person stands is not ours.
 PYTHON = [sys.executable, "-P"]
 DAE = [*PYTHON, "-m", "dae_tui"]
+TERMINAL = os.environ | {"TERM": "xterm-256color", "COLUMNS": "80", "LINES": "24"}
 
 
 @dataclass(frozen=True)
@@ -31,14 +33,15 @@ def measure_startup(rounds: int) -> Generator[str, None, list[Startup]]:
     found: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory() as folder:
         first = ["train", "--data", "digits", "--json", "--runs-dir", folder]
-        picture = ["dashboard", "--runs-dir", folder, "--svg", str(Path(folder, "shown.svg"))]
         for number in range(rounds + 1):
             yield f"starting, round {number}/{rounds}"
             seconds = {
                 "import torch": _until_it_ends([*PYTHON, "-c", "import torch"]),
                 "dae --help": _until_it_ends([*DAE, "--help"]),
                 "dae train: first figures": _until_a_step([*DAE, *first]),
-                "dae dashboard: first picture": _until_it_ends([*DAE, *picture]),
+                "dae dashboard: first picture": until_shown(
+                    [*DAE, "dashboard", "--runs-dir", folder], b"alive"
+                ),
             }
             if number:
                 for what, taken in seconds.items():
@@ -69,6 +72,28 @@ def _until_a_step(command: list[str]) -> float:
         finally:
             training.kill()
     raise _failed(command, "it ended before its first step")
+
+
+def until_shown(command: list[str], word: bytes) -> float:
+    """Until a program on a terminal of its own has drawn a word; then it is killed."""
+    began = time.perf_counter()
+    ours, its = os.openpty()
+    seen = b""
+    with (
+        os.fdopen(ours, "rb", buffering=0) as screen,
+        subprocess.Popen(command, stdin=its, stdout=its, stderr=its, env=TERMINAL) as program,
+    ):
+        os.close(its)
+        try:
+            while word not in seen:
+                if not select([screen], [], [], PATIENCE)[0]:
+                    raise _failed(command, "it took too long")
+                seen += os.read(ours, 65536)
+        except OSError as failure:  # The terminal is gone with the program.
+            raise _failed(command, seen.decode(errors="replace")) from failure
+        finally:
+            program.kill()
+    return time.perf_counter() - began
 
 
 def _failed(command: list[str], said: str) -> DaeError:

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from dae_tui.core.config import TrainingConfig
-from dae_tui.core.speed import inference, targets
+from dae_tui.core.speed import inference, startup, targets
 from dae_tui.core.speed.inference import measure_inference
 from dae_tui.core.speed.loops import BATCH, Task, own_rounds, textbook_rounds
 from dae_tui.core.speed.peak import Peaks, measure_peaks, measure_shares
@@ -18,6 +18,7 @@ from dae_tui.core.speed.spread import spread
 from dae_tui.core.speed.targets import recipes
 from dae_tui.core.speed.training_speed import training_speed
 from dae_tui.core.weights import Weights
+from dae_tui.errors import DaeError
 from models.registry import build
 
 CPU = torch.device("cpu")
@@ -136,6 +137,13 @@ def test_both_loops_see_the_same_images_and_learn_alike(task: Task) -> None:
     # What a network makes of digits that has learnt nothing is guessed: 10 %.
     assert textbook.accuracies[0] > 40
     assert ours.accuracies[0] == pytest.approx(textbook.accuracies[0], abs=10)
+
+
+def test_a_dashboard_is_there_when_it_says_who_is_alive(tmp_path: Path) -> None:
+    command = [*startup.DAE, "dashboard", "--runs-dir", str(tmp_path)]
+    assert 0 < startup.until_shown(command, b"none alive") < startup.PATIENCE
+    with pytest.raises(DaeError, match="there is no run 'nothing'"):
+        startup.until_shown([*command, "nothing"], b"none alive")
 
 
 def test_the_recipes_are_those_of_the_command_line() -> None:
