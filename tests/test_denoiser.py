@@ -12,7 +12,8 @@ import torch
 from numpy.typing import NDArray
 
 from dae_tui import Denoiser
-from dae_tui.core.data import load, unit
+from dae_tui.core.data import load
+from dae_tui.core.image_set import unit
 from dae_tui.core.measures import psnr
 from dae_tui.core.noise import add_noise
 from dae_tui.core.noise_spec import parse_noise

@@ -1,4 +1,4 @@
-"""Data sets as uint8 tensors that live on the device: torchvision's, the embedded digits, folders.
+"""Data sets by name: torchvision's, the embedded digits, folders of images or of shards.
 
 `load` gives one split of a data set by name or folder. There is no silent substitute: a data set
 that is missing and cannot be downloaded is an error that names the ways out.
@@ -9,21 +9,20 @@ import math
 import pickle
 import struct
 import sys
-from collections.abc import Generator
-from dataclasses import dataclass, replace
 from http.client import HTTPException
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from torch import Tensor
 
 from dae_tui.core.config import DATA_SETS, check_data
 from dae_tui.core.embed_digits import EMBEDDED
 from dae_tui.core.image_folder import load_folder
+from dae_tui.core.image_set import ImageSet
+from dae_tui.core.shards import is_sharded, load_shards
 from dae_tui.errors import DataError
 
 Split = Literal["train", "test"]
@@ -47,100 +46,6 @@ DIGITS_SIZE = 28
 DIGITS_BORDER = 4
 
 
-class TrainingImages(Protocol):
-    """Images to learn from, in memory or streamed: all that the training loop knows of them."""
-
-    @property
-    def name(self) -> str:
-        """The data set's name, or the folder's path."""
-
-    @property
-    def classes(self) -> int:
-        """How many there are; 0 without labels."""
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """Of one image: (C, H, W)."""
-
-    def __len__(self) -> int: ...
-
-    def batches(
-        self, size: int, seed: int, epoch: int, first: int = 0, limit: int | None = None
-    ) -> Generator["ImageSet"]:
-        """The batches of an epoch, in an order of seed and epoch alone.
-
-        Args:
-            size: images of each batch; the rest that fills none is left out.
-            seed: with `epoch`, decides the order.
-            epoch: counted from 0.
-            first: begin with this batch, as the epoch would have gone on.
-            limit: end the epoch before this batch.
-
-        Close it when it is left early: a thread may be reading ahead.
-        """
-
-
-@dataclass(frozen=True)
-class ImageSet:
-    """Images of one size with their labels, if they have any.
-
-    `images`: uint8 (N, C, H, W); `labels`: int64 (N,) in [0, classes) or None.
-    """
-
-    name: str
-    images: Tensor
-    labels: Tensor | None
-    classes: int
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """Of one image: (C, H, W)."""
-        channels, height, width = self.images.shape[1:]
-        return channels, height, width
-
-    def batches(
-        self, size: int, seed: int, epoch: int, first: int = 0, limit: int | None = None
-    ) -> Generator["ImageSet"]:
-        """The batches of an epoch; see `TrainingImages`."""
-        # Of seed and epoch alone, so that resuming needs no memory of it.
-        generator = torch.Generator().manual_seed(epoch_seed(seed, epoch))
-        order = torch.randperm(len(self), generator=generator).to(self.images.device)
-        count = len(self) // size
-        for number in range(first, count if limit is None else min(count, limit)):
-            yield self.select(order[number * size : (number + 1) * size])
-
-    def to(self, device: torch.device) -> "ImageSet":
-        labels = None if self.labels is None else self.labels.to(device)
-        return replace(self, images=self.images.to(device), labels=labels)
-
-    def onto(self, device: torch.device) -> "ImageSet":
-        """A batch on the device; the host does not wait until a GPU has it."""
-        if device.type != "cuda" or self.images.is_cuda:
-            return self.to(device)
-        labels = None
-        if self.labels is not None:
-            labels = self.labels.pin_memory().to(device, non_blocking=True)
-        images = self.images.pin_memory().to(device, non_blocking=True)
-        return replace(self, images=images, labels=labels)
-
-    def select(self, indices: Tensor | slice) -> "ImageSet":
-        labels = None if self.labels is None else self.labels[indices]
-        return replace(self, images=self.images[indices], labels=labels)
-
-
-def epoch_seed(seed: int, epoch: int) -> int:
-    """The seed of the order in which an epoch takes its images."""
-    return seed * 1_000_003 + epoch
-
-
-def unit(images: Tensor) -> Tensor:
-    """uint8 images as float32 in [0, 1]; images that are float32 already as they are."""
-    return images.float() / 255 if images.dtype == torch.uint8 else images
-
-
 def load(name: str, split: Split, data_dir: Path) -> ImageSet:
     """One split of the data set `name` (a name of `DATA_SETS` or a folder of images).
 
@@ -153,33 +58,11 @@ def load(name: str, split: Split, data_dir: Path) -> ImageSet:
     if name in DATA_SETS:
         return _torchvision(name, split, data_dir)
     check_data(name)
-    # Imported here, as it knows image sets.
-    from dae_tui.core.shards import is_sharded, load_shards
-
     if is_sharded(Path(name)):
         _, held_out, test = load_shards(Path(name))
         return held_out if split == "train" else test
     images, labels, classes = load_folder(Path(name), split)
     return ImageSet(str(Path(name).resolve()), images, labels, classes)
-
-
-def hold_out(training: ImageSet, count: int) -> tuple[ImageSet, ImageSet]:
-    """Split training images: all but `count`, and `count` to validate with, always the same."""
-    order = torch.randperm(len(training), generator=torch.Generator().manual_seed(0))
-    return training.select(order[count:]), training.select(order[:count])
-
-
-def shift(images: Tensor, pixels: int, generator: torch.Generator) -> Tensor:
-    """Each image of a batch (N, C, H, W) moved by up to `pixels` each way, its edges repeated."""
-    count, _, height, width = images.shape
-    device = images.device
-    padded = F.pad(images.float(), (pixels,) * 4, mode="replicate").to(images.dtype)
-    offsets = torch.randint(2 * pixels + 1, (2, count, 1, 1), generator=generator, device=device)
-    rows = offsets[0] + torch.arange(height, device=device)[:, None]
-    columns = offsets[1] + torch.arange(width, device=device)
-    image = torch.arange(count, device=device)[:, None, None]
-    # Advanced indices around the channel put it last: (N, H, W, C), which is channels-last memory.
-    return padded[image, :, rows, columns].permute(0, 3, 1, 2)
 
 
 def _digits(split: Split) -> ImageSet:

@@ -14,11 +14,12 @@ from torch import nn
 
 from dae_tui.core.conditions import Conditions
 from dae_tui.core.config import DATA_SETS, OPERATING_POINT, TrainingConfig
-from dae_tui.core.data import ImageSet, TrainingImages, hold_out, load
+from dae_tui.core.data import load
 from dae_tui.core.distributed import Group
 from dae_tui.core.evaluation import EvaluationProgress, evaluate
 from dae_tui.core.events import Event
 from dae_tui.core.hardware import device_name, place, resolve_device, resolve_precision
+from dae_tui.core.image_set import ImageSet, TrainingImages, hold_out
 from dae_tui.core.judge import find_classifier, judge_of
 from dae_tui.core.judged_images import of_image_set
 from dae_tui.core.noise_spec import parse_noise

@@ -15,9 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from dae_tui.core.cards import published
-from dae_tui.core.data import ImageSet
 from dae_tui.core.denoising import check_fits
 from dae_tui.core.hardware import place
+from dae_tui.core.image_set import ImageSet
 from dae_tui.core.weights import Weights, load_weights
 from dae_tui.errors import DataError, WeightsError
 

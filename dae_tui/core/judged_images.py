@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from dae_tui.core.config import DATA_SETS
-from dae_tui.core.data import ImageSet, load, unit
+from dae_tui.core.data import load
 from dae_tui.core.files import kinds
 from dae_tui.core.files.values import image_values, to_unit
 from dae_tui.core.image_folder import (
@@ -25,6 +25,7 @@ from dae_tui.core.image_folder import (
     find_images,
     in_order,
 )
+from dae_tui.core.image_set import ImageSet, unit
 from dae_tui.core.shards import is_sharded
 from dae_tui.errors import DataError, UsageError
 

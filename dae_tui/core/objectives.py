@@ -13,9 +13,9 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
-from dae_tui.core.data import ImageSet, unit
 from dae_tui.core.denoising import batches, denoise_batch
 from dae_tui.core.events import Sample
+from dae_tui.core.image_set import ImageSet, unit
 from dae_tui.core.measures import psnr
 from dae_tui.core.noise import add_noise
 from dae_tui.core.noise_spec import NoiseSpec

@@ -11,10 +11,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dae_tui.core.data import ImageSet, load, unit
+from dae_tui.core.data import load
 from dae_tui.core.denoising import denoise
 from dae_tui.core.files.kinds import read_file
 from dae_tui.core.files.values import find_oddities, image_values, to_unit
+from dae_tui.core.image_set import ImageSet, unit
 from dae_tui.core.judge import find_classifier
 from dae_tui.core.measures import psnr
 from dae_tui.core.noise import add_noise

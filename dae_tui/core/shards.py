@@ -17,8 +17,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dae_tui.core.data import ImageSet, epoch_seed
 from dae_tui.core.hardware import helper_thread
+from dae_tui.core.image_set import ImageSet, epoch_seed
 from dae_tui.core.npy_file import NpyFile, open_npy
 from dae_tui.errors import DataError
 

@@ -19,7 +19,8 @@ from paper_photograph import WHITE_12_BITS, clean_page, photograph
 from PIL import Image
 
 import dae_tui.atomic
-from dae_tui.core.data import load, unit
+from dae_tui.core.data import load
+from dae_tui.core.image_set import unit
 
 COMMAND = (sys.executable, "-m", "dae_tui", "denoise")
 

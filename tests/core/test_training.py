@@ -12,7 +12,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from dae_tui.core.config import TrainingConfig, default_config
-from dae_tui.core.data import ImageSet, load
+from dae_tui.core.data import load
 from dae_tui.core.events import (
     Checkpoint,
     Event,
@@ -24,6 +24,7 @@ from dae_tui.core.events import (
     as_json,
 )
 from dae_tui.core.hardware import place
+from dae_tui.core.image_set import ImageSet
 from dae_tui.core.noise_spec import parse_noise
 from dae_tui.core.objectives import Classification, Denoising, Judgement, Objective
 from dae_tui.core.shards import load_shards

@@ -19,9 +19,10 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
 from dae_tui.core.config import TrainingConfig
-from dae_tui.core.data import ImageSet, TrainingImages, load
+from dae_tui.core.data import load
 from dae_tui.core.events import Validation
 from dae_tui.core.hardware import place, resolve_device, resolve_precision, synchronize
+from dae_tui.core.image_set import ImageSet, TrainingImages
 from dae_tui.core.noise_spec import parse_noise
 from dae_tui.core.objectives import Denoising
 from dae_tui.core.training import Training

@@ -10,8 +10,9 @@ import torch
 
 from dae_tui.core.conditions import evaluation_generator
 from dae_tui.core.config import OPERATING_POINT
-from dae_tui.core.data import load, unit
+from dae_tui.core.data import load
 from dae_tui.core.hardware import device_name, resolve_device, resolve_precision
+from dae_tui.core.image_set import unit
 from dae_tui.core.noise import add_noise
 from dae_tui.core.noise_spec import parse_noise
 from dae_tui.core.speed.inference import Throughput, measure_inference
