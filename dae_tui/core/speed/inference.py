@@ -56,7 +56,8 @@ def measure_inference(
             jobs[name, None, None] = _filter(pool, name, noisy)
         for number in range(rounds):
             for key, job in jobs.items():
-                yield f"denoising, round {number + 1}/{rounds}: {key[0]}"
+                what = key[0] if key[2] is None else f"{key[0]} in batches of {key[2]:,}"
+                yield f"denoising, round {number + 1}/{rounds}: {what}"
                 if not number:
                     job()  # torch makes itself ready for each new shape.
                 found.setdefault(key, []).append(job())

@@ -34,7 +34,7 @@ def measure_startup(rounds: int) -> Generator[str, None, list[Startup]]:
     with tempfile.TemporaryDirectory() as folder:
         first = ["train", "--data", "digits", "--json", "--runs-dir", folder]
         for number in range(rounds + 1):
-            yield f"starting, round {number}/{rounds}"
+            yield f"starting commands, round {number}/{rounds}" if number else "starting commands"
             seconds = {
                 "import torch": _until_it_ends([*PYTHON, "-c", "import torch"]),
                 "dae --help": _until_it_ends([*DAE, "--help"]),
