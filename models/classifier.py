@@ -32,8 +32,8 @@ class Network(nn.Module):
             features += [
                 nn.Conv2d(inputs, width, kernel_size=3, padding=1, bias=False),
                 nn.BatchNorm2d(width),
+                nn.MaxPool2d(2),  # The same as after the ReLU; see `autoencoder`.
                 nn.ReLU(inplace=True),
-                nn.MaxPool2d(2),
             ]
             inputs = width
         self.features = nn.Sequential(*features)
