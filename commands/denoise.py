@@ -1,5 +1,6 @@
 """`dae denoise`: the same files without the noise."""
 
+import os
 import time
 from functools import cache
 from pathlib import Path
@@ -44,10 +45,13 @@ def denoise(
             help="Image files, folders, patterns such as 'scans/*.png', or - for stdin."
         ),
     ],
-    output: Annotated[
-        Path | None,
+    typed_output: Annotated[
+        str | None,
         typer.Option(
-            "--output", "-o", help="File for one input file, else a folder; - for stdout."
+            "--output",
+            "-o",
+            metavar="PATH",
+            help="File for one input file, else a folder; - for stdout.",
         ),
     ] = None,
     weights: Annotated[
@@ -135,10 +139,12 @@ def denoise(
         check_kind(kind)
     check_folder(compare)
     wish = Wish(_sigma(sigma), invert, white)
+    output = None if typed_output is None else Path(typed_output)
     if json and (output == Path("-") or (Path("-") in inputs and output is None)):
         raise UsageError("--json and the image cannot both go to standard output", "use -o FILE")
     here = ranks()
-    place = Place(output, in_place, overwrite, kind, here.rank, here.size)
+    slash = typed_output is not None and typed_output.endswith(os.sep)
+    place = Place(output, in_place, overwrite, kind, here.rank, here.size, slash)
     planned = plan(inputs, place, recursive)
     if compare is not None:
         _check_comparison(compare, inputs, planned.targets(), overwrite)

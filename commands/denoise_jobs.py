@@ -40,12 +40,14 @@ class Place:
     rank: int = 0
     world: int = 1
     """Which of how many processes is to do its share."""
+    folder: bool = False
+    """Whether the output was named as a folder, with a slash at its end."""
 
     @property
     def is_folder(self) -> bool:
         """Whether the output is a folder: one that exists, or a name that is not an image's."""
         output = self.output
-        if output is None or output.is_dir():
+        if output is None or output.is_dir() or self.folder:
             return output is not None
         return not output.exists() and kind_of_name(output.name) is None
 
@@ -72,7 +74,7 @@ def plan(inputs: list[Path], place: Place, recursive: bool) -> Plan:
     paths = [path for typed in inputs for path in _expand(typed)]
     single = len(inputs) == 1 and os.path.lexists(inputs[0]) and not inputs[0].is_dir()
     one = False
-    if single and output is not None and not output.is_dir():
+    if single and output is not None and not output.is_dir() and not place.folder:
         _check_ending(output, place.kind)
         one = bool(output.suffix) or not place.is_folder
     if output is not None and not one and not place.is_folder:
@@ -209,7 +211,7 @@ def _check_ending(output: Path, kind: str | None) -> None:
     if kind is None and output.suffix and kind_of_name(output.name) is None and not _sink(output):
         raise UsageError(
             f"{shown(output)} does not end as an image does",
-            f"it writes {_KNOWN}; --format names the kind of any file",
+            f"it writes {_KNOWN}; --format names the kind of any file, a / at the end a folder",
         )
 
 

@@ -86,13 +86,18 @@ class Report:
     @contextmanager
     def progress(self) -> Iterator[None]:
         """Files, files per second and time left, where stderr is a terminal."""
-        with self._bar:
+        with enduring():
+            self._bar.start()
+        try:
             for outcome in self._planned.failed:
                 self.add(outcome)
             if self._json:
                 for job in self._planned.done_before:
                     self._print_json({**_paths(job), "skipped": True})
             yield
+        finally:
+            with enduring():
+                self._bar.stop()
 
     def add(self, outcome: Outcome) -> None:
         """Take an outcome and say what is to be said at once."""

@@ -186,7 +186,7 @@ def train(
         run = find_run(resume, runs_dir)
         given_here = {"network": network, "name": name, "preset": preset} | changed
         config, command = _resumed(run, {k: v for k, v in given_here.items() if v is not None})
-    judge = find_weights(config.classifier, runs_dir) if config.classifier else None
+    judge = _judge(config, runs_dir)
     if detached:
         if ranks().size > 1:
             raise UsageError(
@@ -217,6 +217,13 @@ def train(
     # A signal that came when all was done stopped nothing.
     if result is None and signals.received is not None:
         raise StoppedError(run.folder, signals.received)
+
+
+def _judge(config: TrainingConfig, runs_dir: Path) -> Path | None:
+    """The weights that `--classifier` means."""
+    if config.classifier and config.classifies:
+        raise UsageError(f"nobody judges the {config.network}", "leave --classifier out")
+    return find_weights(config.classifier, runs_dir) if config.classifier else None
 
 
 def _join() -> None:

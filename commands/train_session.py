@@ -9,20 +9,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
+from commands.neighbours import Neighbours
 from commands.train_result import Display, Result
 from dae_tui.atomic import write_whole
 from dae_tui.core.config import TrainingConfig
 from dae_tui.core.distributed import Group, joined
-from dae_tui.core.events import Checkpoint, Event, Finished, Sample, Started, as_json
+from dae_tui.core.events import Checkpoint, Event, Finished, Sample, as_json
 from dae_tui.core.experiment import Experiment, prepare, versions, with_figures
 from dae_tui.core.hardware import device_name
 from dae_tui.core.table import Table
 from dae_tui.core.weights import load_weights, to_bytes
-from dae_tui.devices.processor import Processor
-from dae_tui.errors import DaeError, ExitCode
+from dae_tui.errors import DataError, ExitCode, RunError, UsageError
 from dae_tui.ranks import ranks
 from dae_tui.runs.layout import LAST_STATE, Request, State
 from dae_tui.runs.process import Signals, exit_code_of
@@ -31,9 +30,6 @@ from dae_tui.runs.writer import RunWriter
 from models.registry import NETWORKS
 
 PAUSE_POLL_SECONDS = 0.2
-# Seconds of training after which to look whether other work is in its way, and cores of it.
-LOOK_AFTER = 1.0
-WORTH_TELLING = 0.4
 ASKED = "it was asked to stop"
 
 
@@ -82,7 +78,7 @@ def join_training() -> ExitCode:
             group.wait()
         try:
             events = experiment.train(stored, signals.stop, group)
-        except DaeError as failure:
+        except (DataError, RunError, UsageError) as failure:
             return failure.exit_code  # The leader meets the same, and says so.
         for _ in events:
             pass
@@ -105,36 +101,14 @@ def _train(
     events: Iterator[Event], writer: RunWriter, display: Display, signals: Signals
 ) -> Finished:
     writer.status(State.RUNNING, test_accuracy=None)
-    processor, look_at = None, time.monotonic() + LOOK_AFTER
+    neighbours = Neighbours(writer, display)
     for event in events:
         _store(event, writer)
         display.show(event)
-        if isinstance(event, Started) and event.device == "cpu":
-            processor = Processor()
-        if processor is not None and time.monotonic() >= look_at:
-            _tell_of_others(processor, writer, display)
-            processor = None
+        neighbours.notice(event)
         _obey(writer, display, signals)
     assert isinstance(event, Finished)
     return event
-
-
-def _tell_of_others(processor: Processor, writer: RunWriter, display: Display) -> None:
-    """Say so where other work takes the cores that this training waits for in every step.
-
-    Measured on two cores, the recipe `fast` beside a process that takes one: 10.8 s, and 2.4 s with
-    a thread of its own. The threads are the person's to choose, as other numbers of them come to
-    other last bits.
-    """
-    taken = processor.taken_by_others()
-    if taken is None or taken < WORTH_TELLING or torch.get_num_threads() < processor.count:
-        return
-    said = (
-        f"other work takes {taken:.1f} of {processor.count} cores, and a training waits for the "
-        f"slowest thread: OMP_NUM_THREADS={max(1, round(processor.count - taken))} may be faster"
-    )
-    writer.log(said)
-    display.say(said)
 
 
 def _store(event: Event, writer: RunWriter) -> None:

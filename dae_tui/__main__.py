@@ -33,7 +33,7 @@ def _leave_at_once(code: int) -> NoReturn:
     them past destroy_process_group: with torch 2.15, one of twenty trainings ended with SIGABRT.
     """
     for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError):
+        with suppress(AttributeError, OSError, ValueError):  # It may be closed, or None.
             stream.flush()
     os._exit(code)
 

@@ -6,6 +6,7 @@ host from starting every operation of every step.
 """
 
 import logging
+import warnings
 from typing import Any
 
 import torch
@@ -67,8 +68,17 @@ def compiled(network: nn.Module, device: torch.device, *, asked_for: bool = Fals
 
 def _try_to_compile(device: torch.device) -> None:
     """Compile something small, to learn whether that works here. Raises DaeError."""
+    import torch._dynamo
+    import torch._inductor.config
+
+    torch._dynamo.reset()  # What was compiled before would answer, or be forgiven.
     try:
-        torch.compile(torch.sin)(torch.ones(16, device=device))
+        with (
+            warnings.catch_warnings(action="ignore"),  # It tells that caches are off.
+            torch._dynamo.config.patch(suppress_errors=False),
+            torch._inductor.config.patch(force_disable_caches=True),
+        ):
+            torch.compile(torch.sin)(torch.ones(16, device=device))
     except Exception as failure:
         reason = (str(failure).strip() or type(failure).__name__).splitlines()[0]
         raise DaeError(

@@ -89,8 +89,6 @@ class TrainingConfig:
         _one_of("precision", self.precision, PRECISIONS)
         _one_of("answer for --compile", self.compile, COMPILE)
         check_data(self.data)
-        if self.classifies and self.classifier:
-            raise UsageError(f"nobody judges the {self.network}", "leave --classifier out")
         noise = parse_noise(self.noise)
         if self.network == "classifier" and noise.stages:
             raise UsageError(

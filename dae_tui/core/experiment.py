@@ -130,11 +130,11 @@ def prepare(config: TrainingConfig, classifier: Path | None, command: str) -> Ex
             f"{config.data} has no labels to learn",
             "put the images of each class in a subfolder, or labels*.npy beside images*.npy",
         )
-    if config.shift >= min(training.shape[1:]) / 2:
+    if config.shift >= min(training.shape[1:]):
         height, width = training.shape[1:]
         raise UsageError(
             f"a shift of {config.shift} moves images of {height}×{width} out of sight",
-            f"it is less than {min(height, width) / 2:g}",
+            f"it is less than {min(height, width)}",
         )
     network = place(_build(config, held_out), device)
     judge = None
@@ -175,7 +175,7 @@ def _images(
         training, test = kept.to(device), load(config.data, "test", Path(config.data_dir))
     if len(training) < FEWEST:
         raise DataError(
-            f"{config.data} has {len(training)} images to train with, beside one held out",
+            f"{config.data} has {len(training)} images to train with",
             f"it needs at least {FEWEST}, and learns little from so few",
         )
     return training, held_out.to(device), test

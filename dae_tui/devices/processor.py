@@ -3,7 +3,6 @@
 import os
 import platform
 import subprocess
-import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -29,7 +28,7 @@ class Processor:
         self._last: tuple[float, float] | None = None
         with suppress(*FAILURES):
             self._last = self._times()
-        self._first, self._first_own = self._last, time.process_time()
+        self._first, self._first_own = self._last, _own_seconds()
 
     def utilisation(self) -> Reading:
         """Percent of the cores this process may use, since the last look."""
@@ -55,7 +54,7 @@ class Processor:
         except FAILURES:
             return None
         busy, total = (now - then for now, then in zip(times, self._first, strict=True))
-        own = time.process_time() - self._first_own
+        own = _own_seconds() - self._first_own
         return max(0.0, self.count * (busy - own) / total) if total > 0 else None
 
     def _times(self) -> tuple[float, float]:
@@ -70,6 +69,11 @@ class Processor:
             total += sum(core) - getattr(core, "guest", 0) - getattr(core, "guest_nice", 0)
             idle += core.idle + getattr(core, "iowait", 0)
         return total - idle, total
+
+
+def _own_seconds() -> float:
+    """What this process and its children that have ended have computed."""
+    return sum(os.times()[:4])
 
 
 def _cores() -> list[int]:

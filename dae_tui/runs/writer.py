@@ -87,9 +87,11 @@ class RunWriter:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if error is not None:
-            self._note_failure(error)
-        self.close()
+        try:
+            if error is not None:
+                self._note_failure(error)
+        finally:
+            self.close()
 
     def close(self) -> None:
         """Let go of the folder; a state that still says running now reads as crashed."""
@@ -160,7 +162,8 @@ class RunWriter:
             return
         # One that was started as a process of its own has nobody else to tell.
         if not self._described and self._before.get("state") not in (None, State.STARTING):
-            write_json(self.folder / STATUS, self._before)
+            with suppress(OSError):
+                write_json(self.folder / STATUS, self._before)
             return
         reason = str(error) or type(error).__name__
         with suppress(OSError):  # The disk may be what failed.

@@ -149,8 +149,21 @@ def test_an_ending_of_no_image_is_refused_unless_the_format_is_told(
 
 
 def test_what_keeps_nothing_takes_any_image(dae: Dae, folder: Path) -> None:
-    assert dae("denoise", folder / "00.png", "-o", os.devnull).code == 0
-    assert Path(os.devnull).is_char_device()
+    ours, its = os.openpty()  # A character device that nobody would miss.
+    try:
+        device = Path(os.ttyname(its))
+        assert dae("denoise", folder / "00.png", "-o", device).code == 0
+        assert device.is_char_device()
+    finally:
+        os.close(ours)
+        os.close(its)
+
+
+def test_a_slash_at_the_end_names_a_folder(dae: Dae, folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.v2"
+    assert dae("denoise", folder / "00.png", "-o", out).code == 2
+    assert dae("denoise", folder / "00.png", "-o", f"{out}/").code == 0
+    assert (out / "00.png").is_file()
 
 
 @pytest.mark.parametrize(

@@ -195,7 +195,7 @@ def test_one_training_image_is_too_few(dae: Dae, tmp_path: Path) -> None:
         Image.new("L", (16, 16), 99).save(tmp_path / "images" / split / "0.png")
     outcome = dae("train", *SHORT, "--data", tmp_path / "images")
     assert outcome.code == 1
-    assert "has 0 images to train with, beside one held out" in outcome.err
+    assert "has 0 images to train with" in outcome.err
     assert list_runs(tmp_path / "runs") == []
 
 
@@ -316,6 +316,13 @@ def test_a_live_run_keeps_its_config_when_another_resume_is_refused(
     process.communicate()
 
 
+def test_nobody_judges_who_reads(dae: Dae) -> None:
+    for network in ("classifier", "oracle"):
+        outcome = dae("train", network, "--data", "digits", "--classifier", "mnist-classifier")
+        assert outcome.code == 2
+        assert f"nobody judges the {network}" in outcome.err
+
+
 def test_a_resumed_run_keeps_its_network(dae: Dae) -> None:
     assert dae("train", *SHORT, "--quiet").code == 0
     outcome = dae("train", "dense", "--resume", "latest", "--epochs", "3")
@@ -323,19 +330,27 @@ def test_a_resumed_run_keeps_its_network(dae: Dae) -> None:
     assert "network" in outcome.err
 
 
-@pytest.mark.parametrize(("threads", "told"), [(1, False), (4, True)])
+@pytest.mark.parametrize(
+    ("threads", "taken", "advice"),
+    [(4, 1.4, 2), (4, 0.5, 3), (1, 1.4, None), (4, 0.3, None), (4, 4.0, 1)],
+)
 def test_other_work_on_the_cores_is_told(
-    dae: Dae, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, threads: int, told: bool
+    dae: Dae,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    threads: int,
+    taken: float,
+    advice: int | None,
 ) -> None:
-    monkeypatch.setattr("commands.train_session.LOOK_AFTER", 0.0)
+    monkeypatch.setattr("commands.neighbours.LOOK_AFTER", 0.0)
     monkeypatch.setattr("torch.get_num_threads", lambda: threads)
-    monkeypatch.setattr(Processor, "taken_by_others", lambda _: 1.4)
+    monkeypatch.setattr(Processor, "taken_by_others", lambda _: taken)
     monkeypatch.setattr(Processor, "__init__", lambda self: setattr(self, "count", 4))
     outcome = dae("train", *SHORT)
-    said = "other work takes 1.4 of 4 cores"
-    assert (said in outcome.err) is told
-    assert ("OMP_NUM_THREADS=3 may be faster" in outcome.err) is told
-    assert (said in (only_run(tmp_path).folder / "train.log").read_text()) is told
+    said = f"other work takes {taken} of 4 cores"
+    assert (said in outcome.err) is (advice is not None)
+    assert (f"OMP_NUM_THREADS={advice} may be faster" in outcome.err) is (advice is not None)
+    assert (said in (only_run(tmp_path).folder / "train.log").read_text()) is (advice is not None)
 
 
 def test_a_refused_resume_leaves_the_run_as_it_was(dae: Dae, tmp_path: Path) -> None:
@@ -355,7 +370,7 @@ def test_a_refused_resume_leaves_the_run_as_it_was(dae: Dae, tmp_path: Path) -> 
     for path, content in before.items():
         assert (run.folder / path).read_bytes() == content
     # A new run that cannot begin leaves nothing.
-    assert dae("train", *SHORT, "--data", images, "--shift", "8").code == 2
+    assert dae("train", *SHORT, "--data", images, "--shift", "16").code == 2
     assert dae("train", *SHORT, "--data", images, "--classifier", "mnist-classifier").code == 1
     assert only_run(tmp_path).folder == run.folder
 

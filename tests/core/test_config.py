@@ -261,12 +261,6 @@ def test_what_cannot_be_trained_is_a_usage_error(field: str, value: Any, message
     assert failure.value.exit_code == 2
 
 
-def test_nobody_judges_who_reads() -> None:
-    for network in ("classifier", "oracle"):
-        with pytest.raises(UsageError, match=f"nobody judges the {network}"):
-            dataclasses.replace(default_config(network), classifier="mnist-classifier")
-
-
 def test_an_oracle_is_a_classifier_of_noisy_images() -> None:
     config = default_config("oracle")
     assert (config.noise, config.loss, config.classifies) == (

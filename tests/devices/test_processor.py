@@ -98,11 +98,12 @@ def test_what_others_take_is_what_is_busy_and_not_our_own(
     fake: FakeProcessor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fake.times = [Times(0, 0, 0, 0, 0, 0)] * 2
-    monkeypatch.setattr("time.process_time", lambda: 100.0)
+    monkeypatch.setattr("os.times", lambda: (90.0, 5.0, 4.0, 1.0, 0.0))
     processor = Processor()
     # In two seconds both cores were busy, 1.5 seconds of it for this process.
     fake.times = [Times(2, 0, 0, 0, 0, 0)] * 2
-    monkeypatch.setattr("time.process_time", lambda: 101.5)
+    # A child that it had started is its own.
+    monkeypatch.setattr("os.times", lambda: (90.5, 5.0, 5.0, 1.0, 0.0))
     assert processor.taken_by_others() == pytest.approx(2.5 / 2)
     fake.times = OSError("no /proc")
     assert processor.taken_by_others() is None

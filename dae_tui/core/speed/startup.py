@@ -86,9 +86,13 @@ def until_shown(command: list[str], word: bytes) -> float:
         os.close(its)
         try:
             while word not in seen:
-                if not select([screen], [], [], PATIENCE)[0]:
+                left = began + PATIENCE - time.perf_counter()
+                if left <= 0 or not select([screen], [], [], left)[0]:
                     raise _failed(command, "it took too long")
-                seen += os.read(ours, 65536)
+                read = os.read(ours, 65536)
+                if not read:
+                    raise OSError("nothing more will come")
+                seen += read
         except OSError as failure:  # The terminal is gone with the program.
             raise _failed(command, seen.decode(errors="replace")) from failure
         finally:
