@@ -36,6 +36,11 @@ def told(driver: Driver) -> list[str]:
     return [notice.message for notice in driver.app._notifications]
 
 
+async def told_alone(driver: Driver, words: str) -> None:
+    """Wait until these words are the only toast."""
+    await driver.until(lambda: told(driver) == [words], words)
+
+
 async def shows(driver: Driver, kind: type[Screen[object]]) -> None:
     await driver.until(lambda: isinstance(driver.app.screen, kind), kind.__name__)
 
@@ -97,7 +102,7 @@ async def test_t_takes_every_theme(runs_dir: Path) -> None:
     async with driving(runs_dir, Run(runs_dir / LIVE)) as driver:
         for theme in ("light", "ansi", "ansi-light", "dark"):
             await driver.press("t")
-            await driver.until(lambda: told(driver) == [f"theme: {theme}"], theme)  # noqa: B023
+            await told_alone(driver, f"theme: {theme}")
             await driver.sees("running", "train 0.01031")
             backgrounds.add(driver.app.theme_variables["background"])
     assert len(backgrounds) >= 3
@@ -169,7 +174,7 @@ async def test_news_is_one_toast_at_a_time_and_errors_stay(runs_dir: Path) -> No
             ("c", "chart drawn in blocks"),
         ):
             await driver.press(key)
-            await driver.until(lambda: told(driver) == [words], words)  # noqa: B023
+            await told_alone(driver, words)
             assert [notice.timeout for notice in driver.app._notifications] == [2]
         for _ in range(2):
             driver.app.report(DaeError("the disk is full"))

@@ -197,8 +197,9 @@ def test_the_autoencoder_has_the_layers_of_the_paper() -> None:
 def test_relu_and_pooling_may_change_places() -> None:
     """The paper has the ReLU first: outputs and gradients are the same, to the bit."""
     network = build("autoencoder", {"widths": [4, 8]})
-    encoder = network.encoder
+    encoder, decoder = network.encoder, network.decoder
     assert isinstance(encoder, nn.Sequential)
+    assert isinstance(decoder, nn.Sequential)
     assert [type(layer) for layer in encoder[:4]] == [
         *(nn.Conv2d, nn.BatchNorm2d, nn.MaxPool2d, nn.ReLU),
     ]
@@ -206,7 +207,7 @@ def test_relu_and_pooling_may_change_places() -> None:
     found = []
     for order in (encoder, nn.Sequential(*(encoder[at] for at in (0, 1, 3, 2, *range(4, 7))))):
         network.zero_grad()
-        denoised = network.decoder(order(images))  # type: ignore[operator]
+        denoised = decoder(order(images))
         denoised.square().mean().backward()
         found.append([denoised, *(each.grad for each in network.parameters())])
     for ours, the_papers in zip(*found, strict=True):
