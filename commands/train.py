@@ -254,7 +254,8 @@ def _told_if_the_disk_is_full(run: Run) -> Iterator[None]:
             raise
         raise DaeError(
             f"no space left on device: {failure.filename or run.folder}",
-            f"make room; the last checkpoint is whole: dae train --resume {run.folder}",
+            f"make room; it goes on from its last whole checkpoint, if it has one: "
+            f"dae train --resume {run.folder}",
         ) from failure
 
 
