@@ -15,7 +15,6 @@ import typer
 from typer.core import TyperGroup
 
 from dae_tui.errors import DaeError, ExitCode
-from dae_tui.ranks import ranks
 from dae_tui.version import __version__
 
 SUBCOMMANDS = {
@@ -82,8 +81,6 @@ def run(arguments: Sequence[str]) -> int:
     try:
         result = app(list(arguments), prog_name="dae", standalone_mode=False)
         sys.stdout.flush()
-        if result == ExitCode.INTERRUPTED and ranks().rank == 0:  # Typer says nothing of it.
-            raise KeyboardInterrupt
         return int(result or ExitCode.OK)
     except typer.Exit as leaving:
         return int(leaving.exit_code)

@@ -3,10 +3,8 @@
 import os
 import subprocess
 import sys
-from typing import NoReturn
 
 import pytest
-from command_line import Dae
 
 from commands.app import SUBCOMMANDS, run
 from dae_tui import __version__
@@ -112,12 +110,3 @@ def test_a_reader_that_goes_away_is_no_error(arguments: list[str]) -> None:
     )
     os.close(writing)
     assert (done.returncode, done.stderr) == (0, "")
-
-
-def test_ctrl_c_is_said_wherever_it_comes(dae: Dae, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupt(_: object) -> NoReturn:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("commands.benchmark_scaling.default_config", interrupt)
-    outcome = dae("benchmark", "scaling", "--images-per-second", "100")
-    assert (outcome.code, outcome.err) == (130, "error: interrupted\n")
