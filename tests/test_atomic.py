@@ -5,11 +5,12 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
-from dae_tui.atomic import write_new, write_whole
+from dae_tui.atomic import remove_leftovers, write_new, write_whole
 
 KILLED_WHILE_WRITING = """
 import os, sys
@@ -195,3 +196,112 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError) as raised:
         write_new(tmp_path / "none" / "new.bin", b"content")
     assert raised.value.filename == str(tmp_path / "none" / "new.bin")
+
+
+LONGEST = "n" * 251 + ".bin"
+
+
+@pytest.mark.parametrize("nameless", [True, False])
+def test_a_name_may_be_as_long_as_the_file_system_takes_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, nameless: bool
+) -> None:
+    if not nameless:
+        monkeypatch.delattr(os, "O_TMPFILE")
+    write_new(tmp_path / LONGEST, b"old")
+    write_new(tmp_path / LONGEST, b"new", replace=True)
+    write_whole(tmp_path / LONGEST, b"newest")
+    assert names(tmp_path) == [LONGEST]
+    assert (tmp_path / LONGEST).read_bytes() == b"newest"
+
+
+def test_who_comes_second_replaces_nothing_without_nameless_files(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(os, "O_TMPFILE")
+    monkeypatch.setattr(os.path, "lexists", lambda path: False)  # It came after that was asked.
+    with pytest.raises(FileExistsError):
+        write_new(path, b"new")
+    assert path.read_bytes() == b"old"
+    assert names(path.parent) == [path.name]
+
+
+@pytest.mark.parametrize("nameless", [True, False])
+def test_a_replaced_file_keeps_its_permissions(
+    path: Path, monkeypatch: pytest.MonkeyPatch, nameless: bool
+) -> None:
+    if not nameless:
+        monkeypatch.delattr(os, "O_TMPFILE")
+    path.chmod(0o640)
+    write_new(path, b"new", replace=True)
+    assert path.stat().st_mode & 0o777 == 0o640
+
+
+@pytest.mark.skipif(not hasattr(os, "O_TMPFILE"), reason="this system has no files without a name")
+def test_a_file_that_cannot_be_replaced_leaves_none_beside_it(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*arguments: object, **options: object) -> None:
+        raise OSError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(os, "replace", refused)
+    with pytest.raises(OSError, match="Permission denied"):
+        write_new(path, b"new", replace=True)
+    assert names(path.parent) == [path.name]
+
+
+def killed_while_writing(path: Path) -> str:
+    """Let a process be killed in the middle of `path`, and return what it left beside it."""
+    before = set(names(path.parent))
+    subprocess.run([sys.executable, "-c", KILLED_WHILE_WRITING, str(path)], check=False)
+    (left,) = set(names(path.parent)) - before
+    return left
+
+
+def of(left: str, process: int | None = None, machine: str = "", number: int = 0) -> str:
+    """The name of a file that another one has left."""
+    parts = left.split("-")
+    return f".dae-{machine or parts[1]}-{process or parts[2]}-{number}.tmp"
+
+
+def test_what_a_killed_process_left_is_removed_and_nothing_else(path: Path) -> None:
+    folder = path.parent
+    left = killed_while_writing(path)
+    (folder / "below").mkdir()
+    own = of(left, os.getpid())
+    inner = folder / "below" / left
+    others = [folder / name for name in (own, ".status.json.7.tmp", f"{left}x", f"x{left}")]
+    for file in (inner, *others):
+        file.write_bytes(b"of others")
+    (folder / of(left, number=77)).symlink_to(path)
+    kept = {*names(folder)} - {left}
+
+    assert remove_leftovers(folder) == 1
+    assert set(names(folder)) == kept
+    assert inner.exists()
+    assert path.read_bytes() == b"old"
+
+
+def test_what_another_machine_writes_is_left_for_a_day(path: Path) -> None:
+    left = killed_while_writing(path)
+    elsewhere = path.with_name(of(left, machine="00000000"))
+    path.with_name(left).rename(elsewhere)
+
+    assert remove_leftovers(path.parent) == 0
+    os.utime(elsewhere, (time.time() - 90_000,) * 2)
+    assert remove_leftovers(path.parent) == 1
+    assert names(path.parent) == [path.name]
+
+
+def test_whoever_owns_the_folder_removes_all_that_is_left(path: Path) -> None:
+    left = killed_while_writing(path)
+    living = path.with_name(of(left, os.getpid()))
+    path.with_name(left).rename(living)
+    path.with_name(left).symlink_to(path)
+
+    assert remove_leftovers(path.parent) == 0
+    assert remove_leftovers(path.parent, owned=True) == 1
+    assert names(path.parent) == [left, path.name]
+
+
+def test_a_folder_that_is_not_there_has_no_leftovers(tmp_path: Path) -> None:
+    assert remove_leftovers(tmp_path / "none") == 0
