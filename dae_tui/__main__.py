@@ -16,6 +16,9 @@ def main() -> None:
     # Before torch is loaded. Threads wait for each other busily, but not for long: a training takes
     # half as long where something else wants the processors too, and no longer where nothing does.
     os.environ.setdefault("GOMP_SPINCOUNT", "20000")
+    # Python starts the processes of multiprocessing with the working folder first on their path,
+    # as for -c: a pickle.py that lies there would run.
+    os.environ["PYTHONSAFEPATH"] = "1"
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             # A locale without σ or ▀ gets question marks rather than an error.
