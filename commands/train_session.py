@@ -23,6 +23,7 @@ from dae_tui.core.table import Table
 from dae_tui.core.weights import load_weights, to_bytes
 from dae_tui.errors import DataError, ExitCode, RunError, UsageError
 from dae_tui.ranks import ranks
+from dae_tui.regular_files import read_regular
 from dae_tui.runs.layout import LAST_STATE, Request, State
 from dae_tui.runs.process import Signals, exit_code_of
 from dae_tui.runs.reader import Run
@@ -30,6 +31,8 @@ from dae_tui.runs.writer import RunWriter
 from models.registry import NETWORKS
 
 PAUSE_POLL_SECONDS = 0.2
+# Weights and what the optimiser keeps for each; those published take a hundredth of a gigabyte.
+MOST_STATE = 64 << 30
 ASKED = "it was asked to stop"
 
 
@@ -51,6 +54,12 @@ def run_training(
         events = _ready(experiment, run, signals, group)
         writer.describe(config.as_json(), _meta(experiment, group))
         finished = _train(events, writer, display, signals)
+    if writer.lock_replaced:
+        raise RunError(
+            "its lock file was replaced, so that another process may train in its folder; it "
+            "stopped, and its state is saved",
+            f"see dae runs list; go on with: dae train --resume {run.folder}",
+        )
     if signals.stopping() or not run.weights.is_file():
         result = None
     else:
@@ -88,9 +97,14 @@ def join_training() -> ExitCode:
 def _ready(experiment: Experiment, run: Run, signals: Signals, group: Group) -> Iterator[Event]:
     """The training, ready to begin or to go on; the other processes know all that they need."""
     try:
-        stored = (run.folder / LAST_STATE).read_bytes()
+        stored = read_regular(run.folder / LAST_STATE, MOST_STATE)
     except FileNotFoundError:
         stored = None
+    except OSError as failure:
+        raise RunError(
+            f"{failure.filename} cannot be read: {str(failure.strerror).lower()}",
+            "put the checkpoint back, or train anew",
+        ) from failure
     config = dataclasses.replace(experiment.config, classifier="")  # It is the leader's to judge.
     group.tell((config.as_json(), experiment.command, stored))
     group.wait()
@@ -137,15 +151,19 @@ def _obey(writer: RunWriter, display: Display, signals: Signals) -> None:
         writer.status(State.PAUSED)
         writer.log("paused")
         display.say(f"paused; go on with: dae runs resume {writer.folder.name}")
-        while writer.request() is Request.PAUSE and not signals.stop.is_set():
+        while writer.request() is Request.PAUSE and not _is_to_stop(writer, signals):
             writer.heartbeat()
             time.sleep(PAUSE_POLL_SECONDS)
-        if writer.request() is not Request.STOP and not signals.stop.is_set():
+        if not _is_to_stop(writer, signals):
             writer.status(State.RUNNING)
             writer.log("resumed")
             display.say("resumed")
-    if writer.request() is Request.STOP:
+    if _is_to_stop(writer, signals):
         signals.stop.set()
+
+
+def _is_to_stop(writer: RunWriter, signals: Signals) -> bool:
+    return writer.request() is Request.STOP or writer.lock_replaced or signals.stop.is_set()
 
 
 def _benchmark(

@@ -44,7 +44,7 @@ def read_regular(path: str | Path, most: int) -> bytes:
 
     Raises OSError as `open_regular`, and for a file that is larger.
     """
-    with open(open_regular(path), "rb") as file:
+    with os.fdopen(open_regular(path), "rb") as file:
         size = os.fstat(file.fileno()).st_size
         content = b""
         if size <= most:  # Else it is not even begun.

@@ -6,9 +6,7 @@ What an interrupted benchmark has come to is kept under `benchmarks/unfinished/`
 import hashlib
 import io
 import re
-import shutil
 import time
-import zipfile
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,14 +16,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dae_tui.atomic import write_whole
+from dae_tui.atomic import remove_leftovers, write_whole
 from dae_tui.errors import RunError
+from dae_tui.runs.archives import BROKEN, read_archive
 from dae_tui.runs.layout import dump_json, new_run_name, read_json, write_json
 
 BENCHMARKS = "benchmarks"
 # The name of a folder of images can be as long as a file's, and ours has more in it.
 LABEL_LENGTH = 40
 FORGOTTEN_SECONDS = 30 * 24 * 3600
+# What a table takes at most, and a piece of a benchmark: ten thousand figures an image set.
+MOST_TABLE = 16 << 20
+MOST_PIECE = 256 << 20
+_DIGEST = re.compile("[0-9a-f]{16}")
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,7 @@ def list_tables(runs_dir: Path) -> list[SavedTable]:
 
 
 def _read_table(path: Path) -> SavedTable | None:
-    stored = read_json(path) or {}
+    stored = read_json(path, MOST_TABLE) or {}
     protocol, rows = stored.get("protocol"), stored.get("rows")
     if not isinstance(protocol, dict) or not isinstance(rows, list):
         return None
@@ -104,16 +107,14 @@ class UnfinishedBenchmark:
         self._folder = runs_dir / BENCHMARKS / "unfinished" / digest
         with suppress(OSError):
             for other in list(self._folder.parent.iterdir()):
-                if time.time() - other.stat().st_mtime > FORGOTTEN_SECONDS:
-                    shutil.rmtree(other, ignore_errors=True)
+                if time.time() - other.lstat().st_mtime > FORGOTTEN_SECONDS:
+                    _remove_pieces(other)
 
     def read(self, key: str) -> dict[str, NDArray[Any]] | None:
         """The arrays of a piece, if they are there and whole."""
         try:
-            content = self._path(key).read_bytes()
-            with np.load(io.BytesIO(content), allow_pickle=False) as stored:
-                return dict(stored)
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile):
+            return read_archive(self._path(key), MOST_PIECE)
+        except BROKEN:
             return None
 
     def write(self, key: str, arrays: dict[str, Any]) -> None:
@@ -126,9 +127,21 @@ class UnfinishedBenchmark:
 
     def remove(self) -> None:
         """Forget all pieces: the benchmark is done."""
-        shutil.rmtree(self._folder, ignore_errors=True)
+        _remove_pieces(self._folder)
         with suppress(OSError):  # Others may be under way.
             self._folder.parent.rmdir()
 
     def _path(self, key: str) -> Path:
         return self._folder / f"{hashlib.sha256(key.encode()).hexdigest()[:16]}.npz"
+
+
+def _remove_pieces(folder: Path) -> None:
+    """Remove the pieces of a benchmark and their folder, and nothing that is something else."""
+    if not _DIGEST.fullmatch(folder.name) or folder.is_symlink():
+        return
+    with suppress(OSError):
+        for piece in list(folder.iterdir()):
+            if _DIGEST.fullmatch(piece.stem) and piece.suffix == ".npz":
+                piece.unlink()
+        remove_leftovers(folder)
+        folder.rmdir()

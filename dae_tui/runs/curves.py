@@ -10,13 +10,15 @@ import os
 from array import array
 from bisect import bisect_left
 from dataclasses import dataclass, field
+from io import FileIO
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dae_tui.regular_files import open_regular
 from dae_tui.runs.layout import METRICS
-from dae_tui.runs.reader import MetricsFollower, Run, parse_events
+from dae_tui.runs.reader import LONGEST_LINE, MetricsFollower, Run, parse_events
 from dae_tui.runs.summary import number
 
 OVERVIEW_LOOKS = 2000
@@ -25,6 +27,10 @@ LOOK_BYTES = 600
 # The last step and what comes after it in a run that is over: its figures are a long line.
 END_BYTES = 8_000
 SEARCH_BYTES = 4_000_000
+# More validations than a chart has columns by far; of more, every second one is left out.
+MOST_RARE = 20_000
+# The newest bests: an earlier one counts again where a resumed run repeats what came after it.
+MOST_BESTS = 1000
 _STEP = b'"event": "step"'
 _RARE_EVENTS = (b'"event": "started"', b'"event": "validation"')
 # Files up to this size are read whole in less time than anybody notices.
@@ -94,6 +100,7 @@ class Curves:
                 self._cut_bests(step)
                 if event.get("best") is True:
                     self._bests.append(event)
+                    del self._bests[:-MOST_BESTS]
 
     def _cut_bests(self, step: float) -> None:
         while self._bests and self._bests[-1]["step"] >= step:
@@ -134,7 +141,7 @@ def overview(run: Run) -> Curves:
     """
     curves = Curves()
     try:
-        with (run.folder / METRICS).open("rb", buffering=0) as file:
+        with _metrics(run) as file:
             size = file.seek(0, os.SEEK_END)
             if size <= SMALL_BYTES:
                 lines = os.pread(file.fileno(), size, 0)
@@ -152,7 +159,7 @@ def glance(run: Run, looks: int) -> list[float]:
     """About `looks` training losses from the first to the last, for a sparkline."""
     curve = Curve()
     try:
-        with (run.folder / METRICS).open("rb", buffering=0) as file:
+        with _metrics(run) as file:
             size = file.seek(0, os.SEEK_END)
             if size <= looks * LOOK_BYTES:
                 lines = os.pread(file.fileno(), size, 0)
@@ -168,6 +175,11 @@ def glance(run: Run, looks: int) -> list[float]:
     if len(losses) <= looks:
         return losses
     return [losses[(len(losses) - 1) * look // max(1, looks - 1)] for look in range(looks)]
+
+
+def _metrics(run: Run) -> FileIO:
+    """The metrics, to be read at any place. Raises OSError, also for what is no regular file."""
+    return FileIO(open_regular(run.folder / METRICS))
 
 
 def _steps(file: int, size: int, looks: int) -> dict[int, bytes]:
@@ -190,11 +202,11 @@ def _steps(file: int, size: int, looks: int) -> dict[int, bytes]:
 
 
 def _rare(file: int) -> dict[int, bytes]:
-    """The lines of a file that are no steps, by where they begin.
+    """The lines of a file that are no steps, by where they begin; of very many, some.
 
     Searched for as the writer spells them: that is ten times as fast as parsing every line.
     """
-    found = {}
+    found: dict[int, bytes] = {}
     place, kept = 0, b""
     while read := os.pread(file, SEARCH_BYTES, place):
         piece = kept + read
@@ -207,8 +219,12 @@ def _rare(file: int) -> dict[int, bytes]:
                 end = piece.find(b"\n", at)
                 found[begin + start] = piece[start:end]
                 at = piece.find(event, end, whole)
+        if len(found) > MOST_RARE:
+            found = dict(sorted(found.items())[::2])
         place += len(read)
         kept = piece[whole:]
+        if len(kept) > LONGEST_LINE:
+            kept = b""  # Its end is no line then, and no event.
     return found
 
 

@@ -2,8 +2,8 @@
 
 <date>-<time>-<name>-<4hex>/
 config.json     what was asked for
-meta.json       versions, git, argv, device
-status.json     pid, host, state, step, heartbeat: replaced whole, every second while it trains
+meta.json       which run this is; versions, git, argv, device
+status.json     process, host, state, step, heartbeat: replaced whole, every second while it trains
 lock            held (flock) as long as the training lives
 metrics.jsonl   one JSON object per line, only ever appended to
 train.log       what the training said
@@ -14,6 +14,7 @@ samples/<step>.npz
 
 import json
 import math
+import os
 import re
 import secrets
 import time
@@ -24,6 +25,7 @@ from typing import Any
 
 from dae_tui.atomic import write_whole
 from dae_tui.errors import UsageError
+from dae_tui.regular_files import read_regular
 
 CONFIG = "config.json"
 META = "meta.json"
@@ -36,6 +38,10 @@ SAMPLES = "samples"
 BEST_WEIGHTS = Path("checkpoints", "best", "weights.safetensors")
 LAST_STATE = Path("checkpoints", "last", "state.safetensors")
 METRICS_VERSION = 1
+# What one JSON file of a run may hold, in bytes: ours take a few thousand.
+MOST_JSON = 4 << 20
+# What a file system takes as a name, less what stands around the word of a run.
+LONGEST_LABEL = 200
 HEARTBEAT_SECONDS = 1.0
 
 
@@ -67,16 +73,17 @@ class Request(StrEnum):
 def new_run_name(label: str) -> str:
     """A name that sorts by time and that nobody else has: 20260131-235959-LABEL-3f2a.
 
-    Raises UsageError for a label that is no part of a file name.
+    Raises UsageError for a label of other characters than letters, digits and `_.+-`, which
+    nothing on the way to a shell or a terminal takes for more than a name.
     """
     if (
-        not label
+        re.fullmatch(r"[\w.+-]+", label) is None
         or label.startswith((".", "-"))
-        or re.search(r"[/\s\0]", label)
-        or len(label) > 100
+        or len(label.encode()) > LONGEST_LABEL
     ):
         raise UsageError(
-            f"a run cannot be named {label!r}", "use letters, digits, and - or _ between them"
+            f"a run cannot be named {label[:LONGEST_LABEL]!r}",
+            f"use letters, digits, and - or _ between them, {LONGEST_LABEL} bytes at most",
         )
     return f"{time.strftime('%Y%m%d-%H%M%S')}-{label}-{secrets.token_hex(2)}"
 
@@ -98,10 +105,24 @@ def write_json(path: Path, value: Mapping[str, Any]) -> None:
     write_whole(path, (dump_json(value, indent=2) + "\n").encode())
 
 
-def read_json(path: Path) -> dict[str, Any] | None:
-    """The object in a JSON file; None where the file is missing or holds something else."""
+def read_json(path: Path, most: int = MOST_JSON) -> dict[str, Any] | None:
+    """The object in a JSON file of at most `most` bytes; None where there is no such thing."""
     try:
-        value = json.loads(path.read_bytes())
+        value = json.loads(read_regular(path, most))
     except (OSError, ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
+
+
+def make_folder(folder: Path) -> None:
+    """Make the folder of a new run, marked as this run's. Raises OSError, and where it exists."""
+    folder.mkdir(parents=True)
+    write_json(folder / META, {"run": folder.name})
+    os.close(os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o644))
+
+
+def heard_of(status: Mapping[str, Any], seconds: float) -> bool:
+    """Whether the heartbeat of a status is newer than so many seconds."""
+    heartbeat = status.get("heartbeat")
+    # Compared, not subtracted: an integer beyond all floats has no difference from one.
+    return isinstance(heartbeat, int | float) and heartbeat > time.time() - seconds

@@ -1,7 +1,6 @@
 """The training as a process: its signals, and starting it so that it outlives the terminal."""
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -13,10 +12,13 @@ from types import FrameType, TracebackType
 from typing import Any
 
 from dae_tui.errors import ExitCode, RunError
-from dae_tui.runs.layout import CONFIG, LOG, STATUS, State, write_json
+from dae_tui.regular_files import open_regular
+from dae_tui.runs.deletion import remove_new_run
+from dae_tui.runs.layout import CONFIG, LOG, STATUS, State, make_folder, write_json
 from dae_tui.runs.reader import Run
 
 POLL_SECONDS = 0.1
+SAID_BYTES = 64_000
 # A live display hides the cursor and has no time to show it again.
 SHOW_CURSOR = b"\x1b[?25h\n"
 LEFT_AT_ONCE = b"error: left at once; what came after the last checkpoint is lost\n"
@@ -87,10 +89,11 @@ def detach(
     """
     try:
         if config is not None:
-            run.folder.mkdir(parents=True)
+            make_folder(run.folder)
             write_json(run.folder / CONFIG, config)
             write_json(run.folder / STATUS, {"state": State.STARTING, "heartbeat": time.time()})
-        log = (run.folder / LOG).open("ab")
+        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT
+        log = os.fdopen(open_regular(run.folder / LOG, flags), "ab")
     except OSError as failure:
         raise RunError(
             f"the run folder {run.folder} cannot be written: {failure.strerror}",
@@ -115,14 +118,22 @@ def detach(
         if code == 0:
             return  # So short a training that it is over.
         if code is not None:
-            said = (run.folder / LOG).read_bytes()[before:].decode(errors="replace")
+            said = _said(run, before)
             if config is not None and "step" not in run.status():
-                shutil.rmtree(run.folder, ignore_errors=True)  # It never began to train.
+                remove_new_run(run.folder)  # It never began to train.
             raise _failure(said, code)
         status = run.status()
         if status["state"] == State.RUNNING and status.get("pid") == process.pid:
             return
         time.sleep(POLL_SECONDS)
+
+
+def _said(run: Run, start: int) -> str:
+    """The last of what the log got after so many bytes."""
+    with os.fdopen(open_regular(run.folder / LOG), "rb") as log:
+        end = log.seek(0, os.SEEK_END)
+        log.seek(max(start, end - SAID_BYTES))
+        return log.read(SAID_BYTES).decode(errors="replace")
 
 
 def _failure(said: str, code: int) -> RunError:

@@ -1,21 +1,20 @@
 """The reading side of runs, for any number of processes, on local and network file systems."""
 
-import fcntl
 import json
 import os
-import shutil
-import socket
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from dae_tui.errors import RunError, UsageError, WeightsError
+from dae_tui.regular_files import open_regular
 from dae_tui.runs.layout import (
     BEST_WEIGHTS,
     CONFIG,
     CONTROL,
-    LOCK,
     META,
     METRICS,
     STATUS,
@@ -24,12 +23,16 @@ from dae_tui.runs.layout import (
     read_json,
     write_json,
 )
+from dae_tui.runs.lock import is_trained, look_at_lock
 
-# Another machine's lock may not be visible here; its heartbeat then decides.
-SILENT_SECONDS = 60.0
-START_SECONDS = 5.0
 # Bytes that tell one metrics file from another: its first line holds the time it was written.
 BEGINNING = 64
+# No line of ours is as long; one that is longer is passed over.
+LONGEST_LINE = 1 << 20
+# What is read of the metrics at once, and searched through from their end.
+MOST_AT_ONCE = 8 << 20
+# Lines that look like the one searched for and are not: so many are believed to be an accident.
+MOST_MISTAKEN = 100
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,7 @@ class Run:
         except ValueError:
             state = State.CRASHED
             status["reason"] = "its status.json is missing or broken"
-        if state.alive and not self._process_lives(status):
+        if state.alive and not is_trained(self.folder, status, look_at_lock(self.folder)):
             state = State.CRASHED
             status["reason"] = "its process is gone"
         return status | {"state": str(state)}
@@ -98,52 +101,13 @@ class Run:
             return f"go further with: dae train --resume {self.folder} --epochs N"
         return f"go on with: dae train --resume {self.folder}"
 
-    def delete(self) -> None:
-        """Remove the folder. Raises RunError for a run that is alive."""
-        # A run that goes on after its end holds the lock before its status says so.
-        if self.state().alive or self._locked():
-            raise RunError(
-                f"the run {self.name} is being trained", f"stop it first: dae runs stop {self.name}"
-            )
-        try:
-            shutil.rmtree(self.folder)
-        except OSError as failure:
-            raise RunError(
-                f"{self.folder} cannot be removed: {failure.strerror or failure}"
-            ) from failure
-
-    def _process_lives(self, status: dict[str, Any]) -> bool:
-        locked = self._locked()
-        if locked is None or status.get("host") not in (None, socket.gethostname()):
-            return _heard_of(status, SILENT_SECONDS)
-        if status.get("state") == State.STARTING and status.get("pid") is None:
-            # Said by who starts it: the process itself has yet to take the lock.
-            return locked or _heard_of(status, START_SECONDS)
-        return locked
-
-    def _locked(self) -> bool | None:
-        """Whether a process holds the lock; None where the file system cannot tell."""
-        try:
-            lock = os.open(self.folder / LOCK, os.O_RDONLY)
-        except OSError:
-            return False
-        try:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        except OSError:  # No locks on this network file system.
-            return None
-        finally:
-            os.close(lock)
-        return False
-
 
 class MetricsFollower:
     """Reads the lines that were added to a run's metrics since it last looked.
 
-    Only whole lines are taken. A file that was replaced or cut is read from its start again, and
-    `restarted` is then True until the next look. (A file system gives a new file the number of a
-    deleted one, so its beginning is compared too.)
+    Only whole lines are taken, of about `LONGEST_LINE` bytes at most. A file that was replaced or
+    cut is read from its start again, and `restarted` is then True until the next look. (A file
+    system gives a new file the number of a deleted one, so its beginning is compared too.)
 
     A run that was killed and resumed repeats the steps after its checkpoint: an event `started`
     with a `step` says that what came before it, of later steps, did not last.
@@ -154,16 +118,18 @@ class MetricsFollower:
         self.offset = 0
         """How many bytes of the file have been read."""
         self._beginning = b""
+        self._skipping = False
+        """Whether the rest of a line that is too long comes next."""
         self.restarted = False
 
-    def read(self, limit: int | None = None) -> list[dict[str, Any]]:
+    def read(self, limit: int = MOST_AT_ONCE) -> list[dict[str, Any]]:
         """The new events, oldest first; lines that are not JSON objects are left out.
 
-        Not more than `limit` bytes are read at once; the next look goes on from there.
+        About `limit` bytes are read at once; the next look goes on from there.
         """
         self.restarted = False
         try:
-            with self._path.open("rb") as file:
+            with os.fdopen(open_regular(self._path), "rb") as file:
                 beginning = file.read(BEGINNING)
                 # Not BEGINNING: what was read may have been added after the beginning was.
                 known = min(self.offset, len(self._beginning))
@@ -171,25 +137,37 @@ class MetricsFollower:
                 if size < self.offset or beginning[:known] != self._beginning[:known]:
                     self.offset = 0
                     self.restarted = True
+                    self._skipping = False
                 self._beginning = beginning
                 file.seek(self.offset)
-                added = file.read(-1 if limit is None else limit)
-                if limit is not None and len(added) == limit and b"\n" not in added:
-                    added += file.readline()  # A line longer than the limit.
+                added = file.read(limit)
+                if len(added) == limit and b"\n" not in added:
+                    added += file.readline(LONGEST_LINE)  # A line longer than the limit.
         except OSError:
             return []
-        whole = added[: added.rfind(b"\n") + 1]
-        self.offset += len(whole)
-        return parse_events(whole)
+        begin, end = 0, added.rfind(b"\n") + 1
+        if end == 0 and len(added) >= max(limit, LONGEST_LINE):
+            self._skipping = True
+            self.offset += len(added)
+            return []
+        if self._skipping and end > 0:
+            self._skipping = False
+            begin = added.index(b"\n") + 1
+        self.offset += end
+        return parse_events(added[begin:end])
 
 
 def list_runs(runs_dir: Path) -> list[Run]:
-    """The runs in a folder, oldest first. A folder without a config or status is not a run."""
+    """The runs in a folder, oldest first.
+
+    A folder without a config or status is not a run, nor is one whose name begins with a dot.
+    """
     try:
-        # Not Path.is_dir: one entry that cannot be looked at would hide all others.
-        folders = sorted(entry for entry in runs_dir.iterdir() if os.path.isdir(entry))  # noqa: PTH112
+        entries = [entry for entry in runs_dir.iterdir() if not entry.name.startswith(".")]
     except OSError:
         return []
+    # Not Path.is_dir: one entry that cannot be looked at would hide all others.
+    folders = sorted(entry for entry in entries if os.path.isdir(entry))  # noqa: PTH112
     return [Run(folder) for folder in folders if _is_run(folder)]
 
 
@@ -201,7 +179,7 @@ def find_run(text: str, runs_dir: Path) -> Run:
     Raises RunError where there is none, UsageError where there are several.
     """
     if text != "latest" and _is_run(Path(text)):
-        return Run(Path(text).resolve())
+        return Run(Path(os.path.abspath(text)))  # noqa: PTH100 - a link stays one, to be known.
     runs = list_runs(runs_dir)
     if text == "latest" and runs:
         return runs[-1]
@@ -221,21 +199,51 @@ def find_run(text: str, runs_dir: Path) -> Run:
     return found[0]
 
 
-def last_events(run: Run) -> dict[str, dict[str, Any]]:
-    """The newest event of each kind."""
-    return {str(event.get("event")): event for event in MetricsFollower(run).read()}
+def last_event(run: Run, kind: str) -> dict[str, Any] | None:
+    """The newest event of a kind, searched for from the end of the metrics; None without one."""
+    try:
+        file = open_regular(run.folder / METRICS)
+    except OSError:
+        return None
+    try:
+        for line in islice(_lines_with(file, f'"{kind}"'.encode()), MOST_MISTAKEN):
+            event = _event(line)
+            if isinstance(event, dict) and event.get("event") == kind:
+                return event
+    except OSError:
+        pass
+    finally:
+        os.close(file)
+    return None
+
+
+def _lines_with(file: int, word: bytes) -> Iterator[bytes]:
+    """The whole lines that hold a word, from the last to the first; too long ones are left out."""
+    end = os.fstat(file).st_size
+    while end > 0:
+        # As much as the longest line before what is searched, so that each is seen whole.
+        begin = max(0, end - MOST_AT_ONCE)
+        piece = os.pread(file, end - begin, begin)
+        searched = len(piece)
+        while (at := piece.rfind(word, 0, searched)) >= 0:
+            start = piece.rfind(b"\n", 0, at) + 1
+            stop = piece.find(b"\n", at)
+            if start == 0 and begin > 0 and at < LONGEST_LINE:
+                break  # Its beginning is further up.
+            if stop >= 0:
+                yield piece[start:stop]
+            searched = start
+        if begin == 0:
+            return
+        # The next piece ends with the first line of this one, which may have begun before it.
+        first = piece.find(b"\n", 0, LONGEST_LINE)
+        end = begin + (first + 1 if first >= 0 else 0)
 
 
 def _words(name: str) -> tuple[str, str]:
     """What a person calls a run: the label in 20260131-235959-LABEL-3f2a, and its last part."""
     label, _, last = "-".join(name.split("-")[2:]).rpartition("-")
     return label, last
-
-
-def _heard_of(status: dict[str, Any], seconds: float) -> bool:
-    heartbeat = status.get("heartbeat")
-    # Compared, not subtracted: an integer beyond all floats has no difference from one.
-    return isinstance(heartbeat, int | float) and heartbeat > time.time() - seconds
 
 
 def _is_run(folder: Path) -> bool:

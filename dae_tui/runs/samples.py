@@ -1,22 +1,18 @@
 """The digits that a run kept while it trained: the same few, after each epoch, in all views."""
 
 import re
-import zipfile
-import zlib
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dae_tui.runs.archives import BROKEN, read_archive
 from dae_tui.runs.layout import SAMPLES
 from dae_tui.runs.reader import Run
 
 VIEWS = ("original", "noisy", "denoised")
-# What numpy, zipfile and zlib raise for a file that is no such archive, or a damaged one;
-# RuntimeError where it seems to be encrypted.
-_FAILURES = (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError)
+# A few digits in three views take some ten thousand bytes, as many photographs some millions.
+MOST_BYTES = 64 << 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,14 +53,15 @@ def load_sample(run: Run, step: int) -> Sample | BrokenSample:
     """The digits that were kept after `step` steps, or the reason why they cannot be shown."""
     path = run.folder / SAMPLES / f"{step:08d}.npz"
     try:
-        arrays = _arrays(path)
+        arrays = read_archive(path, MOST_BYTES)
         stacks = {view: arrays[view] for view in VIEWS}
     except FileNotFoundError:
         return BrokenSample(step, f"{path.name} is gone")
     except KeyError as failure:
         return BrokenSample(step, f"{path.name} lacks the view {failure}")
-    except _FAILURES as failure:
-        return BrokenSample(step, f"{path.name} cannot be read: {failure}")
+    except BROKEN as failure:
+        why = failure.strerror if isinstance(failure, OSError) else failure
+        return BrokenSample(step, f"{path.name} cannot be read: {why}")
     shape = stacks["original"].shape
     if (
         len(shape) != 4
@@ -89,17 +86,6 @@ def load_sample(run: Run, step: int) -> Sample | BrokenSample:
         },
         psnr,
     )
-
-
-def _arrays(path: Path) -> dict[str, NDArray[Any]]:
-    """The arrays of an archive; what else is in it is left out. Raises one of _FAILURES."""
-    with path.open("rb") as file:  # np.load would leave a broken file open.
-        stored = np.load(file, allow_pickle=False)
-        if isinstance(stored, np.ndarray):
-            raise ValueError("it holds one array alone")
-        members = {name: stored[name] for name in stored.files}
-    # A member that is no array comes as bytes.
-    return {name: array for name, array in members.items() if isinstance(array, np.ndarray)}
 
 
 def _integers(array: NDArray[np.generic] | None, count: int) -> NDArray[np.int64] | None:

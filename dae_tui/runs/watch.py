@@ -8,6 +8,8 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+from dae_tui.printable import printable
+from dae_tui.regular_files import open_regular
 from dae_tui.runs.curves import CurveFollower, Curves, is_long, overview
 from dae_tui.runs.layout import LOG
 from dae_tui.runs.reader import Run
@@ -87,9 +89,9 @@ class RunWatch:
 
 
 def tail(run: Run, lines: int = LOG_LINES) -> list[str]:
-    """The last lines of a run's log, without control characters; none where there is no log."""
+    """The last lines of a run's log, each of them printable; none where there is no log."""
     try:
-        with (run.folder / LOG).open("rb") as file:
+        with os.fdopen(open_regular(run.folder / LOG), "rb") as file:
             size = file.seek(0, os.SEEK_END)
             file.seek(max(0, size - LOG_BYTES))
             text = file.read(LOG_BYTES).decode(errors="replace")
@@ -98,4 +100,4 @@ def tail(run: Run, lines: int = LOG_LINES) -> list[str]:
     found = text.splitlines()
     if size > LOG_BYTES:
         found = found[1:] or found
-    return ["".join(c if c.isprintable() else " " for c in line) for line in found[-lines:]]
+    return [printable(line) for line in found[-lines:]]

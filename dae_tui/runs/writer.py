@@ -1,10 +1,7 @@
 """The writing side of a run, held by the training process alone."""
 
-import fcntl
 import io
 import os
-import shutil
-import socket
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
@@ -15,13 +12,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dae_tui.atomic import write_whole
+from dae_tui.atomic import remove_leftovers, write_whole
 from dae_tui.errors import RunError
+from dae_tui.printable import printable
+from dae_tui.regular_files import open_regular
+from dae_tui.runs.deletion import remove_new_run
 from dae_tui.runs.layout import (
     CONFIG,
     CONTROL,
     HEARTBEAT_SECONDS,
-    LOCK,
     LOG,
     META,
     METRICS,
@@ -31,15 +30,26 @@ from dae_tui.runs.layout import (
     Request,
     State,
     dump_json,
+    make_folder,
     read_json,
     write_json,
 )
+from dae_tui.runs.lock import HeldLock, Lock, describe_holder, is_trained, was_replaced
 
 LOCK_PATIENCE_SECONDS = 2.0
+LOCK_POLL_SECONDS = 0.02
+
+
+# The folders of a run in which files are replaced.
+_FOLDERS = ("", SAMPLES, "checkpoints/best", "checkpoints/last")
 
 
 class RunWriter:
     """Writes a run's folder; the lock is held from construction until `close`.
+
+    A lock file that is removed meanwhile is made anew. Where it is replaced by another file,
+    `lock_replaced` says so, for the training to stop; where another process has locked that one,
+    nothing more is written, and whatever would write raises RunError.
 
     Use as a context manager: an error that leaves it is noted in the folder. Before a training was
     described there was none: then a new folder is removed, and a run that was to go on stays as it
@@ -53,6 +63,9 @@ class RunWriter:
         self._before = dict(self._status)
         self._described = False
         self._written = 0.0
+        self._lost = False
+        """Whether another process has the folder now."""
+        self.lock_replaced = False
         with ExitStack() as opened:
             try:
                 self._open(opened)
@@ -65,18 +78,24 @@ class RunWriter:
 
     def _open(self, opened: ExitStack) -> None:
         """Take the lock and open the files; what is `opened` is closed again if one fails."""
-        for part in (SAMPLES, "checkpoints/best", "checkpoints/last"):
+        self._new = not self.folder.exists()
+        if self._new:
+            make_folder(self.folder)
+        for part in _FOLDERS:
             (self.folder / part).mkdir(parents=True, exist_ok=True)
-        self._lock = os.open(self.folder / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
-        opened.callback(os.close, self._lock)
+        self._lock = HeldLock(self.folder)
+        opened.callback(self._close_lock)
         self._take_lock()
-        self._metrics = os.open(self.folder / METRICS, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
+        append = os.O_RDWR | os.O_APPEND | os.O_CREAT
+        self._metrics = open_regular(self.folder / METRICS, append)
         opened.callback(os.close, self._metrics)
         self._end_partial_line()
         self._log = opened.enter_context(
-            (self.folder / LOG).open("a", buffering=1, encoding="utf-8")
+            os.fdopen(open_regular(self.folder / LOG, append), "a", buffering=1, encoding="utf-8")
         )
         (self.folder / CONTROL).unlink(missing_ok=True)  # What was asked of an earlier process.
+        for part in _FOLDERS:  # What an earlier process was writing when it was killed.
+            remove_leftovers(self.folder / part, owned=True)
 
     def __enter__(self) -> "RunWriter":
         return self
@@ -97,28 +116,26 @@ class RunWriter:
         """Let go of the folder; a state that still says running now reads as crashed."""
         self._opened.close()
 
+    def _close_lock(self) -> None:
+        self._lock.close()  # Not that of the beginning: it may have been locked again.
+
     def describe(self, config: Mapping[str, Any], meta: Mapping[str, Any]) -> None:
         """Write what was asked for and under what circumstances.
 
         A run that goes on keeps how it began, and lists under `resumed` how it went on.
         """
+        self._check_lock()
         write_json(self.folder / CONFIG, config)
-        began = read_json(self.folder / META)
-        if began is not None:
+        began = read_json(self.folder / META) or {}
+        if began.keys() - {"run"}:
             resumed = [*began.get("resumed", []), dict(meta)]
             meta = began | {"command": meta.get("command"), "resumed": resumed}
-        write_json(self.folder / META, meta)
+        write_json(self.folder / META, {**meta, "run": self.folder.name})
         self._described = True
 
     def status(self, state: State, reason: str = "", **figures: Any) -> None:
         """Say at once what the run is doing; figures stay until they are given again."""
-        self._status |= {
-            "pid": os.getpid(),
-            "host": socket.gethostname(),
-            "state": str(state),
-            "reason": reason,
-            **figures,
-        }
+        self._status |= {"state": str(state), "reason": reason, **figures}
         self._write_status()
 
     def heartbeat(self, **figures: Any) -> None:
@@ -129,22 +146,25 @@ class RunWriter:
 
     def record(self, event: Mapping[str, Any]) -> None:
         """Append one line to the metrics, with a single write: readers see whole lines."""
+        self._check_lock()
         line = dump_json({"v": METRICS_VERSION, "time": round(time.time(), 3), **event})
         remaining = memoryview(f"{line}\n".encode())
         while remaining:  # A full disk can take half a line; the next write then fails.
             remaining = remaining[os.write(self._metrics, remaining) :]
 
     def log(self, message: str) -> None:
-        self._log.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {message}\n")
+        self._log.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {printable(message)}\n")
 
     def sample(self, step: int, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Keep the views of a few digits after `step` steps."""
+        self._check_lock()
         buffer = io.BytesIO()
         np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
         write_whole(self.folder / SAMPLES / f"{step:08d}.npz", buffer.getvalue())
 
     def checkpoint(self, kind: str, files: Mapping[str, bytes]) -> None:
         """Replace the files of the checkpoint `last` or `best`, each whole."""
+        self._check_lock()
         for name, content in files.items():
             write_whole(self.folder / "checkpoints" / kind / name, content)
 
@@ -157,8 +177,10 @@ class RunWriter:
             return None
 
     def _note_failure(self, error: BaseException) -> None:
-        if not (self.folder / CONFIG).exists():
-            shutil.rmtree(self.folder, ignore_errors=True)
+        if self._lost:
+            return
+        if self._new and not (self.folder / CONFIG).exists():
+            remove_new_run(self.folder)
             return
         # One that was started as a process of its own has nobody else to tell.
         if not self._described and self._before.get("state") not in (None, State.STARTING):
@@ -166,28 +188,64 @@ class RunWriter:
                 write_json(self.folder / STATUS, self._before)
             return
         reason = str(error) or type(error).__name__
-        with suppress(OSError):  # The disk may be what failed.
+        with suppress(OSError, RunError):  # The disk may be what failed.
             self.log(f"failed: {reason}")
             self.status(State.FAILED, reason=reason)
 
     def _write_status(self) -> None:
+        self._check_lock()
         self._written = time.monotonic()
-        write_json(self.folder / STATUS, self._status | {"heartbeat": round(time.time(), 3)})
+        status = self._status | {"heartbeat": round(time.time(), 3)}
+        write_json(self.folder / STATUS, status | self._holder)
 
     def _take_lock(self) -> None:
         # A reader that looks whether the lock is free holds it for a moment itself.
         deadline = time.monotonic() + LOCK_PATIENCE_SECONDS
-        while True:
-            try:
-                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise RunError(
-                        f"the run {self.folder.name} is being trained by another process",
-                        f"stop it with: dae runs stop {self.folder.name}",
-                    ) from None
-                time.sleep(0.02)
+        while not self._lock.take():
+            if time.monotonic() > deadline:
+                raise self._taken()
+            time.sleep(LOCK_POLL_SECONDS)
+        self._refuse_a_second_training()
+        self._holder = describe_holder(self.folder)
+
+    def _refuse_a_second_training(self) -> None:
+        """Raise RunError where a process lives that holds a lock which is not in its place."""
+        status = self._before
+        alive = status.get("state") in [state for state in State if state.alive]
+        if not alive or status.get("pid") in (None, os.getpid()):
+            return
+        if not was_replaced(self.folder, status):
+            return
+        # A process that cannot be seen, in a container, is given away by its next heartbeat.
+        while is_trained(self.folder, status, Lock.MISSING):
+            newer = read_json(self.folder / STATUS) or {}
+            if is_trained(self.folder, status, Lock.FREE) or newer != status:
+                raise self._taken()
+            time.sleep(LOCK_POLL_SECONDS)
+
+    def _check_lock(self) -> None:
+        """Notice that the lock file is not the one that is held; see the class."""
+        if self._lost:
+            raise self._taken()
+        if self.lock_replaced or self._lock.is_in_place():
+            return
+        if not self.folder.is_dir():
+            return  # All of it is gone: writing says so.
+        removed = self._lock.is_gone()
+        before, self._lock = self._lock, HeldLock(self.folder)
+        before.close()
+        if not self._lock.take():
+            self._lost = True
+            raise self._taken()
+        self._holder = describe_holder(self.folder)
+        self.lock_replaced = not removed
+        self.log(f"the lock file was {'removed' if removed else 'replaced'}; it is locked again")
+
+    def _taken(self) -> RunError:
+        return RunError(
+            f"the run {self.folder.name} is being trained by another process",
+            f"stop it with: dae runs stop {self.folder.name}",
+        )
 
     def _end_partial_line(self) -> None:
         """A process that was killed while it wrote may have left half a line: close it off."""

@@ -71,7 +71,22 @@ def test_json_has_no_word_for_what_is_not_finite(tmp_path: Path, value: float) -
     assert json.loads(path.read_text()) == {"loss": None, "step": 3}
 
 
-@pytest.mark.parametrize("label", ["", "a/b", "../x", ".hidden", "-x", "a b", "a\0", "x" * 101])
+@pytest.mark.parametrize(
+    "label",
+    [
+        "",
+        "a/b",
+        "../x",
+        ".hidden",
+        "-x",
+        "a b",
+        "a\0",
+        "x" * 201,
+        "a\x1b[31mb",
+        "a\nb",
+        "caf\udce9",
+    ],
+)
 def test_a_name_that_is_no_file_name_is_refused(label: str) -> None:
     with pytest.raises(UsageError):
         new_run_name(label)

@@ -183,7 +183,7 @@ class Trap:
 def test_pickled_objects_are_refused_and_not_executed(run: Run, tmp_path: Path, name: str) -> None:
     keep(run, arrays() | {name: np.array([Trap(tmp_path / "sprung")], dtype=object)})
 
-    assert "cannot be read: Object arrays cannot be loaded" in reason(run)
+    assert "cannot be read: it holds objects, which are never unpickled" in reason(run)
     assert not (tmp_path / "sprung").exists()
 
 
@@ -262,7 +262,7 @@ def test_labels_that_are_no_array_are_left_out(run: Run) -> None:
 def test_a_folder_of_that_name_is_not_shown(run: Run) -> None:
     path_of(run).mkdir()
 
-    assert "Is a directory" in reason(run)
+    assert "is a folder, not a regular file" in reason(run)
 
 
 def test_a_sample_that_was_deleted_meanwhile_is_gone(run: Run) -> None:

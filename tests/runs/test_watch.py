@@ -275,7 +275,12 @@ def test_a_log_without_a_last_newline_is_shown_to_its_end(run: Run) -> None:
 def test_control_characters_do_not_reach_the_terminal(run: Run) -> None:
     log(run, b"\x1b[31mred\x1b[0m\n\x07bell\tand\0nul\x7f\n\xc2\x9b2J\n\xe2\x80\xaereversed\n")
 
-    assert tail(run) == [" [31mred [0m", " bell and nul ", " 2J", " reversed"]
+    assert tail(run) == [
+        r"\x1b[31mred\x1b[0m",
+        r"\x07bell\tand\x00nul\x7f",
+        r"\x9b2J",
+        r"\u202ereversed",
+    ]
 
 
 def test_a_progress_bar_is_one_line_per_state(run: Run) -> None:

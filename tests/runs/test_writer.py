@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 from dae_tui.errors import RunError
@@ -163,7 +164,7 @@ def test_what_was_asked_for_can_be_read(run: Run) -> None:
         writer.describe({"network": "dense", "epochs": 2}, {"device": "cpu"})
 
     assert run.config() == {"network": "dense", "epochs": 2}
-    assert run.meta() == {"device": "cpu"}
+    assert run.meta() == {"device": "cpu", "run": run.name}
 
 
 def test_a_status_says_who_where_what_and_when(run: Run) -> None:
@@ -176,6 +177,11 @@ def test_a_status_says_who_where_what_and_when(run: Run) -> None:
     heartbeat = status.pop("heartbeat")
     assert isinstance(heartbeat, float)
     assert before - 0.001 <= heartbeat <= after + 0.001
+    assert status.pop("inodes") == [
+        run.folder.stat().st_ino,
+        (run.folder / LOCK).stat().st_ino,
+    ]
+    assert status.pop("process_started") == pytest.approx(psutil.Process().create_time(), abs=0.1)
     assert status == {
         "pid": os.getpid(),
         "host": os.uname().nodename,

@@ -1,6 +1,7 @@
 """The list of runs."""
 
 import os
+from pathlib import Path
 
 from rich.text import Text
 from textual import on, work
@@ -16,6 +17,7 @@ from dae_tui.dashboard.widgets.heading import Heading
 from dae_tui.dashboard.widgets.lines import printable
 from dae_tui.dashboard.widgets.runs_table import RunsTable
 from dae_tui.errors import DaeError
+from dae_tui.runs.deletion import delete_run, deleted_words
 from dae_tui.runs.layout import Request, State
 from dae_tui.runs.listing import Row, RunsWatch
 
@@ -276,21 +278,23 @@ class RunsScreen(LiveScreen[list[Row]]):
         row = self._under_cursor()
         if row is None:
             return
-        detail = f"{row.run.folder} goes for good, weights and all."
+        detail = f"{row.run.folder} goes for good, weights and all; files of others in it stay."
         if await self.app.push_screen_wait(Question(f"Delete {row.run.name}?", detail)):
             self._act(row, None)
 
     @work(thread=True)
     def _act(self, row: Row, request: Request | None) -> None:
         """Ask something of a run, or delete it, which can take long on a network file system."""
+        kept: list[Path] = []
+        done = f"asked to {request}: {row.summary.label}"
         try:
             if request is None:
-                row.run.delete()
+                kept = delete_run(row.run, self.dashboard.runs_dir)
+                done = deleted_words(row.run, kept) if kept else f"deleted {row.summary.label}"
             else:
                 row.run.ask(request)
         except DaeError as failure:
             self.dashboard.report(failure)
         else:
-            done = "deleted" if request is None else f"asked to {request}:"
-            self.notify(printable(f"{done} {row.summary.label}"), timeout=2, markup=False)
+            self.notify(printable(done), timeout=10 if kept else 2, markup=False)
         self.look_soon_from_thread()
