@@ -9,14 +9,14 @@ import pytest
 from command_line import Dae
 
 from dae_tui.core.cards import published
-from dae_tui.runs.layout import STATUS, Request, State, write_json
+from dae_tui.runs.layout import STATUS, Request, State, make_folder, write_json
 from dae_tui.runs.writer import RunWriter
 
 
 @pytest.fixture
 def finished(tmp_path: Path) -> Path:
     folder = tmp_path / "runs" / "20260101-000000-tiny-abcd"
-    folder.mkdir(parents=True)
+    make_folder(folder)
     write_json(folder / "config.json", {"network": "autoencoder", "data": "digits", "epochs": 2})
     write_json(
         folder / STATUS,
@@ -82,7 +82,8 @@ def test_pausing_twice_says_so(dae: Dae, finished: Path) -> None:
 
 
 def test_deleting_wants_a_yes(finished: Path) -> None:
-    command = [sys.executable, "-m", "dae_tui", "runs", "delete", str(finished)]
+    runs_dir = str(finished.parent)
+    command = [sys.executable, "-m", "dae_tui", "runs", "delete", "tiny", "--runs-dir", runs_dir]
     refused = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
     assert refused.returncode == 2
     assert finished.exists()
