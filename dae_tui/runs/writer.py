@@ -83,6 +83,8 @@ class RunWriter:
             make_folder(self.folder)
         for part in _FOLDERS:
             (self.folder / part).mkdir(parents=True, exist_ok=True)
+        # Before a lock file is made: the other training would take that for a replaced one.
+        self._refuse_a_second_training()
         self._lock = HeldLock(self.folder)
         opened.callback(self._close_lock)
         self._take_lock()

@@ -84,6 +84,8 @@ def test_a_training_whose_lock_file_is_gone_is_alive_and_alone(
     with pytest.raises(RunError, match=r"is being trained|may be in use"):
         delete_run(run, run.folder.parent)
     assert run.state() is State.RUNNING
+    # A lock file made by who was refused would stop the training: it looks like a replaced one.
+    assert os.path.lexists(lock) == (in_its_place != "nothing")
 
 
 def test_a_training_puts_its_lock_file_back_and_goes_on(
