@@ -89,7 +89,7 @@ def _check_is_run(run: Run, runs_dir: Path) -> None:
             )
         if not folder.is_dir():
             raise RunError(f"{folder} cannot be removed: there is no such folder")
-        if not folder.parent.samefile(runs_dir):
+        if not runs_dir.is_dir() or not folder.parent.samefile(runs_dir):
             raise RunError(
                 f"{folder} is not directly inside {runs_dir}, the folder of runs",
                 f"say --runs-dir {folder.parent} if that is a folder of runs",
