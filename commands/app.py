@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from commands.streams import Output, OutputError, open_streams, say
 from dae_tui.errors import DaeError, ExitCode
 from dae_tui.version import __version__
 
@@ -78,17 +79,19 @@ def dae(
 
 def run(arguments: Sequence[str]) -> int:
     """Run `dae ARGUMENTS` and return its exit code; errors are printed on stderr."""
+    output = open_streams()
+    return _end(_run(arguments), output)
+
+
+def _run(arguments: Sequence[str]) -> int:
     try:
         result = app(list(arguments), prog_name="dae", standalone_mode=False)
-        sys.stdout.flush()
         return int(result or ExitCode.OK)
     except typer.Exit as leaving:
         return int(leaving.exit_code)
     except (SystemExit, BrokenPipeError):
         # Whoever read our output has gone, as `head` does: that is no failure. Typer and Rich
-        # turn it into SystemExit, which nothing else raises here. The interpreter must not find
-        # the closed pipe again when it flushes on leaving.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # turn it into SystemExit, which nothing else raises here.
         return ExitCode.OK
     except typer.TyperException as mistake:
         return _report_usage(mistake)
@@ -100,9 +103,24 @@ def run(arguments: Sequence[str]) -> int:
         return _report_failure(failure)
 
 
+def _end(code: int, output: Output | None) -> int:
+    """Flush what was printed; the exit code, which says so where results could not be printed."""
+    failure = None if output is None else output.failure
+    try:
+        sys.stdout.flush()
+    except OSError as flushing:
+        failure = flushing
+    # A command that failed has said so. (The help of no arguments at all has the code of usage.)
+    if code in (ExitCode.OK, ExitCode.USAGE) and not isinstance(failure, BrokenPipeError | None):
+        return _report_failure(failure)
+    return code
+
+
 def _report_failure(failure: Exception) -> int:
     if isinstance(failure, DaeError):
         return _report(failure.message, failure.hint, failure.exit_code)
+    if isinstance(failure, OutputError):
+        return _report(f"{failure.filename} cannot be written: {failure.strerror}", "")
     if isinstance(failure, OSError):
         where = f": {failure.filename}" if failure.filename else ""
         hint = "free some space and start again" if failure.errno == errno.ENOSPC else ""
@@ -114,17 +132,19 @@ def _report_failure(failure: Exception) -> int:
 
 
 def _report(message: str, hint: str, code: int = ExitCode.FAILURE) -> int:
-    with suppress(OSError):
-        print(f"error: {message}", file=sys.stderr)
-        if hint:
-            print(f"hint: {hint}", file=sys.stderr)
+    """Say what went wrong; that somebody stopped a command is no error."""
+    stopped = code in (ExitCode.INTERRUPTED, ExitCode.TERMINATED)
+    say(message if stopped else f"error: {message}")
+    if hint:
+        say(f"hint: {hint}")
     return code
 
 
 def _report_usage(mistake: Any) -> int:
     """A command line that cannot be parsed; no arguments at all get the help."""
     if type(mistake).__name__ == "NoArgsIsHelpError":
-        print(mistake.format_message())
+        with suppress(OSError):  # It is known to the end.
+            print(mistake.format_message())
         return ExitCode.USAGE
     context = getattr(mistake, "ctx", None)
     path = context.command_path if context is not None else "dae"

@@ -1,39 +1,67 @@
-"""The two streams: data on stdout, talk on stderr."""
+"""What is drawn with Rich, and data, on the two streams: data on stdout, talk on stderr."""
 
 import errno
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from rich import box
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 from rich.table import Table
 
+from commands.streams import OutputError
 from dae_tui.blocks import Graphics, terminal_graphics
+from dae_tui.printable import printable
 from dae_tui.runs.layout import dump_json
 
 # Off a terminal a table gets the width it needs, so that nothing is cut.
 NO_TERMINAL_WIDTH = 400
 
 
-class _Console(Console):
+class SafeConsole(Console):
+    """A console whose text cannot steer the terminal. Rich itself lets escape sequences through.
+
+    Words of others are made `printable` where they become text; this is the border behind that.
+    """
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterable[Segment]:
+        """The segments of a renderable; all that is drawn comes through here, live displays too."""
+        return map(_harmless, super().render(renderable, options))
+
     def on_broken_pipe(self) -> None:
         """Raise; Rich would leave the process here, and close stdout whichever stream it was."""
         raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
 
 
+def _harmless(segment: Segment) -> Segment:
+    """A segment without control characters in its text, nor a link, whose address can hold some.
+
+    What Rich itself has to tell the terminal comes as segments of `control`.
+    """
+    text, style, control = segment
+    if control:
+        return segment
+    if style is not None and style.link:
+        style = style.update_link(None)
+    elif text.isprintable() or text == "\n":
+        return segment
+    return Segment("\n".join(map(printable, text.split("\n"))), style)
+
+
 def stdout() -> Console:
     """For results. Names and paths are printed as they are: nothing in them is markup."""
     width = None if sys.stdout.isatty() else NO_TERMINAL_WIDTH
-    return _Console(highlight=False, markup=False, width=width)
+    return SafeConsole(highlight=False, markup=False, emoji=False, width=width)
 
 
 def stderr() -> Console:
     """For progress and remarks."""
-    return _Console(stderr=True, highlight=False, markup=False)
+    return SafeConsole(stderr=True, highlight=False, markup=False, emoji=False)
 
 
 def graphics_of(console: Console) -> Graphics:
@@ -44,10 +72,7 @@ def graphics_of(console: Console) -> Graphics:
     return graphics
 
 
-def shown(path: Path) -> str:
-    r"""A path as one line of text: what cannot be printed is written as \n or \xff."""
-    name = os.fsencode(path).decode(errors="backslashreplace")
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
+shown = printable
 
 
 def plain_table() -> Table:
@@ -57,17 +82,21 @@ def plain_table() -> Table:
 
 @contextmanager
 def enduring() -> Iterator[None]:
-    """Print for as long as somebody reads: the work goes on when the pipe or terminal is gone."""
+    """Print for as long as that is possible: the work goes on without a reader, or a free disk.
+
+    What the latter does to results is said at the end, by commands.app.
+    """
     try:
         yield
     except OSError as failure:
-        if failure.errno not in (errno.EIO, errno.EPIPE):
+        # What says that a stream takes nothing any more, and not that a file does.
+        if not (isinstance(failure, OutputError) or failure.errno in (errno.EIO, errno.EPIPE)):
             raise
-        silence_closed_streams()
+        _silence_others()
 
 
-def silence_closed_streams() -> None:
-    """Let what is still written to a closed stream go nowhere, at the latest on leaving."""
+def _silence_others() -> None:
+    """Let what is still written to a closed stream that is not ours go nowhere."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
@@ -80,3 +109,8 @@ def silence_closed_streams() -> None:
 def print_json(value: dict[str, Any]) -> None:
     """One JSON object on one line of stdout, at once."""
     print(dump_json(value), flush=True)
+
+
+def print_lines(text: str) -> None:
+    """Lines to paste elsewhere, on stdout; nothing but a newline ends one."""
+    print("\n".join(map(printable, text.split("\n"))), end="")

@@ -20,6 +20,7 @@ from commands.options import (
     check_folder,
     resolve_data_dir,
 )
+from commands.streams import print_name
 from dae_tui.core.cards import published
 from dae_tui.core.config import (
     DATA_SETS,
@@ -198,7 +199,8 @@ def train(
             detach(run, config.as_json(), [])
         else:
             detach(run, None, _as_options(changed))
-        print(dump_json({"event": "detached", "run": str(run.folder)}) if json else run.name)
+        said = dump_json({"event": "detached", "run": str(run.folder)})
+        print_name(said if json else run.name)
         return
 
     style = "json" if json else "quiet" if quiet else "verbose" if verbose else "auto"

@@ -1,6 +1,5 @@
 """What `dae train` shows while it trains: live on a terminal, lines off it, or JSON."""
 
-import errno
 import sys
 import time
 from collections import deque
@@ -14,11 +13,13 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.text import Text
 
-from commands.terminal import print_json, silence_closed_streams, stderr
+from commands.streams import say
+from commands.terminal import enduring, print_json, stderr
 from commands.train_result import Display, Result
 from dae_tui.blocks import sparkline
 from dae_tui.core.evaluation import EvaluationProgress
 from dae_tui.core.events import Checkpoint, Event, Sample, Started, Step, Validation, as_json
+from dae_tui.printable import printable
 from dae_tui.runs.reader import Run
 from dae_tui.runs.summary import duration
 
@@ -36,7 +37,7 @@ class PlainDisplay(Display):
         self._epochs = 0
 
     def say(self, message: str) -> None:
-        print(message, file=sys.stderr, flush=True)
+        say(message)
 
     def show(self, event: Event) -> None:
         if isinstance(event, Started):
@@ -110,7 +111,7 @@ class LiveDisplay(Display):
         self._live.stop()
 
     def say(self, message: str) -> None:
-        self._console.print(message)
+        self._console.print(printable(message))
 
     def show(self, event: Event) -> None:
         if isinstance(event, Started):
@@ -160,9 +161,10 @@ class LiveDisplay(Display):
 
 
 class EnduringDisplay(Display):
-    """Another display, until the terminal or the reader of the pipe is gone; silence from then on.
+    """Another display, until nothing can be printed any more; silence from then on.
 
-    A training goes on without its audience. (Every write to a terminal that hung up is an error.)
+    A training goes on without its audience, and on a full disk. What the results do there is said
+    at the end, by commands.app.
     """
 
     def __init__(self, run: Run, shown: Display) -> None:
@@ -194,13 +196,12 @@ class EnduringDisplay(Display):
         self._try(lambda: self._shown.show_result(result, svg))
 
     def _try(self, act: Callable[[], object]) -> None:
-        try:
+        heard = False
+        with enduring():
             act()
-        except OSError as failure:
-            if failure.errno not in (errno.EIO, errno.EPIPE):
-                raise
+            heard = True
+        if not heard:
             self._shown = Display(self.run)
-            silence_closed_streams()
 
 
 def display_for(style: str, run: Run) -> Display:

@@ -6,12 +6,13 @@ from types import TracebackType
 from typing import Any, Self
 
 from commands.results import show_digits_and_table, write_svg
-from commands.terminal import stdout
+from commands.terminal import enduring, stdout
 from dae_tui.core.evaluation import EvaluationProgress
 from dae_tui.core.events import Event
 from dae_tui.core.experiment import Experiment
 from dae_tui.core.table import Table
 from dae_tui.core.weights import Weights
+from dae_tui.printable import printable
 from dae_tui.runs.reader import Run
 from dae_tui.runs.summary import duration
 
@@ -57,7 +58,8 @@ class Display:
 
     def show_result(self, result: Result, svg: Path | None) -> None:
         """The training is over."""
-        self.show_table(result)
+        with enduring():
+            self.show_table(result)
         if svg is not None:
             write_svg(svg, result.table)
 
@@ -75,4 +77,4 @@ def _short(path: Path) -> str:
     """The path from here where it is below, else whole."""
     resolved = path.resolve()
     here = Path.cwd()
-    return str(resolved.relative_to(here) if resolved.is_relative_to(here) else resolved)
+    return printable(resolved.relative_to(here) if resolved.is_relative_to(here) else resolved)

@@ -1,10 +1,13 @@
 """The errors a person can cause or meet: each knows its exit code and what to do about it.
 
 They are raised where the fact is known and caught once, at the command line, which prints
-`error: MESSAGE` and `hint: HINT` on stderr and leaves with `exit_code`.
+`error: MESSAGE` and `hint: HINT` on stderr and leaves with `exit_code`. Both are one line, whatever
+the names, typed words and messages of libraries hold that they quote.
 """
 
 from enum import IntEnum
+
+from dae_tui.printable import printable
 
 
 class ExitCode(IntEnum):
@@ -25,9 +28,9 @@ class DaeError(Exception):
     exit_code = ExitCode.FAILURE
 
     def __init__(self, message: str, hint: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+        self.message = printable(message)
+        self.hint = printable(hint)
+        super().__init__(self.message)
 
 
 class UsageError(DaeError):

@@ -3,8 +3,10 @@
 import os
 import subprocess
 import sys
+from typing import NoReturn
 
 import pytest
+import typer
 
 from commands.app import SUBCOMMANDS, run
 from dae_tui import __version__
@@ -110,3 +112,60 @@ def test_a_reader_that_goes_away_is_no_error(arguments: list[str]) -> None:
     )
     os.close(writing)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_an_interruption_is_no_error(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def say_no() -> NoReturn:
+        raise typer.Abort
+
+    monkeypatch.setattr("commands.weights.published", say_no)
+    assert run(["weights", "list"]) == 130
+    assert capsys.readouterr().err == "interrupted\n"
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        ["weights", "list", "--{}"],
+        ["{}"],
+        ["train", "--network{}"],
+        ["train", "{}"],
+        ["train", "--data", "{}"],
+        ["train", "--noise", "{}:1"],
+        ["train", "--name", "{}"],
+        ["train", "--epochs", "{}"],
+        ["train", "--set", "{}"],
+        ["train", "--widths", "{}"],
+        ["train", "--resume", "{}"],
+        ["runs", "show", "{}"],
+        ["runs", "list", "--runs-dir", "{}"],
+        ["weights", "show", "{}"],
+        ["weights", "export", "mnist-dense", "{}"],
+        ["denoise", "{}", "-o", "{}.png"],
+        ["benchmark", "show", "{}"],
+        ["benchmark", "quality", "--methods", "{}"],
+        ["dashboard", "--size", "{}"],
+        ["dashboard", "--theme", "{}"],
+    ],
+    ids=" ".join,
+)
+def test_what_was_typed_is_said_in_one_line_that_steers_nothing(
+    typed: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even bytes that are no UTF-8 are a fault of dae."""
+    monkeypatch.setenv("DAE_RUNS", "/nowhere")
+    hostile = os.fsdecode(b"a\x1b[31m\nhint: b\xff\xc2\x9b")
+    code = run([word.format(hostile) for word in typed])
+    captured = capsys.readouterr()
+    lines = captured.err.split("\n")[:-1]
+    kinds = [line.split(" ")[0] for line in lines]
+    if typed[:2] == ["runs", "list"]:
+        assert (code, kinds) == (0, ["no"])
+    else:
+        assert code in (1, 2, 3)
+        assert kinds in (["error:", "hint:"], ["error:"]), lines
+    assert captured.out == ""
+    assert "fault of dae" not in captured.err
+    assert all(line.isprintable() for line in lines)

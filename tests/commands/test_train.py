@@ -237,7 +237,10 @@ def test_a_lost_connection_is_ignored_and_a_termination_saves(tmp_path: Path) ->
     assert resumed.returncode == 130, errors
     assert run.state() is State.STOPPED
     assert run.status()["step"] >= status["step"]
-    assert f"--resume {run.folder}" in errors
+    assert errors.splitlines()[-2:] == [
+        "stopped by SIGINT; its state is saved",
+        f"hint: go on with: dae train --resume {run.folder}",
+    ]
 
 
 def test_a_terminal_that_goes_away_does_not_end_the_training(tmp_path: Path) -> None:
