@@ -23,3 +23,9 @@ def _written(character: str) -> str:
     if 0xDC80 <= code <= 0xDCFF:  # A byte of a name, as os.fsdecode keeps it.
         return f"\\x{code - 0xDC00:02x}"
     return character.encode("unicode_escape").decode()
+
+
+def shortened(words: object, most: int = 100) -> str:
+    """`words` to be quoted in a message: at most so many characters, an ellipsis for the rest."""
+    text = str(words)
+    return text if len(text) <= most else f"{text[: most - 1]}…"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from dae_tui.printable import printable
+from dae_tui.printable import printable, shortened
 
 
 @pytest.mark.parametrize(
@@ -28,3 +28,11 @@ def test_what_cannot_be_printed_is_written_out(words: str, written: str) -> None
 
 def test_a_path_is_words_too() -> None:
     assert printable(Path("a\tb")) == r"a\tb"
+
+
+@pytest.mark.parametrize(
+    ("words", "quoted"), [("a" * 100, "a" * 100), ("a" * 101, "a" * 99 + "…"), ("", ""), (7, "7")]
+)
+def test_long_words_are_quoted_from_their_beginning(words: object, quoted: str) -> None:
+    assert shortened(words) == quoted
+    assert shortened("gaussian", 5) == "gaus…"
