@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from commands import options
-from commands.benchmark_methods import choose_methods
+from commands.benchmark_methods import choose_classifier, choose_methods
 from commands.benchmark_scaling import scaling
 from commands.benchmark_speed import speed
 from commands.options import (
@@ -26,7 +26,6 @@ from commands.options import (
 from dae_tui.core.filters import FILTERS
 from dae_tui.core.noise_spec import parse_sweep
 from dae_tui.errors import DaeError, ExitCode, UsageError
-from dae_tui.find_weights import find_weights
 from dae_tui.runs.benchmarks import SavedTable, UnfinishedBenchmark, find_table
 
 if TYPE_CHECKING:
@@ -105,10 +104,18 @@ def quality(
         str | None,
         typer.Option(
             metavar="NAME|FILE|RUN",
-            help="Who reads the images; else the published one. Also a file of ONNX, torch.export "
-            "(.pt2) or TorchScript (.pt): (N, C, H, W) in [0, 1] in, logits (N, classes) out.",
+            help="Who reads the images; else the published one. Also an ONNX file: (N, C, H, W) in "
+            "[0, 1] in, logits (N, classes) out.",
         ),
     ] = None,
+    trust_classifier: Annotated[
+        bool,
+        typer.Option(
+            "--trust-classifier",
+            help="Open a --classifier of torch.export (.pt2) or TorchScript (.pt, .ts, "
+            ".torchscript) too. Such a file can run any code as you.",
+        ),
+    ] = False,
     clip: Annotated[
         bool | None,
         typer.Option(
@@ -150,7 +157,7 @@ def quality(
     check_folder(svg)
     make_folder(figures)
     specs = [spec for text in noise or [] for spec in parse_sweep(text)]
-    judge_path = find_weights(classifier, runs_dir) if classifier else None
+    judge_path = choose_classifier(classifier, runs_dir, trust_classifier, quiet)
     filters, networks = choose_methods(methods, weights, data, runs_dir)
 
     # Imported here: torch takes seconds to import, and a mistake in the options is said at once.
@@ -181,7 +188,7 @@ def quality(
             "put those of each class into a folder of its own; or leave --classifier and "
             "--per-class out",
         )
-    judge = find_judge(judged.groups[0], judge_path, torch_device)
+    judge = find_judge(judged.groups[0], judge_path, torch_device, trusted=trust_classifier)
     judged = judged if judge is None else judged.labelled_for(judge.classes)
     conditions = conditions_for(
         judged,

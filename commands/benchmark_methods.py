@@ -1,14 +1,17 @@
-"""Which methods a benchmark compares: names and groups of names, to filters and weights files."""
+"""Which methods a benchmark compares, and who judges: what was typed, to filters and files."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dae_tui.core.cards import published, read_metadata, weights_name
+from dae_tui.core.classifier_file import kind_of
 from dae_tui.core.config import check_data
 from dae_tui.core.filters import FILTERS
 from dae_tui.core.noise_spec import parse_noise
 from dae_tui.errors import UsageError
 from dae_tui.find_weights import find_weights
+from dae_tui.printable import printable, shortened
 from models.registry import NETWORKS
 
 if TYPE_CHECKING:
@@ -61,6 +64,22 @@ def choose_methods(
     return filters, list(found.items())
 
 
+def choose_classifier(text: str | None, runs_dir: Path, trusted: bool, quiet: bool) -> Path | None:
+    """The file of `--classifier`; a line on stderr where it can run code and is trusted.
+
+    Raises UsageError where there is none to trust, WeightsError for one that is not to be opened.
+    """
+    if not text:
+        if trusted:
+            raise UsageError("there is no classifier to trust", "name one with --classifier")
+        return None
+    path = find_weights(text, runs_dir)
+    if kind_of(path, trusted=trusted).is_program and not quiet:
+        remark = f"{printable(path)} is opened, as it is trusted: it can run any code as you"
+        print(remark, file=sys.stderr)
+    return path
+
+
 def _published_for(data: str) -> list[str]:
     """The published denoisers that have learnt from such images; of a folder those for anything."""
     denoisers = _denoisers()
@@ -75,7 +94,7 @@ def _weights_called(word: str, data: str) -> str:
         if name in _denoisers():
             return name
     raise UsageError(
-        f"there is no method '{word}'",
+        f"there is no method '{shortened(word)}'",
         f"use {', '.join((*GROUPS, *FILTERS, *_denoisers()))}; --weights takes files and runs",
     )
 

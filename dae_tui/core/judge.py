@@ -1,9 +1,11 @@
 """Who reads images: a classifier of ours, or one that a user brings as a file.
 
-Files of others are ONNX (onnxruntime runs them: the extra `onnx`), `torch.export` (.pt2) and
-TorchScript. They take float32 images (N, C, H, W) in [0, 1] and give logits (N, classes).
+Files of others are ONNX (onnxruntime runs them: the extra `onnx`) and, where they are trusted to
+run any code, `torch.export` (.pt2) and TorchScript. They take float32 images (N, C, H, W) in [0, 1]
+and give logits (N, classes).
 """
 
+import re
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,13 +17,17 @@ import torch
 from torch import Tensor, nn
 
 from dae_tui.core.cards import published
+from dae_tui.core.classifier_file import Kind, kind_of
 from dae_tui.core.denoising import check_fits
 from dae_tui.core.hardware import place
 from dae_tui.core.image_set import ImageSet
 from dae_tui.core.weights import Weights, load_weights
 from dae_tui.errors import DataError, WeightsError
+from dae_tui.printable import shortened
 
-FOREIGN = (".onnx", ".pt2", ".pt", ".ts", ".torchscript")
+# Earlier ones read whatever file a model names as its tensors: measured with 1.20.1 to 1.23.2.
+ONNXRUNTIME = (1, 24, 1)
+PROVIDERS = ("CUDAExecutionProvider", "CPUExecutionProvider")
 
 Logits = Callable[[Tensor], Tensor]
 
@@ -54,17 +60,26 @@ def judge_of(classifier: Weights, data: ImageSet, device: torch.device) -> Judge
     return Judge(classifier.name, settings.classes, logits)
 
 
-def find_judge(data: ImageSet, given: Path | None, device: torch.device) -> Judge | None:
+def find_judge(
+    data: ImageSet, given: Path | None, device: torch.device, *, trusted: bool = False
+) -> Judge | None:
     """Who reads images of `data`: the given file, or the published classifier, or nobody.
 
-    Raises WeightsError for a file that holds no classifier of such images.
+    Args:
+        data: the images.
+        given: weights of ours, ONNX, torch.export or TorchScript.
+        device: where it is to read.
+        trusted: whether the file may be one that can run any code; see `kind_of`.
+
+    Raises WeightsError for a file that is not trusted, or holds no classifier of such images.
     """
     if given is None:
         classifier = find_classifier(data, None)
         return None if classifier is None else judge_of(classifier, data, device)
-    if given.suffix.lower() in FOREIGN:
-        return _foreign(given, data, device)
-    return judge_of(load_weights(given, task="classify"), data, device)
+    kind = kind_of(given, trusted=trusted)
+    if kind is Kind.OURS:
+        return judge_of(load_weights(given, task="classify"), data, device)
+    return _foreign(given, kind, data, device)
 
 
 def find_classifier(data: ImageSet, given: Path | None) -> Weights | None:
@@ -93,18 +108,21 @@ def find_classifier(data: ImageSet, given: Path | None) -> Weights | None:
     return classifier
 
 
-def _foreign(path: Path, data: ImageSet, device: torch.device) -> Judge:
-    kind = path.suffix.lower()
-    load = _load_onnx if kind == ".onnx" else _load_exported if kind == ".pt2" else _load_scripted
+def _foreign(path: Path, kind: Kind, data: ImageSet, device: torch.device) -> Judge:
+    loaders = {
+        Kind.ONNX: _load_onnx,
+        Kind.EXPORTED: _load_exported,
+        Kind.SCRIPTED: _load_scripted,
+    }
     try:
-        logits = load(path, device)
+        logits = loaders[kind](path, device)
     except WeightsError:
         raise
     # Their loaders raise whatever they like for files that are broken or something else.
     except Exception as failure:
         raise WeightsError(
             f"{path} cannot be read as a classifier: {_in_a_line(failure)}",
-            "it is to be ONNX, torch.export (.pt2) or TorchScript (.pt)",
+            f"by its name it is {kind.value}",
         ) from failure
     shape = "×".join(map(str, data.images.shape[1:]))
     try:
@@ -125,7 +143,7 @@ def _foreign(path: Path, data: ImageSet, device: torch.device) -> Judge:
 
 
 def _in_a_line(failure: Exception) -> str:
-    return (str(failure).strip() or type(failure).__name__).splitlines()[0][:200]
+    return shortened((str(failure).strip() or type(failure).__name__).splitlines()[0], 200)
 
 
 def _load_onnx(path: Path, device: torch.device) -> Logits:
@@ -135,7 +153,21 @@ def _load_onnx(path: Path, device: torch.device) -> Logits:
         raise WeightsError(
             f"{path} needs onnxruntime, which is not installed", "install dae-tui[onnx]"
         ) from failure
-    session = onnxruntime.InferenceSession(path, providers=onnxruntime.get_available_providers())
+    version = onnxruntime.__version__
+    if tuple(map(int, re.findall(r"\d+", version)[:3])) < ONNXRUNTIME:
+        newer = ".".join(map(str, ONNXRUNTIME))
+        raise WeightsError(
+            f"onnxruntime {version} lets a model read any file, so {path} is not opened",
+            f"install onnxruntime {newer} or a later one",
+        )
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4  # What goes wrong is raised; it is not to be printed as well.
+    # By its path: the files of its tensors are looked for beside it, and nowhere else. Other
+    # providers, such as TensorRT, would open engines that a model brings along.
+    available = onnxruntime.get_available_providers()
+    session = onnxruntime.InferenceSession(
+        path, options, providers=[each for each in PROVIDERS if each in available]
+    )
     (given,) = session.get_inputs()
     batch = given.shape[0] if isinstance(given.shape[0], int) else None
 

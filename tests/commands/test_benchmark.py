@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 import torch
+from classifier_files import EVIL, Evil, export
 from command_line import Dae
 from PIL import Image
 from scipy import ndimage
@@ -449,6 +450,7 @@ def test_photographs_follow_the_protocol_of_the_literature(dae: Dae, tmp_path: P
         ["--seeds", "0"],
         ["--methods", "oracle"],
         ["--data", "nowhere"],
+        ["--trust-classifier"],
     ],
 )
 def test_a_mistake_is_a_usage_error_with_a_hint(dae: Dae, mistake: list[str]) -> None:
@@ -456,6 +458,32 @@ def test_a_mistake_is_a_usage_error_with_a_hint(dae: Dae, mistake: list[str]) ->
     assert outcome.code == 2
     assert outcome.err.startswith("error: ")
     assert "hint: " in outcome.err
+
+
+@pytest.mark.parametrize("ending", ["pt2", "pt", "onnx", "safetensors"])
+@pytest.mark.parametrize("evil", EVIL.values(), ids=EVIL)
+def test_a_classifier_that_can_run_code_is_one_error_and_runs_none(
+    dae: Dae, tmp_path: Path, evil: Evil, ending: str
+) -> None:
+    path, mark = tmp_path / f"mine.{ending}", tmp_path / "mark"
+    evil(path, mark)
+    outcome = dae(*QUALITY, "--classifier", path)
+    assert (outcome.code, outcome.out, mark.exists()) == (3, "", False)
+    error, hint = outcome.err.splitlines()
+    assert error.startswith(f"error: {path} is not opened: ")
+    assert hint.startswith("hint: export the classifier as ONNX (torch.onnx.export)")
+
+
+def test_a_classifier_that_is_trusted_is_opened_and_told_of(dae: Dae, tmp_path: Path) -> None:
+    linear = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(784, 10))
+    path = export(linear, tmp_path / "mine.pt", torch.zeros(4, 1, 28, 28))
+    command = (*QUALITY, "--images", "20", "--classifier", path, "--trust-classifier", "--json")
+    outcome = dae(*command)
+    assert outcome.code == 0, outcome.err
+    assert json.loads(outcome.out)["protocol"]["classifier"] == "mine"
+    told = f"{path} is opened, as it is trusted: it can run any code as you"
+    assert outcome.err.splitlines()[0] == told
+    assert dae(*command, "-q").err == ""
 
 
 def test_the_oracle_of_the_operating_point_is_a_row_there_alone(dae: Dae, mnist_dir: Path) -> None:

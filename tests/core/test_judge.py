@@ -1,10 +1,17 @@
 """Who reads: our classifiers, and those that people bring as ONNX, torch.export or TorchScript."""
 
-import warnings
+import os
+import pickle
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import onnx
+import onnxruntime
 import pytest
 import torch
+from classifier_files import EVIL, Evil, export
 from torch import nn
 
 from dae_tui.core.cards import published
@@ -29,24 +36,6 @@ def classifier() -> nn.Module:
     return load_weights(published()["digits-classifier"], task="classify").network
 
 
-def export(network: nn.Module, path: Path, images: torch.Tensor, dynamic: bool = True) -> Path:
-    """A classifier as a file, as people make them."""
-    shapes = ({0: torch.export.Dim("batch", min=1, max=4096)},) if dynamic else None
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Of the exporters.
-        match path.suffix:
-            case ".onnx":
-                program = torch.export.export(network, (images,), dynamic_shapes=shapes)
-                torch.onnx.export(program, (), path, verbose=False, dynamo=True)
-            case ".pt2":
-                torch.export.save(
-                    torch.export.export(network, (images,), dynamic_shapes=shapes), path
-                )
-            case _:
-                torch.jit.save(torch.jit.trace(network, images), path)  # type: ignore[no-untyped-call]
-    return path
-
-
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("dynamic", [True, False])
 def test_a_classifier_of_any_kind_reads_what_the_original_reads(
@@ -54,7 +43,7 @@ def test_a_classifier_of_any_kind_reads_what_the_original_reads(
 ) -> None:
     images = unit(digits.images)
     path = export(classifier, tmp_path / f"mine.{kind}", images[:64], dynamic)
-    judge = find_judge(digits, path, CPU)
+    judge = find_judge(digits, path, CPU, trusted=kind != "onnx")
     assert judge is not None
     assert judge.name == "mine"
     with torch.inference_mode():
@@ -69,13 +58,151 @@ def test_a_file_that_is_no_classifier_is_one_clear_error(
     path = tmp_path / f"broken.{kind}"
     path.write_bytes(b"not a network at all")
     with pytest.raises(WeightsError, match="cannot be read as a classifier"):
+        find_judge(digits, path, CPU, trusted=True)
+
+
+# Files that can run code
+
+
+@pytest.fixture
+def no_loader(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All that reads such files, and onnxruntime, must not be called."""
+
+    def called(*arguments: Any, **options: Any) -> None:
+        raise AssertionError("a loader was called")
+
+    for module, name in (
+        (torch, "load"),
+        (torch.export, "load"),
+        (torch.jit, "load"),
+        (pickle, "load"),
+        (pickle, "loads"),
+        (onnxruntime, "InferenceSession"),
+    ):
+        monkeypatch.setattr(module, name, called)
+
+
+@pytest.mark.parametrize("ending", ["pt2", "pt", "PT", "ts", "torchscript"])
+@pytest.mark.parametrize("evil", EVIL.values(), ids=EVIL)
+@pytest.mark.usefixtures("no_loader")
+def test_a_program_that_is_not_trusted_is_not_opened(
+    digits: ImageSet, tmp_path: Path, evil: Evil, ending: str
+) -> None:
+    path, mark = tmp_path / f"mine.{ending}", tmp_path / "mark"
+    evil(path, mark)
+    with pytest.raises(WeightsError, match="can run any code as you") as refused:
+        find_judge(digits, path, CPU)
+    assert not mark.exists()
+    assert refused.value.exit_code == 3
+    assert "export the classifier as ONNX" in refused.value.hint
+    assert "--trust-classifier" in refused.value.hint
+
+
+@pytest.mark.parametrize("ending", ["onnx", "safetensors", "pth", "bin", ""])
+@pytest.mark.parametrize("trusted", [False, True])
+@pytest.mark.parametrize("evil", EVIL.values(), ids=EVIL)
+@pytest.mark.usefixtures("no_loader")
+def test_a_program_by_the_name_of_something_else_is_never_opened(
+    digits: ImageSet, tmp_path: Path, evil: Evil, trusted: bool, ending: str
+) -> None:
+    path, mark = tmp_path / f"mine.{ending}", tmp_path / "mark"
+    evil(path, mark)
+    with pytest.raises(WeightsError, match=r"is not opened: it is a (pickle|zip archive)"):
+        find_judge(digits, path, CPU, trusted=trusted)
+    assert not mark.exists()
+
+
+@pytest.mark.parametrize(("kind", "ending"), [("exported", "pt2"), ("scripted", "pt")])
+def test_a_program_that_is_trusted_does_what_it_likes(
+    digits: ImageSet, tmp_path: Path, kind: str, ending: str
+) -> None:
+    """Or the tests above would say nothing."""
+    path, mark = tmp_path / f"mine.{ending}", tmp_path / "mark"
+    EVIL[kind](path, mark)
+    assert find_judge(digits, path, CPU, trusted=True) is not None
+    assert mark.exists()
+
+
+@pytest.mark.parametrize("name", ["pipe.onnx", "pipe.pt", "pipe.safetensors", "folder.onnx"])
+def test_what_is_no_regular_file_is_refused_at_once(
+    digits: ImageSet, tmp_path: Path, name: str
+) -> None:
+    path = tmp_path / name
+    path.mkdir() if name.startswith("folder") else os.mkfifo(path)
+    with pytest.raises(WeightsError, match="not a regular file"):
+        find_judge(digits, path, CPU, trusted=True)
+
+
+@pytest.mark.usefixtures("no_loader")
+def test_a_file_larger_than_onnx_can_be_is_refused(digits: ImageSet, tmp_path: Path) -> None:
+    path = tmp_path / "large.onnx"
+    with path.open("wb") as file:
+        file.truncate((2 << 30) + 1)
+    with pytest.raises(WeightsError, match="is larger than 2 GiB"):
         find_judge(digits, path, CPU)
 
 
-def test_a_pickle_is_not_opened(digits: ImageSet, tmp_path: Path) -> None:
-    path = tmp_path / "weights.pt"
-    torch.save({"weight": torch.zeros(3)}, path)
-    with pytest.raises(WeightsError):
+# Tensors of ONNX that lie in other files
+
+
+@pytest.fixture
+def beside(tmp_path: Path) -> Callable[[str], Path]:
+    """Make a linear classifier whose weights lie where the caller says, as seen from its file."""
+    weights = np.arange(7840, dtype=np.float32).tobytes()
+    for folder in ("mine", "others"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "weights.bin").write_bytes(weights)
+    (tmp_path / "mine" / "link.bin").symlink_to(tmp_path / "others" / "weights.bin")
+
+    def make(location: str) -> Path:
+        tensor = onnx.TensorProto(
+            name="weights",
+            data_type=onnx.TensorProto.FLOAT,
+            dims=[784, 10],
+            data_location=onnx.TensorProto.EXTERNAL,
+            external_data=[onnx.StringStringEntryProto(key="location", value=location)],
+        )
+        nodes = [
+            onnx.helper.make_node("Flatten", ["images"], ["flat"]),
+            onnx.helper.make_node("MatMul", ["flat", "weights"], ["logits"]),
+        ]
+        given, found = (
+            onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape)
+            for name, shape in (("images", ["N", 1, 28, 28]), ("logits", ["N", 10]))
+        )
+        graph = onnx.helper.make_graph(nodes, "linear", [given], [found], [tensor])
+        opset = onnx.helper.make_opsetid("", 17)
+        path = tmp_path / "mine" / "linear.onnx"
+        path.write_bytes(
+            onnx.helper.make_model(graph, opset_imports=[opset], ir_version=8).SerializeToString()
+        )
+        return path
+
+    return make
+
+
+def test_tensors_beside_an_onnx_file_are_read(
+    digits: ImageSet, beside: Callable[[str], Path]
+) -> None:
+    judge = find_judge(digits, beside("weights.bin"), CPU)
+    assert judge is not None
+    assert judge.read(torch.ones(3, 1, 28, 28)).tolist() == [9, 9, 9]
+
+
+@pytest.mark.parametrize("location", ["../others/weights.bin", "{}/others/weights.bin", "link.bin"])
+def test_tensors_elsewhere_are_not_read(
+    digits: ImageSet, beside: Callable[[str], Path], tmp_path: Path, location: str
+) -> None:
+    with pytest.raises(WeightsError, match="cannot be read as a classifier"):
+        find_judge(digits, beside(location.format(tmp_path)), CPU)
+
+
+def test_an_onnxruntime_that_reads_any_file_is_not_used(
+    digits: ImageSet, beside: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = beside("weights.bin")
+    monkeypatch.setattr(onnxruntime, "__version__", "1.23.2")
+    with pytest.raises(WeightsError, match=r"onnxruntime 1\.23\.2 lets a model read any file"):
         find_judge(digits, path, CPU)
 
 
@@ -86,13 +213,13 @@ def test_a_denoiser_and_too_few_classes_are_refused(
     denoiser = load_weights(published()["mnist-autoencoder"]).network
     path = export(denoiser, tmp_path / "denoiser.pt2", images)
     with pytest.raises(WeightsError, match="for two images"):
-        find_judge(digits, path, CPU)
+        find_judge(digits, path, CPU, trusted=True)
     with pytest.raises(DaeError, match="to denoise, not to classify"):
         find_judge(digits, published()["mnist-autoencoder"], CPU)
     with pytest.raises(WeightsError, match="to classify noisy images, not to classify"):
         find_judge(digits, published()["mnist-oracle"], CPU)
     few = export(nn.Sequential(nn.Flatten(), nn.Linear(784, 3)), tmp_path / "few.pt2", images)
-    judge = find_judge(digits, few, CPU)
+    judge = find_judge(digits, few, CPU, trusted=True)
     assert judge is not None
     with pytest.raises(DataError, match="knows 3 classes"):
         of_image_set(digits).labelled_for(judge.classes)
@@ -105,4 +232,4 @@ def test_another_size_of_images_is_refused(classifier: nn.Module, tmp_path: Path
         "other", torch.zeros(4, 1, 20, 20, dtype=torch.uint8), torch.zeros(4).long(), 10
     )
     with pytest.raises(WeightsError, match="does not take"):
-        find_judge(other, path, CPU)
+        find_judge(other, path, CPU, trusted=True)
