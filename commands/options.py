@@ -5,8 +5,9 @@ from typing import Annotated, Any
 
 import typer
 
-from dae_tui.core.config import PRECISIONS
+from dae_tui.core.config import MAX_SEED, PRECISIONS
 from dae_tui.errors import UsageError
+from dae_tui.printable import shortened
 
 DataDirOption = Annotated[
     Path | None,
@@ -24,7 +25,9 @@ RunsDirOption = Annotated[
 DeviceOption = Annotated[
     str, typer.Option("--device", help="auto, cpu, cuda, cuda:N or mps.", metavar="NAME")
 ]
-SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Seed of everything random.")]
+SeedOption = Annotated[
+    int, typer.Option("--seed", min=0, max=MAX_SEED, help="Seed of everything random.")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on stdout and nothing else.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No talk on stderr but errors.")]
 VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="More talk on stderr.")]
@@ -89,5 +92,7 @@ def make_folder(folder: Path | None) -> None:
 def check_precision(given: str) -> str:
     """`--precision`, before torch is there to tell what `auto` is. Raises UsageError."""
     if given not in PRECISIONS:
-        raise UsageError(f"there is no precision '{given}'", f"use {', '.join(PRECISIONS)}")
+        raise UsageError(
+            f"there is no precision '{shortened(given)}'", f"use {', '.join(PRECISIONS)}"
+        )
     return given

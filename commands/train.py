@@ -2,6 +2,7 @@
 
 import dataclasses
 import errno
+import os
 import signal
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ from commands.options import (
 )
 from commands.streams import print_name
 from dae_tui.core.cards import published
+from dae_tui.core.classifier_file import check_ours
 from dae_tui.core.config import (
     DATA_SETS,
     TrainingConfig,
@@ -34,6 +36,7 @@ from dae_tui.core.config import (
 )
 from dae_tui.errors import DaeError, RunError, UsageError
 from dae_tui.find_weights import find_weights
+from dae_tui.printable import shortened
 from dae_tui.ranks import ranks
 from dae_tui.runs.layout import State, dump_json, new_run_name
 from dae_tui.runs.process import Signals, detach, exit_code_of
@@ -150,11 +153,11 @@ def train(
     check_folder(svg)
     given: dict[str, Any] = {
         "data": str(Path(data).resolve())
-        if data and Path(data).is_dir() and data not in DATA_SETS
+        if data and os.path.isdir(data) and data not in DATA_SETS  # noqa: PTH112
         else data,
         "noise": noise,
         "epochs": epochs,
-        "epoch_images": epoch_images,
+        "epoch_images": _at_least_one(epoch_images),
         "batch_size": batch_size,
         "lr": lr,
         "optimizer": optimizer,
@@ -221,11 +224,25 @@ def train(
         raise StoppedError(run.folder, signals.received)
 
 
+def _at_least_one(epoch_images: int | None) -> int | None:
+    """`--epoch-images`. A config has 0 where all are meant; typed, it is a mistake."""
+    if epoch_images is not None and epoch_images < 1:
+        raise UsageError(
+            f"epoch images {shortened(epoch_images, 30)} cannot be",
+            "it is at least 1; a number larger than there are takes all",
+        )
+    return epoch_images
+
+
 def _judge(config: TrainingConfig, runs_dir: Path) -> Path | None:
     """The weights that `--classifier` means."""
     if config.classifier and config.classifies:
         raise UsageError(f"nobody judges the {config.network}", "leave --classifier out")
-    return find_weights(config.classifier, runs_dir) if config.classifier else None
+    if not config.classifier:
+        return None
+    path = find_weights(config.classifier, runs_dir)
+    check_ours(path)
+    return path
 
 
 def _join() -> None:

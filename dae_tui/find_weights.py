@@ -12,6 +12,7 @@ from dae_tui.core.cards import published, read_metadata
 from dae_tui.core.config import DATA_SETS, DATA_SETS_SIZE
 from dae_tui.core.noise_spec import parse_noise
 from dae_tui.errors import RunError, WeightsError
+from dae_tui.printable import shortened
 from dae_tui.runs.reader import find_run
 from models.registry import NETWORKS
 
@@ -32,7 +33,7 @@ def find_weights(text: str, runs_dir: Path) -> Path:
     try:
         run = find_run(text, runs_dir)
     except RunError as failure:
-        raise WeightsError(f"there are no weights '{text}'", hint) from failure
+        raise WeightsError(f"there are no weights '{shortened(text)}'", hint) from failure
     return run.best_weights()
 
 

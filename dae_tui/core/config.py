@@ -6,6 +6,8 @@ of 100, 100 epochs; the classifier's are 30 epochs of cross-entropy on clean ima
 
 import dataclasses
 import json
+import math
+import os
 import re
 import shlex
 from dataclasses import dataclass, field
@@ -14,6 +16,7 @@ from typing import Any
 
 from dae_tui.core.noise_spec import parse_noise
 from dae_tui.errors import RunError, UsageError
+from dae_tui.printable import shortened
 from models.registry import NETWORKS
 
 DATA_SETS = ("mnist", "fashion-mnist", "kmnist", "qmnist", "emnist", "digits")
@@ -29,6 +32,14 @@ PRECISIONS = ("auto", "fp32", "bf16")
 MAX_SEED = 2**31 - 1
 
 MAX_WIDTH = 4096
+MAX_WIDTHS = 16
+MAX_SETTING = 200
+
+# More than anybody trains: a number beyond is a slip of the finger, or meant to do harm.
+MAX_EPOCHS = 1_000_000
+MAX_EPOCH_IMAGES = 1_000_000_000
+MAX_BATCH_SIZE = 1_000_000
+MAX_SHIFT = 4096
 
 # sigma 0.5, clipped: the paper's operating point, as far as its Table 1 tells it.
 OPERATING_POINT = "gaussian:0.5"
@@ -99,17 +110,18 @@ class TrainingConfig:
             raise UsageError(
                 f"{self.network} needs noise to learn from", "for example --noise gaussian:0.5"
             )
-        for name, value, least in (
-            ("epochs", self.epochs, 1),
-            ("epoch images", self.epoch_images, 0),
-            ("batch size", self.batch_size, 2),  # Batch normalisation needs two.
-            ("shift", self.shift, 0),
-            ("seed", self.seed, 0),
+        for name, value, least, most in (
+            ("epochs", self.epochs, 1, MAX_EPOCHS),
+            ("epoch images", self.epoch_images, 0, MAX_EPOCH_IMAGES),
+            ("batch size", self.batch_size, 2, MAX_BATCH_SIZE),  # Batch normalisation needs two.
+            ("shift", self.shift, 0, MAX_SHIFT),
+            ("seed", self.seed, 0, self.seed),
         ):
-            if value < least:
-                raise UsageError(f"{name} {value} cannot be", f"it is at least {least}")
+            if not least <= value <= most:
+                limit = f"at least {least}" if value < least else f"at most {most}"
+                raise UsageError(f"{name} {shortened(value, 30)} cannot be", f"it is {limit}")
         if self.seed > MAX_SEED:
-            raise UsageError(f"the seed is {self.seed}", f"it is at most {MAX_SEED}")
+            raise UsageError(f"the seed is {shortened(self.seed, 30)}", f"it is at most {MAX_SEED}")
         if not 0 < self.lr <= 10:
             raise UsageError(f"the learning rate is {self.lr:g}", "it is above 0 and at most 10")
 
@@ -140,10 +152,11 @@ class TrainingConfig:
 
 def check_data(name: str) -> None:
     """Raise UsageError for what is neither a data set by name nor a folder."""
-    if name not in DATA_SETS and not Path(name).is_dir():
+    # Not Path.is_dir, which raises for a name that is too long.
+    if name not in DATA_SETS and not os.path.isdir(name):  # noqa: PTH112
         kind = "folder" if "/" in name else "data set"
         raise UsageError(
-            f"there is no {kind} '{name}'",
+            f"there is no {kind} '{shortened(name)}'",
             f"use {', '.join(DATA_SETS)}, or a folder of images or of .npy shards",
         )
 
@@ -202,28 +215,55 @@ def parse_widths(text: str) -> list[int]:
     try:
         widths = [int(part) for part in text.split(",")]
     except ValueError as failure:
-        raise UsageError(f"cannot read the widths '{text}'", "write them as 32,64,128") from failure
+        raise UsageError(
+            f"cannot read the widths '{shortened(text)}'", "write them as 32,64,128"
+        ) from failure
+    if len(widths) > MAX_WIDTHS:
+        raise UsageError(
+            f"{len(widths)} widths are too many: '{shortened(text)}'",
+            f"a network has at most {MAX_WIDTHS}",
+        )
     if min(widths) < 1 or max(widths) > MAX_WIDTH:
         raise UsageError(
-            f"the widths '{text}' are out of range", f"each is at least 1 and at most {MAX_WIDTH}"
+            f"the widths '{shortened(text)}' are out of range",
+            f"each is at least 1 and at most {MAX_WIDTH}",
         )
     return widths
 
 
 def parse_settings(texts: list[str]) -> dict[str, Any]:
-    """The settings of `--set NAME=VALUE`, where a value is as in JSON. Raises UsageError."""
+    """The settings of `--set NAME=VALUE`, where a value is as in JSON.
+
+    Raises UsageError for all but a number, true or false, a word, or a list of those.
+    """
     settings = {}
     for text in texts:
+        if len(text) > MAX_SETTING:
+            raise UsageError(
+                f"the setting '{shortened(text)}' is too long",
+                f"it has at most {MAX_SETTING} characters",
+            )
         name, _, value = text.partition("=")
         try:
             settings[name] = json.loads(value)
         except ValueError as failure:
             raise UsageError(
-                f"cannot read the setting '{text}'", "write it as blocks=2 or sigma=false"
+                f"cannot read the setting '{shortened(text)}'",
+                "write it as blocks=2 or sigma=false",
             ) from failure
+        parts = settings[name] if isinstance(settings[name], list) else [settings[name]]
+        if not all(map(_is_plain, parts)):
+            raise UsageError(
+                f"the setting '{shortened(text)}' cannot be",
+                "a value is a number, true or false, a word, or a list of those",
+            )
     return settings
+
+
+def _is_plain(value: object) -> bool:
+    return isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value))
 
 
 def _one_of(what: str, value: str, allowed: tuple[str, ...]) -> None:
     if value not in allowed:
-        raise UsageError(f"there is no {what} '{value}'", f"use {', '.join(allowed)}")
+        raise UsageError(f"there is no {what} '{shortened(value)}'", f"use {', '.join(allowed)}")

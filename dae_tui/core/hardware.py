@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from dae_tui.errors import DeviceError, UsageError
+from dae_tui.printable import shortened
 from dae_tui.ranks import ranks
 
 
@@ -25,7 +26,9 @@ def resolve_device(name: str) -> torch.device:
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     kind, _, index = name.partition(":")
     if kind not in ("cpu", "cuda", "mps") or (index and not index.isdigit()):
-        raise UsageError(f"there is no device '{name}'", "use auto, cpu, cuda, cuda:N or mps")
+        raise UsageError(
+            f"there is no device '{shortened(name)}'", "use auto, cpu, cuda, cuda:N or mps"
+        )
     if kind == "cuda":
         if not torch.cuda.is_available():
             reason = (

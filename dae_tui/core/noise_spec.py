@@ -2,6 +2,7 @@
 
 A spec is a chain of stages joined by `+`. A stage is `kind:level`, or `kind:low-high` for a level
 drawn anew for each image. Levels are in units of the image range [0, 1]; `25/255` is a level too.
+A chain has at most `MOST_STAGES`.
 Parsing needs no torch, so that a bad spec is refused at once.
 """
 
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from dae_tui.errors import UsageError
+from dae_tui.printable import shortened
 
 
 @dataclass(frozen=True)
@@ -37,15 +39,19 @@ KINDS = {
 }
 
 # nan and inf are read as the levels they are, and refused as levels that there are not.
-_LEVEL = r"[+-]?(?:\d+\.?\d*|\.\d+|nan|inf)(?:/(?:\d+\.?\d*|\.\d+))?"
+# Digits can be split in one way only: else a long row of them takes time squared to be refused.
+_NUMBER = r"(?:\d+(?:\.\d*)?|\.\d+)"
+_LEVEL = rf"[+-]?(?:{_NUMBER}|nan|inf)(?:/{_NUMBER})?"
 _STAGE = re.compile(
     rf"(?P<kind>[a-z]+(?:-[a-z]+)*):(?P<low>{_LEVEL})(?:-(?P<high>{_LEVEL}))?", re.IGNORECASE
 )
 _SWEEP = re.compile(
-    rf"(?P<kind>[a-z]+(?:-[a-z]+)*):(?P<low>{_LEVEL}?)\.\.(?P<high>{_LEVEL})/(?P<count>\d+)",
+    rf"(?P<kind>[a-z]+(?:-[a-z]+)*):(?P<low>{_LEVEL})\.\.(?P<high>{_LEVEL})/(?P<count>\d{{1,9}})",
     re.IGNORECASE,
 )
 MOST_LEVELS = 100
+# More than anybody means: every stage is drawn for every batch.
+MOST_STAGES = 16
 _SWEEP_HINT = f"write gaussian:0.1..1.0/10 for 10 levels; 2 to {MOST_LEVELS}, from low to high"
 _HINT = (
     "write KIND:LEVEL, KIND:LOW-HIGH or a chain with +; kinds: " + ", ".join(KINDS) + ", or none"
@@ -87,16 +93,20 @@ def parse_noise(text: str) -> NoiseSpec:
     if text.strip().lower() == "none":
         return NoiseSpec(())
     # A sign is only ever part of a level, so a plus before a letter is what joins two stages.
-    return NoiseSpec(
-        tuple(_parse_stage(part.strip(), text) for part in re.split(r"\+(?!\d|\.)", text))
-    )
+    parts = re.split(r"\+(?!\d|\.)", text)
+    if len(parts) > MOST_STAGES:
+        raise UsageError(
+            f"the noise has {len(parts)} stages: '{shortened(text)}'",
+            f"a chain has at most {MOST_STAGES}",
+        )
+    return NoiseSpec(tuple(_parse_stage(part.strip(), text) for part in parts))
 
 
 def parse_level(text: str, kind: str) -> float:
     """One level of a kind of noise, written as in a spec. Raises UsageError."""
     if re.fullmatch(_LEVEL, text.strip(), re.IGNORECASE) is None:
-        raise UsageError(f"cannot read the level '{text}'", "write it as 0.1 or 25/255")
-    return _parse_level(text, KINDS[kind], f"level '{text}'")
+        raise UsageError(f"cannot read the level '{shortened(text)}'", "write it as 0.1 or 25/255")
+    return _parse_level(text, KINDS[kind], f"level '{shortened(text)}'")
 
 
 def parse_sweep(text: str) -> list[NoiseSpec]:
@@ -107,12 +117,12 @@ def parse_sweep(text: str) -> list[NoiseSpec]:
     match = _SWEEP.fullmatch(text.strip())
     if match is None:
         if ".." in text:
-            raise UsageError(f"cannot read the levels '{text}'", _SWEEP_HINT)
+            raise UsageError(f"cannot read the levels '{shortened(text)}'", _SWEEP_HINT)
         return [parse_noise(text)]
     kind, low, high, count = match["kind"], match["low"], match["high"], int(match["count"])
     (first,), (last,) = (parse_noise(f"{kind}:{level}").stages for level in (low, high))
     if not 2 <= count <= MOST_LEVELS or first.low >= last.low:
-        raise UsageError(f"cannot sweep '{text}'", _SWEEP_HINT)
+        raise UsageError(f"cannot sweep '{shortened(text)}'", _SWEEP_HINT)
     step = (last.low - first.low) / (count - 1)
     levels = [_written(first.low + number * step) for number in range(count)]
     return [parse_noise(f"{kind}:{level}") for level in levels]
@@ -126,17 +136,20 @@ def _written(level: float) -> str:
 def _parse_stage(part: str, text: str) -> NoiseStage:
     match = _STAGE.fullmatch(part)
     if match is None:
-        raise UsageError(f"cannot read the noise '{text}': '{part}' is not KIND:LEVEL", _HINT)
+        raise UsageError(
+            f"cannot read the noise '{shortened(text)}': '{shortened(part)}' is not KIND:LEVEL",
+            _HINT,
+        )
     name = match["kind"].lower()
     kind = KINDS.get(name)
     if kind is None:
-        raise UsageError(f"there is no noise '{name}'", _HINT)
-    quoted = f"noise '{part}'"
+        raise UsageError(f"there is no noise '{shortened(name)}'", _HINT)
+    quoted = f"noise '{shortened(part)}'"
     low = _parse_level(match["low"], kind, quoted)
     high = low if match["high"] is None else _parse_level(match["high"], kind, quoted)
     if high < low:
         raise UsageError(
-            f"the noise '{part}' has its range upside down",
+            f"the {quoted} has its range upside down",
             f"write {name}:{_written(high)}-{_written(low)}",
         )
     return NoiseStage(name, low, high)

@@ -18,6 +18,7 @@ from PIL import Image
 from safetensors.numpy import load_file
 
 from dae_tui.core.cards import read_metadata
+from dae_tui.core.config import TrainingConfig, default_config
 from dae_tui.devices.processor import Processor
 from dae_tui.runs.layout import Request, State
 from dae_tui.runs.reader import MetricsFollower, Run, list_runs
@@ -389,6 +390,51 @@ def test_settings_that_a_network_has_not(dae: Dae, setting: str, said: str) -> N
     outcome = dae("train", "--data", "digits", "--set", setting)
     assert outcome.code == 2
     assert said in outcome.err
+
+
+@pytest.mark.parametrize(
+    "mistake",
+    [
+        ["--epochs", "99999999999999999999"],
+        ["--epoch-images", "0"],
+        ["--epoch-images", "-1"],
+        ["--batch-size", "9999999999"],
+        ["--shift", "9999999999"],
+        ["--data", "a" * 5000],
+        ["--noise", "a" * 100_000],
+        ["--set", "blocks=" + "[" * 100_000],
+        ["--device", "a" * 5000],
+    ],
+    ids=lambda mistake: mistake[0],
+)
+def test_what_cannot_be_is_a_short_usage_error(
+    dae: Dae, tmp_path: Path, mistake: list[str]
+) -> None:
+    outcome = dae("train", "--data", "digits", *mistake)
+    assert (outcome.code, outcome.out) == (2, "")
+    error, hint = outcome.err.splitlines()
+    assert error.startswith("error: ")
+    assert hint.startswith("hint: ")
+    assert len(error) < 300
+    assert list_runs(tmp_path / "runs") == []
+
+
+def test_an_epoch_of_all_images_is_stored_as_0_and_typed_as_more_than_there_are(dae: Dae) -> None:
+    outcome = dae("train", "--data", "digits", "--epoch-images", "0")
+    assert outcome.err.splitlines() == [
+        "error: epoch images 0 cannot be",
+        "hint: it is at least 1; a number larger than there are takes all",
+    ]
+    assert TrainingConfig.from_json(default_config("dense").as_json()).epoch_images == 0
+
+
+@pytest.mark.parametrize("name", ["mine.onnx", "mine.pt2", "mine.pt", "mine.safetensors"])
+def test_only_weights_of_ours_judge_a_training(dae: Dae, tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"PK\x03\x04")
+    outcome = dae("train", *SHORT, "--classifier", tmp_path / name)
+    assert (outcome.code, outcome.out) == (3, "")
+    assert len(outcome.err.splitlines()) == 2
+    assert list_runs(tmp_path / "runs") == []
 
 
 def test_detached_it_is_paused_resumed_and_stopped_by_others(dae: Dae, tmp_path: Path) -> None:

@@ -167,6 +167,15 @@ def test_widths_out_of_range_are_a_usage_error(text: str) -> None:
     assert failure.value.hint == "each is at least 1 and at most 4096"
 
 
+def test_a_network_has_at_most_sixteen_widths() -> None:
+    assert parse_widths(",".join(["4"] * 16)) == [4] * 16
+    for count in (17, 10_000):
+        with pytest.raises(UsageError, match=f"{count} widths are too many") as failure:
+            parse_widths(",".join(["4"] * count))
+        assert len(failure.value.message) < 200
+        assert failure.value.hint == "a network has at most 16"
+
+
 # Names
 
 
@@ -176,6 +185,20 @@ def test_settings_are_values_as_in_json() -> None:
     for text in ("blocks", "blocks=", "=3x", "sigma=False"):
         with pytest.raises(UsageError, match="cannot read the setting"):
             parse_settings([text])
+
+
+@pytest.mark.parametrize("value", ["[[1]]", "{}", "[{}]", "null", "NaN", "-Infinity", "1e999"])
+def test_a_setting_is_a_number_a_word_or_a_list_of_those(value: str) -> None:
+    with pytest.raises(UsageError, match="cannot be") as failure:
+        parse_settings([f"blocks={value}"])
+    assert failure.value.hint == "a value is a number, true or false, a word, or a list of those"
+
+
+@pytest.mark.parametrize("value", ["[" * 100_000, "9" * 201, f'"{"a" * 100_000}"'])
+def test_a_long_setting_is_refused_and_not_quoted_whole(value: str) -> None:
+    with pytest.raises(UsageError, match="is too long") as failure:
+        parse_settings([f"blocks={value}"])
+    assert len(failure.value.message) < 200
 
 
 def test_the_label_is_the_data_and_the_network() -> None:
@@ -245,6 +268,15 @@ def test_the_embedded_digits_are_learnt_in_half_the_epochs(data: str, epochs: in
         ("data", "scans/gone", "there is no folder 'scans/gone'"),
         ("noise", "none", "autoencoder needs noise"),
         ("epochs", 0, "epochs 0 cannot be"),
+        ("epochs", 1_000_001, "epochs 1000001 cannot be"),
+        ("epochs", 10**4000, "epochs 10{28}… cannot be"),
+        ("epoch_images", -1, "epoch images -1 cannot be"),
+        ("epoch_images", 10**9 + 1, "epoch images 1000000001 cannot be"),
+        ("batch_size", 1_000_001, "batch size 1000001 cannot be"),
+        ("shift", 4097, "shift 4097 cannot be"),
+        ("network", "a" * 9999, "there is no network 'a{99}…'"),
+        ("data", "a" * 9999, "there is no data set 'a{99}…'"),
+        ("data", "/" + "a" * 9999, "there is no folder '/a{98}…'"),
         ("batch_size", 1, "batch size 1 cannot be"),
         ("shift", -1, "shift -1 cannot be"),
         ("seed", -1, "seed -1 cannot be"),
@@ -259,6 +291,13 @@ def test_what_cannot_be_trained_is_a_usage_error(field: str, value: Any, message
         dataclasses.replace(TrainingConfig(), **{field: value})
 
     assert failure.value.exit_code == 2
+
+
+def test_the_largest_numbers_can_be_trained_with() -> None:
+    config = dataclasses.replace(
+        TrainingConfig(), epochs=10**6, epoch_images=10**9, batch_size=10**6, shift=4096
+    )
+    assert TrainingConfig.from_json(config.as_json()) == config
 
 
 def test_an_oracle_is_a_classifier_of_noisy_images() -> None:

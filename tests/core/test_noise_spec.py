@@ -2,13 +2,21 @@
 
 import subprocess
 import sys
+import time
 from decimal import Decimal
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from dae_tui.core.noise_spec import KINDS, NoiseSpec, NoiseStage, parse_noise
+from dae_tui.core.noise_spec import (
+    KINDS,
+    NoiseSpec,
+    NoiseStage,
+    parse_level,
+    parse_noise,
+    parse_sweep,
+)
 from dae_tui.errors import UsageError
 
 # The ends of every kind's levels as people write them; "above" where the end itself is refused.
@@ -240,6 +248,38 @@ def test_the_message_quotes_what_was_wrong(text: str) -> None:
     with pytest.raises(UsageError) as caught:
         parse_noise(f"poisson:30+{text}")
     assert text.removesuffix(":0.5") in caught.value.message
+
+
+def test_a_chain_has_at_most_sixteen_stages() -> None:
+    assert len(parse_noise("+".join(["gaussian:0.1"] * 16)).stages) == 16
+    for count in (17, 10_000):
+        with pytest.raises(UsageError, match=f"the noise has {count} stages") as caught:
+            parse_noise("+".join(["gaussian:0.1"] * count))
+        assert caught.value.hint == "a chain has at most 16"
+
+
+LONG = {
+    "digits": "gaussian:" + "1" * 100_000 + "x",
+    "too large": "gaussian:" + "1" * 100_000,
+    "by zero": "gaussian:" + "1" * 100_000 + "/0",
+    "upside down": "gaussian:1" + "0" * 100 + "1/" + "9" * 100 + "-0",
+    "kind": "a" * 100_000 + ":1",
+    "stages": "+gaussian:1" * 10_000,
+    "levels": "gaussian:0.1.." + "1" * 100_000,
+    "sweep": "gaussian:0.1.." + "0" * 100_000 + "/4",
+    "count": "gaussian:0.1..1/" + "9" * 5000,  # More digits than Python makes a number of.
+}
+
+
+@pytest.mark.parametrize("text", LONG.values(), ids=LONG)
+def test_a_long_text_is_refused_at_once_and_not_quoted_whole(text: str) -> None:
+    for parse in (parse_noise, parse_sweep, lambda word: parse_level(word, "gaussian")):
+        began = time.perf_counter()
+        with pytest.raises(UsageError) as caught:
+            parse(text)
+        assert time.perf_counter() - began < 1
+        assert len(caught.value.message) < 300
+        assert len(caught.value.hint) < 300
 
 
 @settings(deadline=None, max_examples=100, derandomize=True)
