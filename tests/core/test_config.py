@@ -194,7 +194,11 @@ def test_a_setting_is_a_number_a_word_or_a_list_of_those(value: str) -> None:
     assert failure.value.hint == "a value is a number, true or false, a word, or a list of those"
 
 
-@pytest.mark.parametrize("value", ["[" * 100_000, "9" * 201, f'"{"a" * 100_000}"'])
+@pytest.mark.parametrize(
+    "value",
+    ["[" * 100_000, "9" * 201, f'"{"a" * 100_000}"'],
+    ids=["nested deeply", "a number", "a word"],
+)
 def test_a_long_setting_is_refused_and_not_quoted_whole(value: str) -> None:
     with pytest.raises(UsageError, match="is too long") as failure:
         parse_settings([f"blocks={value}"])
@@ -270,7 +274,6 @@ def test_the_embedded_digits_are_learnt_in_half_the_epochs(data: str, epochs: in
         ("epochs", 0, "epochs 0 cannot be"),
         ("epochs", 1_000_001, "epochs 1000001 cannot be"),
         ("epochs", 10**4000, "epochs 10{28}… cannot be"),
-        ("epoch_images", -1, "epoch images -1 cannot be"),
         ("epoch_images", 10**9 + 1, "epoch images 1000000001 cannot be"),
         ("batch_size", 1_000_001, "batch size 1000001 cannot be"),
         ("shift", 4097, "shift 4097 cannot be"),
@@ -285,6 +288,7 @@ def test_the_embedded_digits_are_learnt_in_half_the_epochs(data: str, epochs: in
         ("lr", 10.1, "the learning rate is 10.1"),
         ("lr", float("nan"), "the learning rate is nan"),
     ],
+    ids=lambda value: str(value)[:40],
 )
 def test_what_cannot_be_trained_is_a_usage_error(field: str, value: Any, message: str) -> None:
     with pytest.raises(UsageError, match=message) as failure:

@@ -262,7 +262,7 @@ LONG = {
     "digits": "gaussian:" + "1" * 100_000 + "x",
     "too large": "gaussian:" + "1" * 100_000,
     "by zero": "gaussian:" + "1" * 100_000 + "/0",
-    "upside down": "gaussian:1" + "0" * 100 + "1/" + "9" * 100 + "-0",
+    "upside down": "gaussian:0.8" + "0" * 10_000 + "-0.1",
     "kind": "a" * 100_000 + ":1",
     "stages": "+gaussian:1" * 10_000,
     "levels": "gaussian:0.1.." + "1" * 100_000,
