@@ -218,13 +218,25 @@ def _meta(experiment: Experiment, group: Group) -> dict[str, Any]:
 
 
 def _git_commit() -> str | None:
-    """The commit of the working directory, if it is a repository and git is there."""
+    """The commit of the working directory, if it is a repository and git is there.
+
+    With `-dirty` behind it where files have changed since, as `git describe --dirty` has it. That
+    itself would look into the files, and run what the repository's config names for that: a
+    folder that somebody gave us could run any program.
+    """
+    commit = _git("describe", "--always")
+    changed = commit and _git("diff-index", "--name-only", "HEAD", "--")
+    return f"{commit}-dirty" if changed else commit
+
+
+def _git(*arguments: str) -> str | None:
     try:
         found = subprocess.run(
-            ["git", "describe", "--always", "--dirty"],
+            ["git", "-c", "core.fsmonitor=false", *arguments],
             check=False,
             capture_output=True,
             text=True,
+            errors="replace",
             timeout=5,
         )
     except (OSError, subprocess.TimeoutExpired):
