@@ -7,7 +7,10 @@ the names, typed words and messages of libraries hold that they quote.
 
 from enum import IntEnum
 
-from dae_tui.printable import printable
+from dae_tui.printable import printable, shortened
+
+# The longest path that Linux takes, and what is said around it.
+MOST_CHARACTERS = 5000
 
 
 class ExitCode(IntEnum):
@@ -28,8 +31,8 @@ class DaeError(Exception):
     exit_code = ExitCode.FAILURE
 
     def __init__(self, message: str, hint: str = "") -> None:
-        self.message = printable(message)
-        self.hint = printable(hint)
+        self.message = shortened(printable(message), MOST_CHARACTERS)
+        self.hint = shortened(printable(hint), MOST_CHARACTERS)
         super().__init__(self.message)
 
 
