@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from dae_tui.core.files.content import FREE, START, Source
 from dae_tui.core.files.conversions import (
     dots_per_inch,
     dots_per_metre,
@@ -59,12 +60,6 @@ def read(content: bytes, name: str) -> ImageFile:
     Raises DataError for broken files and for kinds that hardly exist (JPEG or PNG inside).
     """
     header = _header(content, name)
-    check_pixels(name, header.height, header.width)
-    if header.bits not in _DEPTHS.get(header.packing, ()):
-        raise DataError(
-            f"{name} is a bmp of a kind that dae does not read: {header.bits} bits, "
-            f"compression {header.packing}"
-        )
     if header.bits <= 8:
         values, remarks = _indexed(content, header, name)
     else:
@@ -78,6 +73,16 @@ def read(content: bytes, name: str) -> ImageFile:
     return ImageFile("bmp", [stack], encode, About(icc, None, dpi), tuple(remarks))
 
 
+def bounds(source: Source, name: str) -> tuple[int, int]:
+    """The least and the most bytes of a file with such a header; raises DataError as `read`."""
+    header = _header(source[:START], name)
+    pixels = header.height * header.width
+    if header.packing in (_RLE8, _RLE4):  # Badly packed they take up to 3 bytes a pixel.
+        return pixels // _MOST_SHRUNK, 3 * pixels + FREE
+    end = header.start + _row_bytes(header) * header.height
+    return end, end + FREE
+
+
 def write(stacks: Sequence[Stack], about: About) -> bytes:
     """A BMP of one image: 1 bit for bool, 8 for grey, 24 for RGB, 32 with alpha.
 
@@ -89,6 +94,18 @@ def write(stacks: Sequence[Stack], about: About) -> bytes:
 
 
 def _header(content: bytes, name: str) -> _Header:
+    """Raises DataError for what is no header, or one of an image that dae does not read."""
+    header = _any_header(content, name)
+    check_pixels(name, header.height, header.width)
+    if header.bits not in _DEPTHS.get(header.packing, ()):
+        raise DataError(
+            f"{name} is a bmp of a kind that dae does not read: {header.bits} bits, "
+            f"compression {header.packing}"
+        )
+    return header
+
+
+def _any_header(content: bytes, name: str) -> _Header:
     if len(content) < 26:
         raise DataError(f"{name} is not a whole bmp file: it ends in its header")
     start, size = struct.unpack_from("<II", content, 10)
@@ -178,12 +195,17 @@ def _field(whole: NDArray[Any], mask: int, name: str) -> NDArray[np.uint8]:
 
 def _rows(content: bytes, header: _Header, name: str) -> NDArray[np.uint8]:
     """The stored rows (H, bytes) from the top, with what fills them to 4 bytes."""
-    across = (header.width * header.bits + 31) // 32 * 4
+    across = _row_bytes(header)
     count = across * header.height
     if header.start < 14 + header.size or header.start + count > len(content):
         raise DataError(f"{name} is not a whole bmp file: it ends too early")
     rows = np.frombuffer(content, np.uint8, count, header.start).reshape(header.height, across)
     return rows[::-1] if header.upwards else rows
+
+
+def _row_bytes(header: _Header) -> int:
+    """With what fills a row to 4 bytes."""
+    return (header.width * header.bits + 31) // 32 * 4
 
 
 def _icc(content: bytes, header: _Header) -> bytes | None:

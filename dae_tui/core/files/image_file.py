@@ -11,6 +11,8 @@ from dae_tui.errors import DataError
 
 # A picture of 12 000 × 12 000 pixels is real; one of 50 000 × 50 000 in a few kilobytes is not.
 MOST_PIXELS = 500_000_000
+# Pages of a TIFF or arrays of an NPZ: of 128×128 pixels they may not be more anyway.
+MOST_STACKS = 30_000
 
 
 @dataclass(frozen=True)
@@ -81,4 +83,22 @@ def check_pixels(name: str, *sizes: int) -> None:
         raise DataError(
             f"{name} says it holds {'×'.join(map(str, sizes))} pixels, too many to be true",
             f"dae takes up to {MOST_PIXELS:,} pixels a file: cut it into parts",
+        )
+
+
+def check_stacks(name: str, count: int, what: str, more: bool = False) -> None:
+    """Refuse a file of more images than can be done in a reasonable time, however small they are.
+
+    Args:
+        name: of the file, for the message.
+        count: how many pages or arrays there are.
+        what: what they are called.
+        more: whether there may be more of them than were counted.
+
+    Raises DataError for more than `MOST_STACKS`.
+    """
+    if count > MOST_STACKS:
+        raise DataError(
+            f"{name} holds {'more than ' * more}{count:,} {what}; dae takes up to {MOST_STACKS:,}",
+            "cut it into parts",
         )

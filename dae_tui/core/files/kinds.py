@@ -3,11 +3,21 @@
 import gzip
 import struct
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
+from dae_tui.core.files.content import (
+    START,
+    STREAM_MOST,
+    Source,
+    check_path,
+    read_path,
+    read_stream,
+)
 from dae_tui.core.files.image_file import About, ImageFile, Stack
 from dae_tui.errors import DataError, UsageError
 
@@ -42,7 +52,9 @@ _BEGINNINGS = (
 )
 READABLE = "readable are PNG, JPEG, WebP, BMP, TIFF, PNM, .npy, .npz and IDX files"
 
-_MODULES = {"jpeg": "lossy", "webp": "lossy", "npy": "arrays", "npz": "arrays", "idx": "arrays"}
+# Kinds that tell anywhere in a file, or at its end, what it holds.
+_AT_THEIR_END = ("tiff", "npz")
+_MODULES = {"jpeg": "lossy", "webp": "lossy", "npy": "arrays"}
 
 
 def kind_of_content(content: bytes) -> str | None:
@@ -66,13 +78,61 @@ def check_kind(kind: str) -> None:
 
 def read(content: bytes, name: str) -> ImageFile:
     """The images of a file. Raises DataError, which names it, for whatever cannot be read."""
-    if not content:
+    kind = _known(content, name)
+    with _one_error(kind, name):
+        file: ImageFile = _function("read", kind)(content, name)
+    return file
+
+
+def read_file(path: Path, name: str) -> ImageFile:
+    """`read` for a path, which `name` stands for in messages."""
+    return read(content_of(path, name), name)
+
+
+def content_of(path: Path, name: str) -> bytes:
+    """The bytes of an image file.
+
+    Raises DataError for what is no regular file, does not begin as an image, or is smaller or
+    larger than its beginning allows; no more of such a file is read than that.
+    """
+    return read_path(path, partial(_known, name=name), partial(_bounds, name=name), name)
+
+
+def check_file(path: Path, name: str) -> None:
+    """Raise DataError as `content_of`, without reading the file."""
+    check_path(path, partial(_known, name=name), partial(_bounds, name=name), name)
+
+
+def content_of_stream(stream: BinaryIO, name: str) -> bytes:
+    """`content_of` for what comes through a pipe."""
+    return read_stream(stream, partial(_known, name=name), partial(_bounds, name=name), name)
+
+
+def _known(start: bytes, name: str) -> str:
+    """The kind of a file. Raises DataError for what is no image."""
+    if not start:
         raise DataError(f"{name} is empty")
-    kind = kind_of_content(content)
+    kind = kind_of_content(start)
     if kind is None:
         raise DataError(f"{name} is not an image file that dae can read", READABLE)
+    return kind
+
+
+def _bounds(source: Source, stream: bool, name: str) -> tuple[int, int]:
+    """The least and the most bytes of a file that begins so, as its kind tells."""
+    kind = _known(source[:START], name)
+    if stream and kind in _AT_THEIR_END:
+        return 0, STREAM_MOST
+    with _one_error(kind, name):
+        found: tuple[int, int] = _function("bounds", kind)(source, name)
+    return found
+
+
+@contextmanager
+def _one_error(kind: str, name: str) -> Iterator[None]:
+    """Make DataError, which names the file, of all that broken ones raise."""
     try:
-        file: ImageFile = _function("read", kind)(content, name)
+        yield
     except DataError:
         raise
     except MemoryError as failure:
@@ -81,17 +141,6 @@ def read(content: bytes, name: str) -> ImageFile:
     except Exception as failure:
         what = (str(failure).strip() or type(failure).__name__).splitlines()[0]
         raise DataError(f"{name} is not a whole {kind} file: {what}") from failure
-    return file
-
-
-def read_file(path: Path, name: str) -> ImageFile:
-    """`read` for a path, which `name` stands for in messages."""
-    try:
-        content = path.read_bytes()
-    except (OSError, ValueError) as failure:  # ValueError: a NUL in its name.
-        reason = failure.strerror if isinstance(failure, OSError) else failure
-        raise DataError(f"{name} cannot be read: {str(reason).lower()}") from failure
-    return read(content, name)
 
 
 def write(kind: str, stacks: Sequence[Stack], about: About, name: str) -> bytes:
@@ -109,7 +158,7 @@ def write(kind: str, stacks: Sequence[Stack], about: About, name: str) -> bytes:
 
 
 def _function(what: str, kind: str) -> Callable[..., Any]:
-    """`read` or `write` of a kind; its module is loaded when a file needs it."""
+    """`read`, `write` or `bounds` of a kind; its module is loaded when a file needs it."""
     module = import_module(f"dae_tui.core.files.{_MODULES.get(kind, kind)}")
     function: Callable[..., Any] = getattr(module, f"{what}_{kind}" if kind in _MODULES else what)
     return function

@@ -16,6 +16,7 @@ from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
+from dae_tui.core.files.content import FREE, START, Source
 from dae_tui.core.files.conversions import fitting_icc, only_image, swapped
 from dae_tui.core.files.image_file import About, ImageFile, Stack, check_pixels
 from dae_tui.errors import DataError
@@ -29,6 +30,15 @@ _HUFFMAN = (0xC0, 0xC1, 0xC2)
 _PROGRESSIVE = (0xC2, 0xC6, 0xCA, 0xCE)
 # A block of 8×8 takes at least one bit, and the largest component may be halved both ways.
 _PIXELS_A_BYTE = 8 * 64 * 4
+# The longest codes, and a zero after each byte of ones.
+_MOST_JPEG_BYTES = 7
+_MOST_WEBP_BYTES = 8
+# Profiles, thumbnails and comments, and chunks of a WebP: some dozens.
+_MOST_PARTS = 10_000
+# A progressive image comes in about ten scans, each of which goes over all of it.
+_MOST_SCANS = 100
+# Where the size of a WebP stands in the first of its chunks, and what follows it.
+_WEBP_START = 30
 # How much wider and higher brightness is stored than colour, and what Pillow calls it.
 _SUBSAMPLINGS: dict[tuple[float, float], str] = {(1, 1): "4:4:4", (2, 1): "4:2:2", (2, 2): "4:2:0"}
 _MODES = {1: "L", 3: "RGB", 4: "CMYK"}
@@ -60,12 +70,13 @@ def read_jpeg(content: bytes, name: str) -> ImageFile:
     has no checksum, so it cannot always be told.
     """
     header = _jpeg_header(content, name)
-    check_pixels(name, header.height, header.width)
     if header.bits != 8:
         raise DataError(f"{name} has {header.bits} bits", "dae reads JPEG files of 8 bits")
     pixels = header.height * header.width
     if header.frame in _HUFFMAN and pixels > _PIXELS_A_BYTE * len(content):
         raise DataError(f"{name} is too short for {header.width}×{header.height} pixels")
+    if content.count(bytes((0xFF, _SCAN))) > _MOST_SCANS:
+        raise DataError(f"{name} is damaged: its image comes in too many parts")
     image = JpegImageFile(BytesIO(content))
     values = np.asarray(image)
     if values.shape[:2] != (header.height, header.width):
@@ -78,6 +89,17 @@ def read_jpeg(content: bytes, name: str) -> ImageFile:
     values = values.reshape(1, *values.shape[:2], -1)
     stack = Stack(values, white_is_zero=values.shape[-1] == 4)
     return ImageFile("jpeg", [stack], encode, _about(image), tuple(remarks))
+
+
+def bounds_jpeg(source: Source, name: str) -> tuple[int, int]:
+    """The least and the most bytes of a file with such a header; raises DataError as `read_jpeg`.
+
+    Phones put a film of some seconds behind a photograph.
+    """
+    header = _jpeg_header(source, name)
+    pixels = header.height * header.width
+    least = pixels // _PIXELS_A_BYTE if header.frame in _HUFFMAN else 0
+    return least, _MOST_JPEG_BYTES * pixels * len(header.components) + FREE
 
 
 def write_jpeg(stacks: Sequence[Stack], about: About) -> bytes:
@@ -125,6 +147,17 @@ def read_webp(content: bytes, name: str) -> ImageFile:
     return ImageFile("webp", [Stack(values[None], values.shape[-1] == 4)], encode, about)
 
 
+def bounds_webp(source: Source, name: str) -> tuple[int, int]:
+    """The least and the most bytes of a file with such a header.
+
+    Raises DataError as `read_webp`.
+    """
+    start = source[:_WEBP_START]
+    width, height = _webp_size({start[12:16]: start[20:]}, name)
+    check_pixels(name, height, width)
+    return 8 + int.from_bytes(start[4:8], "little"), _MOST_WEBP_BYTES * width * height + FREE
+
+
 def write_webp(stacks: Sequence[Stack], about: About) -> bytes:
     """A lossless WebP of one uint8 image, grey as RGB, with alpha or without.
 
@@ -141,19 +174,25 @@ def write_webp(stacks: Sequence[Stack], about: About) -> bytes:
     return _saved(values, "WEBP", options)
 
 
-def _jpeg_header(content: bytes, name: str) -> _Jpeg:
+def _jpeg_header(content: Source, name: str) -> _Jpeg:
+    """Raises DataError for what is no header, or one of too many pixels."""
     segments: list[tuple[int, bytes]] = []
     frame: tuple[int, bytes] | None = None
     position = 2
     while True:
-        while content[position : position + 2] == b"\xff\xff":
-            position += 1
-        if content[position : position + 1] != b"\xff" or position + 4 > len(content):
+        head = content[position : position + 4]
+        if head[:2] == b"\xff\xff":
+            filled = content[position : position + START]
+            position += len(filled) - len(filled.lstrip(b"\xff")) - 1
+            continue
+        if len(head) < 4 or head[0] != 0xFF or len(segments) > _MOST_PARTS:
             raise DataError(f"{name} is not a whole jpeg file: its header breaks off")
-        marker = content[position + 1]
-        end = position + 2 + int.from_bytes(content[position + 2 : position + 4], "big")
+        marker, size = head[1], int.from_bytes(head[2:], "big")
+        end = position + 2 + size
         if marker in (_SCAN, _END):
             break
+        if size < 2:
+            raise DataError(f"{name} is damaged: a part of its header has no size")
         if marker in _FRAMES:
             frame = (marker, content[position + 4 : end])
         elif _APP0 <= marker <= _APP15 or marker == _COMMENT:
@@ -164,6 +203,7 @@ def _jpeg_header(content: bytes, name: str) -> _Jpeg:
     bits, height, width, count = struct.unpack_from(">BHHB", frame[1])
     parts = [struct.unpack_from("BBB", frame[1], 6 + 3 * number) for number in range(count)]
     components = [(part[0], part[1] >> 4, part[1] & 15, part[2]) for part in parts]
+    check_pixels(name, height, width)
     return _Jpeg(frame[0], bits, width, height, components, segments)
 
 
@@ -216,12 +256,16 @@ def _webp_chunks(content: bytes, name: str) -> dict[bytes, bytes]:
     """The beginnings of all chunks, the first of each kind."""
     found: dict[bytes, bytes] = {}
     position, end = 12, 8 + int.from_bytes(content[4:8], "little")
-    while position + 8 <= end <= len(content):
+    for _ in range(_MOST_PARTS):
+        if not position + 8 <= end <= len(content):
+            break
         kind, size = struct.unpack_from("<4sI", content, position)
         found.setdefault(kind, content[position + 8 : position + 18])
         position += 8 + size + size % 2
     if end > len(content) or position > end + 1:
         raise DataError(f"{name} is not a whole webp file: it ends too early")
+    if position + 8 <= end:
+        raise DataError(f"{name} is damaged: it is in too many pieces")
     return found
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from imagecodecs import png_decode, png_encode
 from numpy.typing import NDArray
 
+from dae_tui.core.files.content import FREE, MOST_SHRUNK, Source
 from dae_tui.core.files.conversions import (
     dots_per_inch,
     dots_per_metre,
@@ -33,9 +34,11 @@ from dae_tui.core.files.png_chunks import (
     packed_pixels,
     passes,
     plain_file,
+    read_header,
     shown_kind,
     split_chunks,
     still_holds,
+    unpacked_size,
 )
 from dae_tui.errors import DataError
 
@@ -76,6 +79,17 @@ def read(content: bytes, name: str) -> ImageFile:
         _about(said) if said else About(),
         tuple(remarks),
     )
+
+
+def bounds(source: Source, name: str) -> tuple[int, int]:
+    """The least and the most bytes of a file with such a header.
+
+    Raises DataError for one that is no header or has too many pixels.
+    """
+    parts = read_header(source[:33], name)
+    check_pixels(name, parts.height, parts.width)
+    size = unpacked_size(parts)
+    return size // MOST_SHRUNK, 2 * size + FREE
 
 
 def write(stacks: Sequence[Stack], about: About) -> bytes:

@@ -27,6 +27,8 @@ _OF_TYPE = (b"sBIT", b"bKGD")
 _STILL_TRUE = frozenset(b"cHRM gAMA iCCP sRGB sPLT cICP mDCV cLLI tIME pCAL sCAL sTER".split())
 _ANIMATED = (b"acTL", b"fcTL", b"fdAT")
 _LAST_FILTER = 4
+# Encoders write chunks of 8 KiB and more; some write one for each row of a small image.
+_FREE_CHUNKS, _LEAST_CHUNK = 100_000, 256
 
 
 class Parts(NamedTuple):
@@ -60,15 +62,9 @@ def split_chunks(content: bytes, name: str) -> Parts:
 
     Raises DataError for broken and animated files, and for chunks that nobody knows.
     """
-    if content[:8] != _SIGNATURE or content[12:16] != b"IHDR" or len(content) < 33:
-        raise DataError(f"{name} is not a whole png file: it ends or breaks in its header")
-    width, height, depth, colour, packing, filters, interlaced = _HEADER.unpack_from(content, 16)
-    _check_chunk(b"IHDR", content[8:33], name)
-    if packing or filters or interlaced > 1 or depth not in _DEPTHS.get(colour, ()):
-        raise DataError(f"{name} is damaged: its header is no png header")
-    parts = Parts(width, height, depth, colour, interlaced, [], [], [])
+    parts = read_header(content, name)
     position = 33
-    while True:
+    for _ in range(_FREE_CHUNKS + len(content) // _LEAST_CHUNK):
         head = content[position : position + 8]
         end = position + int.from_bytes(head[:4], "big") + 12
         if len(head) < 8 or end > len(content):
@@ -83,6 +79,18 @@ def split_chunks(content: bytes, name: str) -> Parts:
         else:
             (parts.after if parts.pixels else parts.before).append((kind, whole))
         position = end
+    raise DataError(f"{name} is damaged: it is in too many pieces")
+
+
+def read_header(content: bytes, name: str) -> Parts:
+    """What the first 33 bytes of a file say, without any chunks. Raises DataError."""
+    if content[:8] != _SIGNATURE or content[12:16] != b"IHDR" or len(content) < 33:
+        raise DataError(f"{name} is not a whole png file: it ends or breaks in its header")
+    width, height, depth, colour, packing, filters, interlaced = _HEADER.unpack_from(content, 16)
+    _check_chunk(b"IHDR", content[8:33], name)
+    if packing or filters or interlaced > 1 or depth not in _DEPTHS.get(colour, ()):
+        raise DataError(f"{name} is damaged: its header is no png header")
+    return Parts(width, height, depth, colour, interlaced, [], [], [])
 
 
 def _check_chunk(kind: bytes, whole: bytes, name: str) -> None:
@@ -100,7 +108,7 @@ def check_data(parts: Parts, name: str) -> None:
     It has to get none of these: imagecodecs (2026.3) gives up a reference to None with each of its
     PNG errors, which ends the interpreter after some thousands of broken files.
     """
-    size = sum(part.rows * part.length for part in passes(parts))
+    size = unpacked_size(parts)
     inflater = zlib.decompressobj()
     try:
         # No more than this is unpacked, whatever the file says.
@@ -130,6 +138,11 @@ def passes(parts: Parts) -> list[Pass]:
             place = (slice(top, None, down), slice(left, None, across))
             found.append(Pass(columns, rows, 1 + (columns * bits + 7) // 8, place))
     return found
+
+
+def unpacked_size(parts: Parts) -> int:
+    """Bytes of the pixels before zlib has packed them."""
+    return sum(part.rows * part.length for part in passes(parts))
 
 
 def packed_pixels(parts: Parts) -> bytes:

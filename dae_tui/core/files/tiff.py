@@ -10,14 +10,20 @@ import tifffile
 from numpy.typing import NDArray
 
 from dae_tui.core.files import tiff_codes as codes
+from dae_tui.core.files.content import FREE, Source
 from dae_tui.core.files.conversions import fitting_icc, swapped
-from dae_tui.core.files.image_file import About, ImageFile, Stack, check_pixels
+from dae_tui.core.files.image_file import MOST_STACKS, About, ImageFile, Stack, check_pixels
 from dae_tui.core.files.tiff_about import read_about, said_tags
 from dae_tui.core.files.tiff_conversion import changes, converted
 from dae_tui.core.files.tiff_pages import Page, check_hidden, new_page, read_page
 from dae_tui.core.files.tiff_pixels import packed, unpacked
 from dae_tui.core.files.tiff_tags import Form, Tags, assembled, kept_tags, read_start, read_tables
 from dae_tui.errors import DataError
+
+# Rows of 500 pages of 2 000 × 500 pixels, each a strip; one takes 0.02 ms.
+_MOST_BOXES = 1_000_000
+# Raw files of cameras show a thumbnail alone.
+_MOST_HIDDEN = 4 * FREE
 
 
 def read(content: bytes, name: str) -> ImageFile:
@@ -27,20 +33,8 @@ def read(content: bytes, name: str) -> ImageFile:
     or 16 bits; compressions that lose something become deflate; remarks say so.
     Raises DataError for broken files and for pages that are no such image.
     """
-    form, first = read_start(content, name)
-    tables = read_tables(content, form, first, name)
-    labels = [f"{name}, page {index + 1}," for index in range(len(tables))]
-    if len(labels) == 1:
-        labels = [name]
-    check_hidden(tables, name)
-    pages = [
-        read_page(tags, position, form, content, label)
-        for (position, tags), label in zip(tables, labels, strict=True)
-    ]
+    form, pages, labels = _pages(memoryview(content), name)
     shown = [page for page in pages if page.photometric != codes.MASK]
-    if not shown:
-        raise DataError(f"{name} holds no image, only a mask")
-    check_pixels(name, sum(page.height * page.width for page in shown))
     targets: list[Page] = []
     stacks: list[Stack] = []
     remarks: dict[str, None] = {}
@@ -65,11 +59,47 @@ def read(content: bytes, name: str) -> ImageFile:
     )
 
 
+def bounds(source: Source, name: str) -> tuple[int, int]:
+    """The least and the most bytes of a file with such pages; raises DataError as `read`.
+
+    Smaller copies and previews, which no page shows, may take more than the pages.
+    """
+    _, pages, _ = _pages(source, name)
+    return 0, 2 * sum(page.size() for page in pages) + _MOST_HIDDEN
+
+
+def _pages(content: Source | memoryview, name: str) -> tuple[Form, list[Page], list[str]]:
+    """How the pages of a file are stored, and what they are called in messages."""
+    form, first = read_start(content, name)
+    tables = read_tables(content, form, first, name)
+    labels = [f"{name}, page {index + 1}," for index in range(len(tables))]
+    if len(labels) == 1:
+        labels = [name]
+    check_hidden(tables, name)
+    pages = [
+        read_page(tags, position, form, len(content), label)
+        for (position, tags), label in zip(tables, labels, strict=True)
+    ]
+    pixels = sum(page.height * page.width for page in pages if page.photometric != codes.MASK)
+    if not pixels:
+        raise DataError(f"{name} holds no image, only a mask")
+    check_pixels(name, pixels)
+    if sum(len(page.offsets) for page in pages) > _MOST_BOXES:
+        raise DataError(
+            f"{name} is in more than {_MOST_BOXES:,} strips or tiles", "save it with larger ones"
+        )
+    return form, pages, labels
+
+
 def write(stacks: Sequence[Stack], about: About) -> bytes:
     """A TIFF with a page for every image, compressed with deflate; a BigTIFF above 4 GB.
 
-    Types stay. Raises DataError for values that no TIFF holds.
+    Types stay. Raises DataError for values that no TIFF holds, and for more pages than are read.
     """
+    if (count := sum(len(stack.values) for stack in stacks)) > MOST_STACKS:
+        raise DataError(
+            f"tiff as dae writes it holds up to {MOST_STACKS:,} pages, not {count:,}", "write npy"
+        )
     said, form = said_tags(about)
     form = Form(form.order, sum(stack.values.nbytes for stack in stacks) > 4_000_000_000)
     pages = []

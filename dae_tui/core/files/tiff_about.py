@@ -12,6 +12,7 @@ from fractions import Fraction
 from dae_tui.core.files import tiff_codes as codes
 from dae_tui.core.files.image_file import About
 from dae_tui.core.files.tiff_tags import (
+    Budget,
     Form,
     Tag,
     Tags,
@@ -52,7 +53,7 @@ def said_tags(about: About) -> tuple[Tags, Form]:
     with suppress(DataError):  # EXIF that is broken is left out.
         if about.exif:
             form, first = read_start(about.exif, "EXIF")
-            tags, _ = read_tags(about.exif, form, first, "EXIF")
+            tags = read_tags(about.exif, form, first, "EXIF", Budget(about.exif, "EXIF"))
             said = {c: tag for c, tag in tags.items() if c in _SAID and not is_lost(c, tag)}
     if about.dpi:
         said |= _dpi_tags(about.dpi, form)

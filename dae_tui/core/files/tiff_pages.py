@@ -71,6 +71,11 @@ class Page:
                 for left in range(0, self.width, self.block[1]):
                     yield plane, top, left
 
+    def size(self) -> int:
+        """Uncompressed bytes of the whole."""
+        across = -(-self.width * self.samples * self.bits // 8)
+        return self.height * across
+
     def box_bytes(self, top: int) -> int:
         """Uncompressed bytes of a strip or tile."""
         rows = self.block[0] if self.tiled else min(self.block[0], self.height - top)
@@ -92,12 +97,12 @@ def check_hidden(tables: Sequence[tuple[int, Tags]], name: str) -> None:
         )
 
 
-def read_page(tags: Tags, position: int, form: Form, content: bytes, label: str) -> Page:
-    """How a page stores its pixels, and where.
+def read_page(tags: Tags, position: int, form: Form, size: int, label: str) -> Page:
+    """How a page stores its pixels, and where, in a file of so many bytes.
 
     Raises DataError for what is no image that dae reads, or not whole.
     """
-    return _placed(_page(tags, position, form, label), form, content, label)
+    return _placed(_page(tags, position, form, label), form, size, label)
 
 
 def _page(tags: Tags, position: int, form: Form, label: str) -> Page:
@@ -177,7 +182,7 @@ def _extra(kinds: Sequence[int], samples: int, photometric: int, label: str) -> 
     return False, more > 0
 
 
-def _placed(page: Page, form: Form, content: bytes, label: str) -> Page:
+def _placed(page: Page, form: Form, size: int, label: str) -> Page:
     """The page with its strips or tiles, all of which are in the file and hold what they must."""
     offsets = form.integers(page.tags, codes.TILES if page.tiled else codes.STRIPS)
     counts = form.integers(page.tags, codes.TILE_SIZES if page.tiled else codes.STRIP_SIZES)
@@ -194,7 +199,7 @@ def _placed(page: Page, form: Form, content: bytes, label: str) -> Page:
         )
     if 0 in counts:
         raise DataError(f"{label} is sparse: some of its tiles are missing", "save it whole first")
-    if any(o + c > len(content) for o, c in zip(offsets, counts, strict=True)):
+    if any(o + c > size for o, c in zip(offsets, counts, strict=True)):
         raise DataError(f"{label} {CUT}: pixels lie beyond its end", AGAIN)
     shrunk = _MOST_SHRUNK.get(page.compression, _MOST_SHRUNK_ELSE)
     if page.compression == codes.NONE:

@@ -6,14 +6,17 @@ say. Those that point at other places of the file (EXIF does) are read with what
 
 import io
 import struct
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
 
 from dae_tui.core.files import tiff_codes as codes
+from dae_tui.core.files.content import Source
+from dae_tui.core.files.image_file import MOST_STACKS, check_stacks
 from dae_tui.errors import DataError
 
 CUT = "is not a whole tiff file"
@@ -21,7 +24,12 @@ AGAIN = "fetch or copy it again"
 # Tags that point at other places of the file: thumbnails, free space and other tags.
 POINTERS = {codes.SUB_PAGES: "SubIFDs", 400: "GlobalParametersIFD", 513: "JPEGInterchangeFormat"}
 
-_MOST_PAGES = 100_000
+# A page has 10 to 30; EXIF has a hundred.
+_MOST_TAGS = 1_000_000
+# Times that a tag comes again.
+_MOST_AGAIN = 100
+# Pages that are counted before they are too many.
+_COUNTED = 10 * MOST_STACKS
 _INNER = (codes.EXIF, codes.GPS, codes.INTEROP)
 # What describes where the pixels were stored.
 _STORED = (codes.STRIPS, codes.STRIP_SIZES, codes.TILES, codes.TILE_SIZES, 288, 289, 514)
@@ -55,16 +63,16 @@ class Form:
     order: Literal["<", ">"] = "<"
     big: bool = False
 
-    @property
+    @cached_property
     def offset(self) -> struct.Struct:
         return struct.Struct(self.order + ("Q" if self.big else "I"))
 
-    @property
+    @cached_property
     def count(self) -> struct.Struct:
         """Of the number of tags."""
         return struct.Struct(self.order + ("Q" if self.big else "H"))
 
-    @property
+    @cached_property
     def entry(self) -> struct.Struct:
         """Of a tag: code, type, count, and the value or its offset."""
         return struct.Struct(self.order + ("HHQ8s" if self.big else "HHI4s"))
@@ -88,73 +96,114 @@ class Form:
         return found
 
 
-def read_start(content: bytes, name: str) -> tuple[Form, int]:
+class Budget:
+    """What the tags of a file may take in all: many could claim the same place, again and again."""
+
+    def __init__(self, source: Source | memoryview, name: str) -> None:
+        self._tags = _MOST_TAGS
+        self._bytes = 4 * len(source)
+        self._name = name
+
+    def spend(self, tags: int, size: int = 0) -> None:
+        """Raises DataError where that is more than there is."""
+        self._tags -= tags
+        self._bytes -= size
+        if self._tags < 0 or self._bytes < 0:
+            raise DataError(f"{self._name} is damaged: its tags are larger than the file")
+
+
+def read_start(content: Source | memoryview, name: str) -> tuple[Form, int]:
     """How the file is laid out, and where its first tags are."""
     orders: dict[bytes, Literal["<", ">"]] = {b"II": "<", b"MM": ">"}
-    order = orders.get(content[:2])
-    if order is None or len(content) < 16:
+    start = bytes(content[:16])
+    order = orders.get(start[:2])
+    if order is None or len(start) < 16:
         raise DataError(f"{name} {CUT}: it ends or breaks in its header", AGAIN)
-    form = Form(order, struct.unpack_from(order + "H", content, 2)[0] == 43)
-    return form, form.offset.unpack_from(content, form.offset.size)[0]
+    form = Form(order, struct.unpack_from(order + "H", start, 2)[0] == 43)
+    return form, form.offset.unpack_from(start, form.offset.size)[0]
 
 
-def read_tables(content: bytes, form: Form, first: int, name: str) -> list[tuple[int, Tags]]:
-    """Place and tags of each page."""
-    found: dict[int, Tags] = {}
+def read_tables(
+    content: Source | memoryview, form: Form, first: int, name: str
+) -> list[tuple[int, Tags]]:
+    """Place and tags of each page. Raises DataError for what has no end, or too many."""
+    positions = _places(content, form, first, name)
+    budget = Budget(content, name)
+    return [(place, read_tags(content, form, place, name, budget)) for place in positions]
+
+
+def _places(content: Source | memoryview, form: Form, first: int, name: str) -> list[int]:
+    """Where the tags of each page are: each says where the next ones are."""
+    found: dict[int, None] = {}
     position = first
-    size = 0
-    while position:
-        if position in found or len(found) >= _MOST_PAGES:
+    while position and len(found) <= _COUNTED:
+        if position in found:
             raise DataError(f"{name} is damaged: its pages have no end")
-        found[position], following = read_tags(content, form, position, name)
-        size += sum(len(tag.raw) for tag in found[position].values())
-        # Every page could claim the same large tag, which writing would multiply.
-        if size > 4 * len(content):
-            raise DataError(f"{name} is damaged: its tags are larger than the file")
-        position = following
+        found[position] = None
+        with _beyond_end(name):
+            (count,) = form.count.unpack(content[position : position + form.count.size])
+            after = position + form.count.size + count * form.entry.size
+            (position,) = form.offset.unpack(content[after : after + form.offset.size])
     if not found:
         raise DataError(f"{name} holds no image")
-    return list(found.items())
+    check_stacks(name, min(len(found), _COUNTED), "pages", more=len(found) > _COUNTED)
+    return list(found)
 
 
 def read_tags(
-    content: bytes, form: Form, position: int, name: str, depth: int = 0
-) -> tuple[Tags, int]:
-    """The tags at a place of the file, and the place of the next page's, 0 for none."""
+    content: Source | memoryview,
+    form: Form,
+    position: int,
+    name: str,
+    budget: Budget,
+    depth: int = 0,
+) -> Tags:
+    """The tags at a place of the file."""
     tags: Tags = {}
-    view = memoryview(content)
-    try:
-        (count,) = form.count.unpack_from(content, position)
+    with _beyond_end(name):
+        (count,) = form.count.unpack(content[position : position + form.count.size])
+        budget.spend(count)
         start = position + form.count.size
-        for code, kind, number, value in form.entry.iter_unpack(
-            view[start : start + count * form.entry.size]
-        ):
-            tag = _read_tag(view, form, kind, number, value, name)
+        end = start + count * form.entry.size
+        form.offset.unpack(content[end : end + form.offset.size])  # It goes on to there.
+        for code, kind, number, value in form.entry.iter_unpack(content[start:end]):
+            tag = _read_tag(content, form, kind, number, value, name)
+            budget.spend(0, len(tag.raw))
             if code in _INNER and len(tag.raw) == form.offset.size and depth < 3:
                 (inner,) = form.offset.unpack(tag.raw)
                 with suppress(DataError):  # EXIF that is broken is left out.
-                    tag = replace(tag, inner=read_tags(content, form, inner, name, depth + 1)[0])
+                    inside = read_tags(content, form, inner, name, budget, depth + 1)
+                    tag = replace(tag, inner=inside)
             if depth and is_lost(code, tag):
                 continue
             if code in tags:
+                if len(tags[code].again) >= _MOST_AGAIN:
+                    raise DataError(f"{name} is damaged: it says the same again and again")
                 tag = replace(tags[code], again=(*tags[code].again, tag))
             tags[code] = tag
-        (following,) = form.offset.unpack_from(content, start + count * form.entry.size)
+    return tags
+
+
+@contextmanager
+def _beyond_end(name: str) -> Iterator[None]:
+    try:
+        yield
     except (struct.error, OverflowError) as failure:
         raise DataError(f"{name} {CUT}: its tags lie beyond its end", AGAIN) from failure
-    return tags, following
 
 
-def _read_tag(view: memoryview, form: Form, kind: int, count: int, value: bytes, name: str) -> Tag:
+def _read_tag(
+    content: Source | memoryview, form: Form, kind: int, count: int, value: bytes, name: str
+) -> Tag:
     if kind not in _SIZES:
         return Tag(kind, 0, b"")
     size = _SIZES[kind] * count
     if size <= len(value):
         return Tag(kind, count, value[:size])
     (offset,) = form.offset.unpack(value)
-    if offset + size > len(view):
+    if offset + size > len(content):
         raise DataError(f"{name} {CUT}: its tags lie beyond its end", AGAIN)
-    return Tag(kind, count, view[offset : offset + size])
+    return Tag(kind, count, content[offset : offset + size])
 
 
 def is_lost(code: int, tag: Tag) -> bool:

@@ -1,5 +1,6 @@
 """Stored values to images in [0, 1] and back, and what is odd about them."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -103,18 +104,16 @@ def find_oddities(stack: Stack, white: float, name: str) -> Oddities:
         )
     not_finite = outside = 0
     lowest, highest = np.inf, -np.inf
-    for image in values:
-        for top in range(0, len(image), BAND):
-            part = image[top : top + BAND]
-            known = part.ravel()
-            if part.dtype.kind == "f":
-                known = part[np.isfinite(part)]
-                not_finite += part.size - known.size
-            if known.size == 0:
-                continue
-            lowest = min(lowest, float(known.min()) / white)
-            highest = max(highest, float(known.max()) / white)
-            outside += int(np.count_nonzero((known < 0) | (known > white)))
+    for part in _parts(values):
+        known = part.ravel()
+        if part.dtype.kind == "f":
+            known = part[np.isfinite(part)]
+            not_finite += part.size - known.size
+        if known.size == 0:
+            continue
+        lowest = min(lowest, float(known.min()) / white)
+        highest = max(highest, float(known.max()) / white)
+        outside += int(np.count_nonzero((known < 0) | (known > white)))
     if not_finite == values.size:
         raise DataError(f"{name} holds nothing but NaN and infinite values")
     if max(highest, -lowest) > HIGHEST_FLOAT:
@@ -124,6 +123,14 @@ def find_oddities(stack: Stack, white: float, name: str) -> Oddities:
             "say what is white in them, such as --white 255",
         )
     return Oddities(values.size, not_finite, outside, lowest, highest)
+
+
+def _parts(values: NDArray[Any]) -> Iterator[NDArray[Any]]:
+    """All of some images (N, H, W, C): many small ones together, large ones band by band."""
+    together = max(1, BAND // values.shape[1])
+    for first in range(0, len(values), together):
+        for top in range(0, values.shape[1], BAND):
+            yield values[first : first + together, top : top + BAND]
 
 
 def image_values(stack: Stack) -> NDArray[Any]:

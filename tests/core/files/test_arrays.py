@@ -5,6 +5,7 @@ import io
 import pickle
 import random
 import struct
+import tracemalloc
 import warnings
 import zipfile
 from typing import Any
@@ -13,7 +14,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from dae_tui.core.files import arrays, image_file
+from dae_tui.core.files import arrays, image_file, kinds, npz
+from dae_tui.core.files import idx as idx_file
 from dae_tui.core.files.image_file import About, ImageFile, Stack
 from dae_tui.errors import DataError
 
@@ -32,6 +34,8 @@ SHAPES = [
     ((2, 1, 7, 9), (2, 7, 9, 1), False),
     ((2, 3, 7, 9), (2, 7, 9, 3), False),
 ]
+READ = {"npy": arrays.read_npy, "npz": npz.read, "idx": idx_file.read}
+WRITE = {"npy": arrays.write_npy, "npz": npz.write, "idx": idx_file.write}
 IDX_TYPES = {">u1": 8, ">f4": 13, ">f8": 14}
 
 
@@ -156,7 +160,7 @@ def test_nothing_is_unpickled() -> None:
         archive.writestr("trap.npy", trapped)
         archive.writestr("raw.npy", pickle.dumps(Trap()))
         archive.writestr("a.npy", saved(np.zeros((9, 9), "u1")))
-    file = arrays.read_npz(out.getvalue(), "x.npz")
+    file = npz.read(out.getvalue(), "x.npz")
     assert len(file.stacks) == 1
     with zipfile.ZipFile(io.BytesIO(changed(file)[1])) as archive:
         assert archive.read("trap.npy") == trapped
@@ -176,7 +180,7 @@ def test_npz_changes_its_images_alone(compressed: bool) -> None:
         **others,
         b=np.asfortranarray(values_of((7, 8, 3), ">f4")),
     )
-    file = arrays.read_npz(content, "x.npz")
+    file = npz.read(content, "x.npz")
     assert [stack.values.shape for stack in file.stacks] == [(3, 7, 9, 1), (1, 7, 8, 3)]
     assert [remark.split("'")[1] for remark in file.remarks] == list(others)
     new, written = changed(file)
@@ -194,7 +198,7 @@ def test_npz_changes_its_images_alone(compressed: bool) -> None:
 
 def test_npz_without_images_is_refused() -> None:
     with pytest.raises(DataError, match=r"x\.npz holds no array of images"):
-        arrays.read_npz(saved_npz(labels=np.arange(9)), "x.npz")
+        npz.read(saved_npz(labels=np.arange(9)), "x.npz")
 
 
 def test_zip_bombs_are_not_unpacked() -> None:
@@ -202,22 +206,67 @@ def test_zip_bombs_are_not_unpacked() -> None:
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("a.npy", saved(np.zeros((9, 9), "u1")) + b"\0" * 1_000_000)
     with pytest.raises(DataError, match="where 81 belong"):
-        arrays.read_npz(out.getvalue(), "x.npz")
+        npz.read(out.getvalue(), "x.npz")
     claims = bytearray(out.getvalue())
     at = claims.index(b"PK\1\2")
     struct.pack_into("<I", claims, at + 24, 2_000_000_000)
     with pytest.raises(DataError, match="cannot hold the 2,000,000,000 bytes"):
-        arrays.read_npz(bytes(claims), "x.npz")
+        npz.read(bytes(claims), "x.npz")
 
 
 def test_all_arrays_together_may_have_so_many_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
     content = saved_npz(a=np.zeros((9, 9), "u1"), b=np.zeros((9, 9), "u1"))
     monkeypatch.setattr(image_file, "MOST_PIXELS", 162)
-    assert len(arrays.read_npz(content, "x.npz").stacks) == 2
+    assert len(npz.read(content, "x.npz").stacks) == 2
     monkeypatch.setattr(image_file, "MOST_PIXELS", 161)
-    for read, whole in ((arrays.read_npz, content), (arrays.read_npy, saved(np.zeros((9, 18))))):
+    for read, whole in ((npz.read, content), (arrays.read_npy, saved(np.zeros((9, 18))))):
         with pytest.raises(DataError, match="too many to be true"):
             read(whole, "x")
+
+
+def test_a_member_unpacks_to_no_more_than_it_claims() -> None:
+    array = np.zeros((200, 200), "u1")
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.npy", saved(array) + bytes(30_000_000))
+    claims = bytearray(out.getvalue())
+    struct.pack_into("<I", claims, claims.index(b"PK\1\2") + 24, len(saved(array)))
+    tracemalloc.start()
+    try:
+        with pytest.raises(DataError, match="CRC"):
+            kinds.read(bytes(claims), "x.npz")
+        assert tracemalloc.get_traced_memory()[1] < 3_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_an_archive_of_too_many_arrays_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    content = saved_npz(**{f"a{number}": np.zeros((9, 9), "u1") for number in range(5)})
+    monkeypatch.setattr(image_file, "MOST_STACKS", 5)
+    assert len(npz.read(content, "x.npz").stacks) == 5
+    monkeypatch.setattr(image_file, "MOST_STACKS", 4)
+    with pytest.raises(DataError, match=r"x\.npz holds 5 arrays; dae takes up to 4$"):
+        npz.read(content, "x.npz")
+
+
+def test_a_table_of_contents_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(npz, "_MOST_CONTENTS", 100)
+    content = saved_npz(**{f"a{number}": np.zeros((9, 9), "u1") for number in range(3)})
+    with pytest.raises(DataError, match=r"table of contents of 1\d\d bytes; dae takes up to 100"):
+        npz.read(content, "x.npz")
+
+
+def test_what_is_no_image_has_a_limit_in_all_and_is_named_only_so_often(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    others = {f"o{number}": np.arange(100) for number in range(20)}
+    content = saved_npz(a=np.zeros((9, 9), "u1"), **others)
+    remarks = npz.read(content, "x.npz").remarks
+    assert len(remarks) == 9
+    assert remarks[-1] == "12 more arrays stay as they are"
+    monkeypatch.setattr(npz, "MOST_PIXELS", 10_000)
+    with pytest.raises(DataError, match="bytes that are no images"):
+        npz.read(content, "x.npz")
 
 
 @pytest.mark.parametrize("shape", [(7, 9), (4, 7, 9), (8, 7, 3), (2, 1, 7, 9), (2, 3, 7, 9)])
@@ -226,7 +275,7 @@ def test_all_arrays_together_may_have_so_many_pixels(monkeypatch: pytest.MonkeyP
 def test_idx(shape: tuple[int, ...], dtype: str, packed: bool) -> None:
     array = values_of(shape, dtype)
     content = idx(array, IDX_TYPES[dtype])
-    file = arrays.read_idx(gzip.compress(content) if packed else content, "x-ubyte")
+    file = idx_file.read(gzip.compress(content) if packed else content, "x-ubyte")
     values = file.stacks[0].values
     wanted = array.transpose(0, 2, 3, 1) if array.ndim == 4 else array.reshape(-1, *shape[-2:], 1)
     np.testing.assert_array_equal(values, wanted)
@@ -250,12 +299,11 @@ REFUSED_IDX = {
     "short": (DIGITS[:3], "no IDX"),
     "one axis": (idx(np.zeros(9, "u1"), 8), "1 axes"),
     "int16": (idx(np.zeros((9, 9), "i2"), 11), "0x0b"),
-    "nothing": (idx(np.zeros((0, 9, 9), "u1"), 8), "broken"),
-    "claim": (struct.pack(">HBB3I", 0, 8, 3, 20_000, 20_000, 20_000), "broken"),
-    "packed claim": (
-        gzip.compress(struct.pack(">HBB3I", 0, 8, 3, 20_000, 20_000, 20_000)),
-        "cannot hold",
-    ),
+    "nothing": (idx(np.zeros((0, 9, 9), "u1"), 8), "no images"),
+    "claim": (struct.pack(">HBB3I", 0, 8, 3, 700, 700, 700), "broken"),
+    "much": (struct.pack(">HBB3I", 0, 8, 3, 20_000, 20_000, 20_000), "too many to be true"),
+    "packed claim": (gzip.compress(struct.pack(">HBB3I", 0, 8, 3, 700, 700, 700)), "cannot hold"),
+    "packed much": (gzip.compress(struct.pack(">HBB3I", 0, 8, 3, 9999, 9999, 9999)), "too many"),
     "packed more": (gzip.compress(DIGITS + b"\0" * 10**6), "244 bytes where 243 belong"),
     "cut gzip": (gzip.compress(DIGITS)[:-6], "broken gzip"),
     "after gzip": (gzip.compress(DIGITS) + b"more", "broken gzip"),
@@ -267,7 +315,7 @@ REFUSED_IDX = {
 def test_what_is_no_idx_of_images_is_refused(what: str) -> None:
     content, message = REFUSED_IDX[what]
     with pytest.raises(DataError, match=message) as failure:
-        arrays.read_idx(content, "x-ubyte")
+        idx_file.read(content, "x-ubyte")
     assert failure.value.message.startswith("x-ubyte")
 
 
@@ -277,8 +325,8 @@ def test_written_arrays_are_read_as_the_same_images(shape: tuple[int, ...], dtyp
     values = values_of(shape, dtype)
     stack = Stack(values, alpha=shape[3] == 4)
     for kind in ("npy", "npz"):
-        content = getattr(arrays, f"write_{kind}")([stack], About())
-        (read,) = getattr(arrays, f"read_{kind}")(content, "x").stacks
+        content = WRITE[kind]([stack], About())
+        (read,) = READ[kind](content, "x").stacks
         np.testing.assert_array_equal(read.values, values)
         assert (read.values.dtype, read.alpha) == (values.dtype, stack.alpha)
 
@@ -303,7 +351,7 @@ def test_pages_become_one_npy_and_several_npz() -> None:
     stacks.append(Stack(values_of((1, 5, 5, 3), "f4")))
     with pytest.raises(DataError, match="one size and type"):
         arrays.write_npy(stacks, About())
-    with np.load(io.BytesIO(arrays.write_npz(stacks, About()))) as archive:
+    with np.load(io.BytesIO(npz.write(stacks, About()))) as archive:
         assert list(archive) == ["arr_0", "arr_1", "arr_2", "arr_3"]
         np.testing.assert_array_equal(archive["arr_3"], stacks[3].values[0])
         np.testing.assert_array_equal(archive["arr_1"], wanted[1, ..., 0])
@@ -313,12 +361,12 @@ def test_pages_become_one_npy_and_several_npz() -> None:
 @pytest.mark.parametrize("channels", [1, 3])
 def test_written_idx_is_read_by_hand(dtype: str, code: int, channels: int) -> None:
     values = values_of((2, 7, 9, channels), dtype)
-    content = arrays.write_idx([Stack(values)], About())
+    content = idx_file.write([Stack(values)], About())
     wanted = values * np.uint8(255) if dtype == "?" else values
     stored = wanted[..., 0] if channels == 1 else wanted.transpose(0, 3, 1, 2)
     big = {value: key for key, value in IDX_TYPES.items()}[code]
     assert content == idx(stored.astype(big), code)
-    read = arrays.read_idx(content, "x").stacks[0].values
+    read = idx_file.read(content, "x").stacks[0].values
     np.testing.assert_array_equal(read, wanted)
 
 
@@ -333,7 +381,7 @@ def test_written_idx_is_read_by_hand(dtype: str, code: int, channels: int) -> No
 )
 def test_what_a_kind_cannot_hold_is_refused(kind: str, stack: Stack, message: str) -> None:
     with pytest.raises(DataError, match=message):
-        getattr(arrays, f"write_{kind}")([stack], About())
+        WRITE[kind]([stack], About())
 
 
 def test_mutations_end_in_errors_or_whole_images() -> None:
@@ -358,7 +406,7 @@ def test_mutations_end_in_errors_or_whole_images() -> None:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                file = getattr(arrays, f"read_{kind}")(bytes(content), "x")
+                file = READ[kind](bytes(content), "x")
         except Exception:
             continue
         read += 1

@@ -2,6 +2,7 @@
 
 import io
 import struct
+import time
 from typing import Any
 
 import imagecodecs
@@ -325,6 +326,36 @@ def test_small_files_that_claim_to_be_huge() -> None:
     chunk = struct.pack("<4sI4x", b"VP8X", 10) + b"\xff\xff\xff" * 2
     with pytest.raises(DataError, match="too many to be true"):
         read_webp(struct.pack("<4sI4s", b"RIFF", 4 + len(chunk), b"WEBP") + chunk, "huge.webp")
+
+
+@pytest.mark.parametrize(
+    "filler",
+    [
+        pytest.param(b"\xff" * 4_000_000, id="fill bytes"),
+        pytest.param(b"\xff\xe1\0\2" * 1_000_000, id="empty segments"),
+        pytest.param(b"\xff\xe1\0\0" * 1_000_000, id="segments of no size"),
+    ],
+)
+def test_a_jpeg_header_without_end_is_soon_refused(filler: bytes) -> None:
+    began = time.process_time()
+    with pytest.raises(DataError, match=r"a\.jpg is (not a whole jpeg|damaged)"):
+        read_jpeg(b"\xff\xd8" + filler, "a.jpg")
+    assert time.process_time() - began < 0.2
+
+
+def test_a_jpeg_of_endless_scans_is_refused() -> None:
+    content = by_pillow(smooth(1), "JPEG", progressive=True)
+    scan = content[content.rindex(b"\xff\xda") : -2]
+    read_jpeg(content[:-2] + scan * 50 + content[-2:], "a.jpg")
+    with pytest.raises(DataError, match="too many parts"):
+        read_jpeg(content[:-2] + scan * 200 + content[-2:], "a.jpg")
+
+
+def test_a_webp_of_endless_chunks_is_refused() -> None:
+    content = by_pillow(smooth(3), "WEBP") + b"ABCD\0\0\0\0" * 20_000
+    sized = content[:4] + struct.pack("<I", len(content) - 8) + content[8:]
+    with pytest.raises(DataError, match="too many pieces"):
+        read_webp(sized, "a.webp")
 
 
 def test_other_kinds() -> None:

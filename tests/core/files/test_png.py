@@ -395,6 +395,16 @@ def test_a_small_file_that_claims_to_be_huge() -> None:
         read(SIGNATURE + header + pixels + chunk(b"IEND", b""), "huge.png")
 
 
+def test_a_file_in_very_many_pieces_is_refused() -> None:
+    whole = by_hand([b"\0\1", b"\2\3"], 2, 8, GREY)
+    for kind in (b"IDAT", b"teXt"):
+        content = whole[:33] + chunk(kind, b"") * 110_000 + whole[33:]
+        with pytest.raises(DataError, match="too many pieces"):
+            read(content, "a.png")
+    few = whole[:33] + chunk(b"IDAT", b"") * 10_000 + whole[33:]
+    assert read(few, "a.png").stacks[0].values.shape == (1, 2, 2, 1)
+
+
 def test_what_is_no_plain_png() -> None:
     made = io.BytesIO()
     frames = [Image.fromarray(random(4, 4, seed=seed)) for seed in range(2)]

@@ -1,6 +1,8 @@
 """Netpbm files made by hand or by Pillow, and what is written read by Pillow or by hand."""
 
 import io
+import time
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -97,6 +99,34 @@ def test_plain_with_many_values_has_short_lines() -> None:
     again = (file := read(f"P3 9 9 65535\n{text}".encode(), "a.ppm")).encode(file.stacks)
     assert max(map(len, again.splitlines())) <= 70
     assert again.split()[4:] == text.encode().split()
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        pytest.param(b"P5" + b" " * 3_000_000, id="spaces"),
+        pytest.param(b"P5 " + b"#\n" * 2_000_000, id="comments"),
+        pytest.param(b"P7\n" + b"\n" * 3_000_000, id="lines"),
+    ],
+)
+def test_a_header_without_end_is_soon_refused(start: bytes) -> None:
+    began = time.process_time()
+    with pytest.raises(DataError, match="header breaks off"):
+        read(start + b"1 1 255\n1", "a.pnm")
+    assert time.process_time() - began < 0.2
+
+
+def test_a_plain_file_takes_little_more_memory_than_it_has_bytes() -> None:
+    content = b"P2 1000 1000 9\n" + b"7 " * 1_000_000
+    tracemalloc.start()
+    try:
+        values = read(content, "a.pgm").stacks[0].values
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert values.shape == (1, 1000, 1000, 1)
+    assert (values == 198).all()  # 7 of 9 of 255.
+    assert peak < 12 * len(content)
 
 
 @pytest.mark.parametrize("largest", [1, 2, 15, 100, 254, 256, 1023, 4095, 65534])

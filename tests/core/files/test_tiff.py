@@ -3,6 +3,7 @@
 import io
 import random
 import struct
+import time
 from typing import Any
 
 import imagecodecs
@@ -12,7 +13,7 @@ import tifffile
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
-from dae_tui.core.files import tiff
+from dae_tui.core.files import image_file, tiff, tiff_tags
 from dae_tui.core.files.image_file import About, ImageFile, Stack
 from dae_tui.errors import DataError
 
@@ -390,6 +391,76 @@ def test_pages_in_a_circle_are_refused() -> None:
     struct.pack_into("<I", content, page.offset + 2 + 12 * len(page.tags.values()), page.offset)
     with pytest.raises(DataError, match="no end"):
         tiff.read(bytes(content), "x.tif")
+
+
+def pages(count: int) -> bytes:
+    """A file of so many pages of one pixel."""
+    out = io.BytesIO()
+    with tifffile.TiffWriter(out) as writer:
+        for _ in range(count):
+            writer.write(np.zeros((1, 1), "u1"), contiguous=False, metadata=None)
+    return out.getvalue()
+
+
+def test_too_many_pages_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    content = pages(9)
+    monkeypatch.setattr(image_file, "MOST_STACKS", 9)
+    assert len(tiff.read(content, "x.tif").stacks) == 9
+    monkeypatch.setattr(image_file, "MOST_STACKS", 8)
+    with pytest.raises(DataError, match=r"x\.tif holds 9 pages; dae takes up to 8$"):
+        tiff.read(content, "x.tif")
+    monkeypatch.setattr(tiff_tags, "_COUNTED", 6)
+    monkeypatch.setattr(image_file, "MOST_STACKS", 5)
+    with pytest.raises(DataError, match="holds more than 6 pages; dae takes up to 5"):
+        tiff.read(content, "x.tif")
+    monkeypatch.setattr(tiff, "MOST_STACKS", 5)
+    with pytest.raises(DataError, match="holds up to 5 pages, not 6"):
+        tiff.write([Stack(np.zeros((6, 1, 1, 1), "u1"))], About())
+
+
+def directory(entries: list[tuple[int, int, int, int]], following: int = 0) -> bytes:
+    """Tags of a little-endian file: code, type, count and value of each."""
+    packed = b"".join(struct.pack("<HHII", *entry) for entry in entries)
+    return struct.pack("<H", len(entries)) + packed + struct.pack("<I", following)
+
+
+def test_tags_that_lead_to_themselves_are_soon_refused() -> None:
+    """Each of 5 000 says that EXIF is where it is itself: as often again, three times over."""
+    exif = b"II*\0\x08\0\0\0" + directory([(34665, 4, 1, 8)] * 5_000)
+    began = time.process_time()
+    with pytest.raises(DataError, match="its tags are larger than the file"):
+        tiff.read(exif, "x.tif")
+    content = tiff.write([Stack(values_of((1, 9, 8, 1), "u1"))], About(exif=exif))
+    assert 34665 not in first_page(content).tags
+    several = b"II*\0\x08\0\0\0" + directory([(34665 + 188 * (n % 2), 4, 1, 8) for n in range(99)])
+    with pytest.raises(DataError, match=r"x\.tif"):
+        tiff.read(several, "x.tif")
+    assert time.process_time() - began < 1
+    same = b"II*\0\x08\0\0\0" + directory([(700, 3, 1, 1)] * 5_000)
+    with pytest.raises(DataError, match="again and again"):
+        tiff.read(same, "x.tif")
+
+
+def test_tags_are_no_more_than_a_file_can_need(monkeypatch: pytest.MonkeyPatch) -> None:
+    content = made(GREY)
+    tags = len(first_page(content).tags.values())
+    monkeypatch.setattr(tiff_tags, "_MOST_TAGS", tags)
+    tiff.read(content, "x.tif")
+    monkeypatch.setattr(tiff_tags, "_MOST_TAGS", tags - 1)
+    with pytest.raises(DataError, match="its tags are larger than the file"):
+        tiff.read(content, "x.tif")
+    big = b"II+\0\x08\0\0\0" + struct.pack("<QQ", 16, 1 << 62) + bytes(1000)
+    with pytest.raises(DataError, match="beyond its end"):
+        tiff.read(big, "x.tif")
+
+
+def test_strips_of_a_file_have_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    content = made(GREY, rowsperstrip=1, compression="deflate")
+    monkeypatch.setattr(tiff, "_MOST_BOXES", 64)
+    tiff.read(content, "x.tif")
+    monkeypatch.setattr(tiff, "_MOST_BOXES", 63)
+    with pytest.raises(DataError, match="in more than 63 strips or tiles"):
+        tiff.read(content, "x.tif")
 
 
 @pytest.mark.parametrize("dtype", TYPES)

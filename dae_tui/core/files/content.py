@@ -1,0 +1,153 @@
+"""The bytes of image files: never more than the beginning of a file says that it needs.
+
+What is no image is known by its first bytes, and is not read on. Beyond `FREE` bytes each kind of
+file tells by its `bounds` how many bytes a whole file of such a beginning has, before the rest is
+read: a gigabyte that claims to be a digit costs neither the memory nor the time.
+"""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Protocol, Self
+
+from dae_tui.errors import DataError
+from dae_tui.regular_files import open_regular
+
+START = 1 << 16
+"""Bytes that tell what a file is."""
+FREE = 1 << 26
+"""So many bytes are read whatever they are; a file may have as many beside its pixels."""
+STREAM_MOST = 1 << 30
+"""Of standard input, where a kind of file tells at its end alone how large it is."""
+MOST_SHRUNK = 1040
+"""Deflate cannot make data smaller than this."""
+
+_AT_ONCE = 1 << 24
+
+
+class Source(Protocol):
+    """Bytes in memory or on the disk."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, part: slice, /) -> bytes: ...
+
+
+Look = Callable[[bytes], object]
+"""Raises DataError for bytes with which no image begins."""
+Check = Callable[[Source, bool], tuple[int, int]]
+"""The least and the most bytes of a whole file; True where there is only the beginning here.
+
+Raises DataError for a file that cannot be what it says.
+"""
+
+
+class OnDisk:
+    """A file that is open; only the parts that are asked for are read."""
+
+    def __init__(self, file: int) -> None:
+        self.file = file
+        self._size = os.fstat(file).st_size
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        failure: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        os.close(self.file)
+
+    def __len__(self) -> int:
+        return self._size
+
+    def __getitem__(self, part: slice, /) -> bytes:
+        start, stop, _ = part.indices(self._size)
+        return os.pread(self.file, max(0, stop - start), start)
+
+
+def read_path(path: Path, look: Look, check: Check, name: str) -> bytes:
+    """The bytes of a regular file.
+
+    Args:
+        path: of the file.
+        look: raises DataError for a file that does not begin as an image.
+        check: asked about files of more than `FREE` bytes.
+        name: of the file, for messages.
+
+    Raises DataError, which names the file, where it cannot be read or is no regular file.
+    """
+    try:
+        with OnDisk(open_regular(path)) as source:
+            start = _start(source, look, check, name)
+            if len(start) < START:
+                return start
+            with os.fdopen(os.dup(source.file), "rb") as file:
+                file.seek(0)
+                return file.read(len(source))  # Not to the end of one that grows.
+    except (OSError, ValueError) as failure:  # ValueError: a NUL in its name.
+        raise unreadable(name, failure) from failure
+
+
+def check_path(path: Path, look: Look, check: Check, name: str) -> None:
+    """Raise DataError as `read_path`, without reading the file."""
+    try:
+        with OnDisk(open_regular(path)) as source:
+            _start(source, look, check, name)
+    except (OSError, ValueError) as failure:
+        raise unreadable(name, failure) from failure
+
+
+def _start(source: OnDisk, look: Look, check: Check, name: str) -> bytes:
+    """The first bytes of a file that may well be an image of its size."""
+    start = os.read(source.file, START)
+    look(start)
+    size = len(source)
+    if size > FREE:
+        least, most = check(source, False)
+        if not least <= size <= most:
+            raise _not_so_large(name, size, least, most)
+    return start
+
+
+def read_stream(stream: BinaryIO, look: Look, check: Check, name: str) -> bytes:
+    """All that comes through a pipe, as `read_path`; what does not end is not waited for."""
+    start = stream.read(START)
+    look(start)
+    parts = [start, stream.read(FREE - START)]
+    size = len(start) + len(parts[1])
+    if size == FREE:
+        least, most = check(b"".join(parts), True)
+        while size <= most and (part := stream.read(min(_AT_ONCE, most + 1 - size))):
+            parts.append(part)
+            size += len(part)
+        if size > most == STREAM_MOST:
+            raise DataError(f"{name} goes on after {most:,} bytes", "name the file instead")
+        if not least <= size <= most:
+            raise _not_so_large(name, size, least, most)
+    return b"".join(parts)
+
+
+def unreadable(name: str, failure: Exception) -> DataError:
+    """What to say of a file that cannot be opened or read."""
+    reason = failure.strerror if isinstance(failure, OSError) else str(failure)
+    reason = (reason or type(failure).__name__).lower()
+    if not reason.endswith("not a regular file"):
+        return DataError(f"{name} cannot be read: {reason}")
+    hint = "only files are read" if "pipe" not in reason else "a pipe: dae denoise - < PIPE"
+    return DataError(f"{name} {reason}", hint)
+
+
+def _not_so_large(name: str, size: int, least: int, most: int) -> DataError:
+    if size < least:
+        return DataError(
+            f"{name} is not whole: it has {size:,} bytes where {least:,} or more belong",
+            "fetch or copy it again",
+        )
+    return DataError(
+        f"{name} has more than the {most:,} bytes that its beginning can need",
+        "it is damaged, or holds something else behind its image",
+    )
