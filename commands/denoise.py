@@ -18,6 +18,7 @@ from commands.options import (
     check_folder,
     check_precision,
 )
+from dae_tui.atomic import remove_leftovers
 from dae_tui.errors import DaeError, ExitCode, UsageError
 from dae_tui.ranks import ranks
 
@@ -148,6 +149,8 @@ def denoise(
     planned = plan(inputs, place, recursive)
     if compare is not None:
         _check_comparison(compare, inputs, planned.targets(), overwrite)
+    for folder in planned.folders():
+        remove_leftovers(folder)
     choose = _chooser(weights, runs_dir)
     compute = _compute(device, check_precision(precision), tile, overlap)
     report = Report(

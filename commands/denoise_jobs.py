@@ -23,6 +23,10 @@ class Plan:
     failed: list[Outcome] = field(default_factory=list)
     done_before: list[Job] = field(default_factory=list)
 
+    def folders(self) -> set[Path]:
+        """The folders of all outputs."""
+        return {job.target.parent for job in self.jobs + self.done_before if job.target}
+
     def targets(self) -> set[Path]:
         """Every output, whether it is still to be made or was made before."""
         return {job.target.resolve() for job in self.jobs + self.done_before if job.target}
@@ -105,7 +109,8 @@ def _add(planned: Plan, entries: list[tuple[Path, Path]], place: Place, one: boo
         target = _target(source, below, place, one)
         kind = place.kind or (kind_of_name(target.name) if one else None)
         replaces = place.in_place or place.overwrite
-        job = Job(source, target, shown(source), kind, replaces, below)
+        inside = None if one else place.output
+        job = Job(source, target, shown(source), kind, replaces, below, inside)
         if taken.setdefault(target, source) == source and place.output is not None:
             if _identity(target) in sources:
                 raise UsageError(
@@ -122,6 +127,8 @@ def _add(planned: Plan, entries: list[tuple[Path, Path]], place: Place, one: boo
             planned.failed.append(Outcome(job, DataError(reason, "denoise them into two folders")))
         elif not replaces and _exists(target):
             planned.done_before.append(job)
+        elif os.path.lexists(target) and (obstacle := job.obstacle()):
+            planned.failed.append(Outcome(job, obstacle))
         else:
             planned.jobs.append(replace(job, replace=replaces or os.path.lexists(target)))
 

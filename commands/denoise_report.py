@@ -55,7 +55,7 @@ class Report:
         self._compared: list[dict[str, Any]] = []
         self._clean_last: tuple[Path, list[Stack]] = Path(), []
         self._failed: list[Outcome] = []
-        self._done = self._images = self._previews = self._taken = 0
+        self._done = self._skipped = self._images = self._previews = self._taken = 0
         self._began = self._drawn = time.monotonic()
         self._sigmas: list[float] = []
         self._weights: Counter[str] = Counter()
@@ -91,9 +91,8 @@ class Report:
         try:
             for outcome in self._planned.failed:
                 self.add(outcome)
-            if self._json:
-                for job in self._planned.done_before:
-                    self._print_json({**_paths(job), "skipped": True})
+            for job in self._planned.done_before:
+                self._skip(job)
             yield
         finally:
             with enduring():
@@ -102,6 +101,9 @@ class Report:
     def add(self, outcome: Outcome) -> None:
         """Take an outcome and say what is to be said at once."""
         self._advance()
+        if outcome.skipped:
+            self._skip(outcome.job)
+            return
         scores = None
         try:
             if outcome.error is None and self._reference is not None:
@@ -119,6 +121,11 @@ class Report:
         elif self._each and outcome.error is None and not self._quiet:
             self._say(outcome, scores)
         outcome.before, outcome.after = [], []
+
+    def _skip(self, job: Job) -> None:
+        self._skipped += 1
+        if self._json:
+            self._print_json({**_paths(job), "skipped": True})
 
     def _advance(self) -> None:
         """Move the bar, some times a second: thousands of files are done in each."""
@@ -205,14 +212,15 @@ class Report:
         for hint in dict.fromkeys(entry.error.hint for entry in self._failed if entry.error):
             if hint:
                 self._print(f"hint: {hint}", always=True)
-        left = len(self._planned.jobs) + len(self._planned.failed) - self._done - len(self._failed)
+        planned = len(self._planned.jobs + self._planned.failed + self._planned.done_before)
+        left = planned - self._done - self._skipped - len(self._failed)
         if left:
             self._print(f"error: {left:,} files were not begun: the disk is full", always=True)
         if self._json:
             return
-        skipped = len(self._planned.done_before)
-        if skipped:
-            self._print(f"skipped {skipped:,} whose output exists; --overwrite does them again")
+        if self._skipped:
+            words = "whose output exists; --overwrite does them again"
+            self._print(f"skipped {self._skipped:,} {words}")
         if self._done and not self._each:
             for remark, count in self._remarks.items():
                 self._print(f"warning: {count:,} file{'s' * (count > 1)}: {remark}")

@@ -5,6 +5,7 @@ While the network has a chunk, the next is read and decoded by a thread and the 
 encoded and written by another. Beside a large file nothing else is in memory.
 """
 
+import os
 import sys
 import threading
 from collections import defaultdict
@@ -23,11 +24,13 @@ from dae_tui.core.jobs import Job, Loaded, Outcome
 from dae_tui.core.small_images import Choose, denoise_small
 from dae_tui.core.stacks import (
     Wish,
+    denoise_pages,
     denoise_stack,
     inspect,
     inverts,
     structure_taken,
 )
+from dae_tui.core.weights import Weights
 from dae_tui.errors import DaeError, DataError
 
 # Small images of a chunk: enough for the network, soon enough written.
@@ -38,6 +41,9 @@ LARGE_BYTES = 64_000_000
 FAILURES = (MemoryError, RuntimeError, ValueError)
 # Pixels of images that are worth bringing together.
 SMALL = 128 * 128
+# The same of the pages of one file, and how many are done one by one.
+SMALL_PAGE = 64 * 64
+FEW_PAGES = 64
 
 
 def denoise_files(
@@ -61,7 +67,7 @@ def denoise_files(
     """
     keep_freed_memory()
     # In the main thread: a thread that waits for input cannot be interrupted.
-    given = sys.stdin.buffer.read() if any(job.source is None for job in jobs) else b""
+    given = _given() if any(job.source is None for job in jobs) else b""
     waiting = iter(jobs)
     full = threading.Event()
     with helper_thread() as reader, helper_thread() as writer:
@@ -88,33 +94,48 @@ def denoise_files(
             writer.shutdown(wait=True, cancel_futures=True)
 
 
-def _read_chunk(waiting: Iterator[Job], wish: Wish, given: bytes) -> list["Loaded | Outcome"]:
+def _given() -> bytes | DaeError:
+    """What is on standard input, or what is wrong with it."""
+    try:
+        return kinds.content_of_stream(sys.stdin.buffer, "standard input")
+    except DaeError as failure:
+        return failure
+
+
+def _read_chunk(
+    waiting: Iterator[Job], wish: Wish, given: bytes | DaeError
+) -> list["Loaded | Outcome"]:
     """The next files: many small images, or up to the first one that is not small."""
     chunk: list[Loaded | Outcome] = []
+    size = 0
     for job in waiting:
         chunk.append(entry := _load(job, wish, given))
         small = isinstance(entry, Outcome) or entry.planes is not None
-        if not small or len(chunk) == CHUNK_FILES:
+        size += _bytes(entry)
+        if not small or len(chunk) == CHUNK_FILES or size > LARGE_BYTES:
             break
     return chunk
 
 
 def _bytes(entry: "Loaded | Outcome") -> int:
-    """What the images of a file take in memory as they are stored."""
+    """What a file takes in memory: its images as they are stored, or all that it says of them."""
     if isinstance(entry, Outcome):
         return 0
-    return sum(stack.values.nbytes for stack in entry.file.stacks)
+    return max(entry.size, sum(stack.values.nbytes for stack in entry.file.stacks))
 
 
-def _load(job: Job, wish: Wish, given: bytes) -> "Loaded | Outcome":
+def _load(job: Job, wish: Wish, given: bytes | DaeError) -> "Loaded | Outcome":
     outcome = Outcome(job)
+    if _is_made(job):  # By another process, since the jobs were planned.
+        outcome.skipped = True
+        return outcome
     try:
-        if job.source is None:
-            file = kinds.read(given, job.name)
-        else:
-            file = kinds.read_file(job.source, job.name)
-        loaded = Loaded(outcome, file)
-        if len(file.stacks) == 1 and _is_small(file.stacks[0]):
+        content = given if job.source is None else kinds.content_of(job.source, job.name)
+        if isinstance(content, DaeError):
+            raise content
+        file = kinds.read(content, job.name)
+        loaded = Loaded(outcome, file, len(content))
+        if len(file.stacks) == 1 and _is_small(file.stacks[0], SMALL):
             stack = file.stacks[0]
             outcome.whites = [wish.white_of(stack)]
             oddities = [find_oddities(stack, outcome.whites[0], job.name)]
@@ -136,9 +157,16 @@ def _load(job: Job, wish: Wish, given: bytes) -> "Loaded | Outcome":
     return loaded
 
 
-def _is_small(stack: Stack) -> bool:
+def _is_made(job: Job) -> bool:
+    """Whether an output that may not be replaced is there, in the folder that was named for it."""
+    if job.replace or job.target is None or job.inside is None:
+        return False
+    return os.path.lexists(job.target)
+
+
+def _is_small(stack: Stack, pixels: int) -> bool:
     count, height, width, _ = stack.values.shape
-    return bool(count == 1 and height * width <= SMALL)
+    return bool(count == 1 and height * width <= pixels)
 
 
 def _denoise(loaded: list[Loaded], choose: Choose, wish: Wish, compute: Compute) -> None:
@@ -162,16 +190,49 @@ def _denoise(loaded: list[Loaded], choose: Choose, wish: Wish, compute: Compute)
 
 def _denoise_stacks(entry: Loaded, choose: Choose, wish: Wish, compute: Compute) -> None:
     """Every stack of a file, each with the weights for its size."""
-    outcome = entry.outcome
-    for stack, found in zip(entry.file.stacks, entry.found, strict=True):
-        _, height, width, _ = stack.values.shape
-        weights = choose(height, width, found.sigma)
-        outcome.weights = outcome.weights or weights.name
-        outcome.inverted |= inverts(weights, wish, found.dark_on_light)
-        denoised = denoise_stack(weights, stack, found, wish, compute)
-        entry.denoised.append(denoised)
-        structure = structure_taken(stack, denoised, found.white)
-        outcome.warn_of(weights, (height, width), structure)
+    outcome, stacks = entry.outcome, entry.file.stacks
+    sizes = [stack.values.shape[1:3] for stack in stacks]
+    chosen = [
+        choose(height, width, found.sigma)
+        for (height, width), found in zip(sizes, entry.found, strict=True)
+    ]
+    outcome.weights = chosen[0].name
+    outcome.inverted = any(
+        inverts(weights, wish, found.dark_on_light)
+        for weights, found in zip(chosen, entry.found, strict=True)
+    )
+    denoised = _denoise_pages(entry, chosen, wish, compute)
+    for number, (stack, found) in enumerate(zip(stacks, entry.found, strict=True)):
+        weights = chosen[number]
+        if number not in denoised:
+            denoised[number] = denoise_stack(weights, stack, found, wish, compute)
+        entry.denoised.append(denoised[number])
+        structure = structure_taken(stack, denoised[number], found.white)
+        outcome.warn_of(weights, sizes[number], structure)
+
+
+def _denoise_pages(
+    entry: Loaded, chosen: Sequence[Weights], wish: Wish, compute: Compute
+) -> dict[int, Stack]:
+    """The small ones of many pages, denoised together, by their numbers."""
+    stacks = entry.file.stacks
+    small = [number for number, stack in enumerate(stacks) if _is_small(stack, SMALL_PAGE)]
+    if len(small) <= FEW_PAGES:
+        return {}
+    by_weights: dict[int, list[int]] = defaultdict(list)
+    for number in small:
+        by_weights[id(chosen[number])].append(number)
+    denoised: dict[int, Stack] = {}
+    for numbers in by_weights.values():
+        pages = denoise_pages(
+            chosen[numbers[0]],
+            [stacks[number] for number in numbers],
+            [entry.found[number] for number in numbers],
+            wish,
+            compute,
+        )
+        denoised |= zip(numbers, pages, strict=True)
+    return denoised
 
 
 def _write_all(
@@ -187,7 +248,7 @@ def _write_all(
         if isinstance(entry, Outcome) or outcome.error is not None:
             continue
         try:
-            _write(entry)
+            outcome.skipped = not _write(entry)
         except BrokenPipeError:
             raise  # Whoever read standard output has seen enough.
         except OSError as failure:
@@ -199,7 +260,7 @@ def _write_all(
             )
         except (DaeError, *FAILURES) as failure:
             outcome.error = _of_file(failure, outcome.job)
-        if keep(outcome.job):
+        if keep(outcome.job) and not outcome.skipped:
             outcome.before, outcome.after = entry.file.stacks, entry.denoised
     return outcomes
 
@@ -214,7 +275,8 @@ def _of_file(failure: Exception, job: Job) -> DaeError:
     return DataError(f"{job.name} cannot be denoised: {what}", "a smaller --tile needs less memory")
 
 
-def _write(entry: Loaded) -> None:
+def _write(entry: Loaded) -> bool:
+    """Encode and write a file; False where another process was faster."""
     job, file = entry.outcome.job, entry.file
     if job.kind is None or job.kind == file.kind:
         content = file.encode(entry.denoised)
@@ -223,6 +285,14 @@ def _write(entry: Loaded) -> None:
     if job.target is None:
         sys.stdout.buffer.write(content)
         sys.stdout.buffer.flush()
-        return
+        return True
     job.target.parent.mkdir(parents=True, exist_ok=True)
-    write_new(job.target, content, replace=job.replace)
+    if job.replace and (obstacle := job.obstacle()):
+        raise obstacle
+    try:
+        write_new(job.target, content, replace=job.replace)
+    except FileExistsError:
+        if not _is_made(job):
+            raise
+        return False
+    return True

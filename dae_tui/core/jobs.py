@@ -1,5 +1,6 @@
 """What is to be done with an image file, and what became of it."""
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,7 +10,8 @@ from dae_tui.core.files.image_file import ImageFile, Stack
 from dae_tui.core.inspection import unlike
 from dae_tui.core.stacks import Inspection
 from dae_tui.core.weights import Weights
-from dae_tui.errors import DaeError
+from dae_tui.errors import DaeError, DataError
+from dae_tui.printable import printable
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,30 @@ class Job:
     """Whether an existing target may be replaced."""
     below: Path = Path()
     """What the source is called in the folder that was named."""
+    inside: Path | None = None
+    """The folder that was named for the output, where it was not the file itself."""
+
+    def obstacle(self) -> DataError | None:
+        """What stands where the output belongs and must not be written to.
+
+        Where a folder was named, links in it may lead to files that nobody meant, and a pipe in it
+        would wait for a reader.
+        """
+        if self.inside is None or self.target is None or not os.path.lexists(self.target):
+            return None
+        name = printable(self.target)
+        try:
+            real, inside = self.target.resolve(), self.inside.resolve()
+            if real.exists() and not real.is_file() and not real.is_dir():
+                return DataError(f"{name} is no file: nothing is written to it", "remove it")
+        except (OSError, RuntimeError):  # A link to itself, or into what may not be read.
+            return DataError(f"{name} is a link that leads nowhere", "remove it")
+        if real.is_relative_to(inside):
+            return None
+        return DataError(
+            f"{name} leads out of {printable(self.inside)}: {printable(real)} stays as it is",
+            "remove the link, or name that file with -o",
+        )
 
 
 @dataclass
@@ -34,6 +60,8 @@ class Outcome:
 
     job: Job
     error: DaeError | None = None
+    skipped: bool = False
+    """Another process has written the output meanwhile."""
     images: int = 0
     size: tuple[int, ...] = (0, 0)
     """Height and width of the first image."""
@@ -61,6 +89,8 @@ class Loaded:
 
     outcome: Outcome
     file: ImageFile
+    size: int = 0
+    """Bytes of the file."""
     found: list[Inspection] = field(default_factory=list)
     """What each stack is like; empty for a small image, which is looked at with others."""
     planes: Tensor | None = None

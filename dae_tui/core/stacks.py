@@ -4,7 +4,8 @@
 """
 
 import math
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -87,11 +88,48 @@ def inverts(weights: Weights, wish: Wish, dark: bool) -> bool:
     return wish.invert == "yes" or (wish.invert == "auto" and dark and weights.light_on_dark)
 
 
+def denoise_pages(
+    weights: Weights,
+    pages: Sequence[Stack],
+    found: Sequence[Inspection],
+    wish: Wish,
+    compute: Compute,
+) -> list[Stack]:
+    """The same small pages without the noise, one image each; those that are alike go together.
+
+    By itself a page of a few pixels would wait 4 ms on two cores, for what takes 0.02 ms.
+    Raises WeightsError as `denoise_stack`.
+    """
+    together: dict[Any, list[int]] = defaultdict(list)
+    for number, (page, what) in enumerate(zip(pages, found, strict=True)):
+        negative = inverts(weights, wish, what.dark_on_light)
+        form = page.values.shape, page.values.dtype, page.alpha, page.white_is_zero
+        together[form, what.white, negative].append(number)
+    denoised: dict[int, Stack] = {}
+    for numbers in together.values():
+        first = pages[numbers[0]]
+        parts = [pages[number].values for number in numbers]
+        values = np.concatenate(parts, dtype=first.values.dtype)
+        stack = Stack(values, first.alpha, first.white_is_zero)
+        sigmas = torch.tensor([found[number].sigma for number in numbers])
+        done = denoise_stack(weights, stack, found[numbers[0]], wish, compute, sigmas)
+        for place, number in enumerate(numbers):
+            part = done.values[place : place + 1]
+            denoised[number] = Stack(part, first.alpha, first.white_is_zero)
+    return [denoised[number] for number in range(len(pages))]
+
+
 def denoise_stack(
-    weights: Weights, stack: Stack, found: Inspection, wish: Wish, compute: Compute
+    weights: Weights,
+    stack: Stack,
+    found: Inspection,
+    wish: Wish,
+    compute: Compute,
+    sigmas: Tensor | None = None,
 ) -> Stack:
     """The same stack without the noise.
 
+    `sigmas` (N,) are the noise levels where they differ from image to image of small ones.
     Raises WeightsError where the network cannot take images of this size or these channels.
     """
     values = image_values(stack)
@@ -113,11 +151,11 @@ def denoise_stack(
 
     if fits_whole(weights, height, width, compute):
         together = max(1, AT_ONCE // (height * width))
+        levels = torch.full((count,), found.sigma) if sigmas is None else sigmas
         for first in range(0, count, together):
             part = slice(first, first + together)
-            noisy = unit(values[part])
-            sigma = torch.full((len(noisy),), found.sigma)
-            store(out[part], values[part], denoise_images(weights, noisy, sigma, compute))
+            denoised_part = denoise_images(weights, unit(values[part]), levels[part], compute)
+            store(out[part], values[part], denoised_part)
         return Stack(denoised, stack.alpha, stack.white_is_zero)
     for image, target in zip(values, out, strict=True):
         rows_of = partial(_rows, image, unit)
