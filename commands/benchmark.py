@@ -1,6 +1,5 @@
 """`dae benchmark`: the paper's Table 1 with every method, for any weights, noise and data."""
 
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -23,9 +22,11 @@ from commands.options import (
     make_folder,
     resolve_data_dir,
 )
+from commands.streams import say
 from dae_tui.core.filters import FILTERS
 from dae_tui.core.noise_spec import parse_sweep
 from dae_tui.errors import DaeError, ExitCode, UsageError
+from dae_tui.printable import printable
 from dae_tui.runs.benchmarks import SavedTable, UnfinishedBenchmark, find_table
 
 if TYPE_CHECKING:
@@ -226,7 +227,7 @@ def quality(
     if match_noisy is not None:
         table.protocol["match_noisy"] = match_noisy
     if cells.found and not quiet:
-        print(f"{cells.found} results of an interrupted start were used", file=sys.stderr)
+        say(f"{cells.found} results of an interrupted start were used")
     keep(table, runs_dir, quiet)
     unfinished.remove()
     show_table(table, form, digits=digits, per_class=per_class)
@@ -287,7 +288,7 @@ def compare(
         console = stdout()
         console.print(comparison_table(tables, console.width))
         for each, table in tables:
-            console.print(f"\n{each}: {protocol_line(table.protocol)}", style="dim")
+            console.print(f"\n{printable(each)}: {protocol_line(table.protocol)}", style="dim")
 
 
 def _form(**asked: bool) -> str | None:

@@ -6,9 +6,10 @@ from typing import Any
 from rich.table import Table as RichTable
 
 from commands.fitting import fits
-from commands.tables import NONE, noise_words, sorted_rows, who
+from commands.tables import NONE, noise_words, printable_rows, sorted_rows, who
 from commands.terminal import plain_table
 from dae_tui.core.table import Row, Table
+from dae_tui.printable import printable
 
 FIGURES = (("accuracy", "accuracy %"), ("psnr", "PSNR dB"), ("ssim", "SSIM"))
 Key = tuple[str, str | None, str | None]
@@ -20,6 +21,7 @@ def comparison_table(tables: Sequence[tuple[str, Table]], width: int) -> RichTab
     Behind each but the first stands the difference to the first. Where `width` is too little, the
     first of the figures stands alone: accuracy where there is any.
     """
+    tables = [(printable(name), printable_rows(table)) for name, table in tables]
     known = [(field, title) for field, title in FIGURES if _any(tables, field)]
     for count in range(len(known), 0, -1):
         shown = _table(tables, known[:count])

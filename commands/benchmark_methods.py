@@ -1,9 +1,9 @@
 """Which methods a benchmark compares, and who judges: what was typed, to filters and files."""
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from commands.streams import say
 from dae_tui.core.cards import published, read_metadata, weights_name
 from dae_tui.core.classifier_file import kind_of
 from dae_tui.core.config import check_data
@@ -11,7 +11,7 @@ from dae_tui.core.filters import FILTERS
 from dae_tui.core.noise_spec import parse_noise
 from dae_tui.errors import UsageError
 from dae_tui.find_weights import find_weights
-from dae_tui.printable import printable, shortened
+from dae_tui.printable import shortened
 from models.registry import NETWORKS
 
 if TYPE_CHECKING:
@@ -75,8 +75,7 @@ def choose_classifier(text: str | None, runs_dir: Path, trusted: bool, quiet: bo
         return None
     path = find_weights(text, runs_dir)
     if kind_of(path, trusted=trusted).is_program and not quiet:
-        remark = f"{printable(path)} is opened, as it is trusted: it can run any code as you"
-        print(remark, file=sys.stderr)
+        say(f"{path} is opened, as it is trusted: it can run any code as you")
     return path
 
 

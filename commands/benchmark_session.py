@@ -1,6 +1,5 @@
 """A benchmark from its conditions to what is kept and shown of it."""
 
-import sys
 from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -11,8 +10,9 @@ from numpy.typing import NDArray
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from commands.results import show_digits_and_table
+from commands.streams import say
 from commands.table_formats import print_table
-from commands.terminal import shown, stderr
+from commands.terminal import stderr
 from dae_tui.core.cards import weights_name
 from dae_tui.core.conditions import Conditions
 from dae_tui.core.config import OPERATING_POINT
@@ -23,6 +23,7 @@ from dae_tui.core.noise_spec import NoiseSpec, parse_noise
 from dae_tui.core.table import Table
 from dae_tui.core.weights import Weights
 from dae_tui.errors import UsageError
+from dae_tui.printable import printable
 from dae_tui.runs.benchmarks import save_table
 from dae_tui.runs.curves import overview
 from dae_tui.runs.reader import Run
@@ -53,7 +54,7 @@ def images_to_judge(
     )
     if judged.left_out and not quiet:
         left_out = f"{judged.left_out} images that weights have learnt from are left out"
-        print(left_out, file=sys.stderr)
+        say(left_out)
     return judged if count is None else judged.first(count)
 
 
@@ -85,7 +86,7 @@ def follow(judged: Generator[EvaluationProgress | Table], quiet: bool) -> Table:
         Progress(
             BarColumn(),
             TimeRemainingColumn(),
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             console=console,
             transient=True,
             disable=quiet or not console.is_terminal,
@@ -94,7 +95,8 @@ def follow(judged: Generator[EvaluationProgress | Table], quiet: bool) -> Table:
         task = bar.add_task("judging images", total=None)
         for state in states:
             if isinstance(state, EvaluationProgress):
-                bar.update(task, completed=state.images, total=state.total, description=state.what)
+                what = printable(state.what)
+                bar.update(task, completed=state.images, total=state.total, description=what)
             else:
                 table = state
     return table
@@ -105,10 +107,10 @@ def keep(table: Table, runs_dir: Path, quiet: bool) -> None:
     try:
         saved = save_table(runs_dir, table.as_json())
     except OSError as failure:
-        print(f"the table is not saved: {failure.strerror}: {failure.filename}", file=sys.stderr)
+        say(f"the table is not saved: {failure.strerror}: {failure.filename}")
     else:
         if not quiet:
-            print(f"saved {saved}", file=sys.stderr)
+            say(f"saved {saved}")
 
 
 def show_table(table: Table, form: str | None, *, digits: int, per_class: bool) -> None:
@@ -129,6 +131,6 @@ def write_figure_files(folder: Path, table: Table, weights: list[Path], quiet: b
     if quiet:
         return
     for path in written:
-        print(f"wrote {shown(path)}", file=sys.stderr)
+        say(f"wrote {path}")
     if not written:
-        print("this table gives no figures: it has one level and no examples", file=sys.stderr)
+        say("this table gives no figures: it has one level and no examples")

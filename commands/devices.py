@@ -11,6 +11,7 @@ from commands import options
 from commands.options import JsonOption
 from dae_tui.devices.reading import Reading
 from dae_tui.errors import UsageError
+from dae_tui.printable import printable
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -95,10 +96,13 @@ def _draw(machine: "Machine") -> "RenderableType":
     if machine.gpus:
         parts.append(_gpu_table(machine))
         parts += [
-            Text(f"GPU {gpu.index}  {_missing(gpu)}") for gpu in machine.gpus if _missing(gpu)
+            Text(printable(f"GPU {gpu.index}  {_missing(gpu)}"))
+            for gpu in machine.gpus
+            if _missing(gpu)
         ]
     if machine.gpu_reason:
-        parts.append(Text(f"{'more GPUs' if machine.gpus else 'GPU'}  {machine.gpu_reason}"))
+        which = "more GPUs" if machine.gpus else "GPU"
+        parts.append(Text(printable(f"{which}  {machine.gpu_reason}")))
     cores = "1 core" if machine.cpu_count == 1 else f"{machine.cpu_count} cores"
     cpu, memory = machine.cpu_utilisation, machine.memory_used
     clock = time.strftime("%H:%M:%S", time.localtime(machine.time))
@@ -107,7 +111,7 @@ def _draw(machine: "Machine") -> "RenderableType":
         ("RAM", f"{_gib(memory, machine.memory_total)} GiB", memory.reason),
         (machine.host, clock),
     ):
-        parts.append(Text("  ".join(word for word in words if word)))
+        parts.append(Text(printable("  ".join(word for word in words if word))))
     return Group(*parts)
 
 
@@ -122,7 +126,7 @@ def _gpu_table(machine: "Machine") -> "RenderableType":
     for gpu in machine.gpus:
         table.add_row(
             str(gpu.index),
-            gpu.name,
+            printable(gpu.name),
             _figure(gpu.utilisation),
             _gib(gpu.memory_used, gpu.memory_total),
             f"{_figure(gpu.power)}/{_figure(gpu.power_limit)}",

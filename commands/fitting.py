@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from commands.terminal import plain_table
+from dae_tui.printable import printable
 
 # Only measures: as wide as any table.
 _MEASURE = Console(width=1000)
@@ -43,7 +44,7 @@ def print_fitted(
     Args:
         console: where to; off a terminal it is wide enough for all.
         headings: of the columns; the first one names the rows and stays.
-        rows: a cell for each heading.
+        rows: a cell for each heading; words may be anybody's, a Text is ours.
         left: headings of words, which are aligned to the left.
         dropped: headings in the order in which their columns go.
     """
@@ -60,7 +61,7 @@ def print_fitted(
                 overflow="ellipsis" if place else "fold",
             )
         for row in rows:
-            table.add_row(*(row[place] for place in kept))
+            table.add_row(*(_cell(row[place]) for place in kept))
         return table
 
     table = fitted(draw, dropped, console.width)
@@ -69,3 +70,7 @@ def print_fitted(
     hidden = dict.fromkeys(each.replace("\n", " ") for each in headings if each not in shown)
     if hidden:
         console.print(f"too narrow for: {', '.join(hidden)} (--json has all)", style="dim")
+
+
+def _cell(words: str | Text) -> str | Text:
+    return words if isinstance(words, Text) else printable(words)

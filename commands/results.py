@@ -13,6 +13,7 @@ from commands.tables import (
     SETTING,
     class_tables,
     columns_of,
+    printable_rows,
     protocol_line,
     rich_table,
     settings_lines,
@@ -31,6 +32,7 @@ MAX_SIDE = 40
 
 def show_digits_and_table(table: Table, *, digits: int = DIGITS, per_class: bool = False) -> None:
     """Print the first test images, the table, what it says, and curves where there are levels."""
+    table = printable_rows(table)
     console = stdout()
     graphics = graphics_of(console)
     console.print(_result(table, graphics, console.width, digits))
@@ -48,7 +50,7 @@ def write_svg(svg: Path, table: Table, *, digits: int = DIGITS) -> None:
     recorder = Console(
         record=True, file=StringIO(), width=PICTURE_WIDTH, force_terminal=True, highlight=False
     )
-    recorder.print(_result(table, Graphics.TRUECOLOR, PICTURE_WIDTH, digits))
+    recorder.print(_result(printable_rows(table), Graphics.TRUECOLOR, PICTURE_WIDTH, digits))
     write_whole(svg, standing_alone(recorder.export_svg(title="dae")).encode())
 
 

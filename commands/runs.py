@@ -8,9 +8,12 @@ import typer
 
 from commands import options
 from commands.options import JsonOption, QuietOption, RunsDirOption
+from commands.streams import print_name, say
 from dae_tui.errors import UsageError
+from dae_tui.printable import printable
+from dae_tui.runs.deletion import check_deletable, delete_run, deleted_words
 from dae_tui.runs.layout import Request, State
-from dae_tui.runs.reader import Run, find_run, last_events, list_runs
+from dae_tui.runs.reader import Run, find_run, last_event, list_runs
 from dae_tui.runs.summary import Summary, age, number, summarize
 
 if TYPE_CHECKING:
@@ -40,7 +43,7 @@ def runs() -> None:
 def list_command(runs_dir: RunsDirOption = options.RUNS_DIR, json: JsonOption = False) -> None:
     """List the runs, oldest first."""
     from commands.fitting import print_fitted
-    from commands.terminal import print_json, stderr, stdout
+    from commands.terminal import print_json, stdout
 
     found = list_runs(runs_dir)
     if json:
@@ -52,7 +55,7 @@ def list_command(runs_dir: RunsDirOption = options.RUNS_DIR, json: JsonOption = 
         )
         return
     if not found:
-        stderr().print(f"no runs in {runs_dir}; start one with: dae train --data digits")
+        say(f"no runs in {runs_dir}; start one with: dae train --data digits")
         return
     print_fitted(
         stdout(),
@@ -85,7 +88,7 @@ def show(
 
     found = find_run(run, runs_dir)
     status, config, meta = found.status(), found.config(), found.meta()
-    done = last_events(found).get("done")
+    done = last_event(found, "done")
     if json:
         print_json(
             {
@@ -114,7 +117,7 @@ def show(
     for key, value in shown.items():
         if value is not None:
             # Never wrapped by us: a path or a command can be copied.
-            stdout().print(f"{key:18} {value}", soft_wrap=True)
+            stdout().print(f"{key:18} {printable(value)}", soft_wrap=True)
 
 
 @app.command()
@@ -154,21 +157,22 @@ def delete(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Remove a run's folder, weights and all."""
+    """Remove a run of --runs-dir, weights and all. Files that it has not written stay."""
     found = find_run(run, runs_dir)
-    if not yes and not found.state().alive:
+    check_deletable(found, runs_dir)
+    if not yes:
         if not sys.stdin.isatty():
             raise UsageError(f"deleting {found.name} is for good", "say --yes")
-        typer.confirm(f"delete {found.name} for good?", abort=True, err=True)
-    found.delete()
-    if not quiet:
-        print(f"deleted {found.name}", file=sys.stderr)
+        typer.confirm(f"delete {printable(found.name)} for good?", abort=True, err=True)
+    kept = delete_run(found, runs_dir)
+    if kept or not quiet:
+        say(deleted_words(found, kept))
 
 
 @app.command()
 def path(run: RunArgument, runs_dir: RunsDirOption = options.RUNS_DIR) -> None:
     """Print a run's folder, for scripts: cd "$(dae runs path latest)"."""
-    print(find_run(run, runs_dir).folder.resolve())
+    print_name(find_run(run, runs_dir).folder.resolve())
 
 
 def _ask(run: Run, request: Request, quiet: bool) -> None:
@@ -177,7 +181,7 @@ def _ask(run: Run, request: Request, quiet: bool) -> None:
     run.ask(request)
     if not quiet:
         said = f"{run.name} is paused already" if already else f"asked {run.name} to {request}"
-        print(said, file=sys.stderr)
+        say(said)
 
 
 def _figure(value: Any, unit: str, digits: int = 2) -> str | None:

@@ -7,9 +7,11 @@ from statistics import mean
 from rich.console import Console
 
 from commands.fitting import print_fitted
+from commands.terminal import print_lines
 from dae_tui.core.speed.report import EPOCH_IMAGES, Report
 from dae_tui.core.speed.spread import Spread
 from dae_tui.core.speed.targets import PAPER
+from dae_tui.printable import printable
 
 # Columns of words; all others are numbers.
 WORDS = {"network", "loop", "precision", "recipe", "method", "binds", "start"}
@@ -39,7 +41,7 @@ def show_grids(shown: Sequence[Grid], console: Console, *, markdown: bool) -> No
         if number:
             console.print()
         if markdown:
-            print(_markdown(grid))
+            print_lines(f"{_markdown(grid)}\n")
             continue
         console.print(grid.title, style="bold")
         dropped = list(dict.fromkeys([*grid.dropped, *reversed(grid.columns[1:])]))
@@ -214,4 +216,4 @@ def _conditions(report: Report) -> str:
         f"medians of {protocol['rounds']} rounds in turns (lowest–highest)",
         f"torch {protocol['versions']['torch']}",
     ]
-    return " · ".join(parts)
+    return printable(" · ".join(parts))

@@ -10,11 +10,12 @@ from commands.tables import (
     Column,
     best_rows,
     columns_of,
+    printable_rows,
     protocol_line,
     sorted_rows,
     verdict,
 )
-from commands.terminal import print_json
+from commands.terminal import print_json, print_lines
 from dae_tui.core.table import Table
 
 
@@ -109,7 +110,7 @@ def print_table(table: Table, form: str) -> None:
     if form == "json":
         print_json(table.as_json())
     else:
-        print(_TEXTS[form](table), end="")
+        print_lines(_TEXTS[form](printable_rows(table)))
 
 
 _TEXTS: dict[str, Callable[[Table], str]] = {

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +10,9 @@ from rich.table import Table
 
 from commands.fitting import fitted
 from commands.terminal import plain_table
-from dae_tui.core.table import AS_GIVEN, Row, rank
+from dae_tui.core.table import AS_GIVEN, TEXTS, Row, rank
 from dae_tui.core.table import Table as Benchmark
+from dae_tui.printable import printable
 
 NONE = "–"
 SETTING = "setting"
@@ -107,6 +108,16 @@ _DROPPED = (
     *("view", "memory", "parameters", "edges", "± seeds", "SSIM", "multiply-adds"),
     *("p", "images/s", "95 % interval", "to best"),
 )
+
+
+def printable_rows(benchmark: Benchmark) -> Benchmark:
+    """The table with names that can be shown: it may come from a file of anybody's."""
+    rows = []
+    for row in benchmark.rows:
+        named = {name: getattr(row, name) for name in TEXTS}
+        names = {name: printable(words) for name, words in named.items() if words is not None}
+        rows.append(replace(row, **names))  # type: ignore[arg-type]
+    return replace(benchmark, rows=rows)
 
 
 def columns_of(benchmark: Benchmark) -> list[Column]:
@@ -286,7 +297,7 @@ def protocol_line(protocol: dict[str, Any]) -> str:
         else None,
         f"{protocol.get('device') or ''} {protocol.get('precision') or ''}".strip(),
     ]
-    return " · ".join(part for part in parts if part)
+    return printable(" · ".join(part for part in parts if part))
 
 
 def _noises(noise: str | list[str]) -> str:

@@ -7,10 +7,12 @@ import typer
 
 from commands import options
 from commands.options import JsonOption, RunsDirOption, check_folder
+from commands.streams import print_name
 from dae_tui.atomic import write_whole
 from dae_tui.core.cards import card, published, read_metadata, weights_name
 from dae_tui.errors import UsageError, WeightsError
 from dae_tui.find_weights import find_weights
+from dae_tui.printable import printable
 from models.registry import NETWORKS
 
 app = options.subcommand()
@@ -67,9 +69,10 @@ def show(
         print_json({"name": weights_name(path), "file": str(path)} | metadata)
     else:
         console = stdout()
-        card_text = Markdown(_card(path, weights_name(path), metadata))
+        # A link shows its address: the words of a card may be anybody's.
+        card_text = Markdown(_card(path, weights_name(path), metadata), hyperlinks=False)
         console.print(card_text, width=min(console.width, CARD_WIDTH))
-        stdout().print(f"file {path}", soft_wrap=True)
+        stdout().print(f"file {printable(path)}", soft_wrap=True)
 
 
 @app.command()
@@ -92,16 +95,25 @@ def export(
     text = _card(path, target.stem, metadata)
     write_whole(target, path.read_bytes())
     write_whole(description, text.encode())
-    print(target)
+    print_name(target)
 
 
 def _card(path: Path, name: str, metadata: dict[str, Any]) -> str:
     try:
-        return card(name, metadata, path.stat().st_size)
+        return card(printable(name), _printable_words(metadata), path.stat().st_size)
     except (KeyError, TypeError, ValueError, AttributeError) as failure:
         raise WeightsError(
             f"{path} does not say where it comes from: {failure}", "it was not written by dae train"
         ) from failure
+
+
+def _printable_words(value: Any) -> Any:
+    """Metadata of which every word, however deep, is one line that a terminal can be given."""
+    if isinstance(value, dict):
+        return {printable(key): _printable_words(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_printable_words(item) for item in value]
+    return printable(value) if isinstance(value, str) else value
 
 
 def _headline(metadata: dict[str, Any]) -> dict[str, Any]:

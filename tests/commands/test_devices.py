@@ -54,6 +54,11 @@ def test_missing_figures_say_why_below_the_table(dae: Dae, plug: Plug) -> None:
     assert "\nGPU 1  GPU lost\n" in out
 
 
+def test_what_a_driver_says_steers_no_terminal(dae: Dae, plug: Plug) -> None:
+    plug(FakeGpu(name="H\x1b[31m\n9"))
+    assert r" 0  H\x1b[31m\n9 " in dae("devices").out
+
+
 def test_no_gpu_is_a_line_with_the_reason(dae: Dae, plug: Plug) -> None:
     plug().init_failure = pynvml.NVMLError_DriverNotLoaded
     outcome = dae("devices")
