@@ -1,12 +1,13 @@
 """The app: what all screens share, and the way from one to another."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import ClassVar
 
 from textual.app import App, SystemCommand
 from textual.binding import Binding
 from textual.dom import DOMNode
+from textual.filter import LineFilter
 from textual.notifications import Notify
 from textual.pilot import Pilot
 from textual.reactive import reactive
@@ -14,6 +15,7 @@ from textual.screen import Screen
 from textual.worker import WorkerFailed
 
 from dae_tui.blocks import Graphics
+from dae_tui.dashboard.harmless import Harmless
 from dae_tui.dashboard.screens.compare import CompareScreen
 from dae_tui.dashboard.screens.help import Help, actions_of
 from dae_tui.dashboard.screens.live import LiveScreen
@@ -22,7 +24,6 @@ from dae_tui.dashboard.screens.playground import PlaygroundScreen
 from dae_tui.dashboard.screens.run import RunScreen
 from dae_tui.dashboard.screens.runs import RunsScreen
 from dae_tui.dashboard.themes import TEXTUAL_NAMES, Theme
-from dae_tui.dashboard.widgets.lines import printable
 from dae_tui.devices.monitor import Monitor
 from dae_tui.errors import DaeError
 from dae_tui.runs.reader import Run
@@ -94,6 +95,7 @@ class DashboardApp(App[None]):
         self.marked: list[str] = []
         """Names of the runs that were marked to be compared, in the order of marking."""
         self._run = run
+        self._harmless = Harmless()
 
     def on_mount(self) -> None:
         if self._run is not None:
@@ -101,6 +103,10 @@ class DashboardApp(App[None]):
 
     def on_unmount(self) -> None:
         self.monitor.close()
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """What every line of every widget goes through on its way to the terminal."""
+        return [*super().get_line_filters(), self._harmless]
 
     async def open_run(self, run: Run) -> None:
         """Show one run over the list."""
@@ -147,7 +153,7 @@ class DashboardApp(App[None]):
 
     def report(self, failure: DaeError) -> None:
         """Tell of an error, and what would help; from any thread."""
-        words = "\n".join(map(printable, f"{failure.message}\n{failure.hint}".strip().split("\n")))
+        words = f"{failure.message}\n{failure.hint}".strip()
         self.notify(words, severity="error", markup=False)
 
     def on_notify(self, event: Notify) -> None:

@@ -8,8 +8,9 @@ from textual.widget import Widget
 
 from dae_tui.blocks import sparkline
 from dae_tui.dashboard.themes import STATE_COLOURS
-from dae_tui.dashboard.widgets.lines import printable, theme_style
+from dae_tui.dashboard.widgets.lines import theme_style
 from dae_tui.dashboard.widgets.loss_chart import short
+from dae_tui.printable import printable
 from dae_tui.runs.listing import Row
 from dae_tui.runs.summary import Summary, age
 
@@ -53,7 +54,7 @@ def cells_of(
     """What stands in the columns, in the colours of the theme of `screen`."""
     run = row.summary
     written = {
-        "run": Text(("*" if marked else " ") + run.label, "bold" if marked else ""),
+        "run": Text(printable(("*" if marked else " ") + run.label), "bold" if marked else ""),
         "state": Text(run.state, theme_style(screen, STATE_COLOURS[run.state])),
         "epoch": Text(f"{run.epoch or 0:.0f}/{'?' if run.epochs is None else int(run.epochs)}"),
         "loss": Text(NONE if run.val_loss is None else f"{run.val_loss:.5f}"),
@@ -62,15 +63,14 @@ def cells_of(
         "test %": Text(_percent(run.test_accuracy)),
         "img/s": Text(NONE if not run.images_per_second else short(run.images_per_second)),
         "age": Text(age(run.heartbeat), theme_style(screen, "text-muted")),
-        "network": Text(run.network or NONE),
-        "data": Text((run.data or NONE).rstrip("/").rsplit("/", 1)[-1]),
-        "noise": Text(run.noise or NONE),
-        "reason": Text(run.reason or "", theme_style(screen, "text-muted")),
+        "network": Text(printable(run.network or NONE)),
+        "data": Text(printable((run.data or NONE).rstrip("/").rsplit("/", 1)[-1])),
+        "noise": Text(printable(run.noise or NONE)),
+        "reason": Text(printable(run.reason or ""), theme_style(screen, "text-muted")),
     }
     cells = []
     for column in columns:
         cell = written[column.name]
-        cell.plain = printable(cell.plain)
         cell.truncate(column.width - 1, overflow="ellipsis")
         cells.append(cell)
     return cells

@@ -17,6 +17,7 @@ from dashboard_driver import driving, looks_again
 from dashboard_example import LIVE
 
 from dae_tui.dashboard.screens.run import RunScreen
+from dae_tui.printable import printable
 from dae_tui.runs.layout import CONFIG, CONTROL, LOCK, LOG, META, METRICS, SAMPLES, STATUS
 from dae_tui.runs.reader import Run
 
@@ -269,7 +270,7 @@ async def test_words_that_would_confuse_a_terminal(runs_dir: Path) -> None:
         assert_plain(listed)
         assert listed.count("\n") == 59
         for run, words in zip(runs, every, strict=True):
-            shown = "".join(c if c.isprintable() else " " for c in words).strip()
+            shown = printable(words).strip()
             (line,) = (line for line in listed.split("\n") if run.name[16:] in line)
             assert "failed" in line
             assert shown in line

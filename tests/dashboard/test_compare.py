@@ -283,8 +283,8 @@ async def test_a_deleted_run_and_garbage_stop_nothing(tmp_path: Path) -> None:
     (tmp_path / BENCHMARKS).mkdir()
     (tmp_path / BENCHMARKS / "x.json").write_text('{"protocol": {"data": 1}, "rows": [{}, 3]}')
     async with comparison(tmp_path, LARGE, name, bad.name) as (driver, screen):
-        assert names(screen) == ["net-0001", "-0000"]
-        assert rows(screen)[1][9:] == [" [/nothing]", " [b]x [2J "]
+        assert names(screen) == ["net-0001", r"[red]\x1b-0000"]
+        assert rows(screen)[1][9:] == [" [/nothing]", r" [b]x\x1b[2J\n"]
         assert rows(screen)[1][1].strip() == "crashed"
         assert len(rows(screen, "#tables")) == 1
 

@@ -25,9 +25,10 @@ from dae_tui.dashboard.plot import Line, Marks
 from dae_tui.dashboard.screens.chart import MARKS_KEY, ZOOM_KEYS, ChartScreen
 from dae_tui.dashboard.themes import STATE_COLOURS
 from dae_tui.dashboard.widgets.heading import Heading
-from dae_tui.dashboard.widgets.lines import printable, theme_style
+from dae_tui.dashboard.widgets.lines import theme_style
 from dae_tui.dashboard.widgets.loss_chart import ASCII_MARKS, COLOURS, LossChart, NamedLine
 from dae_tui.dashboard.widgets.runs_table import RunsTable
+from dae_tui.printable import printable
 from dae_tui.runs.curves import Curve
 from dae_tui.runs.reader import list_runs
 
@@ -255,7 +256,8 @@ class CompareScreen(ChartScreen[Compared]):
         if chosen.exists:
             await self.dashboard.open_run(chosen.run)
         else:
-            self.notify(f"{chosen.run.name} was deleted", severity="warning", markup=False)
+            gone = printable(f"{chosen.run.name} was deleted")
+            self.notify(gone, severity="warning", markup=False)
 
     def action_hide(self) -> None:
         """Hide the curve of the run, or show it again."""

@@ -29,6 +29,7 @@ from dae_tui.dashboard.training_form import (
 )
 from dae_tui.dashboard.widgets.heading import Heading
 from dae_tui.errors import DaeError
+from dae_tui.printable import printable
 from dae_tui.runs.layout import new_run_name
 from dae_tui.runs.process import detach
 from dae_tui.runs.reader import Run
@@ -177,7 +178,8 @@ class NewRunScreen(Screen[None]):
             self.query_one("#command", Static).update("")
         else:
             self._say(None)
-            self.query_one("#command", Static).update(Text(f"$ {shown_command(*self._read)}"))
+            command = printable(shown_command(*self._read))
+            self.query_one("#command", Static).update(Text(f"$ {command}"))
         for key, label in LABELS.items():
             bad = key in faults
             words = self.query_one(f"#label-{key}", Static)
@@ -247,7 +249,7 @@ class NewRunScreen(Screen[None]):
 
     async def _started(self, app: "DashboardApp", run: Run) -> None:
         if app.screen is not self:
-            app.notify(f"{run.name} is under way", markup=False)
+            app.notify(printable(f"{run.name} is under way"), markup=False)
             return
         app.pop_screen()
         await app.open_run(run)

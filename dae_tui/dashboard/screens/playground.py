@@ -28,6 +28,7 @@ from dae_tui.dashboard.widgets.digits import GAP, Digits, Picture, rows_of
 from dae_tui.dashboard.widgets.fields import Field, Fields
 from dae_tui.dashboard.widgets.heading import Heading
 from dae_tui.errors import DaeError, WeightsError
+from dae_tui.printable import printable
 from dae_tui.runs.reader import Run, list_runs
 from models.registry import NETWORKS
 
@@ -205,7 +206,7 @@ class PlaygroundScreen(Screen[None]):
         look, bars, digits = self.look, self.query_one(Bars), self.query_one(Digits)
         seen = look is not None and not self.reason
         reason = self.query_one("#reason", Static)
-        reason.update(self.reason)
+        reason.update(printable(self.reason))
         reason.display, digits.display, bars.display = not seen, seen, seen
         if look is None or not seen:
             return

@@ -16,12 +16,12 @@ from dae_tui.dashboard.themes import STATE_COLOURS
 from dae_tui.dashboard.widgets.digits import Digits, Picture, digits_of
 from dae_tui.dashboard.widgets.figures import Figures
 from dae_tui.dashboard.widgets.heading import Heading
-from dae_tui.dashboard.widgets.lines import printable
 from dae_tui.dashboard.widgets.log_tail import LogTail
 from dae_tui.dashboard.widgets.loss_chart import LossChart, NamedLine, short
 from dae_tui.dashboard.widgets.machine_panel import MachinePanel
 from dae_tui.devices.machine import Machine
 from dae_tui.errors import DaeError
+from dae_tui.printable import printable
 from dae_tui.runs.layout import Request, State
 from dae_tui.runs.process import detach
 from dae_tui.runs.reader import Run

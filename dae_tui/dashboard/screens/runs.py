@@ -14,9 +14,9 @@ from dae_tui.dashboard.run_columns import COLUMNS, Column, cells_of, words_of
 from dae_tui.dashboard.screens.live import LiveScreen
 from dae_tui.dashboard.screens.question import Question
 from dae_tui.dashboard.widgets.heading import Heading
-from dae_tui.dashboard.widgets.lines import printable
 from dae_tui.dashboard.widgets.runs_table import RunsTable
 from dae_tui.errors import DaeError
+from dae_tui.printable import printable
 from dae_tui.runs.deletion import delete_run, deleted_words
 from dae_tui.runs.layout import Request, State
 from dae_tui.runs.listing import Row, RunsWatch
@@ -175,9 +175,10 @@ class RunsScreen(LiveScreen[list[Row]]):
         empty.display = not self._shown
         self._table.display = bool(self._shown)
         if not self._rows:
-            wrong = f"{self.dashboard.runs_dir} is a file, not a folder.\n\n"
+            folder = printable(self.dashboard.runs_dir)
+            wrong = f"{folder} is a file, not a folder.\n\n"
             none = (
-                f"No runs in {self.dashboard.runs_dir} yet.\n\n"
+                f"No runs in {folder} yet.\n\n"
                 "n starts one here, or in a shell: dae train --data digits\n"
             )
             empty.update(
@@ -188,7 +189,7 @@ class RunsScreen(LiveScreen[list[Row]]):
                 )
             )
         elif not self._shown:
-            empty.update(Text(f"No run has '{self._filter}'. Esc shows every run."))
+            empty.update(Text(f"No run has '{printable(self._filter)}'. Esc shows every run."))
 
     def _under_cursor(self) -> Row | None:
         names = list(self._shown)

@@ -13,6 +13,7 @@ from textual.strip import Strip
 
 from dae_tui.blocks import Graphics, crop, fit_crop, image_lines, rich_hex, shrink, views_that_fit
 from dae_tui.dashboard.widgets.lines import Lines
+from dae_tui.printable import printable
 
 GAP = 1
 
@@ -42,7 +43,7 @@ class Digits(Lines):
 
     def show(self, digits: Sequence[Sequence[Picture]], empty: str = "") -> None:
         """Show other digits, each a sequence of views, or say why there are none."""
-        self._digits, self._empty = digits, empty
+        self._digits, self._empty = digits, printable(empty)
         self.redraw()
 
     def next_view(self) -> None:
@@ -112,7 +113,7 @@ class Digits(Lines):
         reads = picture.reads
         if reads and picture.right is False:
             reads += " x" if self.graphics is Graphics.ASCII else " ✗"
-        text = Text(picture.caption, no_wrap=True)
+        text = Text(printable(picture.caption), no_wrap=True)
         text.truncate(max(0, width - len(reads) - bool(reads)), overflow="ellipsis", pad=True)
         if reads:
             text.append(" ")

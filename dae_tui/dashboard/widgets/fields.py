@@ -8,6 +8,7 @@ from textual.strip import Strip
 
 from dae_tui.blocks import Graphics
 from dae_tui.dashboard.widgets.lines import Lines
+from dae_tui.printable import printable
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Fields(Lines):
             if field.back:
                 line.append(f"{left} ", dim + back)
             line.append(f"{field.name} " if field.value else field.name, dim + forward)
-            line.append(field.value, forward + Style(bold=True))
+            line.append(printable(field.value), forward + Style(bold=True))
             line.append(f" {right}", dim + forward)
             line.append("  ")
         return [line]

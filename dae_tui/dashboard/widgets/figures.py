@@ -5,6 +5,7 @@ from rich.text import Text
 from textual.strip import Strip
 
 from dae_tui.dashboard.widgets.lines import Lines
+from dae_tui.printable import printable
 from dae_tui.runs.summary import duration, number
 from dae_tui.runs.watch import RunView
 
@@ -67,7 +68,9 @@ def figures_of(view: RunView) -> list[tuple[str, str]]:
         ("prec.", str(status.get("precision") or NONE)),
     ]
     device = view.meta.get("device")
-    return [*pairs, ("on", device)] if isinstance(device, str) else pairs
+    if isinstance(device, str):
+        pairs.append(("on", device))
+    return [(name, printable(figure)) for name, figure in pairs]
 
 
 def _figure(value: float | None, form: str) -> str:

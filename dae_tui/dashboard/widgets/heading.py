@@ -6,6 +6,7 @@ from rich.text import Text
 from textual.strip import Strip
 
 from dae_tui.dashboard.widgets.lines import Lines
+from dae_tui.printable import printable
 
 # Cells from which on the beginning of some words says something.
 LEAST = 16
@@ -17,11 +18,11 @@ class Heading(Lines):
     def __init__(self, *words: str, first: str = "dae", id: str | None = None) -> None:
         super().__init__(id=id)
         self._first = first
-        self._words: list[tuple[str, str]] = [(word, "") for word in words]
+        self._words: list[tuple[str, str]] = [(printable(word), "") for word in words]
 
     def show(self, *words: tuple[str, str]) -> None:
-        """Words, each with a colour of the theme or an empty string."""
-        self._words = list(words)
+        """Words of anybody's, each with a colour of the theme or an empty string."""
+        self._words = [(printable(word), colour) for word, colour in words]
         self.redraw()
 
     def draw(self, width: int, height: int) -> list[Text | Strip]:

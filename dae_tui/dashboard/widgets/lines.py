@@ -69,15 +69,7 @@ class Lines(Widget):
         return theme_style(self, name)
 
     def _strip(self, text: Text) -> Strip:
-        text.plain = printable(text.plain)
         return Strip(text.render(self.app.console))
-
-
-def printable(words: str) -> str:
-    """`words` with a space for all that moves the cursor or cannot be sent: runs name anything."""
-    if words.isprintable():
-        return words
-    return "".join(c if c.isprintable() else " " for c in words)
 
 
 def theme_style(widget: Widget, name: str) -> Style:

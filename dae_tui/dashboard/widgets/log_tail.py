@@ -7,6 +7,7 @@ from rich.text import Text
 from textual.strip import Strip
 
 from dae_tui.dashboard.widgets.lines import Lines
+from dae_tui.printable import printable
 
 # 2026-01-31 23:59:59 words: the day is the run's own.
 _DATED = re.compile(r"\d{4}-\d\d-\d\d (\d\d:\d\d:\d\d) (.*)")
@@ -28,8 +29,9 @@ class LogTail(Lines):
             return [Text(" the log is empty", self.colour("text-muted"))]
         lines: list[Text | Strip] = []
         for line in self._log[-height:]:
-            found = _DATED.match(line)
-            clock, words = found.groups() if found else ("", line)
+            shown = printable(line)
+            found = _DATED.match(shown)
+            clock, words = found.groups() if found else ("", shown)
             text = Text.assemble((f" {clock} ", self.colour("text-muted")), words, no_wrap=True)
             text.truncate(width, overflow="ellipsis")
             lines.append(text)

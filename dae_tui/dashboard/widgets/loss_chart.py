@@ -12,6 +12,7 @@ from textual.strip import Strip
 from dae_tui.blocks import Graphics
 from dae_tui.dashboard.plot import Line, Marks, plot
 from dae_tui.dashboard.widgets.lines import Lines
+from dae_tui.printable import printable
 
 SMOOTHING = (0.0, 0.7, 0.93)
 LABEL_WIDTH = 8
@@ -160,7 +161,7 @@ class LossChart(Lines):
             if ascii_only:
                 mark = ASCII_MARKS[named.colour % len(ASCII_MARKS)]
             names.append(f"  {mark} ", colours[number])
-            names.append(named.name, dim)
+            names.append(printable(named.name), dim)
         room = width - len(left) - len(right) - 2
         names.truncate(max(0, room), overflow="ellipsis")
         return Text.assemble(

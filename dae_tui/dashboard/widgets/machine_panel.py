@@ -13,6 +13,7 @@ from dae_tui.dashboard.plot import Line, Marks, plot
 from dae_tui.dashboard.widgets.lines import Lines
 from dae_tui.devices.machine import Gpu, Machine
 from dae_tui.devices.reading import Reading
+from dae_tui.printable import printable
 
 GIB = 2**30
 LEAST_HISTORY, HISTORY = 30, 240
@@ -113,7 +114,7 @@ class MachinePanel(Lines):
 
     def _gpu(self, gpu: Gpu, width: int, whole: bool) -> list[Text]:
         """The lines of one GPU; `whole` shows its memory on a line of its own."""
-        name = gpu.name.removeprefix("NVIDIA ").removeprefix("GeForce ")
+        name = printable(gpu.name).removeprefix("NVIDIA ").removeprefix("GeForce ")
         warmth = f"{_figure(gpu.temperature)}°C {_figure(gpu.power)}W"
         memory = f"{_gib(gpu.memory_used)}/{_gib(gpu.memory_total)} GiB"
         reasons = {
@@ -156,7 +157,7 @@ class MachinePanel(Lines):
         return str(self.colour(name if percent is not None else "text-muted"))
 
     def _dim(self, words: str) -> Text:
-        return Text(words, self.colour("text-muted"), no_wrap=True, overflow="ellipsis")
+        return Text(printable(words), self.colour("text-muted"), no_wrap=True, overflow="ellipsis")
 
     def _note(self, key: str, reading: Reading) -> None:
         self._histories.setdefault(key, _History()).values.append(reading.value)
