@@ -25,10 +25,10 @@ def find_weights(text: str, runs_dir: Path) -> Path:
     """The weights file that `--weights` means: a published name, a file, or a run."""
     if text in published():
         return published()[text]
-    # Not Path.expanduser and is_file: those raise for an unknown user and a name that is too long.
+    # Not Path.expanduser and exists: those raise for an unknown user and a name that is too long.
     path = Path(os.path.expanduser(text))  # noqa: PTH111
-    if os.path.isfile(path):  # noqa: PTH113
-        return path
+    if os.path.exists(path) and not os.path.isdir(path):  # noqa: PTH110, PTH112
+        return path  # If it is a pipe or a device, reading says so.
     hint = f"published weights: {', '.join(published())}; or give a file, or a run of dae runs list"
     try:
         run = find_run(text, runs_dir)

@@ -6,16 +6,18 @@ once they are measured, figures. A card is the same for people, beside the file 
 """
 
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
-
 from dae_tui.errors import WeightsError
+from dae_tui.regular_files import open_regular
 from models.registry import NETWORKS
 
 METADATA_KEY = "dae-tui"
+MOST_HEADER = 1 << 22
+"""Bytes of what a weights file says of itself; those of dae take some thousand."""
 PUBLISHED = Path(__file__).parents[2] / "models" / "weights"
 
 
@@ -37,18 +39,12 @@ def read_metadata(path: Path) -> dict[str, Any]:
     Only the header is read, and nothing in it is executed: pickles are refused unopened.
     """
     try:
-        with safe_open(path, framework="numpy") as stored:
-            metadata = json.loads((stored.metadata() or {})[METADATA_KEY])
+        metadata = json.loads(_read_header(path)["__metadata__"][METADATA_KEY])
     except FileNotFoundError as failure:
         raise WeightsError(f"there are no weights at {path}", "see dae weights list") from failure
     except OSError as failure:
-        raise WeightsError(f"{path} cannot be read: {failure}", "check the file") from failure
-    except SafetensorError as failure:
-        raise WeightsError(
-            f"{path} is not a whole safetensors file: {failure}",
-            "weights of dae train are; pickles (.pt, .pth) are never opened, as they can run code",
-        ) from failure
-    except (KeyError, ValueError, RecursionError) as failure:
+        raise unreadable(path, failure) from failure
+    except (KeyError, TypeError, ValueError, RecursionError) as failure:
         raise WeightsError(
             f"{path} holds no description of a network", "use weights that dae train has written"
         ) from failure
@@ -63,6 +59,37 @@ def read_metadata(path: Path) -> dict[str, Any]:
             f"it knows {', '.join(NETWORKS)}",
         )
     return metadata
+
+
+def _read_header(path: Path) -> dict[str, Any]:
+    """What a safetensors file says of itself: its length as 8 bytes, then so much JSON.
+
+    Raises WeightsError where that, with the tensors it speaks of, is not all of the file.
+    """
+    with os.fdopen(open_regular(path), "rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        length = int.from_bytes(file.read(8), "little")
+        header = file.read(length) if 8 + length <= min(size, MOST_HEADER) else b""
+    try:
+        said: dict[str, Any] = json.loads(header)
+        ends = [entry["data_offsets"][1] for key, entry in said.items() if key != "__metadata__"]
+        whole = 8 + length + max(ends, default=0) == size
+    except (KeyError, IndexError, TypeError, AttributeError, ValueError, RecursionError):
+        whole = False
+    if not whole:
+        raise WeightsError(
+            f"{path} is not a whole safetensors file",
+            "weights of dae train are; pickles (.pt, .pth) are never opened, as they can run code",
+        )
+    return said
+
+
+def unreadable(path: Path, failure: OSError) -> WeightsError:
+    """What to say of a file that cannot be opened or read."""
+    reason = failure.strerror or str(failure)
+    if reason.endswith("not a regular file"):
+        return WeightsError(f"{path} {reason}", "weights are files: see dae weights list")
+    return WeightsError(f"{path} cannot be read: {reason.lower()}", "check the file")
 
 
 def card(name: str, metadata: dict[str, Any], size: int) -> str:

@@ -6,7 +6,9 @@ that is missing and cannot be downloaded is an error that names the ways out.
 
 import contextlib
 import math
+import os
 import pickle
+import stat
 import struct
 import sys
 from http.client import HTTPException
@@ -24,6 +26,7 @@ from dae_tui.core.image_folder import load_folder
 from dae_tui.core.image_set import ImageSet
 from dae_tui.core.shards import is_sharded, load_shards
 from dae_tui.errors import DataError
+from dae_tui.regular_files import open_regular
 
 Split = Literal["train", "test"]
 
@@ -40,6 +43,8 @@ _BROKEN = (
 )
 # Data sets of plain IDX files, and torchvision's folders for them.
 PLAIN = {"mnist": "MNIST", "fashion-mnist": "FashionMNIST", "kmnist": "KMNIST"}
+# The largest file of EMNIST has 600 MB.
+MOST_BYTES = 1 << 30
 # The digits of the last writers in the file are the test set: no writer is in both parts.
 DIGITS_TRAINING = 1415
 DIGITS_SIZE = 28
@@ -94,15 +99,35 @@ def _as_it_lies_there(name: str, split: Split, data_dir: Path) -> ImageSet | Non
 
 def _idx(path: Path, axes: int) -> NDArray[np.uint8] | None:
     """The bytes of an IDX file with so many axes, if it is just that."""
+    start = 4 + 4 * axes
     try:
-        content = path.read_bytes()
-        if content[:4] != bytes([0, 0, 0x08, axes]):
-            return None
-        shape = struct.unpack_from(f">{axes}I", content, 4)
+        with os.fdopen(open_regular(path), "rb") as file:
+            header = file.read(start)
+            if header[:4] != bytes([0, 0, 0x08, axes]):
+                return None
+            shape = struct.unpack_from(f">{axes}I", header, 4)
+            size = math.prod(shape)
+            if size == 0 or os.fstat(file.fileno()).st_size != start + size:
+                return None
+            values = np.frombuffer(file.read(size), np.uint8)
     except (OSError, struct.error):
         return None
-    values = np.frombuffer(content, np.uint8)[4 + 4 * axes :]
-    return values.reshape(shape).copy() if values.size == math.prod(shape) > 0 else None
+    return values.reshape(shape).copy() if values.size == size else None
+
+
+def _check_files(folder: Path, hint: str) -> None:
+    """Refuse what torchvision would wait for, or read into memory whatever it is."""
+    for path in sorted(folder.glob("*/*")):
+        try:
+            about = path.stat()
+        except OSError:
+            continue  # It will say so.
+        if stat.S_ISDIR(about.st_mode):
+            continue
+        if not stat.S_ISREG(about.st_mode):
+            raise DataError(f"{path} is no regular file", hint)
+        if about.st_size > MOST_BYTES:
+            raise DataError(f"{path} is too large: {about.st_size:,} bytes", hint)
 
 
 def _torchvision(name: str, split: Split, data_dir: Path) -> ImageSet:
@@ -125,6 +150,7 @@ def _torchvision(name: str, split: Split, data_dir: Path) -> ImageSet:
         f"use --data digits, which needs no download, or put the files of {name} into {folder} "
         "(--data-dir or DAE_DATA chooses another folder)"
     )
+    _check_files(folder.parent, hint)
     try:
         found = data_set(root=data_dir, **options)
     except _BROKEN as failure:

@@ -5,6 +5,9 @@ are cut into square patches, which have no class. Subfolders `train` and `test` 
 where both exist; otherwise every tenth image (in the order of the names) is a test image.
 """
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +16,10 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from dae_tui.core.files.content import FREE
+from dae_tui.core.files.kinds import check_file
 from dae_tui.errors import DataError
+from dae_tui.regular_files import open_regular
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".pgm", ".ppm")
 WHOLE_UP_TO = 64
@@ -92,9 +98,15 @@ def class_of(below: Path) -> str:
 
 
 def _images(root: Path) -> list[tuple[str, Path]]:
-    paths = sorted(
-        path for path in root.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file()
-    )
+    """Class and path of what is named as an image; links to nothing are left out."""
+    try:
+        paths = sorted(
+            path
+            for path in root.rglob("*")
+            if path.suffix.lower() in SUFFIXES and path.exists() and not path.is_dir()
+        )
+    except OSError as failure:  # A subfolder that goes meanwhile.
+        raise DataError(f"{root} cannot be read: {failure}", "try again") from failure
     below = [path.relative_to(root) for path in paths]
     return [
         (class_of(name), path)
@@ -103,34 +115,42 @@ def _images(root: Path) -> list[tuple[str, Path]]:
     ]
 
 
-def _look(path: Path) -> tuple[str, tuple[int, int]]:
-    """Mode and size of an image, from its header."""
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    """An image of which the header alone is read. Raises DataError as `kinds.check_file`."""
     try:
-        with Image.open(path) as image:
-            return image.mode, image.size
+        with os.fdopen(open_regular(path), "rb") as file:
+            if os.fstat(file.fileno()).st_size > FREE:
+                check_file(path, str(path))  # Pillow reads some kinds whole.
+            with Image.open(file) as image:
+                yield image
     except PILLOW_FAILURES as failure:
         raise _unreadable(path, failure) from failure
+
+
+def _look(path: Path) -> tuple[str, tuple[int, int]]:
+    """Mode and size of an image, from its header."""
+    with _opened(path) as image:
+        return image.mode, image.size
 
 
 def _read(path: Path, colour: bool) -> NDArray[np.uint8]:
     """(H, W) for grey, (H, W, 3) for colour."""
-    try:
-        with Image.open(path) as image:
-            if image.mode in ("I", "F"):
-                raise DataError(
-                    f"{path} holds numbers without a range ({image.mode})",
-                    "store it with 8 or 16 bits",
-                )
-            if image.mode.startswith("I;16"):
-                grey = (np.asarray(image) // 257).astype(np.uint8)
-                return np.stack([grey] * 3, axis=-1) if colour else grey
-            return np.asarray(image.convert("RGB" if colour else "L"))
-    except PILLOW_FAILURES as failure:
-        raise _unreadable(path, failure) from failure
+    with _opened(path) as image:
+        if image.mode in ("I", "F"):
+            raise DataError(
+                f"{path} holds numbers without a range ({image.mode})",
+                "store it with 8 or 16 bits",
+            )
+        if image.mode.startswith("I;16"):
+            grey = (np.asarray(image) // 257).astype(np.uint8)
+            return np.stack([grey] * 3, axis=-1) if colour else grey
+        return np.asarray(image.convert("RGB" if colour else "L"))
 
 
 def _unreadable(path: Path, failure: Exception) -> DataError:
-    return DataError(f"{path} cannot be read as an image: {failure}", "remove it from the folder")
+    reason = getattr(failure, "strerror", None) or failure
+    return DataError(f"{path} cannot be read as an image: {reason}", "remove it from the folder")
 
 
 def _patches(image: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:

@@ -1,5 +1,6 @@
 """An array in a .npy file that stays on the disk: any of its rows can be read."""
 
+import os
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -11,6 +12,7 @@ from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
 from dae_tui.errors import DataError
+from dae_tui.regular_files import open_regular
 
 # What numpy raises for files that are not what they should be.
 _BROKEN = (OSError, ValueError, EOFError, SyntaxError, TypeError, OverflowError, TokenError)
@@ -37,15 +39,17 @@ class NpyFile:
         size = prod(self.shape[1:])
         offset = self.offset + start * size * self.dtype.itemsize
         try:
-            values = np.fromfile(self.path, self.dtype, (stop - start) * size, offset=offset)
+            with os.fdopen(open_regular(self.path), "rb") as file:
+                values = np.fromfile(file, self.dtype, (stop - start) * size, offset=offset)
             return values.reshape(stop - start, *self.shape[1:])
         except _BROKEN as failure:
             raise _unreadable(self.path, failure) from failure
 
 
 def open_npy(path: Path) -> NpyFile:
-    """Look at a file, whose data must be all there. Pickled objects are refused by numpy."""
+    """Look at a regular file, whose data must be all there; numpy refuses pickled objects."""
     try:
+        os.close(open_regular(path))  # numpy would wait for the writer of a pipe.
         array = open_memmap(path, mode="r")
     except _BROKEN as failure:
         raise _unreadable(path, failure) from failure
@@ -58,6 +62,7 @@ def open_npy(path: Path) -> NpyFile:
 
 
 def _unreadable(path: Path, failure: Exception) -> DataError:
+    reason = getattr(failure, "strerror", None) or failure
     return DataError(
-        f"{path} cannot be read as a .npy file: {failure}", "copy it there again, or remove it"
+        f"{path} cannot be read as a .npy file: {reason}", "copy it there again, or remove it"
     )

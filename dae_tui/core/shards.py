@@ -212,6 +212,10 @@ def _shape(files: tuple[NpyFile, ...]) -> tuple[int, int, int]:
                 raise DataError(f"{file.path} has the shape {file.shape}", _SAVE_HINT)
         if 0 in (count, height, width):
             raise DataError(f"{file.path} is empty: its shape is {file.shape}", "remove it")
+        if channels * height * width > BUFFER_BYTES:
+            raise DataError(
+                f"{file.path} holds images of {channels}×{height}×{width}", "cut them into parts"
+            )
         shapes.append((channels, height, width))
         if shapes[-1] != shapes[0]:
             raise DataError(

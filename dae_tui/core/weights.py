@@ -1,5 +1,6 @@
 """Weights on disk: safetensors with metadata, from which the network is rebuilt. Never pickle."""
 
+import errno
 import json
 from dataclasses import dataclass
 from functools import cached_property
@@ -8,13 +9,14 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from safetensors.torch import load, save
 from torch import nn
 
-from dae_tui.core.cards import METADATA_KEY, read_metadata, weights_name
+from dae_tui.core.cards import METADATA_KEY, MOST_HEADER, read_metadata, unreadable, weights_name
 from dae_tui.core.config import DATA_SETS
 from dae_tui.core.folding import fold_batch_norm
 from dae_tui.errors import WeightsError
+from dae_tui.regular_files import read_regular
 from models.registry import NETWORKS, build, channels_of, settings_of
 
 _WORDS = {
@@ -88,19 +90,27 @@ def load_weights(path: Path, name: str = "", task: str = "denoise") -> Weights:
         # with the network: settings that ask for a terabyte get an error, not the terabyte.
         with torch.device("meta"):
             network = build(metadata["network"], metadata["settings"])
-        tensors = load_file(path)
+        needed = sum(tensor.nbytes for tensor in network.state_dict().values())
+        tensors = load(read_regular(path, MOST_HEADER + needed))
         if any(
             tensor.dtype != tensors[name].dtype for name, tensor in network.state_dict().items()
         ):
             raise WeightsError(f"{path} holds tensors of another precision than float32", _HINT)
         network.load_state_dict(tensors, assign=True)
-    except (SafetensorError, OSError) as failure:
+    except SafetensorError as failure:
         raise WeightsError(f"{path} cannot be read: {failure}", "it may be truncated") from failure
+    except OSError as failure:
+        if failure.errno != errno.EFBIG:
+            raise unreadable(path, failure) from failure
+        raise _misfit(path, metadata) from failure
     except (KeyError, TypeError, ValueError, RuntimeError) as failure:
-        raise WeightsError(
-            f"the tensors in {path} do not fit the network '{metadata['network']}' it names",
-            _HINT,
-        ) from failure
+        raise _misfit(path, metadata) from failure
     if not all(tensor.isfinite().all() for tensor in tensors.values()):
         raise WeightsError(f"{path} holds values that are not finite", _HINT)
     return Weights(name or weights_name(path), network.eval().requires_grad_(False), metadata)
+
+
+def _misfit(path: Path, metadata: dict[str, Any]) -> WeightsError:
+    return WeightsError(
+        f"the tensors in {path} do not fit the network '{metadata['network']}' it names", _HINT
+    )

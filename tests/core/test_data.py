@@ -1,7 +1,9 @@
 """Data sets: the embedded digits, torchvision's files in a folder, and errors."""
 
 import http.client
+import os
 import struct
+import tracemalloc
 import urllib.error
 from collections.abc import Callable
 from pathlib import Path
@@ -257,6 +259,30 @@ BROKEN: dict[str, Callable[[bytes], bytes]] = {
         whole[:4] + struct.pack(">I", 2) + whole[8:][: -(len(whole) - 4 - 4 * whole[3]) // 3]
     ),
 }
+
+
+@pytest.mark.parametrize("name", [TEST_IMAGES, TEST_LABELS, "train-images-idx3-ubyte.gz"])
+def test_a_pipe_in_the_place_of_a_file_is_named_and_not_waited_for(
+    name: str, tiny_mnist: Path
+) -> None:
+    raw = tiny_mnist / "MNIST" / "raw"
+    (raw / TEST_LABELS).unlink()  # It cannot do without torchvision.
+    (raw / name).unlink(missing_ok=True)
+    os.mkfifo(raw / name)
+    with pytest.raises(DataError, match=f"{name} is no regular file"):
+        load("mnist", "test", tiny_mnist)
+
+
+def test_a_file_larger_than_any_of_these_sets_is_not_read(tiny_mnist: Path) -> None:
+    path = tiny_mnist / "MNIST" / "raw" / TEST_IMAGES
+    os.truncate(path, 2 << 30)
+    tracemalloc.start()
+    try:
+        with pytest.raises(DataError, match=f"{TEST_IMAGES} is too large: 2,147,483,648 bytes"):
+            load("mnist", "test", tiny_mnist)
+        assert tracemalloc.get_traced_memory()[1] < 50_000_000  # torchvision's own.
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize("file", [TEST_IMAGES, TEST_LABELS])

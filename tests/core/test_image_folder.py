@@ -1,6 +1,8 @@
 """A folder of images as a data set: labels, splits, patches, colour, depth and errors."""
 
+import os
 import struct
+import tracemalloc
 import zlib
 from pathlib import Path
 from typing import Any
@@ -300,3 +302,39 @@ def test_fewer_than_ten_images_leave_none_to_test_with(tmp_path: Path) -> None:
         load_folder(tmp_path, "test")
     assert "test" in caught.value.message
     assert "10" in caught.value.hint
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_what_is_no_file_is_a_data_error_that_names_it(split: str, tmp_path: Path) -> None:
+    for number in range(20):
+        save(tmp_path / f"{number:02d}.png", flat(number))
+    os.mkfifo(tmp_path / "pipe.png")
+    with pytest.raises(DataError, match=r"pipe\.png .* is a pipe, not a regular file") as caught:
+        load_folder(tmp_path, split)
+    assert caught.value.hint == "remove it from the folder"
+    (tmp_path / "pipe.png").unlink()
+    (tmp_path / "zero.png").symlink_to("/dev/zero")
+    with pytest.raises(DataError, match=r"zero\.png .* is a device, not a regular file"):
+        load_folder(tmp_path, split)
+
+
+def test_a_link_to_nothing_is_left_out(tmp_path: Path) -> None:
+    for number in range(20):
+        save(tmp_path / f"{number:02d}.png", flat(number))
+    (tmp_path / "annexed.png").symlink_to("nowhere.png")
+    assert len(load_folder(tmp_path, "train")[0]) == 18
+
+
+@pytest.mark.parametrize("kind", ["WEBP", "PNG", "TIFF"])
+def test_a_gigabyte_that_begins_as_an_image_is_not_read(kind: str, tmp_path: Path) -> None:
+    for number in range(20):
+        save(tmp_path / f"{number:02d}.png", flat(number))
+    Image.fromarray(flat(0)).save(tmp_path / "large.png", kind)
+    os.truncate(tmp_path / "large.png", 1 << 30)
+    tracemalloc.start()
+    try:
+        with pytest.raises(DataError, match=r"large\.png has more than the [\d,]+ bytes"):
+            load_folder(tmp_path, "train")
+        assert tracemalloc.get_traced_memory()[1] < 100_000_000  # Modules for the kind among it.
+    finally:
+        tracemalloc.stop()

@@ -1,5 +1,6 @@
 """Sharded folders: every image once, shuffled, from anywhere in an epoch; splits and errors."""
 
+import os
 import threading
 import tracemalloc
 from collections.abc import Callable, Iterator
@@ -401,3 +402,32 @@ def test_one_training_image_beside_a_test_folder_is_too_few(tmp_path: Path) -> N
 def test_a_folder_without_shards_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="there are no shards"):
         load_shards(tmp_path)
+
+
+@pytest.mark.parametrize("name", [SECOND, SECOND_LABELS])
+def test_a_pipe_is_named_and_not_waited_for(folder: Path, name: str) -> None:
+    (folder / name).unlink()
+    os.mkfifo(folder / name)
+    with pytest.raises(DataError, match="is a pipe, not a regular file") as caught:
+        load_shards(folder)
+    assert str(folder / name) in caught.value.message
+
+
+def test_a_file_that_becomes_a_pipe_is_not_waited_for(folder: Path) -> None:
+    images = load_shards(folder)[0]
+    (folder / SECOND).unlink()
+    os.mkfifo(folder / SECOND)
+    with pytest.raises(DataError, match="is a pipe, not a regular file"):
+        images.load(0, len(images))
+
+
+def test_an_image_larger_than_the_buffer_is_refused(tmp_path: Path) -> None:
+    """The file is a hole: nothing of it is read."""
+    shape = (20, 9000, 9000)
+    with (tmp_path / "images.npy").open("wb") as file:
+        said = {"descr": "|u1", "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(file, said)
+        file.truncate(file.tell() + 20 * 9000 * 9000)
+    with pytest.raises(DataError, match=r"holds images of 1×9000×9000") as caught:
+        load_shards(tmp_path)
+    assert caught.value.hint == "cut them into parts"
