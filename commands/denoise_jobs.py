@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from commands.terminal import shown
 from dae_tui.core.files.kinds import ENDINGS, kind_of_name, with_ending
 from dae_tui.core.jobs import Job, Outcome
 from dae_tui.errors import DataError, UsageError
+from dae_tui.printable import printable
 
 STANDARD = "-"
 _KNOWN = " ".join(end for ends in ENDINGS.values() for end in ends)
@@ -83,7 +83,7 @@ def plan(inputs: list[Path], place: Place, recursive: bool) -> Plan:
         one = bool(output.suffix) or not place.is_folder
     if output is not None and not one and not place.is_folder:
         raise UsageError(
-            f"{shown(output)} names one file, and there are several to write",
+            f"{output} names one file, and there are several to write",
             "name a folder with -o",
         )
     planned = Plan()
@@ -92,7 +92,7 @@ def plan(inputs: list[Path], place: Place, recursive: bool) -> Plan:
     _add(planned, entries, place, one)
     if not entries and not planned.failed:
         raise UsageError(
-            f"there are no images in {shown(inputs[0])}",
+            f"there are no images in {inputs[0]}",
             f"it looks for {_KNOWN}" + ("" if recursive else "; --recursive looks into subfolders"),
         )
     return planned
@@ -110,20 +110,20 @@ def _add(planned: Plan, entries: list[tuple[Path, Path]], place: Place, one: boo
         kind = place.kind or (kind_of_name(target.name) if one else None)
         replaces = place.in_place or place.overwrite
         inside = None if one else place.output
-        job = Job(source, target, shown(source), kind, replaces, below, inside)
+        job = Job(source, target, printable(source), kind, replaces, below, inside)
         if taken.setdefault(target, source) == source and place.output is not None:
             if _identity(target) in sources:
                 raise UsageError(
-                    f"{shown(target)} would replace an input", "choose another -o, or --in-place"
+                    f"{target} would replace an input", "choose another -o, or --in-place"
                 )
             if one and not replaces and _exists(target):
                 raise UsageError(
-                    f"{shown(target)} exists", "choose another -o, or replace it with --overwrite"
+                    f"{target} exists", "choose another -o, or replace it with --overwrite"
                 )
         if number % place.world != place.rank:
             continue
         if taken[target] != source:
-            reason = f"{job.name} would go to {shown(target)}, where {shown(taken[target])} goes"
+            reason = f"{job.name} would go to {target}, where {taken[target]} goes"
             planned.failed.append(Outcome(job, DataError(reason, "denoise them into two folders")))
         elif not replaces and _exists(target):
             planned.done_before.append(job)
@@ -146,12 +146,12 @@ def _standard(inputs: list[Path], place: Place) -> Plan:
         raise UsageError("- is one image on standard input", "it goes to standard output, or -o")
     target = None if place.output in (None, Path(STANDARD)) else place.output
     if target and target.is_dir():
-        raise UsageError(f"{shown(target)} is a folder", "name a file for standard input")
+        raise UsageError(f"{target} is a folder", "name a file for standard input")
     if target:
         _check_ending(target, place.kind)
     kind = place.kind or (kind_of_name(target.name) if target else None)
     if target and _exists(target) and not place.overwrite:
-        raise UsageError(f"{shown(target)} exists", "replace it with --overwrite")
+        raise UsageError(f"{target} exists", "replace it with --overwrite")
     replaces = target is not None and os.path.lexists(target)
     return Plan([Job(None, target, "standard input", kind, replaces)])
 
@@ -160,7 +160,7 @@ def _to_standard_output(inputs: list[Path], place: Place) -> Plan:
     paths = [path for typed in inputs for path in _expand(typed)]
     if len(paths) != 1 or paths[0].is_dir():
         raise UsageError("standard output takes one image", "name a folder with -o")
-    return Plan([Job(paths[0], None, shown(paths[0]), place.kind)])
+    return Plan([Job(paths[0], None, printable(paths[0]), place.kind)])
 
 
 def _expand(typed: Path) -> list[Path]:
@@ -171,7 +171,7 @@ def _expand(typed: Path) -> list[Path]:
     # Path.glob knows no absolute patterns.
     found = sorted(glob.glob(text, recursive=True)) if glob.has_magic(text) else []  # noqa: PTH207
     if not found:
-        raise UsageError(f"there is no {shown(typed)}", "give files or folders that exist")
+        raise UsageError(f"there is no {typed}", "give files or folders that exist")
     return [Path(name) for name in found]
 
 
@@ -185,7 +185,7 @@ def _images(
     made_before = None if output is None else output.resolve()
 
     def unreadable(failure: OSError) -> None:
-        name = shown(Path(failure.filename))
+        name = printable(Path(failure.filename))
         reason = f"{name} cannot be read: {str(failure.strerror).lower()}"
         planned.failed.append(Outcome(Job(path, None, name), DataError(reason)))
 
@@ -206,7 +206,7 @@ def _images(
 
 
 def _not_a_file(path: Path) -> Outcome:
-    name = shown(path)
+    name = printable(path)
     return Outcome(
         Job(path, None, name),
         DataError(f"{name} is a folder, not an image", "--recursive looks into it"),
@@ -217,7 +217,7 @@ def _check_ending(output: Path, kind: str | None) -> None:
     """Refuse a file with an ending of no image, unless the kind is told: it is a slip."""
     if kind is None and output.suffix and kind_of_name(output.name) is None and not _sink(output):
         raise UsageError(
-            f"{shown(output)} does not end as an image does",
+            f"{output} does not end as an image does",
             f"it writes {_KNOWN}; --format names the kind of any file, a / at the end a folder",
         )
 

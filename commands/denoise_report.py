@@ -13,13 +13,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from commands.denoise_jobs import Plan
 from commands.denoise_views import comparison_png, first_image, preview
-from commands.terminal import enduring, graphics_of, print_json, shown, stderr
+from commands.terminal import enduring, graphics_of, print_json, stderr
 from dae_tui.atomic import write_new
 from dae_tui.core.files import kinds
 from dae_tui.core.files.image_file import Stack
 from dae_tui.core.jobs import Job, Outcome
 from dae_tui.core.scores import Scores, score
 from dae_tui.errors import DaeError, ExitCode, UsageError
+from dae_tui.printable import printable
 
 # Up to so many files each has a line of its own without --verbose.
 FEW = 12
@@ -73,9 +74,9 @@ class Report:
         )
         self._task = self._bar.add_task("", total=len(planned.jobs), rate="")
         if compare is not None and kinds.kind_of_name(compare.name) != "png":
-            raise UsageError(f"{shown(compare)} does not end in .png", "it is written as a PNG")
+            raise UsageError(f"{compare} does not end in .png", "it is written as a PNG")
         if reference is not None and not reference.exists():
-            raise UsageError(f"there is no {shown(reference)}", "give the clean image, or a folder")
+            raise UsageError(f"there is no {reference}", "give the clean image, or a folder")
 
     def keeps(self, job: Job) -> bool:
         """Whether the images of a job are looked at after it is done."""
@@ -156,7 +157,7 @@ class Report:
             words.append("inverted")
         if scores is not None:
             words.append(_written(*scores))
-        target = "standard output" if job.target is None else shown(job.target)
+        target = "standard output" if job.target is None else printable(job.target)
         self._print(f"{job.name} → {target}  {', '.join(words)}")
         for remark in outcome.remarks:
             self._print(f"warning: {job.name}: {remark}")
@@ -184,7 +185,7 @@ class Report:
 
     def _score(self, outcome: Outcome, reference: Path) -> tuple[Scores, Scores]:
         clean = self._clean(outcome.job, reference)
-        name = shown(self._clean_path(outcome.job, reference))
+        name = printable(self._clean_path(outcome.job, reference))
         before = score(outcome.before, outcome.whites, clean, name)
         return before, score(outcome.after, outcome.whites, clean, name)
 
@@ -192,7 +193,7 @@ class Report:
         """The clean images of a job; the last ones are kept, as every job may have the same."""
         path = self._clean_path(job, reference)
         if self._clean_last[0] != path:
-            self._clean_last = path, kinds.read_file(path, shown(path)).stacks
+            self._clean_last = path, kinds.read_file(path, printable(path)).stacks
         return self._clean_last[1]
 
     @staticmethod
@@ -263,7 +264,7 @@ class Report:
     def _print(self, text: str, always: bool = False) -> None:
         if always or not self._quiet:
             with enduring():
-                self._console.print(text, soft_wrap=True, markup=False)
+                self._console.print(printable(text), soft_wrap=True)
 
     @staticmethod
     def _print_json(value: dict[str, Any]) -> None:

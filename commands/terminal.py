@@ -72,9 +72,6 @@ def graphics_of(console: Console) -> Graphics:
     return graphics
 
 
-shown = printable
-
-
 def plain_table() -> Table:
     """A table with a rule under its headings and two spaces between its columns."""
     return Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
