@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import ClassVar
 
+from textual import on
 from textual.app import App, SystemCommand
 from textual.binding import Binding
 from textual.dom import DOMNode
@@ -15,6 +16,7 @@ from textual.screen import Screen
 from textual.worker import WorkerFailed
 
 from dae_tui.blocks import Graphics
+from dae_tui.dashboard.context import Failed, MarkRuns, OpenRun, PlayWith
 from dae_tui.dashboard.harmless import Harmless
 from dae_tui.dashboard.screens.compare import CompareScreen
 from dae_tui.dashboard.screens.help import Help, actions_of
@@ -25,7 +27,6 @@ from dae_tui.dashboard.screens.run import RunScreen
 from dae_tui.dashboard.screens.runs import RunsScreen
 from dae_tui.dashboard.themes import TEXTUAL_NAMES, Theme
 from dae_tui.devices.monitor import Monitor
-from dae_tui.errors import DaeError
 from dae_tui.runs.reader import Run
 
 # For a picture: enough to see how busy the machine is, and soon.
@@ -62,6 +63,7 @@ class DashboardApp(App[None]):
     ]
 
     graphics: reactive[Graphics] = reactive(Graphics.COLORS_256)
+    marked: reactive[tuple[str, ...]] = reactive(())
 
     def __init__(
         self,
@@ -92,8 +94,6 @@ class DashboardApp(App[None]):
         self.monitor = monitor or Monitor()
         self.theme = TEXTUAL_NAMES[theme]
         self.set_reactive(DashboardApp.graphics, graphics)
-        self.marked: list[str] = []
-        """Names of the runs that were marked to be compared, in the order of marking."""
         self._run = run
         self._harmless = Harmless()
 
@@ -108,18 +108,28 @@ class DashboardApp(App[None]):
         """What every line of every widget goes through on its way to the terminal."""
         return [*super().get_line_filters(), self._harmless]
 
-    async def open_run(self, run: Run) -> None:
+    @on(OpenRun)
+    async def _open_run(self, wanted: OpenRun) -> None:
         """Show one run over the list."""
         await self.switch_mode("runs")
         while len(self.screen_stack) > 1:
             await self.pop_screen()
-        await self.push_screen(RunScreen(run))
+        await self.push_screen(RunScreen(wanted.run))
 
-    async def play(self, run: Run) -> None:
-        """Open the playground with the weights of a run."""
+    @on(PlayWith)
+    async def _play_with(self, wanted: PlayWith) -> None:
         await self.switch_mode("playground")
         if isinstance(self.screen, PlaygroundScreen):
-            self.screen.choose_weights(run)
+            self.screen.choose_weights(wanted.run)
+
+    @on(MarkRuns)
+    def _mark_runs(self, wanted: MarkRuns) -> None:
+        self.marked = wanted.names
+
+    @on(Failed)
+    def _tell_of(self, failed: Failed) -> None:
+        words = f"{failed.failure.message}\n{failed.failure.hint}".strip()
+        self.notify(words, severity="error", markup=False)
 
     @property
     def failure(self) -> Exception | None:
@@ -150,11 +160,6 @@ class DashboardApp(App[None]):
     def _print_error_renderables(self) -> None:
         # One line and a hint, as every command has it; DAE_DEBUG=1 shows the traceback.
         self._exit_renderables.clear()
-
-    def report(self, failure: DaeError) -> None:
-        """Tell of an error, and what would help; from any thread."""
-        words = f"{failure.message}\n{failure.hint}".strip()
-        self.notify(words, severity="error", markup=False)
 
     def on_notify(self, event: Notify) -> None:
         """Keep news and confirmations to one at a time, the newest; say no error twice."""

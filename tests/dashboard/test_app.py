@@ -10,6 +10,7 @@ from textual.screen import Screen
 
 from dae_tui.blocks import Graphics
 from dae_tui.dashboard.app import DashboardApp
+from dae_tui.dashboard.context import Failed
 from dae_tui.dashboard.screens.compare import CompareScreen
 from dae_tui.dashboard.screens.help import Help, actions_of, keys_of
 from dae_tui.dashboard.screens.new_run import NewRunScreen
@@ -177,7 +178,7 @@ async def test_news_is_one_toast_at_a_time_and_errors_stay(runs_dir: Path) -> No
             await told_alone(driver, words)
             assert [notice.timeout for notice in driver.app._notifications] == [2]
         for _ in range(2):
-            driver.app.report(DaeError("the disk is full"))
+            driver.app.post_message(Failed(DaeError("the disk is full")))
         await driver.press("m")
         await driver.until(lambda: told(driver) == ["the disk is full", "loss smoothed by 0.93"])
         await driver.until(lambda: len(driver.app.screen.query("ToastHolder")) == 2, "two frames")

@@ -16,6 +16,7 @@ import pytest
 from dashboard_driver import driving, looks_again
 from dashboard_example import LIVE
 
+from dae_tui.dashboard.context import OpenRun
 from dae_tui.dashboard.screens.run import RunScreen
 from dae_tui.printable import printable
 from dae_tui.runs.layout import CONFIG, CONTROL, LOCK, LOG, META, METRICS, SAMPLES, STATUS
@@ -27,6 +28,7 @@ ENDED = "20260130-101500-mnist-dense-77c1"
 KILLED_SOON = """
 import sys, time
 from pathlib import Path
+from dae_tui.dashboard.context import OpenRun
 from dae_tui.runs.layout import State
 from dae_tui.runs.writer import RunWriter
 with RunWriter(Path(sys.argv[1])) as writer:
@@ -50,7 +52,7 @@ async def survive(runs_dir: Path, states: Mapping[Run, str]) -> None:
     async with driving(runs_dir, size=(120, 40)) as driver:
         await driver.sees(f"{5 + len(states)} runs")
         for run, state in states.items():
-            await driver.app.open_run(run)
+            driver.app.post_message(OpenRun(run))
             await driver.sees("GPU0", f"{run.name[16:]}  {state}")
             await driver.press("y", "m", "left")
             await looks_again(driver)
@@ -163,7 +165,7 @@ async def test_broken_digits_say_why(runs_dir: Path) -> None:
         for run, write in zip(runs, SAMPLE_FILES, strict=True):
             newest = run.folder / SAMPLES / "00006600.npz"
             write(newest)
-            await driver.app.open_run(run)
+            driver.app.post_message(OpenRun(run))
             await driver.sees(run.name[16:], "00006600.npz", "3/3")
             assert "▀" not in driver.text()
             await driver.press("left")
@@ -274,7 +276,7 @@ async def test_words_that_would_confuse_a_terminal(runs_dir: Path) -> None:
             (line,) = (line for line in listed.split("\n") if run.name[16:] in line)
             assert "failed" in line
             assert shown in line
-            await driver.app.open_run(run)
+            driver.app.post_message(OpenRun(run))
             await driver.sees("GPU0", f"{run.name[16:]}  failed", shown)
             assert_plain(driver.text())
             assert driver.text().count("\n") == 59

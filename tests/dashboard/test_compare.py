@@ -55,7 +55,7 @@ async def comparison(
 ) -> AsyncIterator[tuple[Driver, CompareScreen]]:
     """The screen once it has looked, opened as a person opens it."""
     async with driving(runs_dir, size=size) as driver:
-        driver.app.marked[:] = marked
+        driver.app.marked = tuple(marked)
         await driver.press("3")
         screen = driver.app.screen
         assert isinstance(screen, CompareScreen)

@@ -20,6 +20,7 @@ from dae_tui.blocks import Graphics
 from dae_tui.core.cards import published
 from dae_tui.core.noise_spec import KINDS
 from dae_tui.dashboard.app import DashboardApp
+from dae_tui.dashboard.context import PlayWith
 from dae_tui.dashboard.screens.help import Help, keys_of
 from dae_tui.dashboard.screens.open_image import OpenImage
 from dae_tui.dashboard.screens.playground import LEVELS, PlaygroundScreen, next_level
@@ -335,8 +336,9 @@ def test_weights_chosen_before_anything_is_loaded_are_taken(tmp_path: Path) -> N
     async def go() -> None:
         app = DashboardApp(tmp_path / "runs", tmp_path, Graphics.COLORS_256)
         async with app.run_test(size=SMALL) as pilot:
-            await app.play(run)
-            assert isinstance(app.screen, PlaygroundScreen)
+            app.post_message(PlayWith(run))
+            while not isinstance(app.screen, PlaygroundScreen):
+                await pilot.pause()
             player = Player(pilot, app.screen)
             await player.settled()
             assert "mine-3f2a" in player.text("#what")

@@ -107,7 +107,7 @@ async def test_marked_runs_are_compared(runs_dir: Path) -> None:
         await driver.press("space")
         await driver.sees("2 marked", "*mnist-autoencoder-3f2a", "*mnist-killed-9e9e")
         await driver.press("up", "space")
-        await driver.until(lambda: driver.app.marked == [LIVE])
+        await driver.until(lambda: driver.app.marked == (LIVE,))
         await driver.press("c")
         await driver.until(lambda: isinstance(driver.app.screen, CompareScreen))
 
@@ -118,7 +118,7 @@ async def test_runs_that_are_gone_are_no_longer_marked(runs_dir: Path) -> None:
         await driver.sees("2 marked")
         shutil.rmtree(runs_dir / DENSE)
         await driver.sees("4 runs", "1 marked")
-        assert driver.app.marked == [LIVE]
+        assert driver.app.marked == (LIVE,)
 
 
 async def test_pause_and_stop(runs_dir: Path) -> None:

@@ -21,6 +21,7 @@ from dae_tui.dashboard.comparison import (
     run_rows,
     state_of,
 )
+from dae_tui.dashboard.context import MarkRuns, OpenRun
 from dae_tui.dashboard.plot import Line, Marks
 from dae_tui.dashboard.screens.chart import MARKS_KEY, ZOOM_KEYS, ChartScreen
 from dae_tui.dashboard.themes import STATE_COLOURS
@@ -92,8 +93,8 @@ class CompareScreen(ChartScreen[Compared]):
 
     def look(self) -> Compared:
         if self._watch is None:
-            self._watch = ComparisonWatch(self.dashboard.runs_dir)
-        return self._watch.look(list(self.dashboard.marked))
+            self._watch = ComparisonWatch(self.context.runs_dir)
+        return self._watch.look(list(self.context.marked))
 
     def show(self, seen: Compared) -> None:
         self._seen = seen
@@ -114,7 +115,7 @@ class CompareScreen(ChartScreen[Compared]):
         self._fill("tables", TABLE_COLUMNS, benchmark_rows(tables))
         self.chart.show(self._lines(), self._why_no_curves(runs))
         count = f"{len(runs)} run{'' if len(runs) == 1 else 's'}"
-        chosen = "marked" if self.dashboard.marked else "newest"
+        chosen = "marked" if self.context.marked else "newest"
         self.query_one(Heading).show(
             ("compare", "bold"),
             (f"{count}, {chosen}" if runs else "no runs", ""),
@@ -254,7 +255,7 @@ class CompareScreen(ChartScreen[Compared]):
         if chosen is None:
             return
         if chosen.exists:
-            await self.dashboard.open_run(chosen.run)
+            self.post_message(OpenRun(chosen.run))
         else:
             gone = printable(f"{chosen.run.name} was deleted")
             self.notify(gone, severity="warning", markup=False)
@@ -277,7 +278,7 @@ class CompareScreen(ChartScreen[Compared]):
     def action_add(self) -> None:
         """Compare the newest run that is not here too."""
         here = [each.run.name for each in self._seen.runs] if self._seen else []
-        others = [run.name for run in list_runs(self.dashboard.runs_dir) if run.name not in here]
+        others = [run.name for run in list_runs(self.context.runs_dir) if run.name not in here]
         if others:
             self._compare([*here, others[-1]])
         else:
@@ -294,7 +295,7 @@ class CompareScreen(ChartScreen[Compared]):
 
     def _compare(self, names: list[str]) -> None:
         """Mark other runs; no marks mean the newest runs."""
-        self.dashboard.marked[:] = names
+        self.post_message(MarkRuns(tuple(names)))
         self.look_soon()
 
     def action_marks(self) -> None:

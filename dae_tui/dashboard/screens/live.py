@@ -3,12 +3,11 @@
 import asyncio
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar
 
 from textual.screen import Screen
 
-if TYPE_CHECKING:
-    from dae_tui.dashboard.app import DashboardApp
+from dae_tui.dashboard.context import Context, context_of
 
 Seen = TypeVar("Seen")
 # Looking may take this share of the time, however many runs there are.
@@ -53,8 +52,9 @@ class LiveScreen(Screen[None], Generic[Seen]):
         return self.is_attached and self.display
 
     @property
-    def dashboard(self) -> "DashboardApp":
-        return cast("DashboardApp", self.app)
+    def context(self) -> Context:
+        """What the app tells its screens."""
+        return context_of(self)
 
     def on_mount(self) -> None:
         self.run_worker(self._live(), name="look")
@@ -77,5 +77,5 @@ class LiveScreen(Screen[None], Generic[Seen]):
             self.show(seen)
             self.looks += 1
             with suppress(TimeoutError):
-                rest = max(self.dashboard.refresh_seconds, min(took / SHARE, LONGEST_SECONDS))
+                rest = max(self.context.refresh_seconds, min(took / SHARE, LONGEST_SECONDS))
                 await asyncio.wait_for(self._wanted.wait(), rest)

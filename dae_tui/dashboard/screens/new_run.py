@@ -1,11 +1,10 @@
 """A form that starts a training."""
 
 import dataclasses
-from typing import TYPE_CHECKING, cast
 
 from rich.text import Text
 from textual import work
-from textual.app import ComposeResult
+from textual.app import App, ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
@@ -15,6 +14,7 @@ from textual.widget import Widget
 from textual.widgets import Button, Checkbox, Footer, Input, Select, Static
 
 from dae_tui.core.config import DATA_SETS, LOSSES, TrainingConfig
+from dae_tui.dashboard.context import Failed, OpenRun, context_of
 from dae_tui.dashboard.training_form import (
     CHOICES,
     DEVICES,
@@ -34,9 +34,6 @@ from dae_tui.runs.layout import new_run_name
 from dae_tui.runs.process import detach
 from dae_tui.runs.reader import Run
 from models.registry import NETWORKS
-
-if TYPE_CHECKING:
-    from dae_tui.dashboard.app import DashboardApp
 
 
 class Choice(Select[str], inherit_bindings=False):
@@ -69,10 +66,6 @@ class NewRunScreen(Screen[None]):
         self._starting = False
         self._left: Widget | None = None
         """The field that had the focus before a start."""
-
-    @property
-    def dashboard(self) -> "DashboardApp":
-        return cast("DashboardApp", self.app)
 
     def compose(self) -> ComposeResult:
         yield Heading("new run")
@@ -170,7 +163,7 @@ class NewRunScreen(Screen[None]):
         """Say what is wrong and where; else the command line that starts the same run."""
         faults: tuple[str, ...] = ()
         try:
-            self._read = read_form(self.values(), self.dashboard.runs_dir)
+            self._read = read_form(self.values(), context_of(self).runs_dir)
         except FieldError as failure:
             self._read = None
             faults = failure.fields
@@ -216,8 +209,8 @@ class NewRunScreen(Screen[None]):
             self.query(".label.-bad").first().parent.query("Input, Choice").first().focus()  # type: ignore[union-attr]
             return
         config, name = self._read
-        run = Run(self.dashboard.runs_dir.resolve() / new_run_name(name or config.label))
-        data_dir = str(self.dashboard.data_dir.resolve())
+        run = Run(context_of(self).runs_dir.resolve() / new_run_name(name or config.label))
+        data_dir = str(context_of(self).data_dir.resolve())
         self._set_starting(True)
         self._start(run, dataclasses.replace(config, data_dir=data_dir))
 
@@ -232,7 +225,7 @@ class NewRunScreen(Screen[None]):
 
     @work(thread=True, group="start")
     def _start(self, run: Run, config: TrainingConfig) -> None:
-        app = self.dashboard
+        app = self.app  # The form may have been left meanwhile.
         try:
             detach(run, config.as_json(), [])
         except DaeError as failure:
@@ -240,16 +233,16 @@ class NewRunScreen(Screen[None]):
         else:
             app.call_from_thread(app.call_next, self._started, app, run)
 
-    def _failed(self, app: "DashboardApp", failure: DaeError) -> None:
+    def _failed(self, app: App[object], failure: DaeError) -> None:
         if not self.is_attached:
-            app.report(failure)
+            app.post_message(Failed(failure))
             return
         self._set_starting(False)
         self._say(failure)
 
-    async def _started(self, app: "DashboardApp", run: Run) -> None:
+    async def _started(self, app: App[object], run: Run) -> None:
         if app.screen is not self:
             app.notify(printable(f"{run.name} is under way"), markup=False)
             return
         app.pop_screen()
-        await app.open_run(run)
+        app.post_message(OpenRun(run))

@@ -9,7 +9,7 @@ import math
 import random
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ from textual.widgets import Footer, Static
 from dae_tui.blocks import fit_crop, shrink, views_that_fit
 from dae_tui.core.cards import published, read_metadata, weights_name
 from dae_tui.core.noise_spec import KINDS, NoiseSpec, NoiseStage
+from dae_tui.dashboard.context import Failed, context_of
 from dae_tui.dashboard.screens.open_image import OpenImage
 from dae_tui.dashboard.widgets.bars import Bars, Reading
 from dae_tui.dashboard.widgets.digits import GAP, Digits, Picture, rows_of
@@ -34,7 +35,6 @@ from models.registry import NETWORKS
 
 if TYPE_CHECKING:
     from dae_tui.core.playground import Look, Playground
-    from dae_tui.dashboard.app import DashboardApp
 
 Choice = TypeVar("Choice")
 # Where each kind of noise starts; its level goes in such steps, or doubles where that is 0.
@@ -108,10 +108,6 @@ class PlaygroundScreen(Screen[None]):
         self._wanted = asyncio.Event()
         self._playground: Playground | None = None
 
-    @property
-    def dashboard(self) -> "DashboardApp":
-        return cast("DashboardApp", self.app)
-
     def compose(self) -> ComposeResult:
         yield Heading(first="dae playground")
         yield Fields(id="what")
@@ -133,7 +129,7 @@ class PlaygroundScreen(Screen[None]):
         try:
             weights = run.best_weights()
         except WeightsError as failure:
-            self.dashboard.report(failure)
+            self.post_message(Failed(failure))
             return
         if self._weights and weights not in self._weights:
             self._weights.append(weights)
@@ -177,11 +173,11 @@ class PlaygroundScreen(Screen[None]):
         # Torch brings half a million objects. Looked through now, the garbage collector, which
         # stops everything meanwhile, has no reason to do it while keys are pressed.
         gc.collect()
-        self._playground = Playground(self.dashboard.data_dir)
-        runs = [run.weights for run in reversed(list_runs(self.dashboard.runs_dir))]
+        self._playground = Playground(context_of(self).data_dir)
+        runs = [run.weights for run in reversed(list_runs(context_of(self).runs_dir))]
         trained = [path for path in runs if path.is_file() and _denoises(path)]
         offered = [path for path in published().values() if _denoises(path)]
-        return offered + trained[:NEWEST_RUNS], data_sets(self.dashboard.data_dir)
+        return offered + trained[:NEWEST_RUNS], data_sets(context_of(self).data_dir)
 
     def _look(self, wish: Wish) -> "Look | str":
         """What is to be shown, or why it cannot be. In a thread."""

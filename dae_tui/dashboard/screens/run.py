@@ -9,6 +9,7 @@ from textual.containers import Horizontal, Vertical
 from textual.notifications import SeverityLevel
 from textual.widgets import Footer
 
+from dae_tui.dashboard.context import Failed, PlayWith
 from dae_tui.dashboard.plot import Line
 from dae_tui.dashboard.screens.chart import MARKS_KEY, ZOOM_KEYS, ChartScreen
 from dae_tui.dashboard.screens.question import Question
@@ -101,7 +102,7 @@ class RunScreen(ChartScreen[_Seen]):
             sample = None
         elif not isinstance(sample, Sample) or sample.step != step:
             sample = load_sample(self.run_shown, step)
-        return _Seen(view, self.dashboard.monitor.read(), sample)
+        return _Seen(view, self.context.monitor.read(), sample)
 
     def show(self, seen: _Seen) -> None:
         before = self._seen.view if self._seen else None
@@ -271,19 +272,19 @@ class RunScreen(ChartScreen[_Seen]):
         try:
             detach(self.run_shown, None, [])
         except DaeError as failure:
-            self.dashboard.report(failure)
+            self.post_message(Failed(failure))
         self.look_soon_from_thread()
 
     async def action_play(self) -> None:
         """Open the playground with the weights of this run."""
-        await self.dashboard.play(self.run_shown)
+        self.post_message(PlayWith(self.run_shown))
 
     @work(thread=True)
     def _ask(self, request: Request) -> None:
         try:
             self.run_shown.ask(request)
         except DaeError as failure:
-            self.dashboard.report(failure)
+            self.post_message(Failed(failure))
         else:
             self.notify(f"asked to {request}", timeout=2)
         self.look_soon_from_thread()

@@ -10,6 +10,7 @@ from textual.binding import Binding
 from textual.widgets import DataTable, Footer, Input, Static
 
 from dae_tui.blocks import Graphics
+from dae_tui.dashboard.context import Failed, MarkRuns, OpenRun
 from dae_tui.dashboard.run_columns import COLUMNS, Column, cells_of, words_of
 from dae_tui.dashboard.screens.live import LiveScreen
 from dae_tui.dashboard.screens.question import Question
@@ -64,11 +65,12 @@ class RunsScreen(LiveScreen[list[Row]]):
         self._table.focus()
         self.app.theme_changed_signal.subscribe(self, lambda _: self._rebuild())
         self.watch(self.app, "graphics", self._rebuild, init=False)
+        self.watch(self.app, "marked", self._fill, init=False)
 
     def look(self) -> list[Row]:
         if self._watch is None:
-            self._watch = RunsWatch(self.dashboard.runs_dir)
-        self._is_file = os.path.isfile(self.dashboard.runs_dir)  # noqa: PTH113 - Path may raise.
+            self._watch = RunsWatch(self.context.runs_dir)
+        self._is_file = os.path.isfile(self.context.runs_dir)  # noqa: PTH113 - Path may raise.
         return self._watch.look()
 
     def show(self, seen: list[Row]) -> None:
@@ -76,7 +78,7 @@ class RunsScreen(LiveScreen[list[Row]]):
         complete = self._watch is not None and self._watch.complete
         if complete:
             here = {row.run.name for row in seen}
-            self.dashboard.marked[:] = [name for name in self.dashboard.marked if name in here]
+            self._mark(tuple(name for name in self.context.marked if name in here))
         self._fill()
         if not complete:
             self.look_soon()
@@ -93,8 +95,8 @@ class RunsScreen(LiveScreen[list[Row]]):
         return [column for column in COLUMNS if column.needs <= self.size.width]
 
     def _headings(self) -> list[str]:
-        down = "v" if self.dashboard.graphics is Graphics.ASCII else "▼"
-        up = "^" if self.dashboard.graphics is Graphics.ASCII else "▲"
+        down = "v" if self.context.graphics is Graphics.ASCII else "▼"
+        up = "^" if self.context.graphics is Graphics.ASCII else "▲"
         arrow = up if self._upside_down else down
         return [
             column.name + (arrow if column is self._order else "") for column in self._columns()
@@ -113,7 +115,7 @@ class RunsScreen(LiveScreen[list[Row]]):
             self._refill(chosen)
         else:
             for row in chosen:
-                marked = row.run.name in self.dashboard.marked
+                marked = row.run.name in self.context.marked
                 before = self._shown[row.run.name]
                 if before != (row, marked) or row.summary.state.alive:
                     self._update(row, marked)
@@ -128,7 +130,7 @@ class RunsScreen(LiveScreen[list[Row]]):
             table.add_column(heading, key=column.name, width=column.width)
         self._shown = {}
         for row in rows:
-            marked = row.run.name in self.dashboard.marked
+            marked = row.run.name in self.context.marked
             table.add_row(*self._cells(row, marked), key=row.run.name)
             self._shown[row.run.name] = row, marked
         if under is not None and under.run.name in self._shown:
@@ -144,7 +146,7 @@ class RunsScreen(LiveScreen[list[Row]]):
                 table.update_cell(row.run.name, column.name, cell)
 
     def _cells(self, row: Row, marked: bool) -> list[Text]:
-        utf8 = self.dashboard.graphics is not Graphics.ASCII
+        utf8 = self.context.graphics is not Graphics.ASCII
         return cells_of(row, marked, self._columns(), self, utf8=utf8)
 
     def _chosen(self) -> list[Row]:
@@ -167,15 +169,15 @@ class RunsScreen(LiveScreen[list[Row]]):
         words.append((f"{alive} alive" if alive else "none alive", "success" if alive else ""))
         if self._filter:
             words.append((f"{len(self._shown)} with '{self._filter}'", "warning"))
-        if self.dashboard.marked:
-            words.append((f"{len(self.dashboard.marked)} marked", ""))
-        words.append((str(self.dashboard.runs_dir), "text-muted"))
+        if self.context.marked:
+            words.append((f"{len(self.context.marked)} marked", ""))
+        words.append((str(self.context.runs_dir), "text-muted"))
         self.query_one(Heading).show(*words)
         empty = self.query_one("#empty", Static)
         empty.display = not self._shown
         self._table.display = bool(self._shown)
         if not self._rows:
-            folder = printable(self.dashboard.runs_dir)
+            folder = printable(self.context.runs_dir)
             wrong = f"{folder} is a file, not a folder.\n\n"
             none = (
                 f"No runs in {folder} yet.\n\n"
@@ -201,7 +203,7 @@ class RunsScreen(LiveScreen[list[Row]]):
         """Open the run under the cursor."""
         row = self._under_cursor()
         if row is not None:
-            await self.dashboard.open_run(row.run)
+            self.post_message(OpenRun(row.run))
 
     def action_filter(self) -> None:
         """Type a word; the list follows."""
@@ -248,13 +250,13 @@ class RunsScreen(LiveScreen[list[Row]]):
         row = self._under_cursor()
         if row is None:
             return
-        marked = self.dashboard.marked
-        if row.run.name in marked:
-            marked.remove(row.run.name)
-        else:
-            marked.append(row.run.name)
-        self._fill()
+        name, marked = row.run.name, self.context.marked
+        self._mark((*(each for each in marked if each != name), *(name not in marked) * (name,)))
         self._table.action_cursor_down()
+
+    def _mark(self, names: tuple[str, ...]) -> None:
+        if names != self.context.marked:
+            self.post_message(MarkRuns(names))
 
     def action_pause(self) -> None:
         """Pause the run under the cursor, or let it go on."""
@@ -290,12 +292,12 @@ class RunsScreen(LiveScreen[list[Row]]):
         done = f"asked to {request}: {row.summary.label}"
         try:
             if request is None:
-                kept = delete_run(row.run, self.dashboard.runs_dir)
+                kept = delete_run(row.run, self.context.runs_dir)
                 done = deleted_words(row.run, kept) if kept else f"deleted {row.summary.label}"
             else:
                 row.run.ask(request)
         except DaeError as failure:
-            self.dashboard.report(failure)
+            self.post_message(Failed(failure))
         else:
             self.notify(printable(done), timeout=10 if kept else 2, markup=False)
         self.look_soon_from_thread()

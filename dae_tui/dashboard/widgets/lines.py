@@ -1,7 +1,5 @@
 """A widget made of lines, which sends to the terminal only the lines that have changed."""
 
-from typing import TYPE_CHECKING, cast
-
 from rich.style import Style
 from rich.text import Text
 from textual.color import Color, ColorParseError
@@ -10,9 +8,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from dae_tui.blocks import Graphics
-
-if TYPE_CHECKING:
-    from dae_tui.dashboard.app import DashboardApp
+from dae_tui.dashboard.context import context_of
 
 
 class Lines(Widget):
@@ -25,7 +21,7 @@ class Lines(Widget):
     @property
     def graphics(self) -> Graphics:
         """What the terminal can show, as the app knows or was told."""
-        return cast("DashboardApp", self.app).graphics
+        return context_of(self).graphics
 
     def draw(self, width: int, height: int) -> list[Text | Strip]:
         """The lines for a size in cells; fewer or longer ones are filled up or cut."""

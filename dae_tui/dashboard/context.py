@@ -1,0 +1,76 @@
+"""What screens and widgets know of the app, and what they ask of it.
+
+Attributes go down: `context_of` any widget says where the runs are and how to draw. Messages go up:
+a screen posts one, and the app does what no screen can do alone.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, cast
+
+from textual.dom import DOMNode
+from textual.message import Message
+
+from dae_tui.blocks import Graphics
+from dae_tui.devices.monitor import Monitor
+from dae_tui.errors import DaeError
+from dae_tui.runs.reader import Run
+
+
+class Context(Protocol):
+    """What the app tells every screen and widget."""
+
+    @property
+    def runs_dir(self) -> Path: ...
+
+    @property
+    def data_dir(self) -> Path:
+        """Where the playground and new runs look for data sets."""
+
+    @property
+    def refresh_seconds(self) -> float:
+        """How long a screen waits between two looks at the disk."""
+
+    @property
+    def monitor(self) -> Monitor: ...
+
+    @property
+    def graphics(self) -> Graphics:
+        """What the terminal can show. Screens that draw by it watch it."""
+
+    @property
+    def marked(self) -> tuple[str, ...]:
+        """Names of the runs that were marked to be compared, in the order of marking."""
+
+
+def context_of(node: DOMNode) -> Context:
+    """The app of a screen or widget, as far as it is theirs to know."""
+    return cast(Context, node.app)
+
+
+@dataclass
+class OpenRun(Message):
+    """Show a run on a screen of its own."""
+
+    run: Run
+
+
+@dataclass
+class PlayWith(Message):
+    """Open the playground with the weights of a run."""
+
+    run: Run
+
+
+@dataclass
+class MarkRuns(Message):
+    """Let these runs, and no others, be marked to be compared."""
+
+    names: tuple[str, ...]
+
+
+@dataclass
+class Failed(Message):
+    """Tell the person of an error, and what would help."""
+
+    failure: DaeError
