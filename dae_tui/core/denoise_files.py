@@ -279,7 +279,7 @@ def _write(entry: Loaded) -> bool:
     """Encode and write a file; False where another process was faster."""
     job, file = entry.outcome.job, entry.file
     if job.kind is None or job.kind == file.kind:
-        content = file.encode(entry.denoised)
+        content = kinds.encode(file, entry.denoised, job.name)
     else:
         content = kinds.write(job.kind, entry.denoised, file.about, job.name)
     if job.target is None:

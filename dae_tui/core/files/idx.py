@@ -115,5 +115,8 @@ def _gunzipped(content: bytes, size: int, name: str) -> bytes:
 
 
 def _encode(stacks: Sequence[Stack], array: NDArray[Any], header: bytes, packed: bool) -> bytes:
-    whole = with_values(header, from_stack(stacks[0], array), array.dtype)
+    values = stacks[0].values
+    # Three axes are many images, whatever they would be in other files.
+    stored = values.reshape(array.shape) if array.ndim == 3 else from_stack(stacks[0], array)
+    whole = with_values(header, stored, array.dtype)
     return gzip.compress(whole, mtime=0) if packed else whole

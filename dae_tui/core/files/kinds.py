@@ -143,6 +143,20 @@ def _one_error(kind: str, name: str) -> Iterator[None]:
         raise DataError(f"{name} is not a whole {kind} file: {what}") from failure
 
 
+def encode(file: ImageFile, stacks: Sequence[Stack], name: str) -> bytes:
+    """`file.encode`. Raises DataError, which names the file, for all that goes wrong."""
+    try:
+        return file.encode(stacks)
+    except DataError as failure:
+        raise DataError(f"{name}: {failure.message}", failure.hint) from failure
+    except MemoryError:
+        raise
+    # What the libraries keep of a file that others made may not fit what they write.
+    except Exception as failure:
+        what = (str(failure).strip() or type(failure).__name__).splitlines()[0]
+        raise DataError(f"{name} cannot be written as {file.kind}: {what}") from failure
+
+
 def write(kind: str, stacks: Sequence[Stack], about: About, name: str) -> bytes:
     """The bytes of a file of another kind than the images came from.
 

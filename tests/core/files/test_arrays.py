@@ -269,7 +269,9 @@ def test_what_is_no_image_has_a_limit_in_all_and_is_named_only_so_often(
         npz.read(content, "x.npz")
 
 
-@pytest.mark.parametrize("shape", [(7, 9), (4, 7, 9), (8, 7, 3), (2, 1, 7, 9), (2, 3, 7, 9)])
+@pytest.mark.parametrize(
+    "shape", [(7, 9), (4, 7, 9), (8, 7, 3), (8, 7, 2), (8, 7, 1), (2, 1, 7, 9), (2, 3, 7, 9)]
+)
 @pytest.mark.parametrize("dtype", IDX_TYPES)
 @pytest.mark.parametrize("packed", [False, True])
 def test_idx(shape: tuple[int, ...], dtype: str, packed: bool) -> None:

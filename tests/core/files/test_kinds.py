@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dae_tui.core.files.image_file import About, Stack
+from dae_tui.core.files.image_file import About, ImageFile, Stack
 from dae_tui.core.files.kinds import (
     ENDINGS,
     check_kind,
+    encode,
     kind_of_content,
     kind_of_name,
     read,
@@ -144,3 +145,12 @@ def test_what_a_kind_cannot_hold_names_the_file() -> None:
     for kind in ("png", "jpeg", "webp", "bmp", "pnm"):
         with pytest.raises(DataError, match=r"^photo.tif"):
             write(kind, [floats], About(), "photo.tif")
+
+
+def test_what_a_file_makes_an_encoder_raise_is_one_line() -> None:
+    def broken(stacks: object) -> bytes:
+        raise AssertionError("two\nlines")
+
+    file = ImageFile("jpeg", [Stack(GREY)], broken)
+    with pytest.raises(DataError, match="^named cannot be written as jpeg: two$"):
+        encode(file, file.stacks, "named")
