@@ -59,10 +59,13 @@ def terminal(arguments: list[str], folder: Path, size: tuple[int, int]) -> Itera
     """A process in a terminal of its own, of so many lines and columns."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", *size, 0, 0))
+    of_tests = ("COLUMNS", "LINES", "NO_COLOR")
+    environment = {key: value for key, value in os.environ.items() if key not in of_tests}
+    wanted = {"DAE_RUNS": "runs", "TERM": "xterm-256color", "OMP_NUM_THREADS": "1"}
     process = subprocess.Popen(
         [sys.executable, *arguments],
         cwd=folder,
-        env=os.environ | {"DAE_RUNS": "runs", "TERM": "xterm-256color", "OMP_NUM_THREADS": "1"},
+        env=environment | wanted,
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,

@@ -17,6 +17,7 @@ from dae_tui.runs.reader import list_runs
 FULL = "error: standard output cannot be written: no space left on device\n"
 CLOSED = "error: standard output cannot be written: it is not open for writing\n"
 SHORT = ["--data", "digits", "--widths", "4,8", "--epochs", "1", "--device", "cpu", "--quiet"]
+SHORT += ["--epoch-images", "100"]
 
 
 def shell(folder: Path, line: str) -> tuple[int, str]:
@@ -43,7 +44,7 @@ def shell(folder: Path, line: str) -> tuple[int, str]:
         ("dae >&-", 1, CLOSED),
         ("dae runs list --json >/dev/full", 1, FULL),
         ("dae runs list --json >&- 2>&- <&-", 1, ""),
-        ("dae runs list 2>&-", 0, ""),
+        ("dae --version 2>&-", 0, ""),
         ("dae weights list >/dev/full", 1, FULL),
         ("dae nonsense 2>/dev/full", 2, ""),
         ("dae --help | true", 0, ""),
