@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from commands.streams import Output, OutputError, open_streams, say
+from dae_tui.commands.streams import Output, OutputError, open_streams, say
 from dae_tui.errors import DaeError, ExitCode
 from dae_tui.version import __version__
 
@@ -38,7 +38,7 @@ class _LazyGroup(TyperGroup):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         if cmd_name not in SUBCOMMANDS:
             return None
-        module = importlib.import_module(f"commands.{cmd_name}")
+        module = importlib.import_module(f"dae_tui.commands.{cmd_name}")
         command = typer.main.get_command(module.app)
         command.name = cmd_name
         return command

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from commands import options
-from commands.benchmark_methods import choose_classifier, choose_methods
-from commands.benchmark_scaling import scaling
-from commands.benchmark_speed import speed
-from commands.options import (
+from dae_tui.commands import options
+from dae_tui.commands.benchmark_methods import choose_classifier, choose_methods
+from dae_tui.commands.benchmark_scaling import scaling
+from dae_tui.commands.benchmark_speed import speed
+from dae_tui.commands.options import (
     DataDirOption,
     DeviceOption,
     JsonOption,
@@ -22,7 +22,7 @@ from commands.options import (
     make_folder,
     resolve_data_dir,
 )
-from commands.streams import say
+from dae_tui.commands.streams import say
 from dae_tui.core.filters import FILTERS
 from dae_tui.core.noise_spec import parse_sweep
 from dae_tui.errors import DaeError, ExitCode, UsageError
@@ -162,9 +162,9 @@ def quality(
     filters, networks = choose_methods(methods, weights, data, runs_dir)
 
     # Imported here: torch takes seconds to import, and a mistake in the options is said at once.
-    from commands.benchmark_cells import KeptCells, identity
-    from commands.benchmark_methods import find_oracle
-    from commands.benchmark_session import (
+    from dae_tui.commands.benchmark_cells import KeptCells, identity
+    from dae_tui.commands.benchmark_methods import find_oracle
+    from dae_tui.commands.benchmark_session import (
         conditions_for,
         follow,
         images_to_judge,
@@ -234,7 +234,7 @@ def quality(
     if figures is not None:
         write_figure_files(figures, table, [path for _, path in networks], quiet)
     if svg is not None:
-        from commands.results import write_svg
+        from dae_tui.commands.results import write_svg
 
         write_svg(svg, table, digits=digits)
 
@@ -255,7 +255,7 @@ def show(
     quiet: QuietOption = False,
 ) -> None:
     """Print a saved table again, in any form."""
-    from commands.benchmark_session import show_table, write_figure_files
+    from dae_tui.commands.benchmark_session import show_table, write_figure_files
 
     form = _form(json=json, csv=csv, markdown=markdown, latex=latex, html=html)
     make_folder(figures)
@@ -274,9 +274,9 @@ def compare(
     json: JsonOption = False,
 ) -> None:
     """Put saved tables side by side, method by method and noise by noise."""
-    from commands.benchmark_compare import comparison_json, comparison_table
-    from commands.tables import protocol_line
-    from commands.terminal import print_json, stdout
+    from dae_tui.commands.benchmark_compare import comparison_json, comparison_table
+    from dae_tui.commands.tables import protocol_line
+    from dae_tui.commands.terminal import print_json, stdout
 
     if len(names) < 2:
         raise UsageError("one table has nothing to be compared with", "name two or more")

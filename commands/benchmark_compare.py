@@ -5,9 +5,9 @@ from typing import Any
 
 from rich.table import Table as RichTable
 
-from commands.fitting import fits
-from commands.tables import NONE, noise_words, printable_rows, sorted_rows, who
-from commands.terminal import plain_table
+from dae_tui.commands.fitting import fits
+from dae_tui.commands.tables import NONE, noise_words, printable_rows, sorted_rows, who
+from dae_tui.commands.terminal import plain_table
 from dae_tui.core.table import Row, Table
 from dae_tui.printable import printable
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from commands.streams import say
+from dae_tui.commands.streams import say
 from dae_tui.core.cards import published, read_metadata, weights_name
 from dae_tui.core.classifier_file import kind_of
 from dae_tui.core.config import check_data
@@ -11,8 +11,8 @@ from dae_tui.core.filters import FILTERS
 from dae_tui.core.noise_spec import parse_noise
 from dae_tui.errors import UsageError
 from dae_tui.find_weights import find_weights
+from dae_tui.models.registry import NETWORKS
 from dae_tui.printable import shortened
-from models.registry import NETWORKS
 
 if TYPE_CHECKING:
     import torch

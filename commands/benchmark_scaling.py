@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from commands.options import JsonOption
+from dae_tui.commands.options import JsonOption
 from dae_tui.core.config import default_config
 from dae_tui.core.speed.scaling import (
     PAYS,
@@ -19,7 +19,7 @@ from dae_tui.core.speed.scaling import (
 from dae_tui.errors import UsageError
 
 if TYPE_CHECKING:
-    from commands.speed_tables import Grid
+    from dae_tui.commands.speed_tables import Grid
 
 NONE = "–"
 
@@ -57,11 +57,11 @@ def scaling(
     """
     config = default_config(network)
     # Imported here: torch takes seconds to import, and a mistake in the options is said at once.
-    from commands.speed_tables import show_grids
-    from commands.terminal import print_json, stdout
+    from dae_tui.commands.speed_tables import show_grids
+    from dae_tui.commands.terminal import print_json, stdout
     from dae_tui.core.distributed import batch_norms
     from dae_tui.core.weights import count_parameters
-    from models.registry import build
+    from dae_tui.models.registry import build
 
     built = build(config.network, config.settings)
     parameters, norms = count_parameters(built), len(batch_norms(built))
@@ -110,7 +110,7 @@ def _grid(
     growing: Sequence[Scaling],
 ) -> "Grid":
     """The table; of those that cannot share the batch it has no figures for that."""
-    from commands.speed_tables import Grid
+    from dae_tui.commands.speed_tables import Grid
 
     of_shared = {one.processes: _cells(one) for one in shared}
     rows = [

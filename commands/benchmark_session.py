@@ -9,10 +9,10 @@ from typing import Any
 from numpy.typing import NDArray
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from commands.results import show_digits_and_table
-from commands.streams import say
-from commands.table_formats import print_table
-from commands.terminal import stderr
+from dae_tui.commands.results import show_digits_and_table
+from dae_tui.commands.streams import say
+from dae_tui.commands.table_formats import print_table
+from dae_tui.commands.terminal import stderr
 from dae_tui.core.cards import weights_name
 from dae_tui.core.conditions import Conditions
 from dae_tui.core.config import OPERATING_POINT

@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from commands.options import DataDirOption, DeviceOption, JsonOption, QuietOption, resolve_data_dir
+from dae_tui.commands.options import (
+    DataDirOption,
+    DeviceOption,
+    JsonOption,
+    QuietOption,
+    resolve_data_dir,
+)
 from dae_tui.core.cards import published
 from dae_tui.errors import DaeError, ExitCode, UsageError
 
@@ -71,8 +77,8 @@ def speed(
         raise UsageError("only one of --json, --markdown can be printed", "choose one")
 
     # Imported here: torch takes seconds to import, and a mistake in the options is said at once.
-    from commands.speed_tables import show
-    from commands.terminal import print_json, stdout
+    from dae_tui.commands.speed_tables import show
+    from dae_tui.commands.terminal import print_json, stdout
     from dae_tui.core.speed.report import Report, Wish, measure_speed
     from dae_tui.core.weights import load_weights
 
@@ -104,7 +110,7 @@ def _parts(given: str | None) -> tuple[str, ...]:
 
 def _follow(measuring: "Generator[str | Report]", quiet: bool) -> "str | Report":
     """Say what is measured until the report is there."""
-    from commands.terminal import stderr
+    from dae_tui.commands.terminal import stderr
 
     console = stderr()
     with closing(measuring):

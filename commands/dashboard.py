@@ -7,10 +7,10 @@ from typing import Annotated, TextIO
 
 import typer
 
-from commands import options
-from commands.options import DataDirOption, RunsDirOption, check_folder, resolve_data_dir
 from dae_tui.atomic import write_whole
 from dae_tui.blocks import Graphics, terminal_graphics
+from dae_tui.commands import options
+from dae_tui.commands.options import DataDirOption, RunsDirOption, check_folder, resolve_data_dir
 from dae_tui.dashboard.themes import Theme
 from dae_tui.errors import UsageError
 from dae_tui.runs.reader import find_run
@@ -58,7 +58,7 @@ def dashboard(
         _check_terminal()
 
     # Imported here: --help needs none of it.
-    from commands.pictures import standing_alone
+    from dae_tui.commands.pictures import standing_alone
     from dae_tui.dashboard.app import DashboardApp
     from dae_tui.dashboard.leaving import leaving_on_signals
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from commands import options
-from commands.options import (
+from dae_tui.atomic import remove_leftovers
+from dae_tui.commands import options
+from dae_tui.commands.options import (
     DeviceOption,
     JsonOption,
     QuietOption,
@@ -18,7 +19,6 @@ from commands.options import (
     check_folder,
     check_precision,
 )
-from dae_tui.atomic import remove_leftovers
 from dae_tui.errors import DaeError, ExitCode, UsageError
 from dae_tui.ranks import ranks
 
@@ -130,8 +130,8 @@ def denoise(
     orientation stay as they are. A file that cannot be read does not stop the rest; outputs that
     exist are skipped, so that the same command goes on where it was interrupted.
     """
-    from commands.denoise_jobs import Place, plan
-    from commands.denoise_report import Report
+    from dae_tui.commands.denoise_jobs import Place, plan
+    from dae_tui.commands.denoise_report import Report
     from dae_tui.core.denoise_files import denoise_files
     from dae_tui.core.files.kinds import check_kind
     from dae_tui.core.stacks import Wish

@@ -11,10 +11,10 @@ from typing import Any
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from commands.denoise_jobs import Plan
-from commands.denoise_views import comparison_png, first_image, preview
-from commands.terminal import enduring, graphics_of, print_json, stderr
 from dae_tui.atomic import write_new
+from dae_tui.commands.denoise_jobs import Plan
+from dae_tui.commands.denoise_views import comparison_png, first_image, preview
+from dae_tui.commands.terminal import enduring, graphics_of, print_json, stderr
 from dae_tui.core.files import kinds
 from dae_tui.core.files.image_file import Stack
 from dae_tui.core.jobs import Job, Outcome

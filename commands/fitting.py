@@ -7,7 +7,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from commands.terminal import plain_table
+from dae_tui.commands.terminal import plain_table
 from dae_tui.printable import printable
 
 # Only measures: as wide as any table.

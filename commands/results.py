@@ -6,9 +6,11 @@ from pathlib import Path
 from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
-from commands.pictures import standing_alone, views_side_by_side
-from commands.sweep_plot import sweep_plots
-from commands.tables import (
+from dae_tui.atomic import write_whole
+from dae_tui.blocks import Graphics
+from dae_tui.commands.pictures import standing_alone, views_side_by_side
+from dae_tui.commands.sweep_plot import sweep_plots
+from dae_tui.commands.tables import (
     COSTS,
     SETTING,
     class_tables,
@@ -19,9 +21,7 @@ from commands.tables import (
     settings_lines,
     verdict,
 )
-from commands.terminal import graphics_of, stdout
-from dae_tui.atomic import write_whole
-from dae_tui.blocks import Graphics
+from dae_tui.commands.terminal import graphics_of, stdout
 from dae_tui.core.table import Example, Table
 
 DIGITS = 3

@@ -6,8 +6,8 @@ from statistics import mean
 
 from rich.console import Console
 
-from commands.fitting import print_fitted
-from commands.terminal import print_lines
+from dae_tui.commands.fitting import print_fitted
+from dae_tui.commands.terminal import print_lines
 from dae_tui.core.speed.report import EPOCH_IMAGES, Report
 from dae_tui.core.speed.spread import Spread
 from dae_tui.core.speed.targets import PAPER

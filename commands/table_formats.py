@@ -6,7 +6,7 @@ import io
 import json
 from collections.abc import Callable, Sequence
 
-from commands.tables import (
+from dae_tui.commands.tables import (
     Column,
     best_rows,
     columns_of,
@@ -15,7 +15,7 @@ from commands.tables import (
     sorted_rows,
     verdict,
 )
-from commands.terminal import print_json, print_lines
+from dae_tui.commands.terminal import print_json, print_lines
 from dae_tui.core.table import Table
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from rich.table import Table
 
-from commands.fitting import fitted
-from commands.terminal import plain_table
+from dae_tui.commands.fitting import fitted
+from dae_tui.commands.terminal import plain_table
 from dae_tui.core.table import AS_GIVEN, TEXTS, Row, rank
 from dae_tui.core.table import Table as Benchmark
 from dae_tui.printable import printable

@@ -12,8 +12,8 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.table import Table
 
-from commands.streams import OutputError
 from dae_tui.blocks import Graphics, terminal_graphics
+from dae_tui.commands.streams import OutputError
 from dae_tui.printable import printable
 from dae_tui.runs.layout import dump_json
 

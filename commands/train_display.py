@@ -13,10 +13,10 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.text import Text
 
-from commands.streams import say
-from commands.terminal import enduring, print_json, stderr
-from commands.train_result import Display, Result
 from dae_tui.blocks import sparkline
+from dae_tui.commands.streams import say
+from dae_tui.commands.terminal import enduring, print_json, stderr
+from dae_tui.commands.train_result import Display, Result
 from dae_tui.core.evaluation import EvaluationProgress
 from dae_tui.core.events import Checkpoint, Event, Sample, Started, Step, Validation, as_json
 from dae_tui.printable import printable

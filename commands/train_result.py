@@ -5,8 +5,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from commands.results import show_digits_and_table, write_svg
-from commands.terminal import enduring, stdout
+from dae_tui.commands.results import show_digits_and_table, write_svg
+from dae_tui.commands.terminal import enduring, stdout
 from dae_tui.core.evaluation import EvaluationProgress
 from dae_tui.core.events import Event
 from dae_tui.core.experiment import Experiment

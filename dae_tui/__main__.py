@@ -11,7 +11,7 @@ from dae_tui.ranks import ranks
 
 def main() -> None:
     """Run the command line and leave with its exit code."""
-    from commands.app import run
+    from dae_tui.commands.app import run
 
     # Before torch is loaded. Threads wait for each other busily, but not for long: a training takes
     # half as long where something else wants the processors too, and no longer where nothing does.

@@ -12,9 +12,9 @@ from dae_tui.core.cards import published, read_metadata
 from dae_tui.core.config import DATA_SETS, DATA_SETS_SIZE
 from dae_tui.core.noise_spec import parse_noise
 from dae_tui.errors import RunError, WeightsError
+from dae_tui.models.registry import NETWORKS
 from dae_tui.printable import shortened
 from dae_tui.runs.reader import find_run
-from models.registry import NETWORKS
 
 LEAST_SIGMA_OF_DIGITS = 0.08
 NEAR = 0.3

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from models.registry import check_shape
+from dae_tui.models.registry import check_shape
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-from models.registry import check_shape
+from dae_tui.models.registry import check_shape
 
 
 @dataclass(frozen=True)

@@ -29,14 +29,24 @@ class NetworkEntry:
 
 NETWORKS = {
     "autoencoder": NetworkEntry(
-        "models.autoencoder", "denoise", "the paper's convolutional autoencoder"
+        "dae_tui.models.autoencoder", "denoise", "the paper's convolutional autoencoder"
     ),
-    "unet": NetworkEntry("models.unet", "denoise", "a U-Net for images of any kind and size"),
-    "dense": NetworkEntry("models.dense", "denoise", "a fully connected autoencoder, to compare"),
-    "tutorial": NetworkEntry("models.tutorial", "denoise", "what tutorials train, to compare"),
-    "classifier": NetworkEntry("models.classifier", "classify", "reads clean images, judges views"),
+    "unet": NetworkEntry(
+        "dae_tui.models.unet", "denoise", "a U-Net for images of any kind and size"
+    ),
+    "dense": NetworkEntry(
+        "dae_tui.models.dense", "denoise", "a fully connected autoencoder, to compare"
+    ),
+    "tutorial": NetworkEntry(
+        "dae_tui.models.tutorial", "denoise", "what tutorials train, to compare"
+    ),
+    "classifier": NetworkEntry(
+        "dae_tui.models.classifier", "classify", "reads clean images, judges views"
+    ),
     "oracle": NetworkEntry(
-        "models.classifier", "classify-noisy", "reads noisy images: what the noise leaves knowable"
+        "dae_tui.models.classifier",
+        "classify-noisy",
+        "reads noisy images: what the noise leaves knowable",
     ),
 }
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.registry import check_shape
+from dae_tui.models.registry import check_shape
 
 
 @dataclass(frozen=True)

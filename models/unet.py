@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.registry import check_shape
+from dae_tui.models.registry import check_shape
 
 
 @dataclass(frozen=True)

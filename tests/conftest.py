@@ -11,7 +11,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 import pytest
 from command_line import Dae, Outcome
 
-from commands.app import run
+from dae_tui.commands.app import run
 
 
 @pytest.fixture

@@ -47,7 +47,7 @@ PATIENCE = 30.0
 # Runs commands one after another, each behind a line with its number: torch is loaded once.
 RUN_EACH = """
 import json, sys
-from commands.app import run
+from dae_tui.commands.app import run
 for number, arguments in enumerate(json.loads(sys.argv[1])):
     print(f"command {number}", flush=True)
     run(arguments)

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from dae_tui.errors import WeightsError
+from dae_tui.models.registry import NETWORKS
 from dae_tui.regular_files import open_regular
-from models.registry import NETWORKS
 
 METADATA_KEY = "dae-tui"
 MOST_HEADER = 1 << 22

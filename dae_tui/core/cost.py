@@ -12,7 +12,7 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
 from dae_tui.core.weights import count_parameters
-from models.registry import channels_of, takes_sigma
+from dae_tui.models.registry import channels_of, takes_sigma
 
 # Beyond, cost grows with the pixels.
 LARGEST_SIDE = 512

@@ -18,7 +18,7 @@ from dae_tui.core.tiling import (
 )
 from dae_tui.core.weights import Weights
 from dae_tui.errors import WeightsError
-from models.registry import channels_of, settings_of, takes_sigma
+from dae_tui.models.registry import channels_of, settings_of, takes_sigma
 
 # Measured on two cores with 1 MB of cache: 200 digits at a time are the fastest, 1 000 take twice
 # as long each. Larger images come in smaller batches, so that memory does not grow with them.

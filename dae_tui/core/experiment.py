@@ -29,8 +29,8 @@ from dae_tui.core.table import Table
 from dae_tui.core.training import Training
 from dae_tui.core.weights import Weights
 from dae_tui.errors import DataError, UsageError
+from dae_tui.models.registry import build
 from dae_tui.version import __version__
-from models.registry import build
 
 # What weights remember of a table: speeds are the machine's.
 KEPT_FIGURES = ["view", "method", "noise", "accuracy", "accuracy_low", "accuracy_high", "psnr"]

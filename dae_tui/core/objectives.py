@@ -19,7 +19,7 @@ from dae_tui.core.image_set import ImageSet, unit
 from dae_tui.core.measures import psnr
 from dae_tui.core.noise import add_noise
 from dae_tui.core.noise_spec import NoiseSpec
-from models.registry import takes_sigma
+from dae_tui.models.registry import takes_sigma
 
 # Held-out images get the same noise each time, so that their figures can be compared.
 VALIDATION_SEED = 1

@@ -22,8 +22,8 @@ from dae_tui.core.config import (
 )
 from dae_tui.errors import DaeError, UsageError
 from dae_tui.find_weights import find_weights
+from dae_tui.models.registry import NETWORKS
 from dae_tui.runs.layout import new_run_name
-from models.registry import NETWORKS
 
 # The fields of the two columns by their names in the config, `widths` and `name` apart.
 LEFT = {

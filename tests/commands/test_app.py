@@ -8,8 +8,8 @@ from typing import NoReturn
 import pytest
 import typer
 
-from commands.app import SUBCOMMANDS, run
 from dae_tui import __version__
+from dae_tui.commands.app import SUBCOMMANDS, run
 
 # None of these may be imported to show help: each costs more than the whole command may.
 HEAVY = ("torch", "torchvision", "textual", "matplotlib", "skimage", "scipy", "numpy", "PIL")
@@ -18,7 +18,7 @@ HEAVY = ("torch", "torchvision", "textual", "matplotlib", "skimage", "scipy", "n
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["train", "--nonsense"]])
 def test_help_and_mistakes_import_nothing_heavy(arguments: list[str]) -> None:
     program = (
-        "import sys; from commands.app import run; run(sys.argv[1:]);"
+        "import sys; from dae_tui.commands.app import run; run(sys.argv[1:]);"
         f"print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)"
     )
     done = subprocess.run(
@@ -32,7 +32,7 @@ def test_help_and_mistakes_import_nothing_heavy(arguments: list[str]) -> None:
 @pytest.mark.parametrize("name", SUBCOMMANDS)
 def test_every_subcommand_explains_itself_without_torch(name: str) -> None:
     program = (
-        "import sys; from commands.app import run; code = run(sys.argv[1:]);"
+        "import sys; from dae_tui.commands.app import run; code = run(sys.argv[1:]);"
         "sys.exit(code or 'torch' in sys.modules)"
     )
     done = subprocess.run(
@@ -91,7 +91,7 @@ def test_no_arguments_show_the_help(capsys: pytest.CaptureFixture[str]) -> None:
 def test_an_unexpected_fault_is_said_in_one_line(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("commands.weights.published", lambda: 1 / 0)
+    monkeypatch.setattr("dae_tui.commands.weights.published", lambda: 1 / 0)
     assert run(["weights", "list"]) == 1
     assert "ZeroDivisionError" in capsys.readouterr().err
     monkeypatch.setenv("DAE_DEBUG", "1")
@@ -120,7 +120,7 @@ def test_an_interruption_is_no_error(
     def say_no() -> NoReturn:
         raise typer.Abort
 
-    monkeypatch.setattr("commands.weights.published", say_no)
+    monkeypatch.setattr("dae_tui.commands.weights.published", say_no)
     assert run(["weights", "list"]) == 130
     assert capsys.readouterr().err == "interrupted\n"
 

@@ -8,7 +8,7 @@ import pytest
 from command_line import Dae
 from rich.console import Console
 
-from commands.speed_tables import grids, show
+from dae_tui.commands.speed_tables import grids, show
 from dae_tui.core.speed.inference import Throughput
 from dae_tui.core.speed.peak import Peaks, Share
 from dae_tui.core.speed.report import Report

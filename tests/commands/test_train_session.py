@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from commands.train_session import _git_commit
+from dae_tui.commands.train_session import _git_commit
 
 
 @pytest.fixture

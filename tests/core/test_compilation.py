@@ -8,7 +8,7 @@ import torch
 from dae_tui.core.compilation import compiled, pays
 from dae_tui.core.config import TrainingConfig
 from dae_tui.errors import DaeError
-from models.registry import build
+from dae_tui.models.registry import build
 
 CONFIG = TrainingConfig(data="digits")
 SHAPE = (1, 28, 28)

@@ -34,7 +34,7 @@ def understood(dae: Dae, monkeypatch: pytest.MonkeyPatch) -> Understood:
     def note(run: Run, config: dict[str, Any], options: list[str]) -> None:
         made.append(config)
 
-    monkeypatch.setattr("commands.train.detach", note)
+    monkeypatch.setattr("dae_tui.commands.train.detach", note)
 
     def read(line: str) -> TrainingConfig:
         program, *words = shlex.split(line)

@@ -16,7 +16,7 @@ from dae_tui.core.judge import judge_of
 from dae_tui.core.noise import add_noise
 from dae_tui.core.noise_spec import parse_noise
 from dae_tui.core.weights import Weights, count_parameters, load_weights, to_bytes
-from models.registry import NETWORKS, build, takes_sigma
+from dae_tui.models.registry import NETWORKS, build, takes_sigma
 
 SMALL: dict[str, dict[str, Any]] = {
     "autoencoder": {"widths": (4, 6, 8)},

@@ -26,7 +26,7 @@ from dae_tui.core.tiling import (
     tile_for_memory,
 )
 from dae_tui.core.weights import Weights, load_weights
-from models.registry import build
+from dae_tui.models.registry import build
 
 
 def weights(name: str, **settings: Any) -> Weights:

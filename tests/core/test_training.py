@@ -30,7 +30,7 @@ from dae_tui.core.objectives import Classification, Denoising, Judgement, Object
 from dae_tui.core.shards import load_shards
 from dae_tui.core.training import Training, learning_rate
 from dae_tui.errors import DivergedError, RunError
-from models.registry import build
+from dae_tui.models.registry import build
 
 CPU = torch.device("cpu")
 DENOISER = TrainingConfig(data="digits", epochs=4, batch_size=20)

@@ -149,7 +149,7 @@ def test_a_fault_is_one_line_after_the_terminal_is_restored(runs_dir: Path) -> N
     program = (
         "import sys; from dae_tui.dashboard.screens.run import RunScreen;"
         "RunScreen.show = lambda self, seen: 1 / 0;"
-        "from commands.app import run; sys.exit(run(sys.argv[1:]))"
+        "from dae_tui.commands.app import run; sys.exit(run(sys.argv[1:]))"
     )
     terminal = Terminal("dashboard", "--runs-dir", str(runs_dir), "latest", program=program)
     assert terminal.leaves() == 1
@@ -189,7 +189,7 @@ def test_a_wrong_name_is_told_before_that_there_is_no_terminal(dae: Dae, runs_di
 def test_no_torch_until_the_playground_opens(runs_dir: Path) -> None:
     program = (
         "import sys, atexit; atexit.register(lambda: print('torch' in sys.modules));"
-        "from commands.app import run; sys.exit(run(sys.argv[1:]))"
+        "from dae_tui.commands.app import run; sys.exit(run(sys.argv[1:]))"
     )
     terminal = Terminal("dashboard", "--runs-dir", str(runs_dir), "latest", program=program)
     terminal.wait_for(b"epoch 3/9")

@@ -19,9 +19,9 @@ from dae_tui.dashboard.screens.run import RunScreen
 from dae_tui.dashboard.screens.runs import RunsScreen
 from dae_tui.dashboard.training_form import FieldError, defaults, read_form
 from dae_tui.errors import RunError
+from dae_tui.models.registry import NETWORKS
 from dae_tui.runs.layout import CONFIG, STATUS, write_json
 from dae_tui.runs.reader import Run
-from models.registry import NETWORKS
 
 pytestmark = pytest.mark.asyncio
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from models.registry import NETWORKS, build, settings_of, takes_sigma
+from dae_tui.models.registry import NETWORKS, build, settings_of, takes_sigma
 
 DENOISERS = [name for name, entry in NETWORKS.items() if entry.task == "denoise"]
 
@@ -254,7 +254,7 @@ def test_a_setting_that_does_not_exist_is_an_error_that_names_those_that_do(name
 
 def test_looking_a_network_up_imports_no_torch() -> None:
     script = (
-        "import sys; from models.registry import NETWORKS; "
+        "import sys; from dae_tui.models.registry import NETWORKS; "
         "print(NETWORKS['autoencoder'].task, 'torch' in sys.modules)"
     )
     finished = subprocess.run(

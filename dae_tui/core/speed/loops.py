@@ -26,7 +26,7 @@ from dae_tui.core.image_set import ImageSet, TrainingImages
 from dae_tui.core.noise_spec import parse_noise
 from dae_tui.core.objectives import Denoising
 from dae_tui.core.training import Training
-from models.registry import build
+from dae_tui.models.registry import build
 
 # What tutorials train with.
 BATCH = 100

@@ -20,7 +20,7 @@ from dae_tui.core.denoising import Compute, batch_pixels, denoise_batch
 from dae_tui.core.hardware import keep_freed_memory, place, synchronize
 from dae_tui.core.speed.spread import spread
 from dae_tui.core.weights import Weights
-from models.registry import takes_sigma
+from dae_tui.models.registry import takes_sigma
 
 SIDE = {"cpu": 2048, "cuda": 8192}
 COPY_BYTES = {"cpu": 256 * 2**20, "cuda": 2**30}

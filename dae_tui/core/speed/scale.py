@@ -21,7 +21,7 @@ from dae_tui.core.speed.loops import Task
 from dae_tui.core.speed.spread import Spread, spread
 from dae_tui.core.training import Training
 from dae_tui.errors import DaeError
-from models.registry import build
+from dae_tui.models.registry import build
 
 COUNTS = (1_000, 10_000, 100_000, 1_000_000)
 SHARD_IMAGES = 50_000

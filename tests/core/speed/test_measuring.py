@@ -19,7 +19,7 @@ from dae_tui.core.speed.targets import recipes
 from dae_tui.core.speed.training_speed import training_speed
 from dae_tui.core.weights import Weights
 from dae_tui.errors import DaeError
-from models.registry import build
+from dae_tui.models.registry import build
 
 CPU = torch.device("cpu")
 
