@@ -12,7 +12,7 @@ from dae_tui.core.noise_spec import parse_noise
 from dae_tui.errors import UsageError
 from dae_tui.find_weights import find_weights
 from dae_tui.models.registry import NETWORKS
-from dae_tui.printable import shortened
+from dae_tui.system.printable import shortened
 
 if TYPE_CHECKING:
     import torch

@@ -23,10 +23,10 @@ from dae_tui.core.noise_spec import NoiseSpec, parse_noise
 from dae_tui.core.table import Table
 from dae_tui.core.weights import Weights
 from dae_tui.errors import UsageError
-from dae_tui.printable import printable
 from dae_tui.runs.benchmarks import save_table
 from dae_tui.runs.curves import overview
 from dae_tui.runs.reader import Run
+from dae_tui.system.printable import printable
 
 # The literature's noise on photographs, which it neither clips nor rounds.
 PHOTOGRAPHS = ("gaussian:15/255", "gaussian:25/255", "gaussian:50/255")

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dae_tui.atomic import remove_leftovers
 from dae_tui.commands import options
 from dae_tui.commands.options import (
     DeviceOption,
@@ -20,7 +19,8 @@ from dae_tui.commands.options import (
     check_precision,
 )
 from dae_tui.errors import DaeError, ExitCode, UsageError
-from dae_tui.ranks import ranks
+from dae_tui.system.atomic import remove_leftovers
+from dae_tui.system.ranks import ranks
 
 if TYPE_CHECKING:
     from dae_tui.core.denoising import Compute

@@ -9,7 +9,7 @@ from pathlib import Path
 from dae_tui.core.files.kinds import ENDINGS, kind_of_name, with_ending
 from dae_tui.core.jobs import Job, Outcome
 from dae_tui.errors import DataError, UsageError
-from dae_tui.printable import printable
+from dae_tui.system.printable import printable
 
 STANDARD = "-"
 _KNOWN = " ".join(end for ends in ENDINGS.values() for end in ends)

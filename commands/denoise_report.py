@@ -11,7 +11,6 @@ from typing import Any
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from dae_tui.atomic import write_new
 from dae_tui.commands.denoise_jobs import Plan
 from dae_tui.commands.denoise_views import comparison_png, first_image, preview
 from dae_tui.commands.terminal import enduring, graphics_of, print_json, stderr
@@ -20,7 +19,8 @@ from dae_tui.core.files.image_file import Stack
 from dae_tui.core.jobs import Job, Outcome
 from dae_tui.core.scores import Scores, score
 from dae_tui.errors import DaeError, ExitCode, UsageError
-from dae_tui.printable import printable
+from dae_tui.system.atomic import write_new
+from dae_tui.system.printable import printable
 
 # Up to so many files each has a line of its own without --verbose.
 FEW = 12

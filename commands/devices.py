@@ -11,7 +11,7 @@ from dae_tui.commands import options
 from dae_tui.commands.options import JsonOption
 from dae_tui.devices.reading import Reading
 from dae_tui.errors import UsageError
-from dae_tui.printable import printable
+from dae_tui.system.printable import printable
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

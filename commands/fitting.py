@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from dae_tui.commands.terminal import plain_table
-from dae_tui.printable import printable
+from dae_tui.system.printable import printable
 
 # Only measures: as wide as any table.
 _MEASURE = Console(width=1000)

@@ -7,7 +7,7 @@ import typer
 
 from dae_tui.core.config import MAX_SEED, PRECISIONS
 from dae_tui.errors import UsageError
-from dae_tui.printable import shortened
+from dae_tui.system.printable import shortened
 
 DataDirOption = Annotated[
     Path | None,

@@ -10,11 +10,11 @@ from dae_tui.commands import options
 from dae_tui.commands.options import JsonOption, QuietOption, RunsDirOption
 from dae_tui.commands.streams import print_name, say
 from dae_tui.errors import UsageError
-from dae_tui.printable import printable
 from dae_tui.runs.deletion import check_deletable, delete_run, deleted_words
 from dae_tui.runs.layout import Request, State
 from dae_tui.runs.reader import Run, find_run, last_event, list_runs
 from dae_tui.runs.summary import Summary, age, number, summarize
+from dae_tui.system.printable import printable
 
 if TYPE_CHECKING:
     from rich.text import Text

@@ -11,7 +11,7 @@ from dae_tui.commands.terminal import print_lines
 from dae_tui.core.speed.report import EPOCH_IMAGES, Report
 from dae_tui.core.speed.spread import Spread
 from dae_tui.core.speed.targets import PAPER
-from dae_tui.printable import printable
+from dae_tui.system.printable import printable
 
 # Columns of words; all others are numbers.
 WORDS = {"network", "loop", "precision", "recipe", "method", "binds", "start"}

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dae_tui.printable import printable
+from dae_tui.system.printable import printable
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer

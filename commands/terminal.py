@@ -14,8 +14,8 @@ from rich.table import Table
 
 from dae_tui.blocks import Graphics, terminal_graphics
 from dae_tui.commands.streams import OutputError
-from dae_tui.printable import printable
 from dae_tui.runs.layout import dump_json
+from dae_tui.system.printable import printable
 
 # Off a terminal a table gets the width it needs, so that nothing is cut.
 NO_TERMINAL_WIDTH = 400

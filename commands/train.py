@@ -36,12 +36,12 @@ from dae_tui.core.config import (
 )
 from dae_tui.errors import DaeError, RunError, UsageError
 from dae_tui.find_weights import find_weights
-from dae_tui.printable import shortened
-from dae_tui.ranks import ranks
 from dae_tui.runs.layout import State, dump_json, new_run_name
 from dae_tui.runs.process import Signals, detach, exit_code_of
 from dae_tui.runs.reader import Run, find_run
 from dae_tui.runs.writer import RunWriter
+from dae_tui.system.printable import shortened
+from dae_tui.system.ranks import ranks
 
 app = options.subcommand()
 

@@ -19,9 +19,9 @@ from dae_tui.commands.terminal import enduring, print_json, stderr
 from dae_tui.commands.train_result import Display, Result
 from dae_tui.core.evaluation import EvaluationProgress
 from dae_tui.core.events import Checkpoint, Event, Sample, Started, Step, Validation, as_json
-from dae_tui.printable import printable
 from dae_tui.runs.reader import Run
 from dae_tui.runs.summary import duration
+from dae_tui.system.printable import printable
 
 LINE_SECONDS = 5.0
 SPARKLINE = 48

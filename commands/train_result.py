@@ -12,9 +12,9 @@ from dae_tui.core.events import Event
 from dae_tui.core.experiment import Experiment
 from dae_tui.core.table import Table
 from dae_tui.core.weights import Weights
-from dae_tui.printable import printable
 from dae_tui.runs.reader import Run
 from dae_tui.runs.summary import duration
+from dae_tui.system.printable import printable
 
 
 @dataclass(frozen=True)

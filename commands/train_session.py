@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dae_tui.atomic import write_whole
 from dae_tui.commands.neighbours import Neighbours
 from dae_tui.commands.train_result import Display, Result
 from dae_tui.core.config import TrainingConfig
@@ -23,12 +22,13 @@ from dae_tui.core.table import Table
 from dae_tui.core.weights import load_weights, to_bytes
 from dae_tui.errors import DataError, ExitCode, RunError, UsageError
 from dae_tui.models.registry import NETWORKS
-from dae_tui.ranks import ranks
-from dae_tui.regular_files import read_regular
 from dae_tui.runs.layout import LAST_STATE, Request, State
 from dae_tui.runs.process import Signals, exit_code_of
 from dae_tui.runs.reader import Run
 from dae_tui.runs.writer import RunWriter
+from dae_tui.system.atomic import write_whole
+from dae_tui.system.ranks import ranks
+from dae_tui.system.regular_files import read_regular
 
 PAUSE_POLL_SECONDS = 0.2
 # Weights and what the optimiser keeps for each; those published take a hundredth of a gigabyte.

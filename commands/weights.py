@@ -5,7 +5,6 @@ from typing import Annotated, Any
 
 import typer
 
-from dae_tui.atomic import write_whole
 from dae_tui.commands import options
 from dae_tui.commands.options import JsonOption, RunsDirOption, check_folder
 from dae_tui.commands.streams import print_name
@@ -13,7 +12,8 @@ from dae_tui.core.cards import card, published, read_metadata, weights_name
 from dae_tui.errors import UsageError, WeightsError
 from dae_tui.find_weights import find_weights
 from dae_tui.models.registry import NETWORKS
-from dae_tui.printable import printable
+from dae_tui.system.atomic import write_whole
+from dae_tui.system.printable import printable
 
 app = options.subcommand()
 

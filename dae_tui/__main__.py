@@ -6,7 +6,7 @@ from contextlib import suppress
 from io import TextIOWrapper
 from typing import NoReturn
 
-from dae_tui.ranks import ranks
+from dae_tui.system.ranks import ranks
 
 
 def main() -> None:

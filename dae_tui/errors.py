@@ -7,7 +7,7 @@ the names, typed words and messages of libraries hold that they quote.
 
 from enum import IntEnum
 
-from dae_tui.printable import printable, shortened
+from dae_tui.system.printable import printable, shortened
 
 # The longest path that Linux takes, and what is said around it.
 MOST_CHARACTERS = 5000

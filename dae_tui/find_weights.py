@@ -13,8 +13,8 @@ from dae_tui.core.config import DATA_SETS, DATA_SETS_SIZE
 from dae_tui.core.noise_spec import parse_noise
 from dae_tui.errors import RunError, WeightsError
 from dae_tui.models.registry import NETWORKS
-from dae_tui.printable import shortened
 from dae_tui.runs.reader import find_run
+from dae_tui.system.printable import shortened
 
 LEAST_SIGMA_OF_DIGITS = 0.08
 NEAR = 0.3

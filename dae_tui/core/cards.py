@@ -13,7 +13,7 @@ from typing import Any
 
 from dae_tui.errors import WeightsError
 from dae_tui.models.registry import NETWORKS
-from dae_tui.regular_files import open_regular
+from dae_tui.system.regular_files import open_regular
 
 METADATA_KEY = "dae-tui"
 MOST_HEADER = 1 << 22

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from dae_tui.core.cards import read_metadata
 from dae_tui.errors import WeightsError
-from dae_tui.regular_files import open_regular
+from dae_tui.system.regular_files import open_regular
 
 # As much as protobuf, and so an ONNX file, can hold.
 MOST_BYTES = 2 << 30

@@ -17,7 +17,7 @@ from typing import Any
 from dae_tui.core.noise_spec import parse_noise
 from dae_tui.errors import RunError, UsageError
 from dae_tui.models.registry import NETWORKS
-from dae_tui.printable import shortened
+from dae_tui.system.printable import shortened
 
 DATA_SETS = ("mnist", "fashion-mnist", "kmnist", "qmnist", "emnist", "digits")
 # Height and width of their images, all of them light on dark.

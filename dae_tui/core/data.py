@@ -26,7 +26,7 @@ from dae_tui.core.image_folder import load_folder
 from dae_tui.core.image_set import ImageSet
 from dae_tui.core.shards import is_sharded, load_shards
 from dae_tui.errors import DataError
-from dae_tui.regular_files import open_regular
+from dae_tui.system.regular_files import open_regular
 
 Split = Literal["train", "test"]
 

@@ -14,7 +14,6 @@ from concurrent.futures import Future
 
 import numpy as np
 
-from dae_tui.atomic import FULL, write_new
 from dae_tui.core.denoising import Compute
 from dae_tui.core.files import kinds
 from dae_tui.core.files.image_file import Stack
@@ -32,6 +31,7 @@ from dae_tui.core.stacks import (
 )
 from dae_tui.core.weights import Weights
 from dae_tui.errors import DaeError, DataError
+from dae_tui.system.atomic import FULL, write_new
 
 # Small images of a chunk: enough for the network, soon enough written.
 CHUNK_FILES = 512

@@ -21,7 +21,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parallel import DistributedDataParallel
 
 from dae_tui.errors import DaeError, DataError, UsageError
-from dae_tui.ranks import ranks
+from dae_tui.system.ranks import ranks
 
 # A paused training keeps the others waiting: as long as that may be.
 PATIENCE = timedelta(days=1)

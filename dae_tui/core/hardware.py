@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 from dae_tui.errors import DeviceError, UsageError
-from dae_tui.printable import shortened
-from dae_tui.ranks import ranks
+from dae_tui.system.printable import shortened
+from dae_tui.system.ranks import ranks
 
 
 def resolve_device(name: str) -> torch.device:

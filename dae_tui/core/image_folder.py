@@ -19,7 +19,7 @@ from torch import Tensor
 from dae_tui.core.files.content import FREE
 from dae_tui.core.files.kinds import check_file
 from dae_tui.errors import DataError
-from dae_tui.regular_files import open_regular
+from dae_tui.system.regular_files import open_regular
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".pgm", ".ppm")
 WHOLE_UP_TO = 64

@@ -11,7 +11,7 @@ from dae_tui.core.inspection import unlike
 from dae_tui.core.stacks import Inspection
 from dae_tui.core.weights import Weights
 from dae_tui.errors import DaeError, DataError
-from dae_tui.printable import printable
+from dae_tui.system.printable import printable
 
 
 @dataclass(frozen=True)

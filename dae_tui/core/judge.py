@@ -23,7 +23,7 @@ from dae_tui.core.hardware import place
 from dae_tui.core.image_set import ImageSet
 from dae_tui.core.weights import Weights, load_weights
 from dae_tui.errors import DataError, WeightsError
-from dae_tui.printable import shortened
+from dae_tui.system.printable import shortened
 
 # Earlier ones read whatever file a model names as its tensors: measured with 1.20.1 to 1.23.2.
 ONNXRUNTIME = (1, 24, 1)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from dae_tui.errors import UsageError
-from dae_tui.printable import shortened
+from dae_tui.system.printable import shortened
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
 from dae_tui.errors import DataError
-from dae_tui.regular_files import open_regular
+from dae_tui.system.regular_files import open_regular
 
 # What numpy raises for files that are not what they should be.
 _BROKEN = (OSError, ValueError, EOFError, SyntaxError, TypeError, OverflowError, TokenError)

@@ -17,7 +17,7 @@ from dae_tui.core.config import DATA_SETS
 from dae_tui.core.folding import fold_batch_norm
 from dae_tui.errors import WeightsError
 from dae_tui.models.registry import NETWORKS, build, channels_of, settings_of
-from dae_tui.regular_files import read_regular
+from dae_tui.system.regular_files import read_regular
 
 _WORDS = {
     "denoise": "denoise",

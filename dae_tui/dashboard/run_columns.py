@@ -10,9 +10,9 @@ from dae_tui.blocks import sparkline
 from dae_tui.dashboard.themes import STATE_COLOURS
 from dae_tui.dashboard.widgets.lines import theme_style
 from dae_tui.dashboard.widgets.loss_chart import short
-from dae_tui.printable import printable
 from dae_tui.runs.listing import Row
 from dae_tui.runs.summary import Summary, age
+from dae_tui.system.printable import printable
 
 NONE = "–"
 SPARKLINE = 10

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from dae_tui.regular_files import read_regular
+from dae_tui.system.regular_files import read_regular
 
 # What numpy, zipfile and zlib raise for a file that is no such archive, or a damaged one;
 # RuntimeError where it seems to be encrypted, NotImplementedError for another compression.

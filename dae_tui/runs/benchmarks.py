@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dae_tui.atomic import remove_leftovers, write_whole
 from dae_tui.errors import RunError
 from dae_tui.runs.archives import BROKEN, read_archive
 from dae_tui.runs.layout import dump_json, new_run_name, read_json, write_json
+from dae_tui.system.atomic import remove_leftovers, write_whole
 
 BENCHMARKS = "benchmarks"
 # The name of a folder of images can be as long as a file's, and ours has more in it.

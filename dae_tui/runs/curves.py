@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dae_tui.regular_files import open_regular
 from dae_tui.runs.layout import METRICS
 from dae_tui.runs.reader import LONGEST_LINE, MetricsFollower, Run, parse_events
 from dae_tui.runs.summary import number
+from dae_tui.system.regular_files import open_regular
 
 OVERVIEW_LOOKS = 2000
 # Two of the longest lines of steps fit into this.

@@ -11,11 +11,11 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
-from dae_tui.atomic import remove_leftovers
 from dae_tui.errors import RunError
 from dae_tui.runs.layout import CONFIG, CONTROL, LOCK, LOG, META, METRICS, STATUS, State, read_json
 from dae_tui.runs.lock import HeldLock, look_at_lock
 from dae_tui.runs.reader import Run
+from dae_tui.system.atomic import remove_leftovers
 
 # What a run has, from the first to go to the last: its marker.
 _FILES = (CONTROL, STATUS, METRICS, LOG, CONFIG, LOCK, META)

@@ -23,9 +23,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from dae_tui.atomic import write_whole
 from dae_tui.errors import UsageError
-from dae_tui.regular_files import read_regular
+from dae_tui.system.atomic import write_whole
+from dae_tui.system.regular_files import read_regular
 
 CONFIG = "config.json"
 META = "meta.json"

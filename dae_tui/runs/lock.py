@@ -14,8 +14,8 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from dae_tui.regular_files import open_regular
 from dae_tui.runs.layout import LOCK, State, heard_of
+from dae_tui.system.regular_files import open_regular
 
 # Another machine's lock may not be visible here; its heartbeat then decides.
 SILENT_SECONDS = 60.0

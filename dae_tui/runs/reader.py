@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from dae_tui.errors import RunError, UsageError, WeightsError
-from dae_tui.regular_files import open_regular
 from dae_tui.runs.layout import (
     BEST_WEIGHTS,
     CONFIG,
@@ -24,6 +23,7 @@ from dae_tui.runs.layout import (
     write_json,
 )
 from dae_tui.runs.lock import is_trained, look_at_lock
+from dae_tui.system.regular_files import open_regular
 
 # Bytes that tell one metrics file from another: its first line holds the time it was written.
 BEGINNING = 64

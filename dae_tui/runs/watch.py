@@ -8,13 +8,13 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from dae_tui.printable import printable
-from dae_tui.regular_files import open_regular
 from dae_tui.runs.curves import CurveFollower, Curves, is_long, overview
 from dae_tui.runs.layout import LOG
 from dae_tui.runs.reader import Run
 from dae_tui.runs.samples import sample_steps
 from dae_tui.runs.summary import Summary, summarize
+from dae_tui.system.printable import printable
+from dae_tui.system.regular_files import open_regular
 
 LOG_LINES = 200
 LOG_BYTES = 32_000

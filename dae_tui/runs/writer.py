@@ -12,10 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dae_tui.atomic import remove_leftovers, write_whole
 from dae_tui.errors import RunError
-from dae_tui.printable import printable
-from dae_tui.regular_files import open_regular
 from dae_tui.runs.deletion import remove_new_run
 from dae_tui.runs.layout import (
     CONFIG,
@@ -35,6 +32,9 @@ from dae_tui.runs.layout import (
     write_json,
 )
 from dae_tui.runs.lock import HeldLock, Lock, describe_holder, is_trained, was_replaced
+from dae_tui.system.atomic import remove_leftovers, write_whole
+from dae_tui.system.printable import printable
+from dae_tui.system.regular_files import open_regular
 
 LOCK_PATIENCE_SECONDS = 2.0
 LOCK_POLL_SECONDS = 0.02

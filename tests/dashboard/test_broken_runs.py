@@ -18,9 +18,9 @@ from dashboard_example import LIVE
 
 from dae_tui.dashboard.context import OpenRun
 from dae_tui.dashboard.screens.run import RunScreen
-from dae_tui.printable import printable
 from dae_tui.runs.layout import CONFIG, CONTROL, LOCK, LOG, META, METRICS, SAMPLES, STATUS
 from dae_tui.runs.reader import Run
+from dae_tui.system.printable import printable
 
 pytestmark = pytest.mark.asyncio
 FILES = (CONFIG, META, STATUS, METRICS, LOG, CONTROL, LOCK)

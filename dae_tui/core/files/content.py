@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import BinaryIO, Protocol, Self
 
 from dae_tui.errors import DataError
-from dae_tui.regular_files import open_regular
+from dae_tui.system.regular_files import open_regular
 
 START = 1 << 16
 """Bytes that tell what a file is."""

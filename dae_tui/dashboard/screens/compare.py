@@ -29,9 +29,9 @@ from dae_tui.dashboard.widgets.heading import Heading
 from dae_tui.dashboard.widgets.lines import theme_style
 from dae_tui.dashboard.widgets.loss_chart import ASCII_MARKS, COLOURS, LossChart, NamedLine
 from dae_tui.dashboard.widgets.runs_table import RunsTable
-from dae_tui.printable import printable
 from dae_tui.runs.curves import Curve
 from dae_tui.runs.reader import list_runs
+from dae_tui.system.printable import printable
 
 # Lines of the terminal from which on runs and benchmarks are shown together.
 TALL = 36

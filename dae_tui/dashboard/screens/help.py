@@ -10,7 +10,7 @@ from textual.containers import VerticalScroll
 from textual.screen import ModalScreen, Screen
 from textual.widgets import Static
 
-from dae_tui.printable import printable
+from dae_tui.system.printable import printable
 
 # What every Textual app has.
 EVERYWHERE = ("app.focus_next", "app.focus_previous", "screen.copy_text")

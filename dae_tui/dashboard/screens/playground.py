@@ -30,8 +30,8 @@ from dae_tui.dashboard.widgets.fields import Field, Fields
 from dae_tui.dashboard.widgets.heading import Heading
 from dae_tui.errors import DaeError, WeightsError
 from dae_tui.models.registry import NETWORKS
-from dae_tui.printable import printable
 from dae_tui.runs.reader import Run, list_runs
+from dae_tui.system.printable import printable
 
 if TYPE_CHECKING:
     from dae_tui.core.playground import Look, Playground

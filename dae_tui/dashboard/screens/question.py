@@ -6,7 +6,7 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from dae_tui.printable import printable
+from dae_tui.system.printable import printable
 
 
 class Question(ModalScreen[bool]):

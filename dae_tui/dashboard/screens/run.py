@@ -22,13 +22,13 @@ from dae_tui.dashboard.widgets.loss_chart import LossChart, NamedLine, short
 from dae_tui.dashboard.widgets.machine_panel import MachinePanel
 from dae_tui.devices.machine import Machine
 from dae_tui.errors import DaeError
-from dae_tui.printable import printable
 from dae_tui.runs.layout import Request, State
 from dae_tui.runs.process import detach
 from dae_tui.runs.reader import Run
 from dae_tui.runs.samples import BrokenSample, Sample, load_sample
 from dae_tui.runs.summary import duration
 from dae_tui.runs.watch import RunView, RunWatch
+from dae_tui.system.printable import printable
 
 TIME = Binding.Group("time", compact=True)
 DIGIT = Binding.Group("digit", compact=True)

@@ -17,10 +17,10 @@ from dae_tui.dashboard.screens.question import Question
 from dae_tui.dashboard.widgets.heading import Heading
 from dae_tui.dashboard.widgets.runs_table import RunsTable
 from dae_tui.errors import DaeError
-from dae_tui.printable import printable
 from dae_tui.runs.deletion import delete_run, deleted_words
 from dae_tui.runs.layout import Request, State
 from dae_tui.runs.listing import Row, RunsWatch
+from dae_tui.system.printable import printable
 
 
 class RunsScreen(LiveScreen[list[Row]]):

@@ -13,7 +13,7 @@ from textual.strip import Strip
 
 from dae_tui.blocks import Graphics, crop, fit_crop, image_lines, rich_hex, shrink, views_that_fit
 from dae_tui.dashboard.widgets.lines import Lines
-from dae_tui.printable import printable
+from dae_tui.system.printable import printable
 
 GAP = 1
 

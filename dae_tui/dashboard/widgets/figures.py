@@ -5,9 +5,9 @@ from rich.text import Text
 from textual.strip import Strip
 
 from dae_tui.dashboard.widgets.lines import Lines
-from dae_tui.printable import printable
 from dae_tui.runs.summary import duration, number
 from dae_tui.runs.watch import RunView
+from dae_tui.system.printable import printable
 
 NONE = "–"
 

@@ -6,7 +6,7 @@ from rich.text import Text
 from textual.strip import Strip
 
 from dae_tui.dashboard.widgets.lines import Lines
-from dae_tui.printable import printable
+from dae_tui.system.printable import printable
 
 # Cells from which on the beginning of some words says something.
 LEAST = 16

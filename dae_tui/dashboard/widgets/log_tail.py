@@ -7,7 +7,7 @@ from rich.text import Text
 from textual.strip import Strip
 
 from dae_tui.dashboard.widgets.lines import Lines
-from dae_tui.printable import printable
+from dae_tui.system.printable import printable
 
 # 2026-01-31 23:59:59 words: the day is the run's own.
 _DATED = re.compile(r"\d{4}-\d\d-\d\d (\d\d:\d\d:\d\d) (.*)")

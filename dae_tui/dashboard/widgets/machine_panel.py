@@ -13,7 +13,7 @@ from dae_tui.dashboard.plot import Line, Marks, plot
 from dae_tui.dashboard.widgets.lines import Lines
 from dae_tui.devices.machine import Gpu, Machine
 from dae_tui.devices.reading import Reading
-from dae_tui.printable import printable
+from dae_tui.system.printable import printable
 
 GIB = 2**30
 LEAST_HISTORY, HISTORY = 30, 240

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from dae_tui.printable import printable, shortened
+from dae_tui.system.printable import printable, shortened
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from dae_tui.atomic import remove_leftovers, write_new, write_whole
+from dae_tui.system.atomic import remove_leftovers, write_new, write_whole
 
 KILLED_WHILE_WRITING = """
 import os, sys
 from pathlib import Path
-from dae_tui.atomic import write_whole
+from dae_tui.system.atomic import write_whole
 
 os.fsync = lambda file: os.kill(os.getpid(), 9)
 write_whole(Path(sys.argv[1]), b"new")
@@ -149,7 +149,7 @@ def test_an_existing_file_is_replaced_only_when_asked(path: Path) -> None:
 KILLED_WHILE_NAMING = """
 import os, sys
 from pathlib import Path
-from dae_tui.atomic import write_new
+from dae_tui.system.atomic import write_new
 
 os.link = lambda *arguments, **options: os.kill(os.getpid(), 9)
 write_new(Path(sys.argv[1]), b"new" * 100_000)

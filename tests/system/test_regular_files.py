@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dae_tui.regular_files import open_regular, read_regular
+from dae_tui.system.regular_files import open_regular, read_regular
 
 
 def test_a_file_up_to_its_limit_is_read_whole(tmp_path: Path) -> None:

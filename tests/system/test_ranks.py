@@ -2,7 +2,7 @@
 
 import pytest
 
-from dae_tui.ranks import Ranks, ranks
+from dae_tui.system.ranks import Ranks, ranks
 
 
 def environment(monkeypatch: pytest.MonkeyPatch, **values: str) -> None:

@@ -1,0 +1,1 @@
+"""Files, words and processes at the border to the operating system. Imports nothing of ours."""
