@@ -7,13 +7,13 @@ from typing import Annotated, TextIO
 
 import typer
 
-from dae_tui.blocks import Graphics, terminal_graphics
 from dae_tui.commands import options
 from dae_tui.commands.options import DataDirOption, RunsDirOption, check_folder, resolve_data_dir
 from dae_tui.dashboard.themes import Theme
 from dae_tui.errors import UsageError
 from dae_tui.runs.reader import find_run
 from dae_tui.system.atomic import write_whole
+from dae_tui.terminal.blocks import Graphics, terminal_graphics
 
 app = options.subcommand()
 

@@ -11,7 +11,7 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
-from dae_tui.blocks import Graphics, crop, fit_crop, image_lines, views_that_fit
+from dae_tui.terminal.blocks import Graphics, crop, fit_crop, image_lines, views_that_fit
 
 GAP = 2
 

@@ -6,7 +6,6 @@ from pathlib import Path
 from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
-from dae_tui.blocks import Graphics
 from dae_tui.commands.pictures import standing_alone, views_side_by_side
 from dae_tui.commands.sweep_plot import sweep_plots
 from dae_tui.commands.tables import (
@@ -23,6 +22,7 @@ from dae_tui.commands.tables import (
 from dae_tui.commands.terminal import graphics_of, stdout
 from dae_tui.core.table import Example, Table
 from dae_tui.system.atomic import write_whole
+from dae_tui.terminal.blocks import Graphics
 
 DIGITS = 3
 PICTURE_WIDTH = 110

@@ -3,10 +3,10 @@
 import numpy as np
 from rich.text import Text
 
-from dae_tui.blocks import Graphics
 from dae_tui.core.figures import NOISY, Sweep, sweep_of
 from dae_tui.core.table import Table
-from dae_tui.dashboard.plot import Line, Marks, plot
+from dae_tui.terminal.blocks import Graphics
+from dae_tui.terminal.plot import Line, Marks, plot
 
 HEIGHT = 14
 COLOURS = ("green", "cyan", "yellow", "magenta", "blue", "red")

@@ -12,10 +12,10 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.table import Table
 
-from dae_tui.blocks import Graphics, terminal_graphics
 from dae_tui.commands.streams import OutputError
 from dae_tui.runs.layout import dump_json
 from dae_tui.system.printable import printable
+from dae_tui.terminal.blocks import Graphics, terminal_graphics
 
 # Off a terminal a table gets the width it needs, so that nothing is cut.
 NO_TERMINAL_WIDTH = 400

@@ -13,7 +13,6 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.text import Text
 
-from dae_tui.blocks import sparkline
 from dae_tui.commands.streams import say
 from dae_tui.commands.terminal import enduring, print_json, stderr
 from dae_tui.commands.train_result import Display, Result
@@ -22,6 +21,7 @@ from dae_tui.core.events import Checkpoint, Event, Sample, Started, Step, Valida
 from dae_tui.runs.reader import Run
 from dae_tui.runs.summary import duration
 from dae_tui.system.printable import printable
+from dae_tui.terminal.blocks import sparkline
 
 LINE_SECONDS = 5.0
 SPARKLINE = 48

@@ -9,10 +9,10 @@ from dashboard_example import FakeMonitor
 from textual.binding import Binding
 from textual.pilot import Pilot
 
-from dae_tui.blocks import Graphics
 from dae_tui.dashboard.app import DashboardApp
 from dae_tui.dashboard.screens.live import LiveScreen
 from dae_tui.runs.reader import Run
+from dae_tui.terminal.blocks import Graphics
 
 PATIENCE = 20.0
 

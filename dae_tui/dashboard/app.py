@@ -15,7 +15,6 @@ from textual.reactive import reactive
 from textual.screen import Screen
 from textual.worker import WorkerFailed
 
-from dae_tui.blocks import Graphics
 from dae_tui.dashboard.context import Failed, MarkRuns, OpenRun, PlayWith
 from dae_tui.dashboard.harmless import Harmless
 from dae_tui.dashboard.screens.compare import CompareScreen
@@ -28,6 +27,7 @@ from dae_tui.dashboard.screens.runs import RunsScreen
 from dae_tui.dashboard.themes import TEXTUAL_NAMES, Theme
 from dae_tui.devices.monitor import Monitor
 from dae_tui.runs.reader import Run
+from dae_tui.terminal.blocks import Graphics
 
 # For a picture: enough to see how busy the machine is, and soon.
 FEW_LOOKS = 4

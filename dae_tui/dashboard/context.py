@@ -11,10 +11,10 @@ from typing import Protocol, cast
 from textual.dom import DOMNode
 from textual.message import Message
 
-from dae_tui.blocks import Graphics
 from dae_tui.devices.monitor import Monitor
 from dae_tui.errors import DaeError
 from dae_tui.runs.reader import Run
+from dae_tui.terminal.blocks import Graphics
 
 
 class Context(Protocol):

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from rich.text import Text
 from textual.widget import Widget
 
-from dae_tui.blocks import sparkline
 from dae_tui.dashboard.themes import STATE_COLOURS
 from dae_tui.dashboard.widgets.lines import theme_style
 from dae_tui.dashboard.widgets.loss_chart import short
 from dae_tui.runs.listing import Row
 from dae_tui.runs.summary import Summary, age
 from dae_tui.system.printable import printable
+from dae_tui.terminal.blocks import sparkline
 
 NONE = "–"
 SPARKLINE = 10

@@ -10,8 +10,8 @@ import pytest
 from numpy.typing import NDArray
 from rich.console import Console, RenderableType
 
-from dae_tui.blocks import Graphics
 from dae_tui.commands.pictures import picture, views_side_by_side
+from dae_tui.terminal.blocks import Graphics
 
 VIEWS = ("original", "noisy", "denoised")
 CAPTION = "20.0 dB  reads 7"

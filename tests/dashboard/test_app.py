@@ -8,7 +8,6 @@ from dashboard_example import LIVE
 from textual.command import CommandPalette
 from textual.screen import Screen
 
-from dae_tui.blocks import Graphics
 from dae_tui.dashboard.app import DashboardApp
 from dae_tui.dashboard.context import Failed
 from dae_tui.dashboard.screens.compare import CompareScreen
@@ -20,6 +19,7 @@ from dae_tui.dashboard.screens.run import RunScreen
 from dae_tui.dashboard.screens.runs import RunsScreen
 from dae_tui.errors import DaeError
 from dae_tui.runs.reader import Run
+from dae_tui.terminal.blocks import Graphics
 
 pytestmark = pytest.mark.asyncio
 SCREENS = {

@@ -12,13 +12,13 @@ from dashboard_driver import Driver, driving
 from rich.text import Text
 from textual.widgets import DataTable, Static
 
-from dae_tui.blocks import Graphics
 from dae_tui.dashboard.screens.compare import CompareScreen
 from dae_tui.dashboard.screens.run import RunScreen
 from dae_tui.dashboard.screens.runs import RunsScreen
 from dae_tui.dashboard.widgets.loss_chart import LossChart
 from dae_tui.runs.benchmarks import BENCHMARKS
 from dae_tui.runs.layout import CONFIG, METRICS, STATUS, write_json
+from dae_tui.terminal.blocks import Graphics
 
 pytestmark = pytest.mark.asyncio
 SMALL, LARGE = (80, 24), (200, 60)

@@ -10,7 +10,6 @@ import pytest
 from dashboard_driver import Driver
 from textual.widgets import Checkbox, Input, Static
 
-from dae_tui.blocks import Graphics
 from dae_tui.dashboard.app import DashboardApp
 from dae_tui.dashboard.screens import new_run
 from dae_tui.dashboard.screens.help import Help
@@ -22,6 +21,7 @@ from dae_tui.errors import RunError
 from dae_tui.models.registry import NETWORKS
 from dae_tui.runs.layout import CONFIG, STATUS, write_json
 from dae_tui.runs.reader import Run
+from dae_tui.terminal.blocks import Graphics
 
 pytestmark = pytest.mark.asyncio
 

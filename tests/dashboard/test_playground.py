@@ -16,7 +16,6 @@ from textual.pilot import Pilot
 from textual.screen import Screen
 from textual.widgets import Input
 
-from dae_tui.blocks import Graphics
 from dae_tui.core.cards import published
 from dae_tui.core.noise_spec import KINDS
 from dae_tui.dashboard.app import DashboardApp
@@ -28,6 +27,7 @@ from dae_tui.dashboard.widgets.bars import Bars
 from dae_tui.dashboard.widgets.digits import Digits
 from dae_tui.dashboard.widgets.lines import Lines
 from dae_tui.runs.reader import Run
+from dae_tui.terminal.blocks import Graphics
 
 SMALL, LARGE = (80, 24), (120, 40)
 

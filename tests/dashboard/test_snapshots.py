@@ -12,12 +12,12 @@ import pytest
 from dashboard_example import LIVE, FakeMonitor, example_look
 from textual.pilot import Pilot
 
-from dae_tui.blocks import Graphics
 from dae_tui.dashboard.app import DashboardApp
 from dae_tui.dashboard.screens.live import LiveScreen
 from dae_tui.dashboard.screens.playground import PlaygroundScreen
 from dae_tui.dashboard.themes import Theme
 from dae_tui.runs.reader import Run
+from dae_tui.terminal.blocks import Graphics
 
 SIZES = [(80, 24), (120, 40)]
 Compare = Callable[..., bool]

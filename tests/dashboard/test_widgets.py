@@ -14,7 +14,6 @@ from textual.geometry import Region
 from textual.reactive import reactive
 from textual.strip import Strip
 
-from dae_tui.blocks import Graphics
 from dae_tui.dashboard.widgets.digits import Digits, Picture
 from dae_tui.dashboard.widgets.heading import Heading
 from dae_tui.dashboard.widgets.lines import Lines
@@ -22,6 +21,7 @@ from dae_tui.dashboard.widgets.log_tail import LogTail
 from dae_tui.dashboard.widgets.loss_chart import short
 from dae_tui.dashboard.widgets.machine_panel import MachinePanel
 from dae_tui.devices.monitor import Monitor
+from dae_tui.terminal.blocks import Graphics
 
 pytestmark = pytest.mark.asyncio
 

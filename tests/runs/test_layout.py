@@ -15,7 +15,7 @@ import dae_tui.runs
 from dae_tui.errors import UsageError
 from dae_tui.runs.layout import Request, State, new_run_name, read_json, write_json
 
-LIGHT = ["dae_tui.system.atomic", "dae_tui.blocks", "dae_tui.errors"] + [
+LIGHT = ["dae_tui.system.atomic", "dae_tui.terminal.blocks", "dae_tui.errors"] + [
     f"dae_tui.runs.{module.name}" for module in pkgutil.iter_modules(dae_tui.runs.__path__)
 ]
 

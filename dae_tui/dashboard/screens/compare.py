@@ -22,7 +22,6 @@ from dae_tui.dashboard.comparison import (
     state_of,
 )
 from dae_tui.dashboard.context import MarkRuns, OpenRun
-from dae_tui.dashboard.plot import Line, Marks
 from dae_tui.dashboard.screens.chart import MARKS_KEY, ZOOM_KEYS, ChartScreen
 from dae_tui.dashboard.themes import STATE_COLOURS
 from dae_tui.dashboard.widgets.heading import Heading
@@ -32,6 +31,7 @@ from dae_tui.dashboard.widgets.runs_table import RunsTable
 from dae_tui.runs.curves import Curve
 from dae_tui.runs.reader import list_runs
 from dae_tui.system.printable import printable
+from dae_tui.terminal.plot import Line, Marks
 
 # Lines of the terminal from which on runs and benchmarks are shown together.
 TALL = 36

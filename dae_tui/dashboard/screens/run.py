@@ -10,7 +10,6 @@ from textual.notifications import SeverityLevel
 from textual.widgets import Footer
 
 from dae_tui.dashboard.context import Failed, PlayWith
-from dae_tui.dashboard.plot import Line
 from dae_tui.dashboard.screens.chart import MARKS_KEY, ZOOM_KEYS, ChartScreen
 from dae_tui.dashboard.screens.question import Question
 from dae_tui.dashboard.themes import STATE_COLOURS
@@ -29,6 +28,7 @@ from dae_tui.runs.samples import BrokenSample, Sample, load_sample
 from dae_tui.runs.summary import duration
 from dae_tui.runs.watch import RunView, RunWatch
 from dae_tui.system.printable import printable
+from dae_tui.terminal.plot import Line
 
 TIME = Binding.Group("time", compact=True)
 DIGIT = Binding.Group("digit", compact=True)

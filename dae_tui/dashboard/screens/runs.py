@@ -9,7 +9,6 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.widgets import DataTable, Footer, Input, Static
 
-from dae_tui.blocks import Graphics
 from dae_tui.dashboard.context import Failed, MarkRuns, OpenRun
 from dae_tui.dashboard.run_columns import COLUMNS, Column, cells_of, words_of
 from dae_tui.dashboard.screens.live import LiveScreen
@@ -21,6 +20,7 @@ from dae_tui.runs.deletion import delete_run, deleted_words
 from dae_tui.runs.layout import Request, State
 from dae_tui.runs.listing import Row, RunsWatch
 from dae_tui.system.printable import printable
+from dae_tui.terminal.blocks import Graphics
 
 
 class RunsScreen(LiveScreen[list[Row]]):

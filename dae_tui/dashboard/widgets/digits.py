@@ -11,9 +11,17 @@ from rich.style import Style
 from rich.text import Text
 from textual.strip import Strip
 
-from dae_tui.blocks import Graphics, crop, fit_crop, image_lines, rich_hex, shrink, views_that_fit
 from dae_tui.dashboard.widgets.lines import Lines
 from dae_tui.system.printable import printable
+from dae_tui.terminal.blocks import (
+    Graphics,
+    crop,
+    fit_crop,
+    image_lines,
+    rich_hex,
+    shrink,
+    views_that_fit,
+)
 
 GAP = 1
 

@@ -6,9 +6,9 @@ from rich.style import Style
 from rich.text import Text
 from textual.strip import Strip
 
-from dae_tui.blocks import Graphics
 from dae_tui.dashboard.widgets.lines import Lines
 from dae_tui.system.printable import printable
+from dae_tui.terminal.blocks import Graphics
 
 
 @dataclass(frozen=True)

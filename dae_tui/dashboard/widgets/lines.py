@@ -7,8 +7,8 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
-from dae_tui.blocks import Graphics
 from dae_tui.dashboard.context import context_of
+from dae_tui.terminal.blocks import Graphics
 
 
 class Lines(Widget):

@@ -9,10 +9,10 @@ from rich.style import Style
 from rich.text import Text
 from textual.strip import Strip
 
-from dae_tui.blocks import Graphics
-from dae_tui.dashboard.plot import Line, Marks, plot
 from dae_tui.dashboard.widgets.lines import Lines
 from dae_tui.system.printable import printable
+from dae_tui.terminal.blocks import Graphics
+from dae_tui.terminal.plot import Line, Marks, plot
 
 SMOOTHING = (0.0, 0.7, 0.93)
 LABEL_WIDTH = 8

@@ -8,12 +8,12 @@ import numpy as np
 from rich.text import Text
 from textual.strip import Strip
 
-from dae_tui.blocks import ASCII_BARS, BARS, Graphics
-from dae_tui.dashboard.plot import Line, Marks, plot
 from dae_tui.dashboard.widgets.lines import Lines
 from dae_tui.devices.machine import Gpu, Machine
 from dae_tui.devices.reading import Reading
 from dae_tui.system.printable import printable
+from dae_tui.terminal.blocks import ASCII_BARS, BARS, Graphics
+from dae_tui.terminal.plot import Line, Marks, plot
 
 GIB = 2**30
 LEAST_HISTORY, HISTORY = 30, 240

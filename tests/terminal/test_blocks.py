@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 from rich.color import Color, ColorSystem
 
-from dae_tui.blocks import (
+from dae_tui.terminal.blocks import (
     ASCII_BARS,
     BARS,
     Graphics,

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dae_tui.dashboard.plot import Line, Marks, Plot, plot
+from dae_tui.terminal.plot import Line, Marks, Plot, plot
 
 NAN = float("nan")
 
