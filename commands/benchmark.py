@@ -24,9 +24,9 @@ from dae_tui.commands.options import (
 )
 from dae_tui.commands.streams import say
 from dae_tui.core.filters import FILTERS
-from dae_tui.core.noise_spec import parse_sweep
 from dae_tui.errors import DaeError, ExitCode, UsageError
 from dae_tui.runs.benchmarks import SavedTable, UnfinishedBenchmark, find_table
+from dae_tui.spec.noise_spec import parse_sweep
 from dae_tui.system.printable import printable
 
 if TYPE_CHECKING:

@@ -4,14 +4,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dae_tui.commands.streams import say
-from dae_tui.core.cards import published, read_metadata, weights_name
 from dae_tui.core.classifier_file import kind_of
-from dae_tui.core.config import check_data
 from dae_tui.core.filters import FILTERS
-from dae_tui.core.noise_spec import parse_noise
 from dae_tui.errors import UsageError
 from dae_tui.find_weights import find_weights
 from dae_tui.models.registry import NETWORKS
+from dae_tui.spec.model_cards import published, read_metadata, weights_name
+from dae_tui.spec.noise_spec import parse_noise
+from dae_tui.spec.training_config import check_data
 from dae_tui.system.printable import shortened
 
 if TYPE_CHECKING:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dae_tui.commands.options import JsonOption
-from dae_tui.core.config import default_config
 from dae_tui.core.speed.scaling import (
     PAYS,
     PROCESSES,
@@ -17,6 +16,7 @@ from dae_tui.core.speed.scaling import (
     stops_paying,
 )
 from dae_tui.errors import UsageError
+from dae_tui.spec.training_config import default_config
 
 if TYPE_CHECKING:
     from dae_tui.commands.speed_tables import Grid

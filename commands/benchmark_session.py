@@ -13,19 +13,19 @@ from dae_tui.commands.results import show_digits_and_table
 from dae_tui.commands.streams import say
 from dae_tui.commands.table_formats import print_table
 from dae_tui.commands.terminal import stderr
-from dae_tui.core.cards import weights_name
 from dae_tui.core.conditions import Conditions
-from dae_tui.core.config import OPERATING_POINT
 from dae_tui.core.evaluation import EvaluationProgress
 from dae_tui.core.figures import write_figures
 from dae_tui.core.judged_images import JudgedImages, load_judged
-from dae_tui.core.noise_spec import NoiseSpec, parse_noise
 from dae_tui.core.table import Table
 from dae_tui.core.weights import Weights
 from dae_tui.errors import UsageError
 from dae_tui.runs.benchmarks import save_table
 from dae_tui.runs.curves import overview
 from dae_tui.runs.reader import Run
+from dae_tui.spec.model_cards import weights_name
+from dae_tui.spec.noise_spec import NoiseSpec, parse_noise
+from dae_tui.spec.training_config import OPERATING_POINT
 from dae_tui.system.printable import printable
 
 # The literature's noise on photographs, which it neither clips nor rounds.

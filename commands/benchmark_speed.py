@@ -13,8 +13,8 @@ from dae_tui.commands.options import (
     QuietOption,
     resolve_data_dir,
 )
-from dae_tui.core.cards import published
 from dae_tui.errors import DaeError, ExitCode, UsageError
+from dae_tui.spec.model_cards import published
 
 if TYPE_CHECKING:
     from dae_tui.core.speed.report import Report

@@ -188,7 +188,7 @@ def _sigma(text: str | None) -> float | None:
     """The level of `--sigma`, written as the levels of noise are."""
     if text is None:
         return None
-    from dae_tui.core.noise_spec import parse_level
+    from dae_tui.spec.noise_spec import parse_level
 
     return parse_level(text, "gaussian")
 

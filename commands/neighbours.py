@@ -6,9 +6,9 @@ from math import floor
 import torch
 
 from dae_tui.commands.train_result import Display
-from dae_tui.core.events import Event, Started, Step
 from dae_tui.devices.processor import Processor
 from dae_tui.runs.writer import RunWriter
+from dae_tui.spec.events import Event, Started, Step
 
 # Seconds of training after which to look, and cores from which on it is worth telling.
 LOOK_AFTER = 1.0

@@ -5,8 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
-from dae_tui.core.config import MAX_SEED, PRECISIONS
 from dae_tui.errors import UsageError
+from dae_tui.spec.training_config import MAX_SEED, PRECISIONS
 from dae_tui.system.printable import shortened
 
 DataDirOption = Annotated[

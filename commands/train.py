@@ -22,9 +22,15 @@ from dae_tui.commands.options import (
     resolve_data_dir,
 )
 from dae_tui.commands.streams import print_name
-from dae_tui.core.cards import published
 from dae_tui.core.classifier_file import check_ours
-from dae_tui.core.config import (
+from dae_tui.errors import DaeError, RunError, UsageError
+from dae_tui.find_weights import find_weights
+from dae_tui.runs.layout import State, dump_json, new_run_name
+from dae_tui.runs.process import Signals, detach, exit_code_of
+from dae_tui.runs.reader import Run, find_run
+from dae_tui.runs.writer import RunWriter
+from dae_tui.spec.model_cards import published
+from dae_tui.spec.training_config import (
     DATA_SETS,
     TrainingConfig,
     command_line,
@@ -34,12 +40,6 @@ from dae_tui.core.config import (
     parse_widths,
     preset_config,
 )
-from dae_tui.errors import DaeError, RunError, UsageError
-from dae_tui.find_weights import find_weights
-from dae_tui.runs.layout import State, dump_json, new_run_name
-from dae_tui.runs.process import Signals, detach, exit_code_of
-from dae_tui.runs.reader import Run, find_run
-from dae_tui.runs.writer import RunWriter
 from dae_tui.system.printable import shortened
 from dae_tui.system.ranks import ranks
 

@@ -17,9 +17,9 @@ from dae_tui.commands.streams import say
 from dae_tui.commands.terminal import enduring, print_json, stderr
 from dae_tui.commands.train_result import Display, Result
 from dae_tui.core.evaluation import EvaluationProgress
-from dae_tui.core.events import Checkpoint, Event, Sample, Started, Step, Validation, as_json
 from dae_tui.runs.reader import Run
 from dae_tui.runs.summary import duration
+from dae_tui.spec.events import Checkpoint, Event, Sample, Started, Step, Validation, as_json
 from dae_tui.system.printable import printable
 from dae_tui.terminal.blocks import sparkline
 

@@ -13,9 +13,7 @@ from numpy.typing import NDArray
 
 from dae_tui.commands.neighbours import Neighbours
 from dae_tui.commands.train_result import Display, Result
-from dae_tui.core.config import TrainingConfig
 from dae_tui.core.distributed import Group, joined
-from dae_tui.core.events import Checkpoint, Event, Finished, Sample, as_json
 from dae_tui.core.experiment import Experiment, prepare, versions, with_figures
 from dae_tui.core.hardware import device_name
 from dae_tui.core.table import Table
@@ -26,6 +24,8 @@ from dae_tui.runs.layout import LAST_STATE, Request, State
 from dae_tui.runs.process import Signals, exit_code_of
 from dae_tui.runs.reader import Run
 from dae_tui.runs.writer import RunWriter
+from dae_tui.spec.events import Checkpoint, Event, Finished, Sample, as_json
+from dae_tui.spec.training_config import TrainingConfig
 from dae_tui.system.atomic import write_whole
 from dae_tui.system.ranks import ranks
 from dae_tui.system.regular_files import read_regular

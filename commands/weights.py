@@ -8,10 +8,10 @@ import typer
 from dae_tui.commands import options
 from dae_tui.commands.options import JsonOption, RunsDirOption, check_folder
 from dae_tui.commands.streams import print_name
-from dae_tui.core.cards import card, published, read_metadata, weights_name
 from dae_tui.errors import UsageError, WeightsError
 from dae_tui.find_weights import find_weights
 from dae_tui.models.registry import NETWORKS
+from dae_tui.spec.model_cards import card, published, read_metadata, weights_name
 from dae_tui.system.atomic import write_whole
 from dae_tui.system.printable import printable
 

@@ -8,12 +8,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from dae_tui.core.cards import published, read_metadata
-from dae_tui.core.config import DATA_SETS, DATA_SETS_SIZE
-from dae_tui.core.noise_spec import parse_noise
 from dae_tui.errors import RunError, WeightsError
 from dae_tui.models.registry import NETWORKS
 from dae_tui.runs.reader import find_run
+from dae_tui.spec.model_cards import published, read_metadata
+from dae_tui.spec.noise_spec import parse_noise
+from dae_tui.spec.training_config import DATA_SETS, DATA_SETS_SIZE
 from dae_tui.system.printable import shortened
 
 LEAST_SIGMA_OF_DIGITS = 0.08

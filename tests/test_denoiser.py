@@ -16,8 +16,8 @@ from dae_tui.core.data import load
 from dae_tui.core.image_set import unit
 from dae_tui.core.measures import psnr
 from dae_tui.core.noise import add_noise
-from dae_tui.core.noise_spec import parse_noise
 from dae_tui.errors import DataError, UsageError, WeightsError
+from dae_tui.spec.noise_spec import parse_noise
 
 
 @pytest.fixture(scope="module")

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from dae_tui.core.cards import published, weights_name
 from dae_tui.errors import UsageError, WeightsError
 from dae_tui.find_weights import best_published, find_weights
 from dae_tui.runs.layout import CONFIG, State, write_json
 from dae_tui.runs.reader import Run
 from dae_tui.runs.writer import RunWriter
+from dae_tui.spec.model_cards import published, weights_name
 
 
 def make_run(folder: Path, weights: bool = True) -> Run:

@@ -26,7 +26,6 @@ from command_line import Dae
 from PIL import Image
 from safetensors.numpy import save_file
 
-from dae_tui.core.cards import METADATA_KEY
 from dae_tui.runs.benchmarks import BENCHMARKS
 from dae_tui.runs.layout import (
     BEST_WEIGHTS,
@@ -39,6 +38,7 @@ from dae_tui.runs.layout import (
     STATUS,
     write_json,
 )
+from dae_tui.spec.model_cards import METADATA_KEY
 
 # The title of a window, a colour that there is not, another from C1, text turned around, a line.
 EVIL = "\x1b]0;EVIL\x07\x1b[666m\x9b31m\u202e\r\nFAKED"

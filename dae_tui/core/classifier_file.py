@@ -8,8 +8,8 @@ import os
 from enum import Enum
 from pathlib import Path
 
-from dae_tui.core.cards import read_metadata
 from dae_tui.errors import WeightsError
+from dae_tui.spec.model_cards import read_metadata
 from dae_tui.system.regular_files import open_regular
 
 # As much as protobuf, and so an ONNX file, can hold.

@@ -13,9 +13,9 @@ import torch
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-from dae_tui.core.config import TrainingConfig
 from dae_tui.core.cost import network_cost
 from dae_tui.errors import DaeError
+from dae_tui.spec.training_config import TrainingConfig
 
 # Multiply-adds of the forward passes of a run from which it pays: on two cores some ten minutes,
 # of which a tenth is saved; a GPU does a hundred times as much in that time.

@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from dae_tui.core.config import MAX_SEED
 from dae_tui.core.denoising import batches
 from dae_tui.core.image_set import unit
 from dae_tui.core.judge import Judge
 from dae_tui.core.judged_images import JudgedImages
 from dae_tui.core.noise import add_noise
-from dae_tui.core.noise_spec import NoiseSpec, NoiseStage
 from dae_tui.errors import UsageError
+from dae_tui.spec.noise_spec import NoiseSpec, NoiseStage
+from dae_tui.spec.training_config import MAX_SEED
 
 EVALUATION_SEED = 0
 

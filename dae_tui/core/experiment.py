@@ -13,16 +13,13 @@ import torch
 from torch import nn
 
 from dae_tui.core.conditions import Conditions
-from dae_tui.core.config import DATA_SETS, OPERATING_POINT, TrainingConfig
 from dae_tui.core.data import load
 from dae_tui.core.distributed import Group
 from dae_tui.core.evaluation import EvaluationProgress, evaluate
-from dae_tui.core.events import Event
 from dae_tui.core.hardware import device_name, place, resolve_device, resolve_precision
 from dae_tui.core.image_set import ImageSet, TrainingImages, hold_out
 from dae_tui.core.judge import find_classifier, judge_of
 from dae_tui.core.judged_images import of_image_set
-from dae_tui.core.noise_spec import parse_noise
 from dae_tui.core.objectives import Classification, Denoising, Objective
 from dae_tui.core.shards import is_sharded, load_shards
 from dae_tui.core.table import Table
@@ -30,6 +27,9 @@ from dae_tui.core.training import Training
 from dae_tui.core.weights import Weights
 from dae_tui.errors import DataError, UsageError
 from dae_tui.models.registry import build
+from dae_tui.spec.events import Event
+from dae_tui.spec.noise_spec import parse_noise
+from dae_tui.spec.training_config import DATA_SETS, OPERATING_POINT, TrainingConfig
 from dae_tui.version import __version__
 
 # What weights remember of a table: speeds are the machine's.

@@ -7,9 +7,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dae_tui.core.config import DATA_SETS_SIZE
 from dae_tui.core.noise_level import estimate_sigma
 from dae_tui.core.weights import Weights
+from dae_tui.spec.training_config import DATA_SETS_SIZE
 
 # Pixels from which on an image is looked at in places.
 WHOLE_UP_TO = 2048 * 2048

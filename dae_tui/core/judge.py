@@ -16,13 +16,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from dae_tui.core.cards import published
 from dae_tui.core.classifier_file import Kind, kind_of
 from dae_tui.core.denoising import check_fits
 from dae_tui.core.hardware import place
 from dae_tui.core.image_set import ImageSet
 from dae_tui.core.weights import Weights, load_weights
 from dae_tui.errors import DataError, WeightsError
+from dae_tui.spec.model_cards import published
 from dae_tui.system.printable import shortened
 
 # Earlier ones read whatever file a model names as its tensors: measured with 1.20.1 to 1.23.2.

@@ -13,7 +13,6 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from dae_tui.core.config import DATA_SETS
 from dae_tui.core.data import load
 from dae_tui.core.files import kinds
 from dae_tui.core.files.values import image_values, to_unit
@@ -28,6 +27,7 @@ from dae_tui.core.image_folder import (
 from dae_tui.core.image_set import ImageSet, unit
 from dae_tui.core.shards import is_sharded
 from dae_tui.errors import DataError, UsageError
+from dae_tui.spec.training_config import DATA_SETS
 
 # Pixels that filters are tuned with: 128 digits, or six places of photographs.
 TUNING_PIXELS = 128 * 28 * 28

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import torch
 from torch import Generator, Tensor
 
-from dae_tui.core.noise_spec import KINDS, NoiseSpec, NoiseStage
+from dae_tui.spec.noise_spec import KINDS, NoiseSpec, NoiseStage
 
 
 def add_noise(images: Tensor, spec: NoiseSpec, generator: Generator, clip: bool = True) -> Tensor:

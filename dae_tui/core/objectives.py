@@ -14,12 +14,12 @@ import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
 from dae_tui.core.denoising import batches, denoise_batch
-from dae_tui.core.events import Sample
 from dae_tui.core.image_set import ImageSet, unit
 from dae_tui.core.measures import psnr
 from dae_tui.core.noise import add_noise
-from dae_tui.core.noise_spec import NoiseSpec
 from dae_tui.models.registry import takes_sigma
+from dae_tui.spec.events import Sample
+from dae_tui.spec.noise_spec import NoiseSpec
 
 # Held-out images get the same noise each time, so that their figures can be compared.
 VALIDATION_SEED = 1

@@ -19,9 +19,9 @@ from dae_tui.core.image_set import ImageSet, unit
 from dae_tui.core.judge import find_classifier
 from dae_tui.core.measures import psnr
 from dae_tui.core.noise import add_noise
-from dae_tui.core.noise_spec import NoiseSpec
 from dae_tui.core.weights import Weights, load_weights
 from dae_tui.errors import DataError, WeightsError
+from dae_tui.spec.noise_spec import NoiseSpec
 
 VIEWS = ("original", "noisy", "denoised")
 # The published autoencoder takes 0.5 GB and a second for so many pixels.

@@ -15,9 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from dae_tui.core.compilation import compiled, pays
-from dae_tui.core.config import TrainingConfig
 from dae_tui.core.distributed import Group
-from dae_tui.core.events import Checkpoint, Event, Finished, Started, Step, Validation
 from dae_tui.core.hardware import keep_freed_memory
 from dae_tui.core.image_set import ImageSet, TrainingImages, shift, unit
 from dae_tui.core.meter import DIVERGED_HINT, Meter
@@ -26,6 +24,8 @@ from dae_tui.core.optimizer import FusedOptimizer
 from dae_tui.core.training_state import Progress, pack, unpack
 from dae_tui.core.weights import count_parameters, to_bytes
 from dae_tui.errors import DivergedError, RunError
+from dae_tui.spec.events import Checkpoint, Event, Finished, Started, Step, Validation
+from dae_tui.spec.training_config import TrainingConfig
 
 WARMUP = 0.15
 # Steps between two times that processes ask each other whether to stop: where they take long, at

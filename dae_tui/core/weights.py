@@ -12,11 +12,17 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import nn
 
-from dae_tui.core.cards import METADATA_KEY, MOST_HEADER, read_metadata, unreadable, weights_name
-from dae_tui.core.config import DATA_SETS
 from dae_tui.core.folding import fold_batch_norm
 from dae_tui.errors import WeightsError
 from dae_tui.models.registry import NETWORKS, build, channels_of, settings_of
+from dae_tui.spec.model_cards import (
+    METADATA_KEY,
+    MOST_HEADER,
+    read_metadata,
+    unreadable,
+    weights_name,
+)
+from dae_tui.spec.training_config import DATA_SETS
 from dae_tui.system.regular_files import read_regular
 
 _WORDS = {

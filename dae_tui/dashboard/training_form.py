@@ -8,8 +8,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dae_tui.core.cards import published
-from dae_tui.core.config import (
+from dae_tui.errors import DaeError, UsageError
+from dae_tui.find_weights import find_weights
+from dae_tui.models.registry import NETWORKS
+from dae_tui.runs.layout import new_run_name
+from dae_tui.spec.model_cards import published
+from dae_tui.spec.training_config import (
     DATA_SETS,
     LOSSES,
     OPTIMIZERS,
@@ -20,10 +24,6 @@ from dae_tui.core.config import (
     default_config,
     parse_widths,
 )
-from dae_tui.errors import DaeError, UsageError
-from dae_tui.find_weights import find_weights
-from dae_tui.models.registry import NETWORKS
-from dae_tui.runs.layout import new_run_name
 
 # The fields of the two columns by their names in the config, `widths` and `name` apart.
 LEFT = {

@@ -17,15 +17,15 @@ from PIL import Image
 from scipy import ndimage
 
 from dae_tui.core import cells, evaluation
-from dae_tui.core.cards import published
 from dae_tui.core.conditions import evaluation_generator
 from dae_tui.core.data import load
 from dae_tui.core.filters import FILTERS
 from dae_tui.core.image_set import unit
 from dae_tui.core.measures import wilson_interval
 from dae_tui.core.noise import add_noise
-from dae_tui.core.noise_spec import parse_noise
 from dae_tui.core.weights import load_weights
+from dae_tui.spec.model_cards import published
+from dae_tui.spec.noise_spec import parse_noise
 
 QUALITY = ["benchmark", "quality", "--data", "digits", "--weights", "mnist-autoencoder"]
 

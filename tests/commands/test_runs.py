@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from command_line import Dae
 
-from dae_tui.core.cards import published
 from dae_tui.runs.layout import STATUS, Request, State, make_folder, write_json
 from dae_tui.runs.writer import RunWriter
+from dae_tui.spec.model_cards import published
 
 
 @pytest.fixture

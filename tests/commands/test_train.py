@@ -17,12 +17,12 @@ from command_line import Dae
 from PIL import Image
 from safetensors.numpy import load_file
 
-from dae_tui.core.cards import read_metadata
-from dae_tui.core.config import TrainingConfig, default_config
 from dae_tui.devices.processor import Processor
 from dae_tui.runs.layout import Request, State
 from dae_tui.runs.reader import MetricsFollower, Run, list_runs
 from dae_tui.runs.writer import RunWriter
+from dae_tui.spec.model_cards import read_metadata
+from dae_tui.spec.training_config import TrainingConfig, default_config
 
 # Small enough for seconds: 1 260 digits, a network of four and eight channels.
 SHORT = ["--data", "digits", "--widths", "4,8", "--epochs", "2", "--device", "cpu"]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from command_line import Dae
 
-from dae_tui.core.cards import PUBLISHED, card, published, read_metadata
+from dae_tui.spec.model_cards import PUBLISHED, card, published, read_metadata
 
 
 def test_published_weights_are_small_and_have_a_true_card() -> None:

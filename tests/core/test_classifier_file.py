@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from dae_tui.core.cards import published
 from dae_tui.core.classifier_file import Kind, check_ours, kind_of
 from dae_tui.errors import WeightsError
+from dae_tui.spec.model_cards import published
 
 
 @pytest.mark.parametrize(

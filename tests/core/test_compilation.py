@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from dae_tui.core.compilation import compiled, pays
-from dae_tui.core.config import TrainingConfig
 from dae_tui.errors import DaeError
 from dae_tui.models.registry import build
+from dae_tui.spec.training_config import TrainingConfig
 
 CONFIG = TrainingConfig(data="digits")
 SHAPE = (1, 28, 28)

@@ -2,10 +2,10 @@
 
 import pytest
 
-from dae_tui.core.cards import published
 from dae_tui.core.cost import network_cost
 from dae_tui.core.weights import load_weights
 from dae_tui.models.registry import build
+from dae_tui.spec.model_cards import published
 
 
 def test_a_dense_network_multiplies_each_weight_once() -> None:

@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from PIL import Image
 from torchvision import datasets
 
-from dae_tui.core.config import DATA_SETS
 from dae_tui.core.data import Split, load
 from dae_tui.core.embed_digits import EMBEDDED
 from dae_tui.core.image_set import unit
 from dae_tui.errors import DataError, UsageError
+from dae_tui.spec.training_config import DATA_SETS
 
 SPLITS: tuple[Split, Split] = ("train", "test")
 TEST_IMAGES, TEST_LABELS = "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"

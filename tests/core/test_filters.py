@@ -15,7 +15,7 @@ from dae_tui.core.filter_pool import FilterPool, Tuned
 from dae_tui.core.filters import FILTERS, Images, apply_filter, contrast
 from dae_tui.core.image_set import unit
 from dae_tui.core.noise import add_noise
-from dae_tui.core.noise_spec import parse_noise
+from dae_tui.spec.noise_spec import parse_noise
 
 
 def digits(split: str, count: int) -> Images:

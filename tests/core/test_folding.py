@@ -8,15 +8,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from dae_tui.core.cards import published, read_metadata
 from dae_tui.core.data import load
 from dae_tui.core.folding import fold_batch_norm
 from dae_tui.core.image_set import unit
 from dae_tui.core.judge import judge_of
 from dae_tui.core.noise import add_noise
-from dae_tui.core.noise_spec import parse_noise
 from dae_tui.core.weights import Weights, count_parameters, load_weights, to_bytes
 from dae_tui.models.registry import NETWORKS, build, takes_sigma
+from dae_tui.spec.model_cards import published, read_metadata
+from dae_tui.spec.noise_spec import parse_noise
 
 SMALL: dict[str, dict[str, Any]] = {
     "autoencoder": {"widths": (4, 6, 8)},

@@ -7,7 +7,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from dae_tui.core.cards import published
 from dae_tui.core.data import load
 from dae_tui.core.denoising import denoise
 from dae_tui.core.files.image_file import Stack
@@ -21,11 +20,12 @@ from dae_tui.core.inspection import (
     unlike,
 )
 from dae_tui.core.noise import add_noise
-from dae_tui.core.noise_spec import parse_noise
 from dae_tui.core.scores import score
 from dae_tui.core.stacks import Wish, inspect, inverts
 from dae_tui.core.weights import Weights, load_weights
 from dae_tui.errors import DataError
+from dae_tui.spec.model_cards import published
+from dae_tui.spec.noise_spec import parse_noise
 
 
 @pytest.fixture(scope="module")

@@ -14,13 +14,13 @@ import torch
 from classifier_files import EVIL, Evil, export
 from torch import nn
 
-from dae_tui.core.cards import published
 from dae_tui.core.data import load
 from dae_tui.core.image_set import ImageSet, unit
 from dae_tui.core.judge import find_judge
 from dae_tui.core.judged_images import of_image_set
 from dae_tui.core.weights import load_weights
 from dae_tui.errors import DaeError, DataError, WeightsError
+from dae_tui.spec.model_cards import published
 
 CPU = torch.device("cpu")
 KINDS = ("onnx", "pt2", "pt")

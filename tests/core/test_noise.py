@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from dae_tui.core.noise import add_noise
-from dae_tui.core.noise_spec import KINDS, parse_noise
+from dae_tui.spec.noise_spec import KINDS, parse_noise
 
 GREY = 0.4
 SIDE = 64

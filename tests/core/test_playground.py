@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from dae_tui.core.cards import published
-from dae_tui.core.noise_spec import parse_noise
 from dae_tui.core.playground import VIEWS, Playground, data_sets
 from dae_tui.errors import DaeError, DataError, WeightsError
+from dae_tui.spec.model_cards import published
+from dae_tui.spec.noise_spec import parse_noise
 
 AUTOENCODER = published()["mnist-autoencoder"]
 NOISE = parse_noise("gaussian:0.3")

@@ -6,7 +6,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from dae_tui.core.cards import published
 from dae_tui.core.denoising import (
     BATCH_PIXELS,
     LARGEST_BATCH_PIXELS,
@@ -27,6 +26,7 @@ from dae_tui.core.tiling import (
 )
 from dae_tui.core.weights import Weights, load_weights
 from dae_tui.models.registry import build
+from dae_tui.spec.model_cards import published
 
 
 def weights(name: str, **settings: Any) -> Weights:

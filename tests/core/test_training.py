@@ -11,9 +11,15 @@ import pytest
 import torch
 from torch import Generator, Tensor, nn
 
-from dae_tui.core.config import TrainingConfig, default_config
 from dae_tui.core.data import load
-from dae_tui.core.events import (
+from dae_tui.core.hardware import place
+from dae_tui.core.image_set import ImageSet
+from dae_tui.core.objectives import Classification, Denoising, Judgement, Objective
+from dae_tui.core.shards import load_shards
+from dae_tui.core.training import Training, learning_rate
+from dae_tui.errors import DivergedError, RunError
+from dae_tui.models.registry import build
+from dae_tui.spec.events import (
     Checkpoint,
     Event,
     Finished,
@@ -23,14 +29,8 @@ from dae_tui.core.events import (
     Validation,
     as_json,
 )
-from dae_tui.core.hardware import place
-from dae_tui.core.image_set import ImageSet
-from dae_tui.core.noise_spec import parse_noise
-from dae_tui.core.objectives import Classification, Denoising, Judgement, Objective
-from dae_tui.core.shards import load_shards
-from dae_tui.core.training import Training, learning_rate
-from dae_tui.errors import DivergedError, RunError
-from dae_tui.models.registry import build
+from dae_tui.spec.noise_spec import parse_noise
+from dae_tui.spec.training_config import TrainingConfig, default_config
 
 CPU = torch.device("cpu")
 DENOISER = TrainingConfig(data="digits", epochs=4, batch_size=20)

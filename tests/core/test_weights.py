@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from dae_tui.core.cards import METADATA_KEY, published, read_metadata
 from dae_tui.core.weights import load_weights
 from dae_tui.errors import WeightsError
+from dae_tui.spec.model_cards import METADATA_KEY, published, read_metadata
 
 WHOLE = published()["mnist-autoencoder"]
 

@@ -16,8 +16,6 @@ from textual.pilot import Pilot
 from textual.screen import Screen
 from textual.widgets import Input
 
-from dae_tui.core.cards import published
-from dae_tui.core.noise_spec import KINDS
 from dae_tui.dashboard.app import DashboardApp
 from dae_tui.dashboard.context import PlayWith
 from dae_tui.dashboard.screens.help import Help, keys_of
@@ -27,6 +25,8 @@ from dae_tui.dashboard.widgets.bars import Bars
 from dae_tui.dashboard.widgets.digits import Digits
 from dae_tui.dashboard.widgets.lines import Lines
 from dae_tui.runs.reader import Run
+from dae_tui.spec.model_cards import published
+from dae_tui.spec.noise_spec import KINDS
 from dae_tui.terminal.blocks import Graphics
 
 SMALL, LARGE = (80, 24), (120, 40)

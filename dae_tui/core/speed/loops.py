@@ -18,15 +18,15 @@ from PIL import Image
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
-from dae_tui.core.config import TrainingConfig
 from dae_tui.core.data import load
-from dae_tui.core.events import Validation
 from dae_tui.core.hardware import place, resolve_device, resolve_precision, synchronize
 from dae_tui.core.image_set import ImageSet, TrainingImages
-from dae_tui.core.noise_spec import parse_noise
 from dae_tui.core.objectives import Denoising
 from dae_tui.core.training import Training
 from dae_tui.models.registry import build
+from dae_tui.spec.events import Validation
+from dae_tui.spec.noise_spec import parse_noise
+from dae_tui.spec.training_config import TrainingConfig
 
 # What tutorials train with.
 BATCH = 100

@@ -9,11 +9,8 @@ from pathlib import Path
 import numpy as np
 import psutil
 
-from dae_tui.core.config import preset_config
 from dae_tui.core.data import load
-from dae_tui.core.events import Validation
 from dae_tui.core.hardware import place, resolve_device, resolve_precision
-from dae_tui.core.noise_spec import parse_noise
 from dae_tui.core.objectives import Denoising
 from dae_tui.core.shards import load_shards
 from dae_tui.core.speed.isolated import Isolated
@@ -22,6 +19,9 @@ from dae_tui.core.speed.spread import Spread, spread
 from dae_tui.core.training import Training
 from dae_tui.errors import DaeError
 from dae_tui.models.registry import build
+from dae_tui.spec.events import Validation
+from dae_tui.spec.noise_spec import parse_noise
+from dae_tui.spec.training_config import preset_config
 
 COUNTS = (1_000, 10_000, 100_000, 1_000_000)
 SHARD_IMAGES = 50_000

@@ -7,9 +7,7 @@ from statistics import mean
 
 import torch
 
-from dae_tui.core.config import TrainingConfig, default_config, preset_config
 from dae_tui.core.data import load
-from dae_tui.core.events import Finished
 from dae_tui.core.experiment import Experiment, prepare
 from dae_tui.core.hardware import resolve_device
 from dae_tui.core.speed.isolated import Isolated
@@ -17,6 +15,8 @@ from dae_tui.core.speed.loops import Task, own_training, train_as_textbook
 from dae_tui.core.speed.spread import Spread, spread
 from dae_tui.core.speed.training_speed import OURS, TEXTBOOK
 from dae_tui.errors import UsageError
+from dae_tui.spec.events import Finished
+from dae_tui.spec.training_config import TrainingConfig, default_config, preset_config
 
 # Percent of the denoised digits; Table 1 of the paper.
 PAPER = 96.10

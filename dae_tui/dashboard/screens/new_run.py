@@ -13,7 +13,6 @@ from textual.suggester import SuggestFromList
 from textual.widget import Widget
 from textual.widgets import Button, Checkbox, Footer, Input, Select, Static
 
-from dae_tui.core.config import DATA_SETS, LOSSES, TrainingConfig
 from dae_tui.dashboard.context import Failed, OpenRun, context_of
 from dae_tui.dashboard.training_form import (
     CHOICES,
@@ -33,6 +32,7 @@ from dae_tui.models.registry import NETWORKS
 from dae_tui.runs.layout import new_run_name
 from dae_tui.runs.process import detach
 from dae_tui.runs.reader import Run
+from dae_tui.spec.training_config import DATA_SETS, LOSSES, TrainingConfig
 from dae_tui.system.printable import printable
 
 

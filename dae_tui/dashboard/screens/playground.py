@@ -19,8 +19,6 @@ from textual.binding import Binding
 from textual.screen import Screen
 from textual.widgets import Footer, Static
 
-from dae_tui.core.cards import published, read_metadata, weights_name
-from dae_tui.core.noise_spec import KINDS, NoiseSpec, NoiseStage
 from dae_tui.dashboard.context import Failed, context_of
 from dae_tui.dashboard.screens.open_image import OpenImage
 from dae_tui.dashboard.widgets.bars import Bars, Reading
@@ -30,6 +28,8 @@ from dae_tui.dashboard.widgets.heading import Heading
 from dae_tui.errors import DaeError, WeightsError
 from dae_tui.models.registry import NETWORKS
 from dae_tui.runs.reader import Run, list_runs
+from dae_tui.spec.model_cards import published, read_metadata, weights_name
+from dae_tui.spec.noise_spec import KINDS, NoiseSpec, NoiseStage
 from dae_tui.system.printable import printable
 from dae_tui.terminal.blocks import fit_crop, shrink, views_that_fit
 

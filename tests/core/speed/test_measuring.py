@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 import torch
 
-from dae_tui.core.config import TrainingConfig
 from dae_tui.core.speed import inference, startup, targets
 from dae_tui.core.speed.inference import measure_inference
 from dae_tui.core.speed.loops import BATCH, Task, own_rounds, textbook_rounds
@@ -20,6 +19,7 @@ from dae_tui.core.speed.training_speed import training_speed
 from dae_tui.core.weights import Weights
 from dae_tui.errors import DaeError
 from dae_tui.models.registry import build
+from dae_tui.spec.training_config import TrainingConfig
 
 CPU = torch.device("cpu")
 

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from dae_tui.core.noise_spec import (
+from dae_tui.errors import UsageError
+from dae_tui.spec.noise_spec import (
     KINDS,
     NoiseSpec,
     NoiseStage,
@@ -17,7 +18,6 @@ from dae_tui.core.noise_spec import (
     parse_noise,
     parse_sweep,
 )
-from dae_tui.errors import UsageError
 
 # The ends of every kind's levels as people write them; "above" where the end itself is refused.
 LEVELS = {
@@ -305,7 +305,7 @@ def test_any_text_is_a_spec_or_a_usage_error_with_a_hint(text: str) -> None:
 
 def test_parsing_imports_no_torch() -> None:
     script = (
-        "import sys; from dae_tui.core.noise_spec import parse_noise; "
+        "import sys; from dae_tui.spec.noise_spec import parse_noise; "
         "print(parse_noise('gaussian:0.5'), 'torch' in sys.modules, 'numpy' in sys.modules)"
     )
     finished = subprocess.run(

@@ -10,7 +10,10 @@ from typing import Any
 import pytest
 from command_line import Dae
 
-from dae_tui.core.config import (
+from dae_tui.errors import RunError, UsageError
+from dae_tui.runs.layout import new_run_name
+from dae_tui.runs.reader import Run
+from dae_tui.spec.training_config import (
     MAX_SEED,
     TrainingConfig,
     command_line,
@@ -19,9 +22,6 @@ from dae_tui.core.config import (
     parse_widths,
     preset_config,
 )
-from dae_tui.errors import RunError, UsageError
-from dae_tui.runs.layout import new_run_name
-from dae_tui.runs.reader import Run
 
 Understood = Callable[[str], TrainingConfig]
 

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dae_tui.core.noise_spec import parse_noise
 from dae_tui.errors import RunError, UsageError
 from dae_tui.models.registry import NETWORKS
+from dae_tui.spec.noise_spec import parse_noise
 from dae_tui.system.printable import shortened
 
 DATA_SETS = ("mnist", "fashion-mnist", "kmnist", "qmnist", "emnist", "digits")
