@@ -133,7 +133,7 @@ def denoise(
     from dae_tui.commands.denoise_jobs import Place, plan
     from dae_tui.commands.denoise_report import Report
     from dae_tui.core.denoise_files import denoise_files
-    from dae_tui.core.files.kinds import check_kind
+    from dae_tui.core.images.formats import check_kind
     from dae_tui.core.stacks import Wish
 
     if kind is not None:

@@ -9,9 +9,9 @@ from rich.table import Table
 from rich.text import Text
 
 from dae_tui.commands.pictures import picture
-from dae_tui.core.files.image_file import About, Stack
-from dae_tui.core.files.kinds import write
-from dae_tui.core.files.values import image_values, to_unit
+from dae_tui.core.images.formats import write
+from dae_tui.core.images.image_file import About, Stack
+from dae_tui.core.images.value_range import image_values, to_unit
 from dae_tui.terminal.blocks import Graphics, shrink, views_that_fit
 
 GAP = 2

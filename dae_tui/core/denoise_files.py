@@ -15,10 +15,10 @@ from concurrent.futures import Future
 import numpy as np
 
 from dae_tui.core.denoising import Compute
-from dae_tui.core.files import kinds
-from dae_tui.core.files.image_file import Stack
-from dae_tui.core.files.values import find_oddities, image_values, to_unit
 from dae_tui.core.hardware import helper_thread, keep_freed_memory
+from dae_tui.core.images import formats as kinds
+from dae_tui.core.images.image_file import Stack
+from dae_tui.core.images.value_range import find_oddities, image_values, to_unit
 from dae_tui.core.jobs import Job, Loaded, Outcome
 from dae_tui.core.small_images import Choose, denoise_small
 from dae_tui.core.stacks import (

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from dae_tui.core.files.content import FREE
-from dae_tui.core.files.kinds import check_file
+from dae_tui.core.images.file_content import FREE
+from dae_tui.core.images.formats import check_file
 from dae_tui.errors import DataError
 from dae_tui.system.regular_files import open_regular
 

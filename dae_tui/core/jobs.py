@@ -6,7 +6,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from dae_tui.core.files.image_file import ImageFile, Stack
+from dae_tui.core.images.image_file import ImageFile, Stack
 from dae_tui.core.inspection import unlike
 from dae_tui.core.stacks import Inspection
 from dae_tui.core.weights import Weights

@@ -14,8 +14,6 @@ import torch
 from torch import Tensor
 
 from dae_tui.core.data import load
-from dae_tui.core.files import kinds
-from dae_tui.core.files.values import image_values, to_unit
 from dae_tui.core.image_folder import (
     TEST_EVERY,
     WHOLE_UP_TO,
@@ -25,6 +23,8 @@ from dae_tui.core.image_folder import (
     in_order,
 )
 from dae_tui.core.image_set import ImageSet, unit
+from dae_tui.core.images import formats as kinds
+from dae_tui.core.images.value_range import image_values, to_unit
 from dae_tui.core.shards import is_sharded
 from dae_tui.errors import DataError, UsageError
 from dae_tui.spec.training_config import DATA_SETS

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from dae_tui.core.data import load
 from dae_tui.core.denoising import denoise
-from dae_tui.core.files.kinds import read_file
-from dae_tui.core.files.values import find_oddities, image_values, to_unit
 from dae_tui.core.image_set import ImageSet, unit
+from dae_tui.core.images.formats import read_file
+from dae_tui.core.images.value_range import find_oddities, image_values, to_unit
 from dae_tui.core.judge import find_classifier
 from dae_tui.core.measures import psnr
 from dae_tui.core.noise import add_noise

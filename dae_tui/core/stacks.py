@@ -16,8 +16,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dae_tui.core.denoising import Compute, check_fits, denoise_images, denoise_large, fits_whole
-from dae_tui.core.files.image_file import Stack
-from dae_tui.core.files.values import Oddities, find_oddities, from_unit, image_values, to_unit
+from dae_tui.core.images.image_file import Stack
+from dae_tui.core.images.value_range import (
+    Oddities,
+    find_oddities,
+    from_unit,
+    image_values,
+    to_unit,
+)
 from dae_tui.core.inspection import dark_on_light, look, taken_structure
 from dae_tui.core.noise_level import estimate_sigma
 from dae_tui.core.weights import Weights

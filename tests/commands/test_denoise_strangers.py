@@ -13,7 +13,7 @@ from command_line import Dae
 from PIL import Image
 
 from dae_tui.core import denoise_files, jobs
-from dae_tui.core.files import kinds
+from dae_tui.core.images import formats as kinds
 
 FAST = ("--weights", "mnist-autoencoder", "--sigma", "0.3")
 

@@ -1,0 +1,1 @@
+"""Image files in and out, each written back as the format, size and type it was."""

@@ -1,0 +1,317 @@
+"""JPEG and WebP, through Pillow; the quality of a file and what it says of itself stay.
+
+Pillow's own check against huge images would stop at 179 million pixels for some kinds and not for
+others, so its classes are used directly, after checks of the headers.
+"""
+
+import struct
+from collections.abc import Sequence
+from functools import partial
+from io import BytesIO
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.WebPImagePlugin import WebPImageFile
+
+from dae_tui.core.images.codecs.conversions import fitting_icc, only_image, swapped
+from dae_tui.core.images.file_content import FREE, START, Source
+from dae_tui.core.images.image_file import About, ImageFile, Stack, check_pixels
+from dae_tui.errors import DataError
+
+_EXIF = b"Exif\0\0"
+_APP0, _APP2, _APP14, _APP15, _COMMENT = 0xE0, 0xE2, 0xEE, 0xEF, 0xFE
+_SCAN, _END = 0xDA, 0xD9
+# Start of frame, without the markers between that define tables.
+_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_HUFFMAN = (0xC0, 0xC1, 0xC2)
+_PROGRESSIVE = (0xC2, 0xC6, 0xCA, 0xCE)
+# A block of 8×8 takes at least one bit, and the largest component may be halved both ways.
+_PIXELS_A_BYTE = 8 * 64 * 4
+# The longest codes, and a zero after each byte of ones.
+_MOST_JPEG_BYTES = 7
+_MOST_WEBP_BYTES = 8
+# Profiles, thumbnails and comments, and chunks of a WebP: some dozens.
+_MOST_PARTS = 10_000
+# A progressive image comes in about ten scans, each of which goes over all of it.
+_MOST_SCANS = 100
+# Where the size of a WebP stands in the first of its chunks, and what follows it.
+_WEBP_START = 30
+# How much wider and higher brightness is stored than colour, and what Pillow calls it.
+_SUBSAMPLINGS: dict[tuple[float, float], str] = {(1, 1): "4:4:4", (2, 1): "4:2:2", (2, 2): "4:2:0"}
+_MODES = {1: "L", 3: "RGB", 4: "CMYK"}
+_LONGEST = {"JPEG": 65500, "WEBP": 16383}
+_NEW_JPEG_QUALITY = 95
+_LOSSY_WEBP_QUALITY = 90
+
+
+class _Jpeg(NamedTuple):
+    """The header of a JPEG file."""
+
+    frame: int
+    """Marker of the frame: how the image is packed."""
+    bits: int
+    width: int
+    height: int
+    components: list[tuple[int, int, int, int]]
+    """Identifier, samples across and down, number of the quantisation table."""
+    segments: list[tuple[int, bytes]]
+    """Marker and whole segment of everything that is no part of the image."""
+
+
+def read_jpeg(content: bytes, name: str) -> ImageFile:
+    """The image of a JPEG file: uint8, grey, RGB or CMYK, not turned.
+
+    Of CMYK, 0 is no ink, thus white.
+
+    Raises DataError for broken files, and for more than 8 bits. Damage inside of the packed pixels
+    has no checksum, so it cannot always be told.
+    """
+    header = _jpeg_header(content, name)
+    if header.bits != 8:
+        raise DataError(f"{name} has {header.bits} bits", "dae reads JPEG files of 8 bits")
+    pixels = header.height * header.width
+    if header.frame in _HUFFMAN and pixels > _PIXELS_A_BYTE * len(content):
+        raise DataError(f"{name} is too short for {header.width}×{header.height} pixels")
+    if content.count(bytes((0xFF, _SCAN))) > _MOST_SCANS:
+        raise DataError(f"{name} is damaged: its image comes in too many parts")
+    image = JpegImageFile(BytesIO(content))
+    values = np.asarray(image)
+    if values.shape[:2] != (header.height, header.width):
+        raise DataError(f"{name} is damaged: its headers contradict each other")
+    options, remarks = _jpeg_options(header, image)
+    kept = [segment for marker, segment in header.segments if _is_kept(marker, segment)]
+    if any(_is_mpf(marker, segment) for marker, segment in header.segments):
+        remarks.append("the further pictures after the first are left out")
+    encode = partial(_encode_jpeg, kept=b"".join(kept), options=options)
+    values = values.reshape(1, *values.shape[:2], -1)
+    stack = Stack(values, white_is_zero=values.shape[-1] == 4)
+    return ImageFile("jpeg", [stack], encode, _about(image), tuple(remarks))
+
+
+def bounds_jpeg(source: Source, name: str) -> tuple[int, int]:
+    """The least and the most bytes of a file with such a header; raises DataError as `read_jpeg`.
+
+    Phones put a film of some seconds behind a photograph.
+    """
+    header = _jpeg_header(source, name)
+    pixels = header.height * header.width
+    least = pixels // _PIXELS_A_BYTE if header.frame in _HUFFMAN else 0
+    return least, _MOST_JPEG_BYTES * pixels * len(header.components) + FREE
+
+
+def write_jpeg(stacks: Sequence[Stack], about: About) -> bytes:
+    """A JPEG of one uint8 image: grey, RGB or CMYK, of quality 95 with all of its colour.
+
+    Raises DataError for all other images.
+    """
+    values = only_image(stacks, "jpeg", ("uint8",), channels=(1, 3, 4), alpha=False)
+    options: dict[str, Any] = {
+        "quality": _NEW_JPEG_QUALITY,
+        "subsampling": "4:4:4",
+        "icc_profile": fitting_icc(about, values.shape[-1]),
+        "exif": _EXIF + about.exif if about.exif else b"",
+    }
+    if about.dpi:
+        options["dpi"] = about.dpi
+    if values.shape[-1] == 4:  # Pillow wants ink.
+        values = swapped(values, alpha=False)
+    return _saved(values, "JPEG", options)
+
+
+def read_webp(content: bytes, name: str) -> ImageFile:
+    """The image of a WebP file: uint8, RGB, with alpha or without.
+
+    Raises DataError for broken and animated files. Damage inside of the packed pixels has no
+    checksum, so it cannot always be told.
+    """
+    chunks = _webp_chunks(content, name)
+    if b"ANIM" in chunks or b"ANMF" in chunks:
+        raise DataError(f"{name} is an animated webp", "save its pictures as single files")
+    width, height = _webp_size(chunks, name)
+    check_pixels(name, height, width)
+    image = WebPImageFile(BytesIO(content))
+    values = np.asarray(image)
+    if values.shape[:2] != (height, width):
+        raise DataError(f"{name} is damaged: its headers contradict each other")
+    about = _about(image)
+    options = {
+        **_webp_options(b"VP8L" in chunks),
+        "icc_profile": about.icc,
+        "exif": about.exif or b"",
+        "xmp": image.info.get("xmp", b""),
+    }
+    encode = partial(_encode_webp, options=options)
+    return ImageFile("webp", [Stack(values[None], values.shape[-1] == 4)], encode, about)
+
+
+def bounds_webp(source: Source, name: str) -> tuple[int, int]:
+    """The least and the most bytes of a file with such a header.
+
+    Raises DataError as `read_webp`.
+    """
+    start = source[:_WEBP_START]
+    width, height = _webp_size({start[12:16]: start[20:]}, name)
+    check_pixels(name, height, width)
+    return 8 + int.from_bytes(start[4:8], "little"), _MOST_WEBP_BYTES * width * height + FREE
+
+
+def write_webp(stacks: Sequence[Stack], about: About) -> bytes:
+    """A lossless WebP of one uint8 image, grey as RGB, with alpha or without.
+
+    Raises DataError for all other images.
+    """
+    values = only_image(stacks, "webp", ("uint8",))
+    if values.shape[-1] < 3:
+        values = values[..., [0, 0, 0, 1][: values.shape[-1] + 2]]
+    options = {
+        **_webp_options(lossless=True),
+        "icc_profile": fitting_icc(about, 3),
+        "exif": about.exif or b"",
+    }
+    return _saved(values, "WEBP", options)
+
+
+def _jpeg_header(content: Source, name: str) -> _Jpeg:
+    """Raises DataError for what is no header, or one of too many pixels."""
+    segments: list[tuple[int, bytes]] = []
+    frame: tuple[int, bytes] | None = None
+    position = 2
+    while True:
+        head = content[position : position + 4]
+        if head[:2] == b"\xff\xff":
+            filled = content[position : position + START]
+            position += len(filled) - len(filled.lstrip(b"\xff")) - 1
+            continue
+        if len(head) < 4 or head[0] != 0xFF or len(segments) > _MOST_PARTS:
+            raise DataError(f"{name} is not a whole jpeg file: its header breaks off")
+        marker, size = head[1], int.from_bytes(head[2:], "big")
+        end = position + 2 + size
+        if marker in (_SCAN, _END):
+            break
+        if size < 2:
+            raise DataError(f"{name} is damaged: a part of its header has no size")
+        if marker in _FRAMES:
+            frame = (marker, content[position + 4 : end])
+        elif _APP0 <= marker <= _APP15 or marker == _COMMENT:
+            segments.append((marker, content[position:end]))
+        position = end
+    if frame is None:
+        raise DataError(f"{name} is not a whole jpeg file: it has no image")
+    bits, height, width, count = struct.unpack_from(">BHHB", frame[1])
+    parts = [struct.unpack_from("BBB", frame[1], 6 + 3 * number) for number in range(count)]
+    components = [(part[0], part[1] >> 4, part[1] & 15, part[2]) for part in parts]
+    check_pixels(name, height, width)
+    return _Jpeg(frame[0], bits, width, height, components, segments)
+
+
+def _is_kept(marker: int, segment: bytes) -> bool:
+    """Whether a segment holds for other pixels, and is none that the encoder writes (Adobe's)."""
+    return marker != _APP14 and not _is_mpf(marker, segment)
+
+
+def _is_mpf(marker: int, segment: bytes) -> bool:
+    """Whether a segment points to further pictures behind the first."""
+    return marker == _APP2 and segment[4:8] == b"MPF\0"
+
+
+def _jpeg_options(header: _Jpeg, image: JpegImageFile) -> tuple[dict[str, Any], list[str]]:
+    """What makes Pillow pack an image as this file does, and remarks."""
+    tables = [list(image.quantization[component[3]]) for component in header.components]
+    transform = image.info.get("adobe_transform")
+    if len(tables) == 4 and transform == 2:  # YCCK, which Pillow writes as CMYK.
+        tables = tables[:1]
+    while len(tables) > 1 and tables[-1] == tables[-2]:
+        tables.pop()
+    options: dict[str, Any] = {
+        "qtables": tables,
+        "progressive": header.frame in _PROGRESSIVE,
+        "subsampling": "4:4:4",
+    }
+    if len(header.components) != 3:
+        return options, []
+    identifiers = bytes(component[0] for component in header.components)
+    has_jfif = "jfif" in image.info
+    options["keep_rgb"] = not has_jfif and (
+        transform == 0 if transform is not None else identifiers == b"RGB"
+    )
+    (_, across, down, _), *chroma = header.components
+    ratios = {(across / part[1], down / part[2]) for part in chroma}
+    found = _SUBSAMPLINGS.get(ratios.pop()) if len(ratios) == 1 else None
+    options["subsampling"] = found or "4:4:4"
+    return options, [] if found else ["its colour becomes as fine as its brightness (4:4:4)"]
+
+
+def _encode_jpeg(stacks: Sequence[Stack], kept: bytes, options: dict[str, Any]) -> bytes:
+    made = _saved(stacks[0].values[0], "JPEG", options)
+    start = 2
+    if made[3] == _APP0:
+        start += 2 + int.from_bytes(made[4:6], "big")
+    return made[:2] + kept + made[start:]
+
+
+def _webp_chunks(content: bytes, name: str) -> dict[bytes, bytes]:
+    """The beginnings of all chunks, the first of each kind."""
+    found: dict[bytes, bytes] = {}
+    position, end = 12, 8 + int.from_bytes(content[4:8], "little")
+    for _ in range(_MOST_PARTS):
+        if not position + 8 <= end <= len(content):
+            break
+        kind, size = struct.unpack_from("<4sI", content, position)
+        found.setdefault(kind, content[position + 8 : position + 18])
+        position += 8 + size + size % 2
+    if end > len(content) or position > end + 1:
+        raise DataError(f"{name} is not a whole webp file: it ends too early")
+    if position + 8 <= end:
+        raise DataError(f"{name} is damaged: it is in too many pieces")
+    return found
+
+
+def _webp_size(chunks: dict[bytes, bytes], name: str) -> tuple[int, int]:
+    """Width and height."""
+    if start := chunks.get(b"VP8X"):
+        across, down = int.from_bytes(start[4:7], "little"), int.from_bytes(start[7:10], "little")
+        return across + 1, down + 1
+    if start := chunks.get(b"VP8L"):
+        bits = int.from_bytes(start[1:5], "little")
+        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+    if start := chunks.get(b"VP8 "):
+        across, down = struct.unpack_from("<HH", start, 6)
+        return across & 0x3FFF, down & 0x3FFF
+    raise DataError(f"{name} is not a whole webp file: it has no image")
+
+
+def _webp_options(lossless: bool) -> dict[str, Any]:
+    """`exact` keeps colours where nothing is opaque."""
+    if lossless:
+        return {"lossless": True, "exact": True}
+    return {"quality": _LOSSY_WEBP_QUALITY, "exact": True}
+
+
+def _encode_webp(stacks: Sequence[Stack], options: dict[str, Any]) -> bytes:
+    return _saved(stacks[0].values[0], "WEBP", options)
+
+
+def _about(image: Image.Image) -> About:
+    """The facts that Pillow found."""
+    exif = image.info.get("exif", b"").removeprefix(_EXIF)
+    dpi = image.info.get("dpi")
+    icc = image.info.get("icc_profile")
+    return About(icc or None, exif or None, (float(dpi[0]), float(dpi[1])) if dpi else None)
+
+
+def _saved(values: NDArray[np.uint8], kind: str, options: dict[str, Any]) -> bytes:
+    """A file of values (H, W, C)."""
+    height, width, channels = values.shape
+    if max(height, width) > _LONGEST[kind]:
+        raise DataError(
+            f"{kind.lower()} holds up to {_LONGEST[kind]} pixels a side, not {max(height, width)}",
+            "write tiff or png",
+        )
+    mode = "RGBA" if kind == "WEBP" and channels == 4 else _MODES[channels]
+    image = Image.frombytes(mode, (width, height), np.ascontiguousarray(values).tobytes())
+    made = BytesIO()
+    image.save(made, kind, **options)
+    return made.getvalue()

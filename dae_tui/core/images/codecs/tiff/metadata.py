@@ -1,0 +1,80 @@
+"""What a TIFF says beside its pixels, for other kinds of files, and what they say as tags.
+
+EXIF is a TIFF structure itself, so the tags of a page that a camera or scanner wrote are handed on
+as EXIF, and EXIF of other files comes back as tags.
+"""
+
+import io
+import struct
+from contextlib import suppress
+from fractions import Fraction
+
+from dae_tui.core.images.codecs.tiff import codes
+from dae_tui.core.images.codecs.tiff.tags import (
+    Budget,
+    Form,
+    Tag,
+    Tags,
+    header,
+    is_lost,
+    kept_tags,
+    put_tags,
+    read_start,
+    read_tags,
+)
+from dae_tui.core.images.image_file import About
+from dae_tui.errors import DataError
+
+# Description, maker, model, orientation, software, date, artist, copyright.
+_SAID = (270, 271, 272, codes.ORIENTATION, 305, 306, 315, 33432, codes.EXIF, codes.GPS)
+
+
+def read_about(tags: Tags, form: Form) -> About:
+    """What the tags of a page say that other kinds of files could say as well."""
+    said = {code: tag for code, tag in kept_tags(tags).items() if code in _SAID}
+    if codes.DESCRIPTION in said and bytes(said[codes.DESCRIPTION].raw[:6]).startswith(
+        (b"{", b"<", b"ImageJ")
+    ):
+        del said[codes.DESCRIPTION]  # It describes this file.
+    out = io.BytesIO(header(form))
+    out.seek(0, io.SEEK_END)
+    if said:
+        position = put_tags(out, said, form)
+        out.seek(form.offset.size)
+        out.write(form.offset.pack(position))
+    icc = bytes(tags[codes.ICC].raw) if codes.ICC in tags else None
+    return About(icc, out.getvalue() if said else None, _dpi(tags, form))
+
+
+def said_tags(about: About) -> tuple[Tags, Form]:
+    """EXIF and dots per inch as tags, and the byte order of their values; EXIF decides on it."""
+    said: Tags = {}
+    form = Form()
+    with suppress(DataError):  # EXIF that is broken is left out.
+        if about.exif:
+            form, first = read_start(about.exif, "EXIF")
+            tags = read_tags(about.exif, form, first, "EXIF", Budget(about.exif, "EXIF"))
+            said = {c: tag for c, tag in tags.items() if c in _SAID and not is_lost(c, tag)}
+    if about.dpi:
+        said |= _dpi_tags(about.dpi, form)
+    return said, form
+
+
+def _dpi(tags: Tags, form: Form) -> tuple[float, float] | None:
+    unit = {2: 1.0, 3: 2.54}.get((form.integers(tags, codes.DPI_UNIT) or [2])[0])
+    found = []
+    for tag in (tags.get(codes.X_DPI), tags.get(codes.Y_DPI)):
+        if tag is None or (tag.kind, tag.count) != (codes.RATIONAL, 1):
+            return None
+        dots, per = struct.unpack(form.order + "II", tag.raw)
+        found.append(dots / per if per else 0.0)
+    return None if unit is None or 0.0 in found else (found[0] * unit, found[1] * unit)
+
+
+def _dpi_tags(dpi: tuple[float, float], form: Form) -> Tags:
+    tags = {codes.DPI_UNIT: form.shorts(2)}
+    for code, dots in zip((codes.X_DPI, codes.Y_DPI), dpi, strict=True):
+        exact = Fraction(dots).limit_denominator(10_000)
+        raw = struct.pack(form.order + "II", exact.numerator, exact.denominator)
+        tags[code] = Tag(codes.RATIONAL, 1, raw)
+    return tags
