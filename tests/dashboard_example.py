@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dae_tui.core.embed_digits import EMBEDDED
+from dae_tui.core.data.embed_digits import EMBEDDED
 from dae_tui.core.playground import Look
 from dae_tui.devices.machine import Gpu, Machine
 from dae_tui.devices.monitor import Monitor

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
-from dae_tui.core.data import load
+from dae_tui.core.data.load_data import load
 
 HEIGHT, WIDTH = 1000, 1500
 WHITE_12_BITS = 4095

@@ -12,8 +12,8 @@ import torch
 from numpy.typing import NDArray
 
 from dae_tui import Denoiser
-from dae_tui.core.data import load
-from dae_tui.core.image_set import unit
+from dae_tui.core.data.image_set import unit
+from dae_tui.core.data.load_data import load
 from dae_tui.core.measures import psnr
 from dae_tui.core.noise import add_noise
 from dae_tui.errors import DataError, UsageError, WeightsError

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dae_tui.core.contenders import Contender
+from dae_tui.core.data.image_set import unit
 from dae_tui.core.denoising import batches
 from dae_tui.core.hardware import synchronize
-from dae_tui.core.image_set import unit
 from dae_tui.core.judge import Judge
 from dae_tui.core.judged_images import JudgedImages
 from dae_tui.core.measures import SSIM_WINDOW, psnr, sharpness, ssim

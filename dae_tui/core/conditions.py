@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from dae_tui.core.data.image_set import unit
 from dae_tui.core.denoising import batches
-from dae_tui.core.image_set import unit
 from dae_tui.core.judge import Judge
 from dae_tui.core.judged_images import JudgedImages
 from dae_tui.core.noise import add_noise

@@ -20,9 +20,9 @@ from dae_tui.core.contenders import (
     network_contender,
     tuning_work,
 )
+from dae_tui.core.data.image_set import unit
 from dae_tui.core.denoising import Compute, batches
 from dae_tui.core.filter_pool import FilterPool
-from dae_tui.core.image_set import unit
 from dae_tui.core.judge import Judge
 from dae_tui.core.judged_images import JudgedImages
 from dae_tui.core.measures import SSIM_WINDOW

@@ -13,8 +13,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from dae_tui.core.data import load
-from dae_tui.core.image_folder import (
+from dae_tui.core.data.image_folder import (
     TEST_EVERY,
     WHOLE_UP_TO,
     class_names,
@@ -22,10 +21,11 @@ from dae_tui.core.image_folder import (
     find_images,
     in_order,
 )
-from dae_tui.core.image_set import ImageSet, unit
+from dae_tui.core.data.image_set import ImageSet, unit
+from dae_tui.core.data.load_data import load
+from dae_tui.core.data.shards import is_sharded
 from dae_tui.core.images import formats as kinds
 from dae_tui.core.images.value_range import image_values, to_unit
-from dae_tui.core.shards import is_sharded
 from dae_tui.errors import DataError, UsageError
 from dae_tui.spec.training_config import DATA_SETS
 

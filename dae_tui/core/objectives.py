@@ -13,8 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
+from dae_tui.core.data.image_set import ImageSet, unit
 from dae_tui.core.denoising import batches, denoise_batch
-from dae_tui.core.image_set import ImageSet, unit
 from dae_tui.core.measures import psnr
 from dae_tui.core.noise import add_noise
 from dae_tui.models.registry import takes_sigma

@@ -15,9 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from dae_tui.core.compilation import compiled, pays
+from dae_tui.core.data.image_set import ImageSet, TrainingImages, shift, unit
 from dae_tui.core.distributed import Group
 from dae_tui.core.hardware import keep_freed_memory
-from dae_tui.core.image_set import ImageSet, TrainingImages, shift, unit
 from dae_tui.core.meter import DIVERGED_HINT, Meter
 from dae_tui.core.objectives import Objective
 from dae_tui.core.optimizer import FusedOptimizer

@@ -18,9 +18,9 @@ from scipy import ndimage
 
 from dae_tui.core import cells, evaluation
 from dae_tui.core.conditions import evaluation_generator
-from dae_tui.core.data import load
+from dae_tui.core.data.image_set import unit
+from dae_tui.core.data.load_data import load
 from dae_tui.core.filters import FILTERS
-from dae_tui.core.image_set import unit
 from dae_tui.core.measures import wilson_interval
 from dae_tui.core.noise import add_noise
 from dae_tui.core.weights import load_weights

@@ -15,9 +15,9 @@ from safetensors.numpy import load_file, save_file
 from torchvision.datasets.mnist import read_sn3_pascalvincent_tensor
 
 from dae_tui.core.conditions import evaluation_generator
-from dae_tui.core.data import load
+from dae_tui.core.data.image_set import unit
+from dae_tui.core.data.load_data import load
 from dae_tui.core.hardware import resolve_precision
-from dae_tui.core.image_set import unit
 from dae_tui.core.noise import add_noise
 from dae_tui.core.weights import load_weights
 from dae_tui.spec.model_cards import METADATA_KEY, published, read_metadata

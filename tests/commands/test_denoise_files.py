@@ -19,8 +19,8 @@ from paper_photograph import WHITE_12_BITS, clean_page, photograph
 from PIL import Image
 
 import dae_tui.system.atomic
-from dae_tui.core.data import load
-from dae_tui.core.image_set import unit
+from dae_tui.core.data.image_set import unit
+from dae_tui.core.data.load_data import load
 
 COMMAND = (sys.executable, "-m", "dae_tui", "denoise")
 

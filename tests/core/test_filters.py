@@ -10,10 +10,10 @@ import pytest
 import torch
 from scipy import ndimage
 
-from dae_tui.core.data import load
+from dae_tui.core.data.image_set import unit
+from dae_tui.core.data.load_data import load
 from dae_tui.core.filter_pool import FilterPool, Tuned
 from dae_tui.core.filters import FILTERS, Images, apply_filter, contrast
-from dae_tui.core.image_set import unit
 from dae_tui.core.noise import add_noise
 from dae_tui.spec.noise_spec import parse_noise
 

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from dae_tui.core.data import load
+from dae_tui.core.data.image_set import unit
+from dae_tui.core.data.load_data import load
 from dae_tui.core.folding import fold_batch_norm
-from dae_tui.core.image_set import unit
 from dae_tui.core.judge import judge_of
 from dae_tui.core.noise import add_noise
 from dae_tui.core.weights import Weights, count_parameters, load_weights, to_bytes

@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from dae_tui.core.data import load
+from dae_tui.core.data.image_set import unit
+from dae_tui.core.data.load_data import load
 from dae_tui.core.denoising import denoise
-from dae_tui.core.image_set import unit
 from dae_tui.core.images.image_file import Stack
 from dae_tui.core.inspection import (
     UNLIKE,

@@ -14,8 +14,8 @@ import torch
 from classifier_files import EVIL, Evil, export
 from torch import nn
 
-from dae_tui.core.data import load
-from dae_tui.core.image_set import ImageSet, unit
+from dae_tui.core.data.image_set import ImageSet, unit
+from dae_tui.core.data.load_data import load
 from dae_tui.core.judge import find_judge
 from dae_tui.core.judged_images import of_image_set
 from dae_tui.core.weights import load_weights

@@ -11,11 +11,11 @@ import pytest
 import torch
 from torch import Generator, Tensor, nn
 
-from dae_tui.core.data import load
+from dae_tui.core.data.image_set import ImageSet
+from dae_tui.core.data.load_data import load
+from dae_tui.core.data.shards import load_shards
 from dae_tui.core.hardware import place
-from dae_tui.core.image_set import ImageSet
 from dae_tui.core.objectives import Classification, Denoising, Judgement, Objective
-from dae_tui.core.shards import load_shards
 from dae_tui.core.training import Training, learning_rate
 from dae_tui.errors import DivergedError, RunError
 from dae_tui.models.registry import build

@@ -18,9 +18,9 @@ from PIL import Image
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
-from dae_tui.core.data import load
+from dae_tui.core.data.image_set import ImageSet, TrainingImages
+from dae_tui.core.data.load_data import load
 from dae_tui.core.hardware import place, resolve_device, resolve_precision, synchronize
-from dae_tui.core.image_set import ImageSet, TrainingImages
 from dae_tui.core.objectives import Denoising
 from dae_tui.core.training import Training
 from dae_tui.models.registry import build

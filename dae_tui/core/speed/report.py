@@ -9,9 +9,9 @@ from typing import Any
 import torch
 
 from dae_tui.core.conditions import evaluation_generator
-from dae_tui.core.data import load
+from dae_tui.core.data.image_set import unit
+from dae_tui.core.data.load_data import load
 from dae_tui.core.hardware import device_name, resolve_device, resolve_precision
-from dae_tui.core.image_set import unit
 from dae_tui.core.noise import add_noise
 from dae_tui.core.speed.inference import Throughput, measure_inference
 from dae_tui.core.speed.loops import BATCH, Task

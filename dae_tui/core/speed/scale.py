@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import psutil
 
-from dae_tui.core.data import load
+from dae_tui.core.data.load_data import load
+from dae_tui.core.data.shards import load_shards
 from dae_tui.core.hardware import place, resolve_device, resolve_precision
 from dae_tui.core.objectives import Denoising
-from dae_tui.core.shards import load_shards
 from dae_tui.core.speed.isolated import Isolated
 from dae_tui.core.speed.loops import Task
 from dae_tui.core.speed.spread import Spread, spread

@@ -7,7 +7,7 @@ from statistics import mean
 
 import torch
 
-from dae_tui.core.data import load
+from dae_tui.core.data.load_data import load
 from dae_tui.core.experiment import Experiment, prepare
 from dae_tui.core.hardware import resolve_device
 from dae_tui.core.speed.isolated import Isolated

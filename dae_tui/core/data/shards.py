@@ -17,9 +17,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dae_tui.core.data.image_set import ImageSet, epoch_seed
+from dae_tui.core.data.npy_file import NpyFile, open_npy
 from dae_tui.core.hardware import helper_thread
-from dae_tui.core.image_set import ImageSet, epoch_seed
-from dae_tui.core.npy_file import NpyFile, open_npy
 from dae_tui.errors import DataError
 
 BUFFER_BYTES = 64 * 2**20

@@ -1,6 +1,6 @@
 """Make `digits.npz`, the data set that is part of the package, from scikit-learn's copy of it.
 
-    uv run --with scikit-learn python -m dae_tui.core.embed_digits
+    uv run --with scikit-learn python -m dae_tui.core.data.embed_digits
 
 The images are the test part of "Optical Recognition of Handwritten Digits" (E. Alpaydin and
 C. Kaynak, UCI Machine Learning Repository, 1998, doi 10.24432/C50P49, CC BY 4.0): 1 797 digits of

@@ -12,9 +12,9 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from dae_tui.core import shards
-from dae_tui.core.image_set import ImageSet
-from dae_tui.core.shards import ShardedImages, is_sharded, load_shards
+from dae_tui.core.data import shards
+from dae_tui.core.data.image_set import ImageSet
+from dae_tui.core.data.shards import ShardedImages, is_sharded, load_shards
 from dae_tui.errors import DataError
 
 LENGTHS = (700, 333, 967)

@@ -20,10 +20,10 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
-from dae_tui.core.embed_digits import EMBEDDED
-from dae_tui.core.image_folder import load_folder
-from dae_tui.core.image_set import ImageSet
-from dae_tui.core.shards import is_sharded, load_shards
+from dae_tui.core.data.embed_digits import EMBEDDED
+from dae_tui.core.data.image_folder import load_folder
+from dae_tui.core.data.image_set import ImageSet
+from dae_tui.core.data.shards import is_sharded, load_shards
 from dae_tui.errors import DataError
 from dae_tui.spec.training_config import DATA_SETS, check_data
 from dae_tui.system.regular_files import open_regular

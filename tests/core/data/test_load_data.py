@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from torchvision import datasets
 
-from dae_tui.core.data import Split, load
-from dae_tui.core.embed_digits import EMBEDDED
-from dae_tui.core.image_set import unit
+from dae_tui.core.data.embed_digits import EMBEDDED
+from dae_tui.core.data.image_set import unit
+from dae_tui.core.data.load_data import Split, load
 from dae_tui.errors import DataError, UsageError
 from dae_tui.spec.training_config import DATA_SETS
 

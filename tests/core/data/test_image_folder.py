@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from dae_tui.core.image_folder import PATCH, WHOLE_UP_TO, load_folder
+from dae_tui.core.data.image_folder import PATCH, WHOLE_UP_TO, load_folder
 from dae_tui.errors import DataError
 
 

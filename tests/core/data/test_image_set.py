@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from dae_tui.core.image_set import ImageSet, hold_out, shift, unit
+from dae_tui.core.data.image_set import ImageSet, hold_out, shift, unit
 
 
 def seeded(seed: int = 0) -> torch.Generator:
