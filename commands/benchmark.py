@@ -176,7 +176,7 @@ def quality(
     from dae_tui.core.evaluation import evaluate
     from dae_tui.core.hardware import resolve_device
     from dae_tui.core.judge import find_judge
-    from dae_tui.core.weights import load_weights
+    from dae_tui.core.weights.weights_file import load_weights
 
     torch_device = resolve_device(device)
     loaded = [load_weights(path, name) for name, path in networks]

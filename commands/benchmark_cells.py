@@ -11,7 +11,7 @@ import numpy as np
 from dae_tui.core.cells import Cell
 from dae_tui.core.conditions import Conditions
 from dae_tui.core.judged_images import JudgedImages
-from dae_tui.core.weights import Weights
+from dae_tui.core.weights.weights_file import Weights
 from dae_tui.runs.benchmarks import UnfinishedBenchmark
 from dae_tui.version import __version__
 

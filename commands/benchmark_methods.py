@@ -111,7 +111,7 @@ def find_oracle(judged: "JudgedImages", device: "torch.device") -> "Reader | Non
     """The published classifier that reads noisy images of this data set, if there is one."""
     from dae_tui.core.evaluation import Reader
     from dae_tui.core.judge import judge_of
-    from dae_tui.core.weights import load_weights
+    from dae_tui.core.weights.weights_file import load_weights
 
     path = published().get(f"{judged.name}-oracle")
     if path is None or not judged.labelled:

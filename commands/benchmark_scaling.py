@@ -60,7 +60,7 @@ def scaling(
     from dae_tui.commands.speed_tables import show_grids
     from dae_tui.commands.terminal import print_json, stdout
     from dae_tui.core.distributed import batch_norms
-    from dae_tui.core.weights import count_parameters
+    from dae_tui.core.weights.weights_file import count_parameters
     from dae_tui.models.registry import build
 
     built = build(config.network, config.settings)

@@ -18,7 +18,7 @@ from dae_tui.core.evaluation import EvaluationProgress
 from dae_tui.core.figures import write_figures
 from dae_tui.core.judged_images import JudgedImages, load_judged
 from dae_tui.core.table import Table
-from dae_tui.core.weights import Weights
+from dae_tui.core.weights.weights_file import Weights
 from dae_tui.errors import UsageError
 from dae_tui.runs.benchmarks import save_table
 from dae_tui.runs.curves import overview

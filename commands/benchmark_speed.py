@@ -80,7 +80,7 @@ def speed(
     from dae_tui.commands.speed_tables import show
     from dae_tui.commands.terminal import print_json, stdout
     from dae_tui.core.speed.report import Report, Wish, measure_speed
-    from dae_tui.core.weights import load_weights
+    from dae_tui.core.weights.weights_file import load_weights
 
     networks = [load_weights(published()[name], name) for name in NETWORKS]
     wish = Wish(chosen, data, resolve_data_dir(data_dir), device, rounds, seeds, epochs)

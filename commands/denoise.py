@@ -195,7 +195,7 @@ def _sigma(text: str | None) -> float | None:
 
 def _chooser(weights: str | None, runs_dir: Path) -> "Choose":
     """The weights for an image: always those that were named, else the best published ones."""
-    from dae_tui.core.weights import Weights, load_weights
+    from dae_tui.core.weights.weights_file import Weights, load_weights
     from dae_tui.find_weights import best_published, find_weights
 
     @cache

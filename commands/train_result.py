@@ -10,7 +10,7 @@ from dae_tui.commands.terminal import enduring, stdout
 from dae_tui.core.evaluation import EvaluationProgress
 from dae_tui.core.experiment import Experiment
 from dae_tui.core.table import Table
-from dae_tui.core.weights import Weights
+from dae_tui.core.weights.weights_file import Weights
 from dae_tui.runs.reader import Run
 from dae_tui.runs.summary import duration
 from dae_tui.spec.events import Event

@@ -15,7 +15,7 @@ from dae_tui.core.images.axes import as_stack, from_stack
 from dae_tui.core.images.image_file import Stack
 from dae_tui.core.inspection import unlike
 from dae_tui.core.stacks import Wish, denoise_stack, inspect, structure_taken
-from dae_tui.core.weights import Weights, load_weights
+from dae_tui.core.weights.weights_file import Weights, load_weights
 from dae_tui.find_weights import find_weights
 
 Images = TypeVar("Images", NDArray[Any], Tensor)

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-from dae_tui.core.cost import network_cost
+from dae_tui.core.weights.cost import network_cost
 from dae_tui.errors import DaeError
 from dae_tui.spec.training_config import TrainingConfig
 

@@ -13,7 +13,7 @@ from dae_tui.core.data.image_set import unit
 from dae_tui.core.denoising import batches
 from dae_tui.core.judge import Judge
 from dae_tui.core.judged_images import JudgedImages
-from dae_tui.core.noise import add_noise
+from dae_tui.core.noise.synthesis import add_noise
 from dae_tui.errors import UsageError
 from dae_tui.spec.noise_spec import NoiseSpec, NoiseStage
 from dae_tui.spec.training_config import MAX_SEED

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from dae_tui.core.cost import Cost, network_cost
 from dae_tui.core.denoising import Compute, check_fits, denoise_batch, denoise_large, fits_whole
 from dae_tui.core.filter_pool import FilterPool, Tuned
 from dae_tui.core.hardware import keep_freed_memory, place
 from dae_tui.core.judge import Judge
 from dae_tui.core.judged_images import READ_SHARE, TUNING_PIXELS, JudgedImages, Tuning
-from dae_tui.core.noise_level import estimate_sigma
-from dae_tui.core.weights import Weights
+from dae_tui.core.noise.estimation import estimate_sigma
+from dae_tui.core.weights.cost import Cost, network_cost
+from dae_tui.core.weights.weights_file import Weights
 
 # Batches that the processes of a pool share: enough that none waits for long.
 TOGETHER = 8

@@ -29,7 +29,7 @@ from dae_tui.core.stacks import (
     inverts,
     structure_taken,
 )
-from dae_tui.core.weights import Weights
+from dae_tui.core.weights.weights_file import Weights
 from dae_tui.errors import DaeError, DataError
 from dae_tui.system.atomic import FULL, write_new
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from dae_tui.core.hardware import place
-from dae_tui.core.noise_level import estimate_sigma
+from dae_tui.core.noise.estimation import estimate_sigma
 from dae_tui.core.tiling import (
     BYTES_PER_FEATURE,
     denoise_rows,
@@ -16,7 +16,7 @@ from dae_tui.core.tiling import (
     pad_to,
     tile_for_memory,
 )
-from dae_tui.core.weights import Weights
+from dae_tui.core.weights.weights_file import Weights
 from dae_tui.errors import WeightsError
 from dae_tui.models.registry import channels_of, settings_of, takes_sigma
 

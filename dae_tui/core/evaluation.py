@@ -26,9 +26,9 @@ from dae_tui.core.filter_pool import FilterPool
 from dae_tui.core.judge import Judge
 from dae_tui.core.judged_images import JudgedImages
 from dae_tui.core.measures import SSIM_WINDOW
-from dae_tui.core.noise import add_noise
+from dae_tui.core.noise.synthesis import add_noise
 from dae_tui.core.table import AS_GIVEN, Entry, Table, make_rows, test_of
-from dae_tui.core.weights import Weights
+from dae_tui.core.weights.weights_file import Weights
 from dae_tui.spec.noise_spec import NoiseSpec
 
 # How strong the noise is for filters to be tuned: drawn anew, from a seed that is no test's.

@@ -24,7 +24,7 @@ from dae_tui.core.judged_images import of_image_set
 from dae_tui.core.objectives import Classification, Denoising, Objective
 from dae_tui.core.table import Table
 from dae_tui.core.training import Training
-from dae_tui.core.weights import Weights
+from dae_tui.core.weights.weights_file import Weights
 from dae_tui.errors import DataError, UsageError
 from dae_tui.models.registry import build
 from dae_tui.spec.events import Event

@@ -7,8 +7,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dae_tui.core.noise_level import estimate_sigma
-from dae_tui.core.weights import Weights
+from dae_tui.core.noise.estimation import estimate_sigma
+from dae_tui.core.weights.weights_file import Weights
 from dae_tui.spec.training_config import DATA_SETS_SIZE
 
 # Pixels from which on an image is looked at in places.

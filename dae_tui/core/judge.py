@@ -20,7 +20,7 @@ from dae_tui.core.classifier_file import Kind, kind_of
 from dae_tui.core.data.image_set import ImageSet
 from dae_tui.core.denoising import check_fits
 from dae_tui.core.hardware import place
-from dae_tui.core.weights import Weights, load_weights
+from dae_tui.core.weights.weights_file import Weights, load_weights
 from dae_tui.errors import DataError, WeightsError
 from dae_tui.spec.model_cards import published
 from dae_tui.system.printable import shortened

@@ -18,8 +18,8 @@ from dae_tui.core.images.formats import read_file
 from dae_tui.core.images.value_range import find_oddities, image_values, to_unit
 from dae_tui.core.judge import find_classifier
 from dae_tui.core.measures import psnr
-from dae_tui.core.noise import add_noise
-from dae_tui.core.weights import Weights, load_weights
+from dae_tui.core.noise.synthesis import add_noise
+from dae_tui.core.weights.weights_file import Weights, load_weights
 from dae_tui.errors import DataError, WeightsError
 from dae_tui.spec.noise_spec import NoiseSpec
 

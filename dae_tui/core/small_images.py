@@ -15,7 +15,7 @@ from dae_tui.core.images.value_range import from_unit, image_values
 from dae_tui.core.inspection import dark_on_light, estimate_together, taken_structure
 from dae_tui.core.jobs import Loaded
 from dae_tui.core.stacks import Wish, inverts
-from dae_tui.core.weights import Weights
+from dae_tui.core.weights.weights_file import Weights
 from dae_tui.errors import DaeError
 
 Choose = Callable[[int, int, float], Weights]

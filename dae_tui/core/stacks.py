@@ -25,8 +25,8 @@ from dae_tui.core.images.value_range import (
     to_unit,
 )
 from dae_tui.core.inspection import dark_on_light, look, taken_structure
-from dae_tui.core.noise_level import estimate_sigma
-from dae_tui.core.weights import Weights
+from dae_tui.core.noise.estimation import estimate_sigma
+from dae_tui.core.weights.weights_file import Weights
 from dae_tui.errors import UsageError
 
 INVERT = ("auto", "yes", "no")

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dae_tui.core.cells import Cell, Floats
-from dae_tui.core.cost import Cost
 from dae_tui.core.measures import wilson_interval
 from dae_tui.core.paired import SIGN_TEST, WILCOXON, sign_test, wilcoxon
+from dae_tui.core.weights.cost import Cost
 
 # The noise of pairs, which nobody has made.
 AS_GIVEN = "as given"

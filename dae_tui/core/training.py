@@ -22,7 +22,7 @@ from dae_tui.core.meter import DIVERGED_HINT, Meter
 from dae_tui.core.objectives import Objective
 from dae_tui.core.optimizer import FusedOptimizer
 from dae_tui.core.training_state import Progress, pack, unpack
-from dae_tui.core.weights import count_parameters, to_bytes
+from dae_tui.core.weights.weights_file import count_parameters, to_bytes
 from dae_tui.errors import DivergedError, RunError
 from dae_tui.spec.events import Checkpoint, Event, Finished, Started, Step, Validation
 from dae_tui.spec.training_config import TrainingConfig

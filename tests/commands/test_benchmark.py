@@ -22,8 +22,8 @@ from dae_tui.core.data.image_set import unit
 from dae_tui.core.data.load_data import load
 from dae_tui.core.filters import FILTERS
 from dae_tui.core.measures import wilson_interval
-from dae_tui.core.noise import add_noise
-from dae_tui.core.weights import load_weights
+from dae_tui.core.noise.synthesis import add_noise
+from dae_tui.core.weights.weights_file import load_weights
 from dae_tui.spec.model_cards import published
 from dae_tui.spec.noise_spec import parse_noise
 

@@ -14,7 +14,7 @@ from dae_tui.core.data.image_set import unit
 from dae_tui.core.data.load_data import load
 from dae_tui.core.filter_pool import FilterPool, Tuned
 from dae_tui.core.filters import FILTERS, Images, apply_filter, contrast
-from dae_tui.core.noise import add_noise
+from dae_tui.core.noise.synthesis import add_noise
 from dae_tui.spec.noise_spec import parse_noise
 
 

@@ -19,10 +19,10 @@ from dae_tui.core.inspection import (
     taken_structure,
     unlike,
 )
-from dae_tui.core.noise import add_noise
+from dae_tui.core.noise.synthesis import add_noise
 from dae_tui.core.scores import score
 from dae_tui.core.stacks import Wish, inspect, inverts
-from dae_tui.core.weights import Weights, load_weights
+from dae_tui.core.weights.weights_file import Weights, load_weights
 from dae_tui.errors import DataError
 from dae_tui.spec.model_cards import published
 from dae_tui.spec.noise_spec import parse_noise

@@ -10,7 +10,7 @@ from dae_tui.core.denoising import Compute, denoise_images
 from dae_tui.core.images.image_file import Stack
 from dae_tui.core.images.value_range import Oddities
 from dae_tui.core.stacks import Inspection, Wish, denoise_pages, denoise_stack
-from dae_tui.core.weights import Weights, load_weights
+from dae_tui.core.weights.weights_file import Weights, load_weights
 from dae_tui.spec.model_cards import published
 
 FP32 = Compute(precision="fp32")

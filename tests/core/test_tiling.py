@@ -24,7 +24,7 @@ from dae_tui.core.tiling import (
     share_out,
     tile_for_memory,
 )
-from dae_tui.core.weights import Weights, load_weights
+from dae_tui.core.weights.weights_file import Weights, load_weights
 from dae_tui.models.registry import build
 from dae_tui.spec.model_cards import published
 

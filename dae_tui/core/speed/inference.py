@@ -12,7 +12,7 @@ from dae_tui.core.filter_pool import FilterPool, Tuned
 from dae_tui.core.filters import FILTERS
 from dae_tui.core.hardware import keep_freed_memory, place, synchronize
 from dae_tui.core.speed.spread import Spread, spread
-from dae_tui.core.weights import Weights
+from dae_tui.core.weights.weights_file import Weights
 
 BATCHES = (1, 10, 50, 200, 1000, 2000)
 # Digits of a round: as many as a batch takes, and enough for a clock.

@@ -12,7 +12,7 @@ from dae_tui.core.conditions import evaluation_generator
 from dae_tui.core.data.image_set import unit
 from dae_tui.core.data.load_data import load
 from dae_tui.core.hardware import device_name, resolve_device, resolve_precision
-from dae_tui.core.noise import add_noise
+from dae_tui.core.noise.synthesis import add_noise
 from dae_tui.core.speed.inference import Throughput, measure_inference
 from dae_tui.core.speed.loops import BATCH, Task
 from dae_tui.core.speed.peak import Peaks, Share, measure_peaks, measure_shares
@@ -20,7 +20,7 @@ from dae_tui.core.speed.scale import COUNTS, Scale, measure_scale
 from dae_tui.core.speed.startup import Startup, measure_startup
 from dae_tui.core.speed.targets import Agreement, Target, measure_agreement, measure_targets
 from dae_tui.core.speed.training_speed import LoopSpeed, training_speed
-from dae_tui.core.weights import Weights
+from dae_tui.core.weights.weights_file import Weights
 from dae_tui.spec.noise_spec import parse_noise
 from dae_tui.spec.training_config import OPERATING_POINT
 from dae_tui.version import __version__

@@ -16,7 +16,7 @@ from dae_tui.core.speed.scale import measure_scale
 from dae_tui.core.speed.spread import spread
 from dae_tui.core.speed.targets import recipes
 from dae_tui.core.speed.training_speed import training_speed
-from dae_tui.core.weights import Weights
+from dae_tui.core.weights.weights_file import Weights
 from dae_tui.errors import DaeError
 from dae_tui.models.registry import build
 from dae_tui.spec.training_config import TrainingConfig

@@ -2,8 +2,8 @@
 
 import pytest
 
-from dae_tui.core.cost import network_cost
-from dae_tui.core.weights import load_weights
+from dae_tui.core.weights.cost import network_cost
+from dae_tui.core.weights.weights_file import load_weights
 from dae_tui.models.registry import build
 from dae_tui.spec.model_cards import published
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from dae_tui.core.noise import add_noise
+from dae_tui.core.noise.synthesis import add_noise
 from dae_tui.spec.noise_spec import KINDS, parse_noise
 
 GREY = 0.4

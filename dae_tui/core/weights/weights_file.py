@@ -12,7 +12,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import nn
 
-from dae_tui.core.folding import fold_batch_norm
+from dae_tui.core.weights.folding import fold_batch_norm
 from dae_tui.errors import WeightsError
 from dae_tui.models.registry import NETWORKS, build, channels_of, settings_of
 from dae_tui.spec.model_cards import (

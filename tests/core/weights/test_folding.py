@@ -10,10 +10,10 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from dae_tui.core.data.image_set import unit
 from dae_tui.core.data.load_data import load
-from dae_tui.core.folding import fold_batch_norm
 from dae_tui.core.judge import judge_of
-from dae_tui.core.noise import add_noise
-from dae_tui.core.weights import Weights, count_parameters, load_weights, to_bytes
+from dae_tui.core.noise.synthesis import add_noise
+from dae_tui.core.weights.folding import fold_batch_norm
+from dae_tui.core.weights.weights_file import Weights, count_parameters, load_weights, to_bytes
 from dae_tui.models.registry import NETWORKS, build, takes_sigma
 from dae_tui.spec.model_cards import published, read_metadata
 from dae_tui.spec.noise_spec import parse_noise

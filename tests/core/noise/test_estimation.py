@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from dae_tui.core.noise_level import MOST_PATCHES, estimate_sigma
+from dae_tui.core.noise.estimation import MOST_PATCHES, estimate_sigma
 
 SIGMAS = (0.02, 0.05, 0.1, 0.2, 0.3, 0.5)
 

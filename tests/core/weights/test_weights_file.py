@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from dae_tui.core.weights import load_weights
+from dae_tui.core.weights.weights_file import load_weights
 from dae_tui.errors import WeightsError
 from dae_tui.spec.model_cards import METADATA_KEY, published, read_metadata
 

@@ -11,7 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
-from dae_tui.core.weights import count_parameters
+from dae_tui.core.weights.weights_file import count_parameters
 from dae_tui.models.registry import channels_of, takes_sigma
 
 # Beyond, cost grows with the pixels.
