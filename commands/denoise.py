@@ -23,8 +23,8 @@ from dae_tui.system.atomic import remove_leftovers
 from dae_tui.system.ranks import ranks
 
 if TYPE_CHECKING:
-    from dae_tui.core.denoising import Compute
-    from dae_tui.core.small_images import Choose
+    from dae_tui.core.denoising.apply_network import Compute
+    from dae_tui.core.denoising.small_images import Choose
 
 app = options.subcommand()
 
@@ -132,9 +132,9 @@ def denoise(
     """
     from dae_tui.commands.denoise_jobs import Place, plan
     from dae_tui.commands.denoise_report import Report
-    from dae_tui.core.denoise_files import denoise_files
+    from dae_tui.core.denoising.denoise_stack import Wish
+    from dae_tui.core.denoising.pipeline import denoise_files
     from dae_tui.core.images.formats import check_kind
-    from dae_tui.core.stacks import Wish
 
     if kind is not None:
         check_kind(kind)
@@ -211,7 +211,7 @@ def _chooser(weights: str | None, runs_dir: Path) -> "Choose":
 def _compute(device_name: str, precision: str, tile: int | None, overlap: int | None) -> "Compute":
     import torch
 
-    from dae_tui.core.denoising import Compute
+    from dae_tui.core.denoising.apply_network import Compute
     from dae_tui.core.hardware import resolve_device, resolve_precision
     from dae_tui.devices.memory import find_limit, memory
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from dae_tui.core.denoising.jobs import Job, Outcome
 from dae_tui.core.images.formats import ENDINGS, kind_of_name, with_ending
-from dae_tui.core.jobs import Job, Outcome
 from dae_tui.errors import DataError, UsageError
 from dae_tui.system.printable import printable
 

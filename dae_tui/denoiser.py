@@ -9,12 +9,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dae_tui.core.denoising import Compute
+from dae_tui.core.denoising.apply_network import Compute
+from dae_tui.core.denoising.denoise_stack import Wish, denoise_stack, inspect, structure_taken
+from dae_tui.core.denoising.inspection import unlike
 from dae_tui.core.hardware import resolve_device, resolve_precision
 from dae_tui.core.images.axes import as_stack, from_stack
 from dae_tui.core.images.image_file import Stack
-from dae_tui.core.inspection import unlike
-from dae_tui.core.stacks import Wish, denoise_stack, inspect, structure_taken
 from dae_tui.core.weights.weights_file import Weights, load_weights
 from dae_tui.find_weights import find_weights
 

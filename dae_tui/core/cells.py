@@ -15,7 +15,7 @@ from torch import Tensor
 
 from dae_tui.core.contenders import Contender
 from dae_tui.core.data.image_set import unit
-from dae_tui.core.denoising import batches
+from dae_tui.core.denoising.apply_network import batches
 from dae_tui.core.hardware import synchronize
 from dae_tui.core.judge import Judge
 from dae_tui.core.judged_images import JudgedImages

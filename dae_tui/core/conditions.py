@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from dae_tui.core.data.image_set import unit
-from dae_tui.core.denoising import batches
+from dae_tui.core.denoising.apply_network import batches
 from dae_tui.core.judge import Judge
 from dae_tui.core.judged_images import JudgedImages
 from dae_tui.core.noise.synthesis import add_noise

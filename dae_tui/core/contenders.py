@@ -6,7 +6,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from dae_tui.core.denoising import Compute, check_fits, denoise_batch, denoise_large, fits_whole
+from dae_tui.core.denoising.apply_network import (
+    Compute,
+    check_fits,
+    denoise_batch,
+    denoise_large,
+    fits_whole,
+)
 from dae_tui.core.filter_pool import FilterPool, Tuned
 from dae_tui.core.hardware import keep_freed_memory, place
 from dae_tui.core.judge import Judge

@@ -21,7 +21,7 @@ from dae_tui.core.contenders import (
     tuning_work,
 )
 from dae_tui.core.data.image_set import unit
-from dae_tui.core.denoising import Compute, batches
+from dae_tui.core.denoising.apply_network import Compute, batches
 from dae_tui.core.filter_pool import FilterPool
 from dae_tui.core.judge import Judge
 from dae_tui.core.judged_images import JudgedImages

@@ -12,7 +12,8 @@ import pytest
 from command_line import Dae
 from PIL import Image
 
-from dae_tui.core import denoise_files, jobs
+from dae_tui.core.denoising import jobs
+from dae_tui.core.denoising import pipeline as denoise_files
 from dae_tui.core.images import formats as kinds
 
 FAST = ("--weights", "mnist-autoencoder", "--sigma", "0.3")

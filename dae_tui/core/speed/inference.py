@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from dae_tui.core.denoising import denoise_batch
+from dae_tui.core.denoising.apply_network import denoise_batch
 from dae_tui.core.filter_pool import FilterPool, Tuned
 from dae_tui.core.filters import FILTERS
 from dae_tui.core.hardware import keep_freed_memory, place, synchronize

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from dae_tui.core.denoising import Compute, batch_pixels, denoise_batch
+from dae_tui.core.denoising.apply_network import Compute, batch_pixels, denoise_batch
 from dae_tui.core.hardware import keep_freed_memory, place, synchronize
 from dae_tui.core.speed.spread import spread
 from dae_tui.core.weights.cost import CountingMode, network_cost, without_compiler

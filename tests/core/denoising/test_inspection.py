@@ -9,9 +9,9 @@ from torch import Tensor
 
 from dae_tui.core.data.image_set import unit
 from dae_tui.core.data.load_data import load
-from dae_tui.core.denoising import denoise
-from dae_tui.core.images.image_file import Stack
-from dae_tui.core.inspection import (
+from dae_tui.core.denoising.apply_network import denoise
+from dae_tui.core.denoising.denoise_stack import Wish, inspect, inverts
+from dae_tui.core.denoising.inspection import (
     UNLIKE,
     WHOLE_UP_TO,
     dark_on_light,
@@ -19,9 +19,9 @@ from dae_tui.core.inspection import (
     taken_structure,
     unlike,
 )
+from dae_tui.core.images.image_file import Stack
 from dae_tui.core.noise.synthesis import add_noise
 from dae_tui.core.scores import score
-from dae_tui.core.stacks import Wish, inspect, inverts
 from dae_tui.core.weights.weights_file import Weights, load_weights
 from dae_tui.errors import DataError
 from dae_tui.spec.model_cards import published

@@ -5,11 +5,12 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from dae_tui.core import denoising, stacks
-from dae_tui.core.denoising import Compute, denoise_images
+from dae_tui.core.denoising import apply_network as denoising
+from dae_tui.core.denoising import denoise_stack as stacks
+from dae_tui.core.denoising.apply_network import Compute, denoise_images
+from dae_tui.core.denoising.denoise_stack import Inspection, Wish, denoise_pages, denoise_stack
 from dae_tui.core.images.image_file import Stack
 from dae_tui.core.images.value_range import Oddities
-from dae_tui.core.stacks import Inspection, Wish, denoise_pages, denoise_stack
 from dae_tui.core.weights.weights_file import Weights, load_weights
 from dae_tui.spec.model_cards import published
 

@@ -15,7 +15,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dae_tui.core.denoising import Compute, check_fits, denoise_images, denoise_large, fits_whole
+from dae_tui.core.denoising.apply_network import (
+    Compute,
+    check_fits,
+    denoise_images,
+    denoise_large,
+    fits_whole,
+)
+from dae_tui.core.denoising.inspection import dark_on_light, look, taken_structure
 from dae_tui.core.images.image_file import Stack
 from dae_tui.core.images.value_range import (
     Oddities,
@@ -24,7 +31,6 @@ from dae_tui.core.images.value_range import (
     image_values,
     to_unit,
 )
-from dae_tui.core.inspection import dark_on_light, look, taken_structure
 from dae_tui.core.noise.estimation import estimate_sigma
 from dae_tui.core.weights.weights_file import Weights
 from dae_tui.errors import UsageError

@@ -7,15 +7,15 @@ from math import ceil
 import torch
 from torch import Tensor, nn
 
-from dae_tui.core.hardware import place
-from dae_tui.core.noise.estimation import estimate_sigma
-from dae_tui.core.tiling import (
+from dae_tui.core.denoising.tiling import (
     BYTES_PER_FEATURE,
     denoise_rows,
     natural_overlap,
     pad_to,
     tile_for_memory,
 )
+from dae_tui.core.hardware import place
+from dae_tui.core.noise.estimation import estimate_sigma
 from dae_tui.core.weights.weights_file import Weights
 from dae_tui.errors import WeightsError
 from dae_tui.models.registry import channels_of, settings_of, takes_sigma

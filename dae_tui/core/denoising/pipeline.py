@@ -14,14 +14,8 @@ from concurrent.futures import Future
 
 import numpy as np
 
-from dae_tui.core.denoising import Compute
-from dae_tui.core.hardware import helper_thread, keep_freed_memory
-from dae_tui.core.images import formats as kinds
-from dae_tui.core.images.image_file import Stack
-from dae_tui.core.images.value_range import find_oddities, image_values, to_unit
-from dae_tui.core.jobs import Job, Loaded, Outcome
-from dae_tui.core.small_images import Choose, denoise_small
-from dae_tui.core.stacks import (
+from dae_tui.core.denoising.apply_network import Compute
+from dae_tui.core.denoising.denoise_stack import (
     Wish,
     denoise_pages,
     denoise_stack,
@@ -29,6 +23,12 @@ from dae_tui.core.stacks import (
     inverts,
     structure_taken,
 )
+from dae_tui.core.denoising.jobs import Job, Loaded, Outcome
+from dae_tui.core.denoising.small_images import Choose, denoise_small
+from dae_tui.core.hardware import helper_thread, keep_freed_memory
+from dae_tui.core.images import formats as kinds
+from dae_tui.core.images.image_file import Stack
+from dae_tui.core.images.value_range import find_oddities, image_values, to_unit
 from dae_tui.core.weights.weights_file import Weights
 from dae_tui.errors import DaeError, DataError
 from dae_tui.system.atomic import FULL, write_new

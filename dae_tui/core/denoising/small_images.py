@@ -9,12 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dae_tui.core.denoising import Compute, check_fits, denoise_images
+from dae_tui.core.denoising.apply_network import Compute, check_fits, denoise_images
+from dae_tui.core.denoising.denoise_stack import Wish, inverts
+from dae_tui.core.denoising.inspection import dark_on_light, estimate_together, taken_structure
+from dae_tui.core.denoising.jobs import Loaded
 from dae_tui.core.images.image_file import Stack
 from dae_tui.core.images.value_range import from_unit, image_values
-from dae_tui.core.inspection import dark_on_light, estimate_together, taken_structure
-from dae_tui.core.jobs import Loaded
-from dae_tui.core.stacks import Wish, inverts
 from dae_tui.core.weights.weights_file import Weights
 from dae_tui.errors import DaeError
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from torch import Tensor
 
+from dae_tui.core.denoising.denoise_stack import Inspection
+from dae_tui.core.denoising.inspection import unlike
 from dae_tui.core.images.image_file import ImageFile, Stack
-from dae_tui.core.inspection import unlike
-from dae_tui.core.stacks import Inspection
 from dae_tui.core.weights.weights_file import Weights
 from dae_tui.errors import DaeError, DataError
 from dae_tui.system.printable import printable

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from dae_tui.core.denoising import (
+from dae_tui.core.denoising.apply_network import (
     BATCH_PIXELS,
     LARGEST_BATCH_PIXELS,
     Compute,
@@ -15,7 +15,7 @@ from dae_tui.core.denoising import (
     denoise_images,
     denoise_large,
 )
-from dae_tui.core.tiling import (
+from dae_tui.core.denoising.tiling import (
     DEFAULT_TILE,
     LARGEST_TILE,
     SMALLEST_TILE,

@@ -1,0 +1,1 @@
+"""Noisy images in, denoised images out: any size, many files."""
