@@ -59,7 +59,7 @@ def scaling(
     # Imported here: torch takes seconds to import, and a mistake in the options is said at once.
     from dae_tui.commands.speed_tables import show_grids
     from dae_tui.commands.terminal import print_json, stdout
-    from dae_tui.core.distributed import batch_norms
+    from dae_tui.core.training.distributed import batch_norms
     from dae_tui.core.weights.weights_file import count_parameters
     from dae_tui.models.registry import build
 
@@ -93,7 +93,7 @@ def scaling(
 
 def _can_share(batch_size: int, processes: int) -> bool:
     """Whether dae train would let so many processes share a batch."""
-    from dae_tui.core.distributed import Group
+    from dae_tui.core.training.distributed import Group
 
     try:
         Group(size=processes).check(batch_size)

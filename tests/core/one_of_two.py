@@ -6,8 +6,8 @@ from pathlib import Path
 
 import torch
 
-from dae_tui.core.distributed import Group, LostProcessError, joined
-from dae_tui.core.experiment import prepare
+from dae_tui.core.training.distributed import Group, LostProcessError, joined
+from dae_tui.core.training.experiment import prepare
 from dae_tui.errors import DaeError, DivergedError
 from dae_tui.spec.training_config import TrainingConfig
 

@@ -21,8 +21,8 @@ from torch.utils.data import DataLoader, Dataset
 from dae_tui.core.data.image_set import ImageSet, TrainingImages
 from dae_tui.core.data.load_data import load
 from dae_tui.core.hardware import place, resolve_device, resolve_precision, synchronize
-from dae_tui.core.objectives import Denoising
-from dae_tui.core.training import Training
+from dae_tui.core.training.loop import Training
+from dae_tui.core.training.objectives import Denoising
 from dae_tui.models.registry import build
 from dae_tui.spec.events import Validation
 from dae_tui.spec.noise_spec import parse_noise

@@ -14,14 +14,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dae_tui.core.compilation import compiled, pays
 from dae_tui.core.data.image_set import ImageSet, TrainingImages, shift, unit
-from dae_tui.core.distributed import Group
 from dae_tui.core.hardware import keep_freed_memory
-from dae_tui.core.meter import DIVERGED_HINT, Meter
-from dae_tui.core.objectives import Objective
-from dae_tui.core.optimizer import FusedOptimizer
-from dae_tui.core.training_state import Progress, pack, unpack
+from dae_tui.core.training.checkpoint import Progress, pack, unpack
+from dae_tui.core.training.compilation import compiled, pays
+from dae_tui.core.training.distributed import Group
+from dae_tui.core.training.objectives import Objective
+from dae_tui.core.training.optimizer import FusedOptimizer
+from dae_tui.core.training.step_statistics import DIVERGED_HINT, Meter
 from dae_tui.core.weights.weights_file import count_parameters, to_bytes
 from dae_tui.errors import DivergedError, RunError
 from dae_tui.spec.events import Checkpoint, Event, Finished, Started, Step, Validation

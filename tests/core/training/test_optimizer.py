@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from dae_tui.core.optimizer import FusedOptimizer
+from dae_tui.core.training.optimizer import FusedOptimizer
 
 THEIRS: dict[str, Callable[[Any], torch.optim.Optimizer]] = {
     "adam": lambda parameters: torch.optim.Adam(parameters, 0.01, fused=True),

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 import torch
 
-from dae_tui.core.compilation import compiled, pays
+from dae_tui.core.training.compilation import compiled, pays
 from dae_tui.errors import DaeError
 from dae_tui.models.registry import build
 from dae_tui.spec.training_config import TrainingConfig

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from dae_tui.core.hardware import synchronize
-from dae_tui.core.training_state import Progress
+from dae_tui.core.training.checkpoint import Progress
 from dae_tui.errors import DivergedError
 
 # How often the losses, which stay on the device, are fetched and reported.

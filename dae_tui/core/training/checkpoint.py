@@ -12,7 +12,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Generator, Tensor, nn
 
-from dae_tui.core.optimizer import FusedOptimizer
+from dae_tui.core.training.optimizer import FusedOptimizer
 from dae_tui.errors import RunError
 
 _HINT = "train anew; the run's checkpoints/best may still hold usable weights"

@@ -17,7 +17,7 @@ import torch
 import torch.distributed as dist
 from safetensors import safe_open
 
-from dae_tui.core.distributed import Group, is_of_the_others
+from dae_tui.core.training.distributed import Group, is_of_the_others
 from dae_tui.errors import UsageError
 
 # A network with batch normalisation, whose statistics are those of the whole batch.

@@ -15,8 +15,8 @@ from dae_tui.core.data.image_set import ImageSet
 from dae_tui.core.data.load_data import load
 from dae_tui.core.data.shards import load_shards
 from dae_tui.core.hardware import place
-from dae_tui.core.objectives import Classification, Denoising, Judgement, Objective
-from dae_tui.core.training import Training, learning_rate
+from dae_tui.core.training.loop import Training, learning_rate
+from dae_tui.core.training.objectives import Classification, Denoising, Judgement, Objective
 from dae_tui.errors import DivergedError, RunError
 from dae_tui.models.registry import build
 from dae_tui.spec.events import (
@@ -158,9 +158,9 @@ def test_samples_show_three_views_of_the_same_digits(digits: ImageSet) -> None:
 def test_the_clock_counts_training_alone(digits: ImageSet, monkeypatch: pytest.MonkeyPatch) -> None:
     """Not what its reader does meanwhile, nor judging, however often it reports."""
     now = 0.0
-    monkeypatch.setattr("dae_tui.core.meter.time.perf_counter", lambda: now)
+    monkeypatch.setattr("dae_tui.core.training.step_statistics.time.perf_counter", lambda: now)
     for every in (1, 3, 100):
-        monkeypatch.setattr("dae_tui.core.meter.REPORT_STEPS", every)
+        monkeypatch.setattr("dae_tui.core.training.step_statistics.REPORT_STEPS", every)
         seconds = []
         for event in training(digits).events():
             now += 100.0  # The reader takes its time, and each step takes none.

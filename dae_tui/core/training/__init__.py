@@ -1,0 +1,1 @@
+"""Training a network: the loop, its objectives, exact resume, several processes."""
