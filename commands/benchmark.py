@@ -23,14 +23,14 @@ from dae_tui.commands.options import (
     resolve_data_dir,
 )
 from dae_tui.commands.streams import say
-from dae_tui.core.filters import FILTERS
+from dae_tui.core.filters.filters import FILTERS
 from dae_tui.errors import DaeError, ExitCode, UsageError
 from dae_tui.runs.benchmarks import SavedTable, UnfinishedBenchmark, find_table
 from dae_tui.spec.noise_spec import parse_sweep
 from dae_tui.system.printable import printable
 
 if TYPE_CHECKING:
-    from dae_tui.core.table import Table
+    from dae_tui.core.evaluation.table import Table
 
 app = options.subcommand()
 app.command()(speed)
@@ -172,10 +172,10 @@ def quality(
         show_table,
         write_figure_files,
     )
-    from dae_tui.core import conditions as under
-    from dae_tui.core.evaluation import evaluate
+    from dae_tui.core.evaluation import protocol as under
+    from dae_tui.core.evaluation.benchmark import evaluate
+    from dae_tui.core.evaluation.classifier import find_judge
     from dae_tui.core.hardware import resolve_device
-    from dae_tui.core.judge import find_judge
     from dae_tui.core.weights.weights_file import load_weights
 
     torch_device = resolve_device(device)
@@ -301,7 +301,7 @@ def _form(**asked: bool) -> str | None:
 
 
 def _read(saved: SavedTable) -> "Table":
-    from dae_tui.core.table import Table
+    from dae_tui.core.evaluation.table import Table
     from dae_tui.errors import RunError
 
     try:

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from dae_tui.core.cells import Cell
-from dae_tui.core.conditions import Conditions
-from dae_tui.core.judged_images import JudgedImages
+from dae_tui.core.evaluation.evaluation_images import JudgedImages
+from dae_tui.core.evaluation.measurements import Cell
+from dae_tui.core.evaluation.protocol import Conditions
 from dae_tui.core.weights.weights_file import Weights
 from dae_tui.runs.benchmarks import UnfinishedBenchmark
 from dae_tui.version import __version__

@@ -8,7 +8,7 @@ from rich.table import Table as RichTable
 from dae_tui.commands.fitting import fits
 from dae_tui.commands.tables import NONE, noise_words, printable_rows, sorted_rows, who
 from dae_tui.commands.terminal import plain_table
-from dae_tui.core.table import Row, Table
+from dae_tui.core.evaluation.table import Row, Table
 from dae_tui.system.printable import printable
 
 FIGURES = (("accuracy", "accuracy %"), ("psnr", "PSNR dB"), ("ssim", "SSIM"))

@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dae_tui.commands.streams import say
-from dae_tui.core.classifier_file import kind_of
-from dae_tui.core.filters import FILTERS
+from dae_tui.core.evaluation.classifier_file import kind_of
+from dae_tui.core.filters.filters import FILTERS
 from dae_tui.errors import UsageError
 from dae_tui.find_weights import find_weights
 from dae_tui.models.registry import NETWORKS
@@ -17,8 +17,8 @@ from dae_tui.system.printable import shortened
 if TYPE_CHECKING:
     import torch
 
-    from dae_tui.core.evaluation import Reader
-    from dae_tui.core.judged_images import JudgedImages
+    from dae_tui.core.evaluation.benchmark import Reader
+    from dae_tui.core.evaluation.evaluation_images import JudgedImages
 
 GROUPS = ("all", "networks", "filters")
 # What rows are called that are no weights'.
@@ -109,8 +109,8 @@ def _denoisers() -> list[str]:
 
 def find_oracle(judged: "JudgedImages", device: "torch.device") -> "Reader | None":
     """The published classifier that reads noisy images of this data set, if there is one."""
-    from dae_tui.core.evaluation import Reader
-    from dae_tui.core.judge import judge_of
+    from dae_tui.core.evaluation.benchmark import Reader
+    from dae_tui.core.evaluation.classifier import judge_of
     from dae_tui.core.weights.weights_file import load_weights
 
     path = published().get(f"{judged.name}-oracle")

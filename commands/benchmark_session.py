@@ -13,11 +13,11 @@ from dae_tui.commands.results import show_digits_and_table
 from dae_tui.commands.streams import say
 from dae_tui.commands.table_formats import print_table
 from dae_tui.commands.terminal import stderr
-from dae_tui.core.conditions import Conditions
-from dae_tui.core.evaluation import EvaluationProgress
-from dae_tui.core.figures import write_figures
-from dae_tui.core.judged_images import JudgedImages, load_judged
-from dae_tui.core.table import Table
+from dae_tui.core.evaluation.benchmark import EvaluationProgress
+from dae_tui.core.evaluation.evaluation_images import JudgedImages, load_judged
+from dae_tui.core.evaluation.figures import write_figures
+from dae_tui.core.evaluation.protocol import Conditions
+from dae_tui.core.evaluation.table import Table
 from dae_tui.core.weights.weights_file import Weights
 from dae_tui.errors import UsageError
 from dae_tui.runs.benchmarks import save_table

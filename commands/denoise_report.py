@@ -15,9 +15,9 @@ from dae_tui.commands.denoise_jobs import Plan
 from dae_tui.commands.denoise_views import comparison_png, first_image, preview
 from dae_tui.commands.terminal import enduring, graphics_of, print_json, stderr
 from dae_tui.core.denoising.jobs import Job, Outcome
+from dae_tui.core.evaluation.reference_scores import Scores, score
 from dae_tui.core.images import formats as kinds
 from dae_tui.core.images.image_file import Stack
-from dae_tui.core.scores import Scores, score
 from dae_tui.errors import DaeError, ExitCode, UsageError
 from dae_tui.system.atomic import write_new
 from dae_tui.system.printable import printable

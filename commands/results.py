@@ -20,7 +20,7 @@ from dae_tui.commands.tables import (
     verdict,
 )
 from dae_tui.commands.terminal import graphics_of, stdout
-from dae_tui.core.table import Example, Table
+from dae_tui.core.evaluation.table import Example, Table
 from dae_tui.system.atomic import write_whole
 from dae_tui.terminal.blocks import Graphics
 

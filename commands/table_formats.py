@@ -16,7 +16,7 @@ from dae_tui.commands.tables import (
     verdict,
 )
 from dae_tui.commands.terminal import print_json, print_lines
-from dae_tui.core.table import Table
+from dae_tui.core.evaluation.table import Table
 
 
 def as_csv(benchmark: Table) -> str:

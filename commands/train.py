@@ -22,7 +22,7 @@ from dae_tui.commands.options import (
     resolve_data_dir,
 )
 from dae_tui.commands.streams import print_name
-from dae_tui.core.classifier_file import check_ours
+from dae_tui.core.evaluation.classifier_file import check_ours
 from dae_tui.errors import DaeError, RunError, UsageError
 from dae_tui.find_weights import find_weights
 from dae_tui.runs.layout import State, dump_json, new_run_name

@@ -16,7 +16,7 @@ from rich.text import Text
 from dae_tui.commands.streams import say
 from dae_tui.commands.terminal import enduring, print_json, stderr
 from dae_tui.commands.train_result import Display, Result
-from dae_tui.core.evaluation import EvaluationProgress
+from dae_tui.core.evaluation.benchmark import EvaluationProgress
 from dae_tui.runs.reader import Run
 from dae_tui.runs.summary import duration
 from dae_tui.spec.events import Checkpoint, Event, Sample, Started, Step, Validation, as_json

@@ -7,8 +7,8 @@ from typing import Any, Self
 
 from dae_tui.commands.results import show_digits_and_table, write_svg
 from dae_tui.commands.terminal import enduring, stdout
-from dae_tui.core.evaluation import EvaluationProgress
-from dae_tui.core.table import Table
+from dae_tui.core.evaluation.benchmark import EvaluationProgress
+from dae_tui.core.evaluation.table import Table
 from dae_tui.core.training.experiment import Experiment
 from dae_tui.core.weights.weights_file import Weights
 from dae_tui.runs.reader import Run

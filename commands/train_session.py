@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from dae_tui.commands.neighbours import Neighbours
 from dae_tui.commands.train_result import Display, Result
+from dae_tui.core.evaluation.table import Table
 from dae_tui.core.hardware import device_name
-from dae_tui.core.table import Table
 from dae_tui.core.training.distributed import Group, joined
 from dae_tui.core.training.experiment import Experiment, prepare, versions, with_figures
 from dae_tui.core.weights.weights_file import load_weights, to_bytes

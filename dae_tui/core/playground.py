@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from dae_tui.core.data.image_set import ImageSet, unit
 from dae_tui.core.data.load_data import load
 from dae_tui.core.denoising.apply_network import denoise
+from dae_tui.core.evaluation.classifier import find_classifier
+from dae_tui.core.evaluation.metrics import psnr
 from dae_tui.core.images.formats import read_file
 from dae_tui.core.images.value_range import find_oddities, image_values, to_unit
-from dae_tui.core.judge import find_classifier
-from dae_tui.core.measures import psnr
 from dae_tui.core.noise.synthesis import add_noise
 from dae_tui.core.weights.weights_file import Weights, load_weights
 from dae_tui.errors import DataError, WeightsError

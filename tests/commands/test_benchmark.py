@@ -16,12 +16,13 @@ from command_line import Dae
 from PIL import Image
 from scipy import ndimage
 
-from dae_tui.core import cells, evaluation
-from dae_tui.core.conditions import evaluation_generator
 from dae_tui.core.data.image_set import unit
 from dae_tui.core.data.load_data import load
-from dae_tui.core.filters import FILTERS
-from dae_tui.core.measures import wilson_interval
+from dae_tui.core.evaluation import benchmark as evaluation
+from dae_tui.core.evaluation import measurements as cells
+from dae_tui.core.evaluation.metrics import wilson_interval
+from dae_tui.core.evaluation.protocol import evaluation_generator
+from dae_tui.core.filters.filters import FILTERS
 from dae_tui.core.noise.synthesis import add_noise
 from dae_tui.core.weights.weights_file import load_weights
 from dae_tui.spec.model_cards import published

@@ -14,9 +14,9 @@ from PIL import Image
 from safetensors.numpy import load_file, save_file
 from torchvision.datasets.mnist import read_sn3_pascalvincent_tensor
 
-from dae_tui.core.conditions import evaluation_generator
 from dae_tui.core.data.image_set import unit
 from dae_tui.core.data.load_data import load
+from dae_tui.core.evaluation.protocol import evaluation_generator
 from dae_tui.core.hardware import resolve_precision
 from dae_tui.core.noise.synthesis import add_noise
 from dae_tui.core.weights.weights_file import load_weights

@@ -8,9 +8,9 @@ from typing import Any
 
 import torch
 
-from dae_tui.core.conditions import evaluation_generator
 from dae_tui.core.data.image_set import unit
 from dae_tui.core.data.load_data import load
+from dae_tui.core.evaluation.protocol import evaluation_generator
 from dae_tui.core.hardware import device_name, resolve_device, resolve_precision
 from dae_tui.core.noise.synthesis import add_noise
 from dae_tui.core.speed.inference import Throughput, measure_inference

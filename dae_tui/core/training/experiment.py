@@ -12,15 +12,15 @@ import numpy as np
 import torch
 from torch import nn
 
-from dae_tui.core.conditions import Conditions
 from dae_tui.core.data.image_set import ImageSet, TrainingImages, hold_out
 from dae_tui.core.data.load_data import load
 from dae_tui.core.data.shards import is_sharded, load_shards
-from dae_tui.core.evaluation import EvaluationProgress, evaluate
+from dae_tui.core.evaluation.benchmark import EvaluationProgress, evaluate
+from dae_tui.core.evaluation.classifier import find_classifier, judge_of
+from dae_tui.core.evaluation.evaluation_images import of_image_set
+from dae_tui.core.evaluation.protocol import Conditions
+from dae_tui.core.evaluation.table import Table
 from dae_tui.core.hardware import device_name, place, resolve_device, resolve_precision
-from dae_tui.core.judge import find_classifier, judge_of
-from dae_tui.core.judged_images import of_image_set
-from dae_tui.core.table import Table
 from dae_tui.core.training.distributed import Group
 from dae_tui.core.training.loop import Training
 from dae_tui.core.training.objectives import Classification, Denoising, Objective

@@ -15,7 +15,7 @@ from torch import Generator, Tensor, nn
 
 from dae_tui.core.data.image_set import ImageSet, unit
 from dae_tui.core.denoising.apply_network import batches, denoise_batch
-from dae_tui.core.measures import psnr
+from dae_tui.core.evaluation.metrics import psnr
 from dae_tui.core.noise.synthesis import add_noise
 from dae_tui.models.registry import takes_sigma
 from dae_tui.spec.events import Sample

@@ -19,9 +19,9 @@ from dae_tui.core.denoising.inspection import (
     taken_structure,
     unlike,
 )
+from dae_tui.core.evaluation.reference_scores import score
 from dae_tui.core.images.image_file import Stack
 from dae_tui.core.noise.synthesis import add_noise
-from dae_tui.core.scores import score
 from dae_tui.core.weights.weights_file import Weights, load_weights
 from dae_tui.errors import DataError
 from dae_tui.spec.model_cards import published

@@ -10,7 +10,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from dae_tui.core.data.image_set import unit
 from dae_tui.core.data.load_data import load
-from dae_tui.core.judge import judge_of
+from dae_tui.core.evaluation.classifier import judge_of
 from dae_tui.core.noise.synthesis import add_noise
 from dae_tui.core.weights.folding import fold_batch_norm
 from dae_tui.core.weights.weights_file import Weights, count_parameters, load_weights, to_bytes

@@ -16,9 +16,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from dae_tui.core.classifier_file import Kind, kind_of
 from dae_tui.core.data.image_set import ImageSet
 from dae_tui.core.denoising.apply_network import check_fits
+from dae_tui.core.evaluation.classifier_file import Kind, kind_of
 from dae_tui.core.hardware import place
 from dae_tui.core.weights.weights_file import Weights, load_weights
 from dae_tui.errors import DataError, WeightsError

@@ -12,7 +12,7 @@ from scipy.stats import binomtest
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from torch import Tensor
 
-from dae_tui.core.measures import psnr, sharpness, ssim, wilson_interval
+from dae_tui.core.evaluation.metrics import psnr, sharpness, ssim, wilson_interval
 
 SHAPES = [(1, 28, 28), (3, 28, 28), (1, 7, 7), (3, 31, 17), (1, 64, 40)]
 

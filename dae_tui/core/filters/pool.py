@@ -13,7 +13,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from dae_tui.core.filters import FILTERS, Images, Setting, apply_filter, contrast
+from dae_tui.core.filters.filters import FILTERS, Images, Setting, apply_filter, contrast
 
 # Pixels that go to a process together: small enough that all are busy to the end.
 CHUNK_PIXELS = 50 * 28 * 28

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dae_tui.core.classifier_file import Kind, check_ours, kind_of
+from dae_tui.core.evaluation.classifier_file import Kind, check_ours, kind_of
 from dae_tui.errors import WeightsError
 from dae_tui.spec.model_cards import published
 
@@ -77,7 +77,7 @@ def test_a_training_is_judged_by_weights_of_dae_train_alone(tmp_path: Path) -> N
 
 def test_telling_imports_no_torch() -> None:
     script = (
-        "import sys; from dae_tui.core.classifier_file import kind_of; "
+        "import sys; from dae_tui.core.evaluation.classifier_file import kind_of; "
         "print('torch' in sys.modules, 'numpy' in sys.modules)"
     )
     finished = subprocess.run(

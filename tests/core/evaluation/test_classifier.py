@@ -16,8 +16,8 @@ from torch import nn
 
 from dae_tui.core.data.image_set import ImageSet, unit
 from dae_tui.core.data.load_data import load
-from dae_tui.core.judge import find_judge
-from dae_tui.core.judged_images import of_image_set
+from dae_tui.core.evaluation.classifier import find_judge
+from dae_tui.core.evaluation.evaluation_images import of_image_set
 from dae_tui.core.weights.weights_file import load_weights
 from dae_tui.errors import DaeError, DataError, WeightsError
 from dae_tui.spec.model_cards import published

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from dae_tui.core.data.image_set import unit
 from dae_tui.core.denoising.apply_network import batches
-from dae_tui.core.judge import Judge
-from dae_tui.core.judged_images import JudgedImages
+from dae_tui.core.evaluation.classifier import Judge
+from dae_tui.core.evaluation.evaluation_images import JudgedImages
 from dae_tui.core.noise.synthesis import add_noise
 from dae_tui.errors import UsageError
 from dae_tui.spec.noise_spec import NoiseSpec, NoiseStage

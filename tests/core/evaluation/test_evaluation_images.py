@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from dae_tui.core.judged_images import load_judged
+from dae_tui.core.evaluation.evaluation_images import load_judged
 from dae_tui.errors import DataError, UsageError
 
 RANDOM = np.random.default_rng(0)

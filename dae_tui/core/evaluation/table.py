@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dae_tui.core.cells import Cell, Floats
-from dae_tui.core.measures import wilson_interval
-from dae_tui.core.paired import SIGN_TEST, WILCOXON, sign_test, wilcoxon
+from dae_tui.core.evaluation.measurements import Cell, Floats
+from dae_tui.core.evaluation.metrics import wilson_interval
+from dae_tui.core.evaluation.significance import SIGN_TEST, WILCOXON, sign_test, wilcoxon
 from dae_tui.core.weights.cost import Cost
 
 # The noise of pairs, which nobody has made.

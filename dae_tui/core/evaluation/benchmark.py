@@ -11,23 +11,23 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from dae_tui.core.cells import EXAMPLES, Cell, judge_method
-from dae_tui.core.conditions import Conditions, evaluation_generator, noisy_images
-from dae_tui.core.contenders import (
+from dae_tui.core.data.image_set import unit
+from dae_tui.core.denoising.apply_network import Compute, batches
+from dae_tui.core.evaluation.classifier import Judge
+from dae_tui.core.evaluation.evaluation_images import JudgedImages
+from dae_tui.core.evaluation.measurements import EXAMPLES, Cell, judge_method
+from dae_tui.core.evaluation.methods import (
     Contender,
     Tuner,
     kept_contender,
     network_contender,
     tuning_work,
 )
-from dae_tui.core.data.image_set import unit
-from dae_tui.core.denoising.apply_network import Compute, batches
-from dae_tui.core.filter_pool import FilterPool
-from dae_tui.core.judge import Judge
-from dae_tui.core.judged_images import JudgedImages
-from dae_tui.core.measures import SSIM_WINDOW
+from dae_tui.core.evaluation.metrics import SSIM_WINDOW
+from dae_tui.core.evaluation.protocol import Conditions, evaluation_generator, noisy_images
+from dae_tui.core.evaluation.table import AS_GIVEN, Entry, Table, make_rows, test_of
+from dae_tui.core.filters.pool import FilterPool
 from dae_tui.core.noise.synthesis import add_noise
-from dae_tui.core.table import AS_GIVEN, Entry, Table, make_rows, test_of
 from dae_tui.core.weights.weights_file import Weights
 from dae_tui.spec.noise_spec import NoiseSpec
 

@@ -13,13 +13,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dae_tui.core.contenders import Contender
 from dae_tui.core.data.image_set import unit
 from dae_tui.core.denoising.apply_network import batches
+from dae_tui.core.evaluation.classifier import Judge
+from dae_tui.core.evaluation.evaluation_images import JudgedImages
+from dae_tui.core.evaluation.methods import Contender
+from dae_tui.core.evaluation.metrics import SSIM_WINDOW, psnr, sharpness, ssim
 from dae_tui.core.hardware import synchronize
-from dae_tui.core.judge import Judge
-from dae_tui.core.judged_images import JudgedImages
-from dae_tui.core.measures import SSIM_WINDOW, psnr, sharpness, ssim
 
 # Images of which a picture can be drawn later, as long as they are small.
 EXAMPLES = 10

@@ -13,10 +13,15 @@ from dae_tui.core.denoising.apply_network import (
     denoise_large,
     fits_whole,
 )
-from dae_tui.core.filter_pool import FilterPool, Tuned
+from dae_tui.core.evaluation.classifier import Judge
+from dae_tui.core.evaluation.evaluation_images import (
+    READ_SHARE,
+    TUNING_PIXELS,
+    JudgedImages,
+    Tuning,
+)
+from dae_tui.core.filters.pool import FilterPool, Tuned
 from dae_tui.core.hardware import keep_freed_memory, place
-from dae_tui.core.judge import Judge
-from dae_tui.core.judged_images import READ_SHARE, TUNING_PIXELS, JudgedImages, Tuning
 from dae_tui.core.noise.estimation import estimate_sigma
 from dae_tui.core.weights.cost import Cost, network_cost
 from dae_tui.core.weights.weights_file import Weights

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from dae_tui.core.paired import sign_test, wilcoxon
+from dae_tui.core.evaluation.significance import sign_test, wilcoxon
 
 
 def test_the_sign_test_counts_the_images_that_differ_alone() -> None:

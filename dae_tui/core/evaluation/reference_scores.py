@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from dae_tui.core.evaluation.metrics import SSIM_WINDOW, ssim
 from dae_tui.core.images.image_file import Stack
 from dae_tui.core.images.value_range import image_values, to_unit
-from dae_tui.core.measures import SSIM_WINDOW, ssim
 from dae_tui.errors import DataError
 
 BAND = 512
