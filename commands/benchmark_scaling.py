@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dae_tui.commands.options import JsonOption
-from dae_tui.core.speed.scaling import (
+from dae_tui.core.speed.process_count import (
     PAYS,
     PROCESSES,
     Machine,

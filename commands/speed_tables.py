@@ -8,9 +8,9 @@ from rich.console import Console
 
 from dae_tui.commands.fitting import print_fitted
 from dae_tui.commands.terminal import print_lines
+from dae_tui.core.speed.repeated_figure import Spread
 from dae_tui.core.speed.report import EPOCH_IMAGES, Report
-from dae_tui.core.speed.spread import Spread
-from dae_tui.core.speed.targets import PAPER
+from dae_tui.core.speed.time_to_accuracy import PAPER
 from dae_tui.system.printable import printable
 
 # Columns of words; all others are numbers.

@@ -9,13 +9,13 @@ from command_line import Dae
 from rich.console import Console
 
 from dae_tui.commands.speed_tables import grids, show
-from dae_tui.core.speed.inference import Throughput
-from dae_tui.core.speed.peak import Peaks, Share
+from dae_tui.core.speed.data_size import Scale
+from dae_tui.core.speed.denoising_speed import Throughput
+from dae_tui.core.speed.repeated_figure import Spread
 from dae_tui.core.speed.report import Report
-from dae_tui.core.speed.scale import Scale
-from dae_tui.core.speed.spread import Spread
+from dae_tui.core.speed.roofline import Peaks, Share
 from dae_tui.core.speed.startup import Startup
-from dae_tui.core.speed.targets import Agreement, Target
+from dae_tui.core.speed.time_to_accuracy import Agreement, Target
 from dae_tui.core.speed.training_speed import LoopSpeed
 
 README = Path(__file__).parents[2] / "README.md"

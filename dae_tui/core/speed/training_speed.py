@@ -5,9 +5,9 @@ from collections.abc import Generator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
-from dae_tui.core.speed.isolated import Isolated
-from dae_tui.core.speed.loops import Round, Task, own_rounds, textbook_rounds
-from dae_tui.core.speed.spread import Spread, spread
+from dae_tui.core.speed.isolated_process import Isolated
+from dae_tui.core.speed.repeated_figure import Spread, spread
+from dae_tui.core.speed.training_loops import Round, Task, own_rounds, textbook_rounds
 
 # The textbook's data loaders fill their queues after its turn, which is no time of the next one's.
 REST_SECONDS = 0.5

@@ -8,13 +8,15 @@ from typing import Any
 import pytest
 import torch
 
-from dae_tui.core.speed import inference, startup, targets
-from dae_tui.core.speed.inference import measure_inference
-from dae_tui.core.speed.loops import BATCH, Task, own_rounds, textbook_rounds
-from dae_tui.core.speed.peak import Peaks, measure_peaks, measure_shares
-from dae_tui.core.speed.scale import measure_scale
-from dae_tui.core.speed.spread import spread
-from dae_tui.core.speed.targets import recipes
+from dae_tui.core.speed import denoising_speed as inference
+from dae_tui.core.speed import startup
+from dae_tui.core.speed import time_to_accuracy as targets
+from dae_tui.core.speed.data_size import measure_scale
+from dae_tui.core.speed.denoising_speed import measure_inference
+from dae_tui.core.speed.repeated_figure import spread
+from dae_tui.core.speed.roofline import Peaks, measure_peaks, measure_shares
+from dae_tui.core.speed.time_to_accuracy import recipes
+from dae_tui.core.speed.training_loops import BATCH, Task, own_rounds, textbook_rounds
 from dae_tui.core.speed.training_speed import training_speed
 from dae_tui.core.weights.weights_file import Weights
 from dae_tui.errors import DaeError

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
-from dae_tui.core.speed.isolated import Isolated
+from dae_tui.core.speed.isolated_process import Isolated
 from dae_tui.errors import DaeError, UsageError
 
 

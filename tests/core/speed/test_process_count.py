@@ -2,7 +2,7 @@
 
 import pytest
 
-from dae_tui.core.speed.scaling import Machine, exposed, model_scaling, stops_paying
+from dae_tui.core.speed.process_count import Machine, exposed, model_scaling, stops_paying
 
 QUICK = Machine(images_per_second=1000, parameters=250_000, bandwidth=1e9, latency=0, barriers=0)
 
