@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from dae_tui.commands.streams import Output, OutputError, open_streams, say
+from dae_tui.commands.output.streams import Output, OutputError, open_streams, say
 from dae_tui.errors import DaeError, ExitCode
 from dae_tui.version import __version__
 

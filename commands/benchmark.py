@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dae_tui.commands import options
-from dae_tui.commands.benchmark_methods import choose_classifier, choose_methods
-from dae_tui.commands.benchmark_scaling import scaling
-from dae_tui.commands.benchmark_speed import speed
+from dae_tui.commands.benchmarking.methods import choose_classifier, choose_methods
+from dae_tui.commands.benchmarking.scaling import scaling
+from dae_tui.commands.benchmarking.speed import speed
 from dae_tui.commands.options import (
     DataDirOption,
     DeviceOption,
@@ -22,7 +22,7 @@ from dae_tui.commands.options import (
     make_folder,
     resolve_data_dir,
 )
-from dae_tui.commands.streams import say
+from dae_tui.commands.output.streams import say
 from dae_tui.core.filters.filters import FILTERS
 from dae_tui.errors import DaeError, ExitCode, UsageError
 from dae_tui.runs.benchmarks import SavedTable, UnfinishedBenchmark, find_table
@@ -162,9 +162,8 @@ def quality(
     filters, networks = choose_methods(methods, weights, data, runs_dir)
 
     # Imported here: torch takes seconds to import, and a mistake in the options is said at once.
-    from dae_tui.commands.benchmark_cells import KeptCells, identity
-    from dae_tui.commands.benchmark_methods import find_oracle
-    from dae_tui.commands.benchmark_session import (
+    from dae_tui.commands.benchmarking.methods import find_oracle
+    from dae_tui.commands.benchmarking.session import (
         conditions_for,
         follow,
         images_to_judge,
@@ -172,6 +171,7 @@ def quality(
         show_table,
         write_figure_files,
     )
+    from dae_tui.commands.benchmarking.unfinished import KeptCells, identity
     from dae_tui.core.evaluation import protocol as under
     from dae_tui.core.evaluation.benchmark import evaluate
     from dae_tui.core.evaluation.classifier import find_judge
@@ -234,7 +234,7 @@ def quality(
     if figures is not None:
         write_figure_files(figures, table, [path for _, path in networks], quiet)
     if svg is not None:
-        from dae_tui.commands.results import write_svg
+        from dae_tui.commands.output.results import write_svg
 
         write_svg(svg, table, digits=digits)
 
@@ -255,7 +255,7 @@ def show(
     quiet: QuietOption = False,
 ) -> None:
     """Print a saved table again, in any form."""
-    from dae_tui.commands.benchmark_session import show_table, write_figure_files
+    from dae_tui.commands.benchmarking.session import show_table, write_figure_files
 
     form = _form(json=json, csv=csv, markdown=markdown, latex=latex, html=html)
     make_folder(figures)
@@ -274,9 +274,9 @@ def compare(
     json: JsonOption = False,
 ) -> None:
     """Put saved tables side by side, method by method and noise by noise."""
-    from dae_tui.commands.benchmark_compare import comparison_json, comparison_table
-    from dae_tui.commands.tables import protocol_line
-    from dae_tui.commands.terminal import print_json, stdout
+    from dae_tui.commands.benchmarking.compare import comparison_json, comparison_table
+    from dae_tui.commands.output.benchmark_tables import protocol_line
+    from dae_tui.commands.output.terminal import print_json, stdout
 
     if len(names) < 2:
         raise UsageError("one table has nothing to be compared with", "name two or more")

@@ -58,7 +58,7 @@ def dashboard(
         _check_terminal()
 
     # Imported here: --help needs none of it.
-    from dae_tui.commands.pictures import standing_alone
+    from dae_tui.commands.output.pictures import standing_alone
     from dae_tui.dashboard.app import DashboardApp
     from dae_tui.dashboard.leaving import leaving_on_signals
 

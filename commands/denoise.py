@@ -130,8 +130,8 @@ def denoise(
     orientation stay as they are. A file that cannot be read does not stop the rest; outputs that
     exist are skipped, so that the same command goes on where it was interrupted.
     """
-    from dae_tui.commands.denoise_jobs import Place, plan
-    from dae_tui.commands.denoise_report import Report
+    from dae_tui.commands.denoising.plan import Place, plan
+    from dae_tui.commands.denoising.report import Report
     from dae_tui.core.denoising.denoise_stack import Wish
     from dae_tui.core.denoising.pipeline import denoise_files
     from dae_tui.core.images.formats import check_kind

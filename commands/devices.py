@@ -52,7 +52,7 @@ def devices(
             f"--interval {interval:g} is not possible",
             f"use {LEAST_INTERVAL:g} to {MOST_INTERVAL:g} seconds",
         )
-    from dae_tui.commands.terminal import print_json, stdout
+    from dae_tui.commands.output.terminal import print_json, stdout
 
     looks = _looks(interval if watch else None)
     if json:
@@ -116,7 +116,7 @@ def _draw(machine: "Machine") -> "RenderableType":
 
 
 def _gpu_table(machine: "Machine") -> "RenderableType":
-    from dae_tui.commands.terminal import plain_table
+    from dae_tui.commands.output.terminal import plain_table
 
     table = plain_table()
     table.add_column("GPU", justify="right", no_wrap=True)

@@ -8,7 +8,7 @@ import typer
 
 from dae_tui.commands import options
 from dae_tui.commands.options import JsonOption, QuietOption, RunsDirOption
-from dae_tui.commands.streams import print_name, say
+from dae_tui.commands.output.streams import print_name, say
 from dae_tui.errors import UsageError
 from dae_tui.runs.deletion import check_deletable, delete_run, deleted_words
 from dae_tui.runs.layout import Request, State
@@ -42,8 +42,8 @@ def runs() -> None:
 @app.command("list")
 def list_command(runs_dir: RunsDirOption = options.RUNS_DIR, json: JsonOption = False) -> None:
     """List the runs, oldest first."""
-    from dae_tui.commands.fitting import print_fitted
-    from dae_tui.commands.terminal import print_json, stdout
+    from dae_tui.commands.output.fitted_table import print_fitted
+    from dae_tui.commands.output.terminal import print_json, stdout
 
     found = list_runs(runs_dir)
     if json:
@@ -84,7 +84,7 @@ def show(
     run: RunArgument, runs_dir: RunsDirOption = options.RUNS_DIR, json: JsonOption = False
 ) -> None:
     """Show what a run was asked for, how it stands and where it is."""
-    from dae_tui.commands.terminal import print_json, stdout
+    from dae_tui.commands.output.terminal import print_json, stdout
 
     found = find_run(run, runs_dir)
     status, config, meta = found.status(), found.config(), found.meta()

@@ -21,7 +21,7 @@ from dae_tui.commands.options import (
     check_folder,
     resolve_data_dir,
 )
-from dae_tui.commands.streams import print_name
+from dae_tui.commands.output.streams import print_name
 from dae_tui.core.evaluation.classifier_file import check_ours
 from dae_tui.errors import DaeError, RunError, UsageError
 from dae_tui.find_weights import find_weights
@@ -212,8 +212,8 @@ def train(
             writer.status(State.STARTING)
             # Imported here: torch takes seconds to import. A mistake in the options is said
             # before that, and others see the run while it starts.
-            from dae_tui.commands.train_display import display_for
-            from dae_tui.commands.train_session import run_training
+            from dae_tui.commands.training.display import display_for
+            from dae_tui.commands.training.session import run_training
 
             with display_for(style, run) as display:
                 result = run_training(config, judge, command, writer, signals, display)
@@ -247,7 +247,7 @@ def _judge(config: TrainingConfig, runs_dir: Path) -> Path | None:
 
 def _join() -> None:
     """Be one of several processes, of which the first one does all but the computing."""
-    from dae_tui.commands.train_session import join_training
+    from dae_tui.commands.training.session import join_training
 
     raise typer.Exit(join_training())
 

@@ -7,7 +7,7 @@ import typer
 
 from dae_tui.commands import options
 from dae_tui.commands.options import JsonOption, RunsDirOption, check_folder
-from dae_tui.commands.streams import print_name
+from dae_tui.commands.output.streams import print_name
 from dae_tui.errors import UsageError, WeightsError
 from dae_tui.find_weights import find_weights
 from dae_tui.models.registry import NETWORKS
@@ -29,8 +29,8 @@ def weights() -> None:
 @app.command("list")
 def list_weights(json: JsonOption = False) -> None:
     """List the published weights."""
-    from dae_tui.commands.fitting import print_fitted
-    from dae_tui.commands.terminal import print_json, stdout
+    from dae_tui.commands.output.fitted_table import print_fitted
+    from dae_tui.commands.output.terminal import print_json, stdout
 
     described = {name: read_metadata(path) for name, path in published().items()}
     if json:
@@ -61,7 +61,7 @@ def show(
     """Show the card of weights: what they are, the command that trained them, what they reach."""
     from rich.markdown import Markdown
 
-    from dae_tui.commands.terminal import print_json, stdout
+    from dae_tui.commands.output.terminal import print_json, stdout
 
     path = find_weights(name, runs_dir)
     metadata = read_metadata(path)

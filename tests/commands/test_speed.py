@@ -8,7 +8,7 @@ import pytest
 from command_line import Dae
 from rich.console import Console
 
-from dae_tui.commands.speed_tables import grids, show
+from dae_tui.commands.benchmarking.speed_tables import grids, show
 from dae_tui.core.speed.data_size import Scale
 from dae_tui.core.speed.denoising_speed import Throughput
 from dae_tui.core.speed.repeated_figure import Spread

@@ -346,7 +346,7 @@ def test_other_work_on_the_cores_is_told(
     taken: float,
     advice: int | None,
 ) -> None:
-    monkeypatch.setattr("dae_tui.commands.neighbours.LOOK_AFTER", 0.0)
+    monkeypatch.setattr("dae_tui.commands.training.other_load.LOOK_AFTER", 0.0)
     monkeypatch.setattr("torch.get_num_threads", lambda: threads)
     monkeypatch.setattr(Processor, "taken_by_others", lambda _: taken)
     monkeypatch.setattr(Processor, "__init__", lambda self: setattr(self, "count", 4))

@@ -6,9 +6,7 @@ from pathlib import Path
 from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
-from dae_tui.commands.pictures import standing_alone, views_side_by_side
-from dae_tui.commands.sweep_plot import sweep_plots
-from dae_tui.commands.tables import (
+from dae_tui.commands.output.benchmark_tables import (
     COSTS,
     SETTING,
     class_tables,
@@ -19,7 +17,9 @@ from dae_tui.commands.tables import (
     settings_lines,
     verdict,
 )
-from dae_tui.commands.terminal import graphics_of, stdout
+from dae_tui.commands.output.pictures import standing_alone, views_side_by_side
+from dae_tui.commands.output.sweep_plot import sweep_plots
+from dae_tui.commands.output.terminal import graphics_of, stdout
 from dae_tui.core.evaluation.table import Example, Table
 from dae_tui.system.atomic import write_whole
 from dae_tui.terminal.blocks import Graphics

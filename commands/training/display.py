@@ -13,9 +13,9 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.text import Text
 
-from dae_tui.commands.streams import say
-from dae_tui.commands.terminal import enduring, print_json, stderr
-from dae_tui.commands.train_result import Display, Result
+from dae_tui.commands.output.streams import say
+from dae_tui.commands.output.terminal import enduring, print_json, stderr
+from dae_tui.commands.training.result import Display, Result
 from dae_tui.core.evaluation.benchmark import EvaluationProgress
 from dae_tui.runs.reader import Run
 from dae_tui.runs.summary import duration

@@ -8,7 +8,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from dae_tui.commands.pictures import picture
+from dae_tui.commands.output.pictures import picture
 from dae_tui.core.images.formats import write
 from dae_tui.core.images.image_file import About, Stack
 from dae_tui.core.images.value_range import image_values, to_unit

@@ -9,10 +9,10 @@ from typing import Any
 from numpy.typing import NDArray
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from dae_tui.commands.results import show_digits_and_table
-from dae_tui.commands.streams import say
-from dae_tui.commands.table_formats import print_table
-from dae_tui.commands.terminal import stderr
+from dae_tui.commands.benchmarking.table_formats import print_table
+from dae_tui.commands.output.results import show_digits_and_table
+from dae_tui.commands.output.streams import say
+from dae_tui.commands.output.terminal import stderr
 from dae_tui.core.evaluation.benchmark import EvaluationProgress
 from dae_tui.core.evaluation.evaluation_images import JudgedImages, load_judged
 from dae_tui.core.evaluation.figures import write_figures

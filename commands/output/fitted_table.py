@@ -7,7 +7,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from dae_tui.commands.terminal import plain_table
+from dae_tui.commands.output.terminal import plain_table
 from dae_tui.system.printable import printable
 
 # Only measures: as wide as any table.

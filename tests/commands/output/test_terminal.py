@@ -9,7 +9,7 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
-from dae_tui.commands.terminal import SafeConsole, print_lines
+from dae_tui.commands.output.terminal import SafeConsole, print_lines
 
 HOSTILE = "\x1b]0;EVIL\x07\x1b[666m\x9b31m\u202e\ud800"
 # Rich itself takes out the bell.

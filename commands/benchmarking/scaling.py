@@ -19,7 +19,7 @@ from dae_tui.errors import UsageError
 from dae_tui.spec.training_config import default_config
 
 if TYPE_CHECKING:
-    from dae_tui.commands.speed_tables import Grid
+    from dae_tui.commands.benchmarking.speed_tables import Grid
 
 NONE = "–"
 
@@ -57,8 +57,8 @@ def scaling(
     """
     config = default_config(network)
     # Imported here: torch takes seconds to import, and a mistake in the options is said at once.
-    from dae_tui.commands.speed_tables import show_grids
-    from dae_tui.commands.terminal import print_json, stdout
+    from dae_tui.commands.benchmarking.speed_tables import show_grids
+    from dae_tui.commands.output.terminal import print_json, stdout
     from dae_tui.core.training.distributed import batch_norms
     from dae_tui.core.weights.weights_file import count_parameters
     from dae_tui.models.registry import build
@@ -110,7 +110,7 @@ def _grid(
     growing: Sequence[Scaling],
 ) -> "Grid":
     """The table; of those that cannot share the batch it has no figures for that."""
-    from dae_tui.commands.speed_tables import Grid
+    from dae_tui.commands.benchmarking.speed_tables import Grid
 
     of_shared = {one.processes: _cells(one) for one in shared}
     rows = [

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from rich.console import Console, RenderableType
 
-from dae_tui.commands.pictures import picture, views_side_by_side
+from dae_tui.commands.output.pictures import picture, views_side_by_side
 from dae_tui.terminal.blocks import Graphics
 
 VIEWS = ("original", "noisy", "denoised")

@@ -11,9 +11,9 @@ from typing import Any
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from dae_tui.commands.denoise_jobs import Plan
-from dae_tui.commands.denoise_views import comparison_png, first_image, preview
-from dae_tui.commands.terminal import enduring, graphics_of, print_json, stderr
+from dae_tui.commands.denoising.plan import Plan
+from dae_tui.commands.denoising.views import comparison_png, first_image, preview
+from dae_tui.commands.output.terminal import enduring, graphics_of, print_json, stderr
 from dae_tui.core.denoising.jobs import Job, Outcome
 from dae_tui.core.evaluation.reference_scores import Scores, score
 from dae_tui.core.images import formats as kinds

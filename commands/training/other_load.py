@@ -5,7 +5,7 @@ from math import floor
 
 import torch
 
-from dae_tui.commands.train_result import Display
+from dae_tui.commands.training.result import Display
 from dae_tui.devices.processor import Processor
 from dae_tui.runs.writer import RunWriter
 from dae_tui.spec.events import Event, Started, Step

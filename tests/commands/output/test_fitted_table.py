@@ -5,7 +5,7 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from dae_tui.commands.fitting import print_fitted
+from dae_tui.commands.output.fitted_table import print_fitted
 
 HEADINGS = ("name", "data", "loss", "test\n%")
 

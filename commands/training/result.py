@@ -5,8 +5,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from dae_tui.commands.results import show_digits_and_table, write_svg
-from dae_tui.commands.terminal import enduring, stdout
+from dae_tui.commands.output.results import show_digits_and_table, write_svg
+from dae_tui.commands.output.terminal import enduring, stdout
 from dae_tui.core.evaluation.benchmark import EvaluationProgress
 from dae_tui.core.evaluation.table import Table
 from dae_tui.core.training.experiment import Experiment

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dae_tui.commands.neighbours import Neighbours
-from dae_tui.commands.train_result import Display, Result
+from dae_tui.commands.training.other_load import Neighbours
+from dae_tui.commands.training.result import Display, Result
 from dae_tui.core.evaluation.table import Table
 from dae_tui.core.hardware import device_name
 from dae_tui.core.training.distributed import Group, joined

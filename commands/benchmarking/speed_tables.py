@@ -6,8 +6,8 @@ from statistics import mean
 
 from rich.console import Console
 
-from dae_tui.commands.fitting import print_fitted
-from dae_tui.commands.terminal import print_lines
+from dae_tui.commands.output.fitted_table import print_fitted
+from dae_tui.commands.output.terminal import print_lines
 from dae_tui.core.speed.repeated_figure import Spread
 from dae_tui.core.speed.report import EPOCH_IMAGES, Report
 from dae_tui.core.speed.time_to_accuracy import PAPER

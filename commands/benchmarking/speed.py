@@ -77,8 +77,8 @@ def speed(
         raise UsageError("only one of --json, --markdown can be printed", "choose one")
 
     # Imported here: torch takes seconds to import, and a mistake in the options is said at once.
-    from dae_tui.commands.speed_tables import show
-    from dae_tui.commands.terminal import print_json, stdout
+    from dae_tui.commands.benchmarking.speed_tables import show
+    from dae_tui.commands.output.terminal import print_json, stdout
     from dae_tui.core.speed.report import Report, Wish, measure_speed
     from dae_tui.core.weights.weights_file import load_weights
 
@@ -110,7 +110,7 @@ def _parts(given: str | None) -> tuple[str, ...]:
 
 def _follow(measuring: "Generator[str | Report]", quiet: bool) -> "str | Report":
     """Say what is measured until the report is there."""
-    from dae_tui.commands.terminal import stderr
+    from dae_tui.commands.output.terminal import stderr
 
     console = stderr()
     with closing(measuring):

@@ -5,9 +5,15 @@ from typing import Any
 
 from rich.table import Table as RichTable
 
-from dae_tui.commands.fitting import fits
-from dae_tui.commands.tables import NONE, noise_words, printable_rows, sorted_rows, who
-from dae_tui.commands.terminal import plain_table
+from dae_tui.commands.output.benchmark_tables import (
+    NONE,
+    noise_words,
+    printable_rows,
+    sorted_rows,
+    who,
+)
+from dae_tui.commands.output.fitted_table import fits
+from dae_tui.commands.output.terminal import plain_table
 from dae_tui.core.evaluation.table import Row, Table
 from dae_tui.system.printable import printable
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from dae_tui.commands.train_session import _git_commit
+from dae_tui.commands.training.session import _git_commit
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dae_tui.commands.streams import say
+from dae_tui.commands.output.streams import say
 from dae_tui.core.evaluation.classifier_file import kind_of
 from dae_tui.core.filters.filters import FILTERS
 from dae_tui.errors import UsageError

@@ -6,7 +6,7 @@ import io
 import json
 from collections.abc import Callable, Sequence
 
-from dae_tui.commands.tables import (
+from dae_tui.commands.output.benchmark_tables import (
     Column,
     best_rows,
     columns_of,
@@ -15,7 +15,7 @@ from dae_tui.commands.tables import (
     sorted_rows,
     verdict,
 )
-from dae_tui.commands.terminal import print_json, print_lines
+from dae_tui.commands.output.terminal import print_json, print_lines
 from dae_tui.core.evaluation.table import Table
 
 

@@ -12,7 +12,7 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.table import Table
 
-from dae_tui.commands.streams import OutputError
+from dae_tui.commands.output.streams import OutputError
 from dae_tui.runs.layout import dump_json
 from dae_tui.system.printable import printable
 from dae_tui.terminal.blocks import Graphics, terminal_graphics

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from command_line import Dae
 
-from dae_tui.commands import streams
+from dae_tui.commands.output import streams
 from dae_tui.runs.layout import State
 from dae_tui.runs.reader import list_runs
 
@@ -60,7 +60,7 @@ def test_a_stream_that_takes_nothing_is_one_line(
 
 def test_no_file_gets_the_number_of_a_closed_stream() -> None:
     program = (
-        "import os; from dae_tui.commands.streams import open_streams; open_streams();"
+        "import os; from dae_tui.commands.output.streams import open_streams; open_streams();"
         "opened = os.open('/dev/zero', os.O_RDWR);"
         "os._exit(opened * all(os.get_inheritable(n) for n in range(3)))"
     )

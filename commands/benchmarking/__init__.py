@@ -1,0 +1,1 @@
+"""What `dae benchmark` alone needs: its subcommands and their tables."""

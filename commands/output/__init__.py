@@ -1,0 +1,1 @@
+"""What every command prints with: the two streams, tables and pictures."""

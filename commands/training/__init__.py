@@ -1,0 +1,1 @@
+"""What `dae train` alone needs: the session, its display and its result."""
