@@ -21,8 +21,8 @@ from dae_tui.core.evaluation.table import Table
 from dae_tui.core.weights.weights_file import Weights
 from dae_tui.errors import UsageError
 from dae_tui.runs.benchmarks import save_table
-from dae_tui.runs.curves import overview
 from dae_tui.runs.reader import Run
+from dae_tui.runs.watching.curves import overview
 from dae_tui.spec.model_cards import weights_name
 from dae_tui.spec.noise_spec import NoiseSpec, parse_noise
 from dae_tui.spec.training_config import OPERATING_POINT

@@ -13,10 +13,10 @@ from typing import Any
 
 from dae_tui.models.registry import NETWORKS
 from dae_tui.runs.benchmarks import BENCHMARKS, SavedTable, list_tables
-from dae_tui.runs.curves import Curves, overview
 from dae_tui.runs.layout import METRICS, State
 from dae_tui.runs.reader import Run, list_runs
 from dae_tui.runs.summary import Summary, duration, number, summarize, word
+from dae_tui.runs.watching.curves import Curves, overview
 
 NONE = "–"
 NEWEST = 6

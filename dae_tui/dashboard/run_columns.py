@@ -9,8 +9,8 @@ from textual.widget import Widget
 from dae_tui.dashboard.themes import STATE_COLOURS
 from dae_tui.dashboard.widgets.lines import theme_style
 from dae_tui.dashboard.widgets.loss_chart import short
-from dae_tui.runs.listing import Row
 from dae_tui.runs.summary import Summary, age
+from dae_tui.runs.watching.runs_watch import Row
 from dae_tui.system.printable import printable
 from dae_tui.terminal.blocks import sparkline
 

@@ -17,10 +17,10 @@ from dae_tui.dashboard.comparison import (
     run_rows,
 )
 from dae_tui.runs.benchmarks import BENCHMARKS, SavedTable
-from dae_tui.runs.curves import Curves
 from dae_tui.runs.layout import CONFIG, METRICS, STATUS, write_json
 from dae_tui.runs.reader import Run
 from dae_tui.runs.summary import summarize
+from dae_tui.runs.watching.curves import Curves
 
 
 def make_run(runs_dir: Path, name: str, network: str = "autoencoder", **figures: Any) -> Run:

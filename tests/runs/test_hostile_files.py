@@ -12,12 +12,12 @@ import pytest
 
 from dae_tui.errors import RunError
 from dae_tui.runs.benchmarks import find_table, list_tables
-from dae_tui.runs.curves import glance, overview
 from dae_tui.runs.layout import CONFIG, CONTROL, LOCK, LOG, META, METRICS, SAMPLES, STATUS, State
-from dae_tui.runs.listing import RunsWatch
 from dae_tui.runs.reader import Run, last_event
-from dae_tui.runs.samples import BrokenSample, load_sample
-from dae_tui.runs.watch import RunWatch
+from dae_tui.runs.watching.curves import glance, overview
+from dae_tui.runs.watching.run_watch import RunWatch
+from dae_tui.runs.watching.runs_watch import RunsWatch
+from dae_tui.runs.watching.samples import BrokenSample, load_sample
 from dae_tui.runs.writer import RunWriter
 
 FILES = [CONFIG, META, STATUS, LOCK, METRICS, LOG, CONTROL, f"{SAMPLES}/00000001.npz"]

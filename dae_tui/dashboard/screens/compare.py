@@ -28,8 +28,8 @@ from dae_tui.dashboard.widgets.heading import Heading
 from dae_tui.dashboard.widgets.lines import theme_style
 from dae_tui.dashboard.widgets.loss_chart import ASCII_MARKS, COLOURS, LossChart, NamedLine
 from dae_tui.dashboard.widgets.runs_table import RunsTable
-from dae_tui.runs.curves import Curve
 from dae_tui.runs.reader import list_runs
+from dae_tui.runs.watching.curves import Curve
 from dae_tui.system.printable import printable
 from dae_tui.terminal.plot import Line, Marks
 

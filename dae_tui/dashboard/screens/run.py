@@ -14,19 +14,19 @@ from dae_tui.dashboard.screens.chart import MARKS_KEY, ZOOM_KEYS, ChartScreen
 from dae_tui.dashboard.screens.question import Question
 from dae_tui.dashboard.themes import STATE_COLOURS
 from dae_tui.dashboard.widgets.digits import Digits, Picture, digits_of
-from dae_tui.dashboard.widgets.figures import Figures
 from dae_tui.dashboard.widgets.heading import Heading
 from dae_tui.dashboard.widgets.log_tail import LogTail
 from dae_tui.dashboard.widgets.loss_chart import LossChart, NamedLine, short
 from dae_tui.dashboard.widgets.machine_panel import MachinePanel
+from dae_tui.dashboard.widgets.run_figures import Figures
 from dae_tui.devices.machine import Machine
 from dae_tui.errors import DaeError
 from dae_tui.runs.layout import Request, State
 from dae_tui.runs.process import detach
 from dae_tui.runs.reader import Run
-from dae_tui.runs.samples import BrokenSample, Sample, load_sample
 from dae_tui.runs.summary import duration
-from dae_tui.runs.watch import RunView, RunWatch
+from dae_tui.runs.watching.run_watch import RunView, RunWatch
+from dae_tui.runs.watching.samples import BrokenSample, Sample, load_sample
 from dae_tui.system.printable import printable
 from dae_tui.terminal.plot import Line
 

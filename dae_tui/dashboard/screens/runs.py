@@ -18,7 +18,7 @@ from dae_tui.dashboard.widgets.runs_table import RunsTable
 from dae_tui.errors import DaeError
 from dae_tui.runs.deletion import delete_run, deleted_words
 from dae_tui.runs.layout import Request, State
-from dae_tui.runs.listing import Row, RunsWatch
+from dae_tui.runs.watching.runs_watch import Row, RunsWatch
 from dae_tui.system.printable import printable
 from dae_tui.terminal.blocks import Graphics
 

@@ -6,7 +6,7 @@ from textual.strip import Strip
 
 from dae_tui.dashboard.widgets.lines import Lines
 from dae_tui.runs.summary import duration, number
-from dae_tui.runs.watch import RunView
+from dae_tui.runs.watching.run_watch import RunView
 from dae_tui.system.printable import printable
 
 NONE = "–"

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from dae_tui.runs import listing
 from dae_tui.runs.layout import CONFIG, METRICS, STATUS, State, write_json
-from dae_tui.runs.listing import RunsWatch
 from dae_tui.runs.reader import Run
+from dae_tui.runs.watching import runs_watch as listing
+from dae_tui.runs.watching.runs_watch import RunsWatch
 from dae_tui.runs.writer import RunWriter
 
 TRAINING = """

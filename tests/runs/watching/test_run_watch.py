@@ -7,8 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dae_tui.runs import curves, watch
-from dae_tui.runs.curves import CurveFollower
 from dae_tui.runs.layout import (
     CONFIG,
     CONTROL,
@@ -22,7 +20,10 @@ from dae_tui.runs.layout import (
     write_json,
 )
 from dae_tui.runs.reader import Run
-from dae_tui.runs.watch import LOG_BYTES, LOG_LINES, RunView, RunWatch, tail
+from dae_tui.runs.watching import curves
+from dae_tui.runs.watching import run_watch as watch
+from dae_tui.runs.watching.curves import CurveFollower
+from dae_tui.runs.watching.run_watch import LOG_BYTES, LOG_LINES, RunView, RunWatch, tail
 from dae_tui.runs.writer import RunWriter
 
 FILES = [CONFIG, META, STATUS, LOCK, METRICS, LOG, CONTROL]

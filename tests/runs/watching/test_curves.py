@@ -8,10 +8,10 @@ from collections.abc import Iterable
 import numpy as np
 import pytest
 
-from dae_tui.runs import curves
-from dae_tui.runs.curves import Curve, CurveFollower, Curves, glance, overview
 from dae_tui.runs.layout import METRICS
 from dae_tui.runs.reader import Run
+from dae_tui.runs.watching import curves
+from dae_tui.runs.watching.curves import Curve, CurveFollower, Curves, glance, overview
 from dae_tui.runs.writer import RunWriter
 
 GARBAGE = [

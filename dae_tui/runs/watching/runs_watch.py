@@ -4,10 +4,10 @@ import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from dae_tui.runs.curves import glance
 from dae_tui.runs.layout import CONFIG, METRICS, STATUS
 from dae_tui.runs.reader import Run, list_runs
 from dae_tui.runs.summary import Summary, summarize
+from dae_tui.runs.watching.curves import glance
 
 SPARKLINE_LOOKS = 24
 # Reading a sparkline costs more than all else: so many at a look, the newest runs first.

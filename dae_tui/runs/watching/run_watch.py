@@ -8,11 +8,11 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from dae_tui.runs.curves import CurveFollower, Curves, is_long, overview
 from dae_tui.runs.layout import LOG
 from dae_tui.runs.reader import Run
-from dae_tui.runs.samples import sample_steps
 from dae_tui.runs.summary import Summary, summarize
+from dae_tui.runs.watching.curves import CurveFollower, Curves, is_long, overview
+from dae_tui.runs.watching.samples import sample_steps
 from dae_tui.system.printable import printable
 from dae_tui.system.regular_files import open_regular
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from dae_tui.runs.layout import SAMPLES
 from dae_tui.runs.reader import Run
-from dae_tui.runs.samples import VIEWS, BrokenSample, Sample, load_sample, sample_steps
+from dae_tui.runs.watching.samples import VIEWS, BrokenSample, Sample, load_sample, sample_steps
 from dae_tui.runs.writer import RunWriter
 
 
