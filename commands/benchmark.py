@@ -30,7 +30,7 @@ from dae_tui.spec.noise_spec import parse_sweep
 from dae_tui.system.printable import printable
 
 if TYPE_CHECKING:
-    from dae_tui.core.evaluation.table import Table
+    from dae_tui.spec.table import Table
 
 app = options.subcommand()
 app.command()(speed)
@@ -301,8 +301,8 @@ def _form(**asked: bool) -> str | None:
 
 
 def _read(saved: SavedTable) -> "Table":
-    from dae_tui.core.evaluation.table import Table
     from dae_tui.errors import RunError
+    from dae_tui.spec.table import Table
 
     try:
         return Table.from_json({"protocol": saved.protocol, "rows": saved.rows})

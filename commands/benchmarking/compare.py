@@ -14,7 +14,7 @@ from dae_tui.commands.output.benchmark_tables import (
 )
 from dae_tui.commands.output.fitted_table import fits
 from dae_tui.commands.output.terminal import plain_table
-from dae_tui.core.evaluation.table import Row, Table
+from dae_tui.spec.table import Row, Table
 from dae_tui.system.printable import printable
 
 FIGURES = (("accuracy", "accuracy %"), ("psnr", "PSNR dB"), ("ssim", "SSIM"))

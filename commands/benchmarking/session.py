@@ -17,7 +17,6 @@ from dae_tui.core.evaluation.benchmark import EvaluationProgress
 from dae_tui.core.evaluation.evaluation_images import JudgedImages, load_judged
 from dae_tui.core.evaluation.figures import write_figures
 from dae_tui.core.evaluation.protocol import Conditions
-from dae_tui.core.evaluation.table import Table
 from dae_tui.core.weights.weights_file import Weights
 from dae_tui.errors import UsageError
 from dae_tui.runs.benchmarks import save_table
@@ -25,6 +24,7 @@ from dae_tui.runs.reader import Run
 from dae_tui.runs.watching.curves import overview
 from dae_tui.spec.model_cards import weights_name
 from dae_tui.spec.noise_spec import NoiseSpec, parse_noise
+from dae_tui.spec.table import Table
 from dae_tui.spec.training_config import OPERATING_POINT
 from dae_tui.system.printable import printable
 

@@ -16,7 +16,7 @@ from dae_tui.commands.output.benchmark_tables import (
     verdict,
 )
 from dae_tui.commands.output.terminal import print_json, print_lines
-from dae_tui.core.evaluation.table import Table
+from dae_tui.spec.table import Table
 
 
 def as_csv(benchmark: Table) -> str:

@@ -10,8 +10,8 @@ from rich.table import Table
 
 from dae_tui.commands.output.fitted_table import fitted
 from dae_tui.commands.output.terminal import plain_table
-from dae_tui.core.evaluation.table import AS_GIVEN, TEXTS, Row, rank
-from dae_tui.core.evaluation.table import Table as Benchmark
+from dae_tui.spec.table import AS_GIVEN, TEXTS, Row, rank
+from dae_tui.spec.table import Table as Benchmark
 from dae_tui.system.printable import printable
 
 NONE = "–"

@@ -20,7 +20,7 @@ from dae_tui.commands.output.benchmark_tables import (
 from dae_tui.commands.output.pictures import standing_alone, views_side_by_side
 from dae_tui.commands.output.sweep_plot import sweep_plots
 from dae_tui.commands.output.terminal import graphics_of, stdout
-from dae_tui.core.evaluation.table import Example, Table
+from dae_tui.spec.table import Example, Table
 from dae_tui.system.atomic import write_whole
 from dae_tui.terminal.blocks import Graphics
 

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from dae_tui.commands.training.other_load import Neighbours
 from dae_tui.commands.training.result import Display, Result
-from dae_tui.core.evaluation.table import Table
 from dae_tui.core.hardware import device_name
 from dae_tui.core.training.distributed import Group, joined
 from dae_tui.core.training.experiment import Experiment, prepare, versions, with_figures
@@ -25,6 +24,7 @@ from dae_tui.runs.process import Signals, exit_code_of
 from dae_tui.runs.reader import Run
 from dae_tui.runs.writer import RunWriter
 from dae_tui.spec.events import Checkpoint, Event, Finished, Sample, as_json
+from dae_tui.spec.table import Table
 from dae_tui.spec.training_config import TrainingConfig
 from dae_tui.system.atomic import write_whole
 from dae_tui.system.ranks import ranks

@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from dae_tui.errors import WeightsError
+from dae_tui.models import registry
 from dae_tui.models.registry import NETWORKS
 from dae_tui.system.regular_files import open_regular
 
 METADATA_KEY = "dae-tui"
 MOST_HEADER = 1 << 22
 """Bytes of what a weights file says of itself; those of dae take some thousand."""
-PUBLISHED = Path(__file__).parents[2] / "models" / "weights"
+PUBLISHED = Path(registry.__file__).parent / "weights"
 
 
 def published() -> dict[str, Path]:

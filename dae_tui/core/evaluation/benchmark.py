@@ -25,11 +25,12 @@ from dae_tui.core.evaluation.methods import (
 )
 from dae_tui.core.evaluation.metrics import SSIM_WINDOW
 from dae_tui.core.evaluation.protocol import Conditions, evaluation_generator, noisy_images
-from dae_tui.core.evaluation.table import AS_GIVEN, Entry, Table, make_rows, test_of
+from dae_tui.core.evaluation.rows import Entry, make_rows, test_of
 from dae_tui.core.filters.pool import FilterPool
 from dae_tui.core.noise.synthesis import add_noise
 from dae_tui.core.weights.weights_file import Weights
 from dae_tui.spec.noise_spec import NoiseSpec
+from dae_tui.spec.table import AS_GIVEN, Table
 
 # How strong the noise is for filters to be tuned: drawn anew, from a seed that is no test's.
 TUNING_SEED = 2**20

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dae_tui.core.evaluation.table import Example, Row, Table
 from dae_tui.errors import UsageError
 from dae_tui.spec.noise_spec import KINDS, parse_noise
+from dae_tui.spec.table import Example, Row, Table
 from dae_tui.system.atomic import write_whole
 
 if TYPE_CHECKING:

@@ -19,7 +19,6 @@ from dae_tui.core.evaluation.benchmark import EvaluationProgress, evaluate
 from dae_tui.core.evaluation.classifier import find_classifier, judge_of
 from dae_tui.core.evaluation.evaluation_images import of_image_set
 from dae_tui.core.evaluation.protocol import Conditions
-from dae_tui.core.evaluation.table import Table
 from dae_tui.core.hardware import device_name, place, resolve_device, resolve_precision
 from dae_tui.core.training.distributed import Group
 from dae_tui.core.training.loop import Training
@@ -29,6 +28,7 @@ from dae_tui.errors import DataError, UsageError
 from dae_tui.models.registry import build
 from dae_tui.spec.events import Event
 from dae_tui.spec.noise_spec import parse_noise
+from dae_tui.spec.table import Table
 from dae_tui.spec.training_config import DATA_SETS, OPERATING_POINT, TrainingConfig
 from dae_tui.version import __version__
 

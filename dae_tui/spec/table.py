@@ -1,0 +1,109 @@
+"""The table of a benchmark as plain data: a row for each view, method and noise."""
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+# The noise of pairs, which nobody has made.
+AS_GIVEN = "as given"
+TEXTS = ("view", "method", "noise", "setting")
+LISTS = ("per_class", "confusion")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table; None is no such figure."""
+
+    view: str
+    """`original`, `noisy` or `denoised`."""
+    method: str | None
+    """Who denoised; of a noisy row who read it in the judge's place: an oracle."""
+    noise: str | None
+    accuracy: float | None
+    """Percent of images that the classifier reads rightly; None without classifier or labels."""
+    accuracy_low: float | None
+    """Ends of the 95 % Wilson interval, percent."""
+    accuracy_high: float | None
+    psnr: float | None
+    """dB, averaged over images; None for the originals, where it is infinite."""
+    ssim: float | None
+    """Averaged over images; None below 7×7 pixels."""
+    images_per_second: float | None
+    """Of the method alone, with the images in memory; None where nothing is denoised."""
+    sharpness: float | None = None
+    """The share of the original's edges that is kept, averaged over images."""
+    difference: float | None = None
+    """To the best method at this noise: points of accuracy, or dB where nobody reads."""
+    p_value: float | None = None
+    """How likely chance alone gives so large a difference, on the same images."""
+    setting: str | None = None
+    """What a filter was tuned to."""
+    parameters: int | None = None
+    multiply_adds: int | None = None
+    """Of a network, for one image."""
+    peak_bytes: int | None = None
+    """Memory that one image takes, parameters aside."""
+    accuracy_spread: float | None = None
+    """The standard deviation of the accuracy over the noise seeds, where there are several."""
+    per_class: list[float | None] | None = None
+    """Accuracy in percent for each class that has images, where it was asked for."""
+    confusion: list[list[int]] | None = None
+    """How often each class (rows) was read as each (columns), where it was asked for."""
+
+
+@dataclass(frozen=True)
+class Example:
+    """The first test images in one view."""
+
+    title: str
+    """`original`, `noisy`, or the method."""
+    images: NDArray[np.uint8]
+    """(n, C, H, W)."""
+    psnr: list[float] | None
+    reads: list[int] | None
+
+
+@dataclass(frozen=True)
+class Table:
+    """A benchmark: the conditions and a row per view, method and noise."""
+
+    protocol: dict[str, Any]
+    rows: list[Row]
+    examples: list[Example] = field(default_factory=list)
+    """At the first noise."""
+
+    def as_json(self) -> dict[str, Any]:
+        return {"protocol": self.protocol, "rows": [dataclasses.asdict(row) for row in self.rows]}
+
+    @staticmethod
+    def from_json(stored: dict[str, Any]) -> "Table":
+        """Read back what `as_json` gave, without the examples; an older version may lack figures.
+
+        Raises ValueError for what is no table.
+        """
+        rows = [_row(row) for row in stored["rows"]]
+        noise, images = stored["protocol"].get("noise"), stored["protocol"].get("images")
+        listed = isinstance(noise, list) and all(isinstance(each, str) for each in noise)
+        if not rows or not isinstance(images, int) or not (listed or isinstance(noise, str)):
+            raise ValueError("it lacks rows, or does not say of which images and noise")
+        return Table(stored["protocol"], rows)
+
+
+def _row(stored: dict[str, Any]) -> Row:
+    """A row with its figures as numbers and its names as text, or ValueError."""
+    values = {each.name: stored.get(each.name) for each in dataclasses.fields(Row)}
+    for name, value in values.items():
+        kind = str if name in TEXTS else list if name in LISTS else int | float
+        if value is not None and not isinstance(value, kind):
+            raise ValueError(f"its {name} is {value!r}")
+    if values["view"] is None:
+        raise ValueError("a row has no view")
+    return Row(**values)  # type: ignore[arg-type]
+
+
+def rank(row: Row) -> tuple[float, float]:
+    """What makes a method better than another: accuracy where there is any, then PSNR."""
+    return row.accuracy or 0.0, row.psnr or 0.0
