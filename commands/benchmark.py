@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dae_tui.commands import options
-from dae_tui.commands.benchmarking.methods import choose_classifier, choose_methods
+from dae_tui.commands.benchmarking.methods import choose_classifier, choose_methods, find_oracle
 from dae_tui.commands.benchmarking.scaling import scaling
 from dae_tui.commands.benchmarking.speed import speed
 from dae_tui.commands.options import (
@@ -17,6 +17,7 @@ from dae_tui.commands.options import (
     QuietOption,
     RunsDirOption,
     SeedOption,
+    check_device,
     check_folder,
     check_precision,
     make_folder,
@@ -154,6 +155,7 @@ def quality(
     """
     form = _form(json=json, csv=csv, markdown=markdown, latex=latex, html=html)
     # The same figures on every machine, unless asked otherwise.
+    check_device(device)
     precision = "fp32" if check_precision(precision) == "auto" else precision
     check_folder(svg)
     make_folder(figures)
@@ -162,15 +164,13 @@ def quality(
     filters, networks = choose_methods(methods, weights, data, runs_dir)
 
     # Imported here: torch takes seconds to import, and a mistake in the options is said at once.
-    from dae_tui.commands.benchmarking.methods import find_oracle
     from dae_tui.commands.benchmarking.session import (
         conditions_for,
         follow,
         images_to_judge,
         keep,
-        show_table,
-        write_figure_files,
     )
+    from dae_tui.commands.benchmarking.show import show_table, write_figure_files
     from dae_tui.commands.benchmarking.unfinished import KeptCells, identity
     from dae_tui.core.evaluation import protocol as under
     from dae_tui.core.evaluation.benchmark import evaluate
@@ -230,13 +230,9 @@ def quality(
         say(f"{cells.found} results of an interrupted start were used")
     keep(table, runs_dir, quiet)
     unfinished.remove()
-    show_table(table, form, digits=digits, per_class=per_class)
+    show_table(table, form, digits=digits, per_class=per_class, svg=svg)
     if figures is not None:
         write_figure_files(figures, table, [path for _, path in networks], quiet)
-    if svg is not None:
-        from dae_tui.commands.output.results import write_svg
-
-        write_svg(svg, table, digits=digits)
 
 
 @app.command()
@@ -255,7 +251,7 @@ def show(
     quiet: QuietOption = False,
 ) -> None:
     """Print a saved table again, in any form."""
-    from dae_tui.commands.benchmarking.session import show_table, write_figure_files
+    from dae_tui.commands.benchmarking.show import show_table, write_figure_files
 
     form = _form(json=json, csv=csv, markdown=markdown, latex=latex, html=html)
     make_folder(figures)

@@ -2,7 +2,6 @@
 
 import os
 import time
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,16 +14,19 @@ from dae_tui.commands.options import (
     QuietOption,
     RunsDirOption,
     VerboseOption,
+    check_device,
     check_folder,
     check_precision,
 )
 from dae_tui.errors import DaeError, ExitCode, UsageError
+from dae_tui.find_weights import find_weights
+from dae_tui.spec.denoising import DenoiseOptions
+from dae_tui.spec.noise_spec import parse_level
 from dae_tui.system.atomic import remove_leftovers
 from dae_tui.system.ranks import ranks
 
 if TYPE_CHECKING:
     from dae_tui.core.denoising.apply_network import Compute
-    from dae_tui.core.denoising.small_images import Choose
 
 app = options.subcommand()
 
@@ -130,16 +132,12 @@ def denoise(
     orientation stay as they are. A file that cannot be read does not stop the rest; outputs that
     exist are skipped, so that the same command goes on where it was interrupted.
     """
-    from dae_tui.commands.denoising.plan import Place, plan
-    from dae_tui.commands.denoising.report import Report
-    from dae_tui.core.denoising.denoise_stack import Wish
-    from dae_tui.core.denoising.pipeline import denoise_files
+    from dae_tui.commands.denoising.plan import LOOKED_AT, Place, plan
     from dae_tui.core.images.formats import check_kind
 
     if kind is not None:
         check_kind(kind)
-    check_folder(compare)
-    wish = Wish(_sigma(sigma), invert, white)
+    asked = DenoiseOptions(_sigma(sigma), invert, white)
     output = None if typed_output is None else Path(typed_output)
     if json and (output == Path("-") or (Path("-") in inputs and output is None)):
         raise UsageError("--json and the image cannot both go to standard output", "use -o FILE")
@@ -147,12 +145,22 @@ def denoise(
     slash = typed_output is not None and typed_output.endswith(os.sep)
     place = Place(output, in_place, overwrite, kind, here.rank, here.size, slash)
     planned = plan(inputs, place, recursive)
-    if compare is not None:
-        _check_comparison(compare, inputs, planned.targets(), overwrite)
+    _check_pictures(compare, reference, inputs, planned.targets(), overwrite)
+    if reference is not None or preview or compare is not None:
+        planned = planned.keeping(None if reference is not None else LOOKED_AT)
+    named = None if weights is None else find_weights(weights, runs_dir)
+    check_device(device)
+    check_precision(precision)
+
+    # Imported here: torch takes seconds to import, and a mistake in what was typed is said at once.
+    from dae_tui.commands.denoising.report import Report
+    from dae_tui.core.denoising.pipeline import denoise_files
+    from dae_tui.core.weights.choice import WeightsChoice
+
     for folder in planned.folders():
         remove_leftovers(folder)
-    choose = _chooser(weights, runs_dir)
-    compute = _compute(device, check_precision(precision), tile, overlap)
+    choice = WeightsChoice(named)
+    compute = _compute(device, precision, tile, overlap)
     report = Report(
         planned,
         json=json,
@@ -161,12 +169,12 @@ def denoise(
         preview=preview,
         compare=compare,
         reference=reference,
-        sigma_given=wish.sigma is not None,
+        sigma_given=asked.sigma is not None,
     )
     began = time.monotonic()
     try:
         with report.progress():
-            for outcome in denoise_files(planned.jobs, choose, wish, compute, keep=report.keeps):
+            for outcome in denoise_files(planned.jobs, choice, asked, compute):
                 report.add(outcome)
     except KeyboardInterrupt as interrupted:
         raise InterruptedDenoisingError from interrupted
@@ -174,38 +182,32 @@ def denoise(
     raise typer.Exit(report.exit_code())
 
 
-def _check_comparison(
-    target: Path, inputs: list[Path], outputs: set[Path], overwrite: bool
+def _check_pictures(
+    compare: Path | None,
+    reference: Path | None,
+    inputs: list[Path],
+    outputs: set[Path],
+    overwrite: bool,
 ) -> None:
-    """Refuse to write the comparison over an image, or over anything unasked."""
-    if target.resolve() in outputs | {path.resolve() for path in inputs}:
-        raise UsageError(f"{target} is an image to denoise, or its output", "choose another name")
-    if target.exists() and not overwrite:
-        raise UsageError(f"{target} exists", "choose another name, or replace it with --overwrite")
+    """Refuse a reference that is not there, and a comparison over an image or anything unasked."""
+    if reference is not None and not reference.exists():
+        raise UsageError(f"there is no {reference}", "give the clean image, or a folder")
+    if compare is None:
+        return
+    check_folder(compare)
+    if not compare.name.lower().endswith(".png"):
+        raise UsageError(f"{compare} does not end in .png", "it is written as a PNG")
+    if compare.resolve() in outputs | {path.resolve() for path in inputs}:
+        raise UsageError(f"{compare} is an image to denoise, or its output", "choose another name")
+    if compare.exists() and not overwrite:
+        raise UsageError(f"{compare} exists", "choose another name, or replace it with --overwrite")
 
 
 def _sigma(text: str | None) -> float | None:
     """The level of `--sigma`, written as the levels of noise are."""
     if text is None:
         return None
-    from dae_tui.spec.noise_spec import parse_level
-
     return parse_level(text, "gaussian")
-
-
-def _chooser(weights: str | None, runs_dir: Path) -> "Choose":
-    """The weights for an image: always those that were named, else the best published ones."""
-    from dae_tui.core.weights.weights_file import Weights, load_weights
-    from dae_tui.find_weights import best_published, find_weights
-
-    @cache
-    def load(path: Path) -> Weights:
-        return load_weights(path)
-
-    if weights is not None:
-        named = load(find_weights(weights, runs_dir))
-        return lambda height, width, sigma: named
-    return lambda height, width, sigma: load(best_published(height, width, sigma))
 
 
 def _compute(device_name: str, precision: str, tile: int | None, overlap: int | None) -> "Compute":

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from dae_tui.errors import UsageError
+from dae_tui.spec.device import parse_device
 from dae_tui.spec.training_config import MAX_SEED, PRECISIONS
 from dae_tui.system.printable import shortened
 
@@ -87,6 +88,12 @@ def make_folder(folder: Path | None) -> None:
         raise UsageError(
             f"{folder} cannot be a folder: {str(failure.strerror).lower()}", "name another"
         ) from failure
+
+
+def check_device(given: str) -> str:
+    """`--device`, before torch is there to tell whether there is one. Raises UsageError."""
+    parse_device(given)
+    return given
 
 
 def check_precision(given: str) -> str:

@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dae_tui.core.denoising.apply_network import Compute
-from dae_tui.core.denoising.denoise_stack import Wish, denoise_stack, inspect, structure_taken
+from dae_tui.core.denoising.denoise_stack import denoise_stack, inspect, structure_taken
 from dae_tui.core.denoising.inspection import unlike
 from dae_tui.core.hardware import resolve_device, resolve_precision
 from dae_tui.core.images.axes import as_stack, from_stack
 from dae_tui.core.images.image_file import Stack
 from dae_tui.core.weights.weights_file import Weights, load_weights
 from dae_tui.find_weights import find_weights
+from dae_tui.spec.denoising import DenoiseOptions
 
 Images = TypeVar("Images", NDArray[Any], Tensor)
 
@@ -86,22 +87,22 @@ class Denoiser:
         network cannot take them. Warns where they are unlike what the weights have learnt.
         """
         if isinstance(images, Tensor):
-            return self._tensor(images, Wish(sigma, invert, white))
+            return self._tensor(images, DenoiseOptions(sigma, invert, white))
         array = np.asarray(images)
         stack = as_stack(array, "the array")
-        return from_stack(self._stack(stack, Wish(sigma, invert, white)), array)
+        return from_stack(self._stack(stack, DenoiseOptions(sigma, invert, white)), array)
 
-    def _tensor(self, images: Tensor, wish: Wish) -> Tensor:
+    def _tensor(self, images: Tensor, options: DenoiseOptions) -> Tensor:
         # numpy has no bfloat16.
         wide = images.detach().cpu()
         array = (wide.float() if wide.dtype == torch.bfloat16 else wide).numpy()
         stack = as_stack(array, "the tensor", channels_first=True)
-        denoised = from_stack(self._stack(stack, wish), array, channels_first=True)
+        denoised = from_stack(self._stack(stack, options), array, channels_first=True)
         return torch.from_numpy(denoised).to(images.device, images.dtype)
 
-    def _stack(self, stack: Stack, wish: Wish) -> Stack:
-        found = inspect(stack, wish, "the array")
-        denoised = denoise_stack(self.weights, stack, found, wish, self.compute)
+    def _stack(self, stack: Stack, options: DenoiseOptions) -> Stack:
+        found = inspect(stack, options, "the array")
+        denoised = denoise_stack(self.weights, stack, found, options, self.compute)
         remark = unlike(
             self.weights, stack.values.shape[1:3], structure_taken(stack, denoised, found.white)
         )

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from dae_tui.errors import UsageError, WeightsError
-from dae_tui.find_weights import best_published, find_weights
+from dae_tui.find_weights import find_weights
 from dae_tui.runs.layout import CONFIG, State, write_json
 from dae_tui.runs.reader import Run
 from dae_tui.runs.writer import RunWriter
@@ -163,24 +163,3 @@ def test_weights_that_are_a_link_are_called_by_the_run_that_has_the_link(
     weights.symlink_to(tmp_path / "store" / "ab" / "cd" / "ef01")
 
     assert weights_name(find_weights("aaaa", runs_dir)) == "digits-dense-aaaa"
-
-
-# The best
-
-
-@pytest.mark.parametrize(
-    ("size", "sigma", "name"),
-    [
-        ((28, 28), 0.5, "mnist-unet"),
-        ((28, 28), 0.4, "mnist-unet"),
-        ((28, 28), 0.2, "mnist-unet-blind"),
-        ((28, 28), 0.8, "mnist-unet-blind"),
-        ((28, 28), 0.05, "photos-unet"),
-        ((28, 29), 0.5, "photos-unet"),
-        ((1000, 1500), 0.5, "photos-unet"),
-    ],
-)
-def test_the_best_weights_are_those_for_the_size_and_the_noise(
-    size: tuple[int, int], sigma: float, name: str
-) -> None:
-    assert best_published(*size, sigma) == published()[name]

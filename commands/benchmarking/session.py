@@ -4,25 +4,17 @@ from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from numpy.typing import NDArray
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from dae_tui.commands.benchmarking.table_formats import print_table
-from dae_tui.commands.output.results import show_digits_and_table
 from dae_tui.commands.output.streams import say
 from dae_tui.commands.output.terminal import stderr
 from dae_tui.core.evaluation.benchmark import EvaluationProgress
 from dae_tui.core.evaluation.evaluation_images import JudgedImages, load_judged
-from dae_tui.core.evaluation.figures import write_figures
 from dae_tui.core.evaluation.protocol import Conditions
 from dae_tui.core.weights.weights_file import Weights
 from dae_tui.errors import UsageError
 from dae_tui.runs.benchmarks import save_table
-from dae_tui.runs.reader import Run
-from dae_tui.runs.watching.curves import overview
-from dae_tui.spec.model_cards import weights_name
 from dae_tui.spec.noise_spec import NoiseSpec, parse_noise
 from dae_tui.spec.table import Table
 from dae_tui.spec.training_config import OPERATING_POINT
@@ -111,26 +103,3 @@ def keep(table: Table, runs_dir: Path, quiet: bool) -> None:
     else:
         if not quiet:
             say(f"saved {saved}")
-
-
-def show_table(table: Table, form: str | None, *, digits: int, per_class: bool) -> None:
-    """Print a table on stdout: for people, or in a form to paste elsewhere."""
-    if form is None:
-        show_digits_and_table(table, digits=digits, per_class=per_class)
-    else:
-        print_table(table, form)
-
-
-def write_figure_files(folder: Path, table: Table, weights: list[Path], quiet: bool) -> None:
-    """Figures into a folder; those of training losses for weights that are a run's."""
-    losses: dict[str, tuple[NDArray[Any], NDArray[Any]]] = {}
-    for path in weights:
-        if path.parts[-3:-2] == ("checkpoints",):
-            losses[weights_name(path)] = overview(Run(path.parents[2])).train.arrays()
-    written = write_figures(folder, table, losses)
-    if quiet:
-        return
-    for path in written:
-        say(f"wrote {path}")
-    if not written:
-        say("this table gives no figures: it has one level and no examples")

@@ -6,12 +6,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from dae_tui.core.denoising.jobs import Job, Outcome
+from dae_tui.core.denoising.outcome import Outcome
 from dae_tui.core.images.formats import ENDINGS, kind_of_name, with_ending
 from dae_tui.errors import DataError, UsageError
+from dae_tui.spec.denoising import Job
 from dae_tui.system.printable import printable
 
 STANDARD = "-"
+# Of so many files, at most, the images are drawn side by side.
+LOOKED_AT = 16
 _KNOWN = " ".join(end for ends in ENDINGS.values() for end in ends)
 
 
@@ -22,6 +25,12 @@ class Plan:
     jobs: list[Job] = field(default_factory=list)
     failed: list[Outcome] = field(default_factory=list)
     done_before: list[Job] = field(default_factory=list)
+
+    def keeping(self, count: int | None) -> "Plan":
+        """The same, where the images of the first jobs are wanted afterwards; None is of all."""
+        kept = [replace(job, keep=True) for job in self.jobs[:count]]
+        rest = [] if count is None else self.jobs[count:]
+        return replace(self, jobs=kept + rest)
 
     def folders(self) -> set[Path]:
         """The folders of all outputs."""
@@ -110,7 +119,7 @@ def _add(planned: Plan, entries: list[tuple[Path, Path]], place: Place, one: boo
         kind = place.kind or (kind_of_name(target.name) if one else None)
         replaces = place.in_place or place.overwrite
         inside = None if one else place.output
-        job = Job(source, target, printable(source), kind, replaces, below, inside)
+        job = Job(source, target, printable(source), kind, replaces, below, inside=inside)
         if taken.setdefault(target, source) == source and place.output is not None:
             if _identity(target) in sources:
                 raise UsageError(

@@ -11,14 +11,15 @@ from typing import Any
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from dae_tui.commands.denoising.plan import Plan
+from dae_tui.commands.denoising.plan import LOOKED_AT, Plan
 from dae_tui.commands.denoising.views import comparison_png, first_image, preview
 from dae_tui.commands.output.terminal import enduring, graphics_of, print_json, stderr
-from dae_tui.core.denoising.jobs import Job, Outcome
+from dae_tui.core.denoising.outcome import Outcome
 from dae_tui.core.evaluation.reference_scores import Scores, score
 from dae_tui.core.images import formats as kinds
 from dae_tui.core.images.image_file import Stack
-from dae_tui.errors import DaeError, ExitCode, UsageError
+from dae_tui.errors import DaeError, ExitCode
+from dae_tui.spec.denoising import Job
 from dae_tui.system.atomic import write_new
 from dae_tui.system.printable import printable
 
@@ -26,7 +27,6 @@ from dae_tui.system.printable import printable
 FEW = 12
 # Pictures are for a person who looks at them.
 PREVIEWS = 8
-COMPARED = 16
 DRAW_EVERY = 0.1
 PREVIEW_ROWS = 30
 
@@ -52,7 +52,6 @@ class Report:
         self._preview, self._compare, self._reference = preview, compare, reference
         self._sigma_given = sigma_given
         self._console = stderr()
-        self._looked_at = {id(job) for job in planned.jobs[: max(PREVIEWS, COMPARED)]}
         self._compared: list[dict[str, Any]] = []
         self._clean_last: tuple[Path, list[Stack]] = Path(), []
         self._failed: list[Outcome] = []
@@ -73,16 +72,6 @@ class Report:
             disable=quiet or not self._console.is_terminal,
         )
         self._task = self._bar.add_task("", total=len(planned.jobs), rate="")
-        if compare is not None and kinds.kind_of_name(compare.name) != "png":
-            raise UsageError(f"{compare} does not end in .png", "it is written as a PNG")
-        if reference is not None and not reference.exists():
-            raise UsageError(f"there is no {reference}", "give the clean image, or a folder")
-
-    def keeps(self, job: Job) -> bool:
-        """Whether the images of a job are looked at after it is done."""
-        if self._reference is not None:
-            return True
-        return (self._preview or self._compare is not None) and id(job) in self._looked_at
 
     @contextmanager
     def progress(self) -> Iterator[None]:
@@ -109,7 +98,7 @@ class Report:
         try:
             if outcome.error is None and self._reference is not None:
                 scores = self._score(outcome, self._reference)
-            if outcome.error is None and self.keeps(outcome.job):
+            if outcome.error is None and outcome.job.keep:
                 self._look(outcome)
         except DaeError as failure:
             outcome.error = failure
@@ -173,7 +162,7 @@ class Report:
         if self._reference is not None:
             clean = self._clean(outcome.job, self._reference)[0]
             views["reference"] = first_image(clean, clean.white)
-        if self._compare is not None and len(self._compared) < COMPARED:
+        if self._compare is not None and len(self._compared) < LOOKED_AT:
             self._compared.append(views)
         if self._preview and self._previews < PREVIEWS:
             self._previews += 1

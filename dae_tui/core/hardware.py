@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from dae_tui.errors import DeviceError, UsageError
-from dae_tui.system.printable import shortened
+from dae_tui.spec.device import parse_device
 from dae_tui.system.ranks import ranks
 
 
@@ -24,11 +24,7 @@ def resolve_device(name: str) -> torch.device:
             own = here.local % torch.cuda.device_count()
             return _cuda(own if here.size > 1 else torch.cuda.current_device())
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-    kind, _, index = name.partition(":")
-    if kind not in ("cpu", "cuda", "mps") or (index and not index.isdigit()):
-        raise UsageError(
-            f"there is no device '{shortened(name)}'", "use auto, cpu, cuda, cuda:N or mps"
-        )
+    kind, index = parse_device(name)
     if kind == "cuda":
         if not torch.cuda.is_available():
             reason = (
@@ -39,19 +35,19 @@ def resolve_device(name: str) -> torch.device:
             raise DeviceError(
                 f"the device '{name}' is not available: {reason}", "use --device cpu, or auto"
             )
-        if not index:
+        if index is None:
             return resolve_device("auto")
         if ranks().size > 1:
             raise UsageError(
                 f"{ranks().size} processes cannot share '{name}'",
                 "use --device cuda: each takes a GPU of its own",
             )
-        if int(index) >= torch.cuda.device_count():
+        if index >= torch.cuda.device_count():
             raise DeviceError(
                 f"the device '{name}' is not available: there are {torch.cuda.device_count()} GPUs",
                 f"use cuda:0 to cuda:{torch.cuda.device_count() - 1}",
             )
-        return _cuda(int(index))
+        return _cuda(index)
     if kind == "mps" and not torch.backends.mps.is_available():
         raise DeviceError(f"the device '{name}' is not available", "use --device cpu, or auto")
     return torch.device(kind)

@@ -16,6 +16,7 @@ from typing import Any
 
 from dae_tui.errors import RunError, UsageError
 from dae_tui.models.registry import NETWORKS
+from dae_tui.spec.device import parse_device
 from dae_tui.spec.noise_spec import parse_noise
 from dae_tui.system.printable import shortened
 
@@ -100,6 +101,7 @@ class TrainingConfig:
         _one_of("precision", self.precision, PRECISIONS)
         _one_of("answer for --compile", self.compile, COMPILE)
         check_data(self.data)
+        parse_device(self.device)
         noise = parse_noise(self.noise)
         if self.network == "classifier" and noise.stages:
             raise UsageError(

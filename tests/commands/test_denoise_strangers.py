@@ -12,9 +12,9 @@ import pytest
 from command_line import Dae
 from PIL import Image
 
-from dae_tui.core.denoising import jobs
 from dae_tui.core.denoising import pipeline as denoise_files
 from dae_tui.core.images import formats as kinds
+from dae_tui.spec.denoising import DenoiseOptions, Job
 
 FAST = ("--weights", "mnist-autoencoder", "--sigma", "0.3")
 
@@ -268,9 +268,8 @@ def test_files_that_say_much_beside_their_pixels_do_not_pile_up(
     for number in range(6):
         (tmp_path / f"{number}.bmp").write_bytes(buffer.getvalue() + bytes(40_000))
     monkeypatch.setattr(denoise_files, "LARGE_BYTES", 100_000)
-    waiting = iter([jobs.Job(tmp_path / f"{n}.bmp", None, "x") for n in range(6)])
-    wish = denoise_files.Wish()
-    chunks = [len(denoise_files._read_chunk(waiting, wish, b"")) for _ in range(2)]
+    waiting = iter([Job(tmp_path / f"{n}.bmp", None, "x") for n in range(6)])
+    chunks = [len(denoise_files._read_chunk(waiting, DenoiseOptions(), b"")) for _ in range(2)]
     assert chunks == [3, 3]
 
 

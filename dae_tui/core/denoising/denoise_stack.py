@@ -3,7 +3,6 @@
 `inspect` tells what is to be known before, `denoise_stack` does it, `structure_taken` judges it.
 """
 
-import math
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -33,43 +32,13 @@ from dae_tui.core.images.value_range import (
 )
 from dae_tui.core.noise.estimation import estimate_sigma
 from dae_tui.core.weights.weights_file import Weights
-from dae_tui.errors import UsageError
+from dae_tui.spec.denoising import DenoiseOptions
 
-INVERT = ("auto", "yes", "no")
 # Images of a stack that decide what all of it is like.
 LOOKED_AT = 64
 # Pixels that are brought to float32 together, few enough to stay in the cache: 10 000 digits took
 # 0.15 s to be stored when they were all converted at once, and take 0.01 s so.
 AT_ONCE = 1_000_000
-
-
-@dataclass(frozen=True)
-class Wish:
-    """What the user says of the images; None and `auto` are found out."""
-
-    sigma: float | None = None
-    """How strong the noise is, in the unit of images in [0, 1]."""
-    invert: str = "auto"
-    """`yes`: the network is shown the negative. `auto`: where it has learnt light strokes on a
-    dark ground, and these are dark on light."""
-    white: float | None = None
-    """The stored value of white; None is the largest of an integer type, and 1 for floats."""
-
-    def __post_init__(self) -> None:
-        if self.invert not in INVERT:
-            raise UsageError(f"cannot invert '{self.invert}'", f"use {', '.join(INVERT)}")
-        if self.sigma is not None and not 0 <= self.sigma <= 10:
-            raise UsageError(
-                f"sigma is {self.sigma:g}", "it is in the unit of images from 0 to 1: 25/255"
-            )
-        if self.white is not None and not 0 < self.white < math.inf:
-            raise UsageError(f"white is {self.white:g}", "it is above 0")
-
-    def white_of(self, stack: Stack) -> float:
-        """The stored value of white in a stack; two values know black and white alone."""
-        if self.white is None or stack.values.dtype.kind == "b":
-            return stack.white
-        return self.white
 
 
 @dataclass(frozen=True)
@@ -83,28 +52,35 @@ class Inspection:
     white: float
 
 
-def inspect(stack: Stack, wish: Wish, name: str) -> Inspection:
+def white_of(stack: Stack, options: DenoiseOptions) -> float:
+    """The stored value of white in a stack; two values know black and white alone."""
+    if options.white is None or stack.values.dtype.kind == "b":
+        return stack.white
+    return options.white
+
+
+def inspect(stack: Stack, options: DenoiseOptions, name: str) -> Inspection:
     """Find out what the network and the user need to know. Raises DataError as `find_oddities`."""
-    white = wish.white_of(stack)
+    white = white_of(stack, options)
     oddities = find_oddities(stack, white, name)
     places = _places(stack, white)
-    sigma = wish.sigma
+    sigma = options.sigma
     if sigma is None:
         sigma = float(torch.cat([estimate_sigma(planes) for planes in places]).median())
     dark = torch.cat([dark_on_light(planes) for planes in places]).float().mean() > 0.5
     return Inspection(sigma, bool(dark), oddities, white)
 
 
-def inverts(weights: Weights, wish: Wish, dark: bool) -> bool:
+def inverts(weights: Weights, options: DenoiseOptions, dark: bool) -> bool:
     """Whether the network is to see the negative of an image that is dark on light."""
-    return wish.invert == "yes" or (wish.invert == "auto" and dark and weights.light_on_dark)
+    return options.invert == "yes" or (options.invert == "auto" and dark and weights.light_on_dark)
 
 
 def denoise_pages(
     weights: Weights,
     pages: Sequence[Stack],
     found: Sequence[Inspection],
-    wish: Wish,
+    options: DenoiseOptions,
     compute: Compute,
 ) -> list[Stack]:
     """The same small pages without the noise, one image each; those that are alike go together.
@@ -114,7 +90,7 @@ def denoise_pages(
     """
     together: dict[Any, list[int]] = defaultdict(list)
     for number, (page, what) in enumerate(zip(pages, found, strict=True)):
-        negative = inverts(weights, wish, what.dark_on_light)
+        negative = inverts(weights, options, what.dark_on_light)
         form = page.values.shape, page.values.dtype, page.alpha, page.white_is_zero
         together[form, what.white, negative].append(number)
     denoised: dict[int, Stack] = {}
@@ -124,7 +100,7 @@ def denoise_pages(
         values = np.concatenate(parts, dtype=first.values.dtype)
         stack = Stack(values, first.alpha, first.white_is_zero)
         sigmas = torch.tensor([found[number].sigma for number in numbers])
-        done = denoise_stack(weights, stack, found[numbers[0]], wish, compute, sigmas)
+        done = denoise_stack(weights, stack, found[numbers[0]], options, compute, sigmas)
         for place, number in enumerate(numbers):
             part = done.values[place : place + 1]
             denoised[number] = Stack(part, first.alpha, first.white_is_zero)
@@ -135,7 +111,7 @@ def denoise_stack(
     weights: Weights,
     stack: Stack,
     found: Inspection,
-    wish: Wish,
+    options: DenoiseOptions,
     compute: Compute,
     sigmas: Tensor | None = None,
 ) -> Stack:
@@ -147,7 +123,7 @@ def denoise_stack(
     values = image_values(stack)
     count, height, width, channels = values.shape
     check_fits(weights, channels, height, width)
-    negative = inverts(weights, wish, found.dark_on_light)
+    negative = inverts(weights, options, found.dark_on_light)
     denoised = np.empty_like(stack.values)
     if stack.alpha:
         denoised[..., -1] = stack.values[..., -1]

@@ -9,28 +9,32 @@ import os
 import sys
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 
 import numpy as np
 
 from dae_tui.core.denoising.apply_network import Compute
 from dae_tui.core.denoising.denoise_stack import (
-    Wish,
     denoise_pages,
     denoise_stack,
     inspect,
     inverts,
     structure_taken,
+    white_of,
 )
-from dae_tui.core.denoising.jobs import Job, Loaded, Outcome
-from dae_tui.core.denoising.small_images import Choose, denoise_small
+from dae_tui.core.denoising.inspection import unlike
+from dae_tui.core.denoising.loaded_file import LoadedFile
+from dae_tui.core.denoising.outcome import Outcome
+from dae_tui.core.denoising.small_images import denoise_small
 from dae_tui.core.hardware import helper_thread, keep_freed_memory
 from dae_tui.core.images import formats as kinds
 from dae_tui.core.images.image_file import Stack
 from dae_tui.core.images.value_range import find_oddities, image_values, to_unit
+from dae_tui.core.weights.choice import WeightsChoice
 from dae_tui.core.weights.weights_file import Weights
 from dae_tui.errors import DaeError, DataError
+from dae_tui.spec.denoising import DenoiseOptions, Job
 from dae_tui.system.atomic import FULL, write_new
 
 # Small images of a chunk: enough for the network, soon enough written.
@@ -48,11 +52,9 @@ FEW_PAGES = 64
 
 def denoise_files(
     jobs: Sequence[Job],
-    choose: Choose,
-    wish: Wish,
+    choice: WeightsChoice,
+    options: DenoiseOptions,
     compute: Compute,
-    *,
-    keep: Callable[[Job], bool] = lambda job: False,
 ) -> Iterator[Outcome]:
     """Denoise and write every job, and tell what became of each, in order.
 
@@ -60,10 +62,9 @@ def denoise_files(
 
     Args:
         jobs: what to do.
-        choose: the weights for an image; may raise WeightsError.
-        wish: what the user says of the images.
+        choice: the weights for each image.
+        options: what the user says of the images.
         compute: where and how.
-        keep: for which jobs the outcome is to hold the images before and after.
     """
     keep_freed_memory()
     # In the main thread: a thread that waits for input cannot be interrupted.
@@ -72,21 +73,21 @@ def denoise_files(
     full = threading.Event()
     with helper_thread() as reader, helper_thread() as writer:
         written: Future[list[Outcome]] | None = None
-        read = reader.submit(_read_chunk, waiting, wish, given)
+        read = reader.submit(_read_chunk, waiting, options, given)
         try:
             while (chunk := read.result()) and not full.is_set():
                 large = sum(map(_bytes, chunk)) > LARGE_BYTES
                 if not large:
-                    read = reader.submit(_read_chunk, waiting, wish, given)
-                loaded = [entry for entry in chunk if isinstance(entry, Loaded)]
-                _denoise(loaded, choose, wish, compute)
-                previous, written = written, writer.submit(_write_all, chunk, keep, full)
+                    read = reader.submit(_read_chunk, waiting, options, given)
+                loaded = [entry for entry in chunk if isinstance(entry, LoadedFile)]
+                _denoise(loaded, choice, options, compute)
+                previous, written = written, writer.submit(_write_all, chunk, full)
                 if previous is not None:
                     yield from previous.result()
                 if large:  # Nothing else is in memory beside it.
                     yield from written.result()
                     written, chunk, loaded = None, [], []
-                    read = reader.submit(_read_chunk, waiting, wish, given)
+                    read = reader.submit(_read_chunk, waiting, options, given)
             if written is not None:
                 yield from written.result()
         finally:
@@ -103,13 +104,13 @@ def _given() -> bytes | DaeError:
 
 
 def _read_chunk(
-    waiting: Iterator[Job], wish: Wish, given: bytes | DaeError
-) -> list["Loaded | Outcome"]:
+    waiting: Iterator[Job], options: DenoiseOptions, given: bytes | DaeError
+) -> list["LoadedFile | Outcome"]:
     """The next files: many small images, or up to the first one that is not small."""
-    chunk: list[Loaded | Outcome] = []
+    chunk: list[LoadedFile | Outcome] = []
     size = 0
     for job in waiting:
-        chunk.append(entry := _load(job, wish, given))
+        chunk.append(entry := _load(job, options, given))
         small = isinstance(entry, Outcome) or entry.planes is not None
         size += _bytes(entry)
         if not small or len(chunk) == CHUNK_FILES or size > LARGE_BYTES:
@@ -117,14 +118,14 @@ def _read_chunk(
     return chunk
 
 
-def _bytes(entry: "Loaded | Outcome") -> int:
+def _bytes(entry: "LoadedFile | Outcome") -> int:
     """What a file takes in memory: its images as they are stored, or all that it says of them."""
     if isinstance(entry, Outcome):
         return 0
     return max(entry.size, sum(stack.values.nbytes for stack in entry.file.stacks))
 
 
-def _load(job: Job, wish: Wish, given: bytes | DaeError) -> "Loaded | Outcome":
+def _load(job: Job, options: DenoiseOptions, given: bytes | DaeError) -> "LoadedFile | Outcome":
     outcome = Outcome(job)
     if _is_made(job):  # By another process, since the jobs were planned.
         outcome.skipped = True
@@ -134,15 +135,15 @@ def _load(job: Job, wish: Wish, given: bytes | DaeError) -> "Loaded | Outcome":
         if isinstance(content, DaeError):
             raise content
         file = kinds.read(content, job.name)
-        loaded = Loaded(outcome, file, len(content))
+        loaded = LoadedFile(outcome, file, len(content))
         if len(file.stacks) == 1 and _is_small(file.stacks[0], SMALL):
             stack = file.stacks[0]
-            outcome.whites = [wish.white_of(stack)]
+            outcome.whites = [white_of(stack, options)]
             oddities = [find_oddities(stack, outcome.whites[0], job.name)]
             planes = to_unit(image_values(stack), outcome.whites[0], stack.white_is_zero)
             loaded.planes = planes.movedim(-1, 1)
         else:
-            loaded.found = [inspect(stack, wish, job.name) for stack in file.stacks]
+            loaded.found = [inspect(stack, options, job.name) for stack in file.stacks]
             outcome.sigma = float(np.median([found.sigma for found in loaded.found]))
             outcome.whites = [found.white for found in loaded.found]
             oddities = [found.oddities for found in loaded.found]
@@ -169,50 +170,54 @@ def _is_small(stack: Stack, pixels: int) -> bool:
     return bool(count == 1 and height * width <= pixels)
 
 
-def _denoise(loaded: list[Loaded], choose: Choose, wish: Wish, compute: Compute) -> None:
+def _denoise(
+    loaded: list[LoadedFile], choice: WeightsChoice, options: DenoiseOptions, compute: Compute
+) -> None:
     """Denoise the stacks of every file; small images of one size together."""
-    together: dict[tuple[int, ...], list[Loaded]] = defaultdict(list)
+    together: dict[tuple[int, ...], list[LoadedFile]] = defaultdict(list)
     for entry in loaded:
         if entry.planes is not None:
             together[tuple(entry.planes.shape)].append(entry)
             continue
         try:
-            _denoise_stacks(entry, choose, wish, compute)
+            _denoise_stacks(entry, choice, options, compute)
         except (DaeError, *FAILURES) as failure:
             entry.outcome.error = _of_file(failure, entry.outcome.job)
     for entries in together.values():
         try:
-            denoise_small(entries, choose, wish, compute)
+            denoise_small(entries, choice, options, compute)
         except FAILURES as failure:
             for entry in entries:
                 entry.outcome.error = _of_file(failure, entry.outcome.job)
 
 
-def _denoise_stacks(entry: Loaded, choose: Choose, wish: Wish, compute: Compute) -> None:
+def _denoise_stacks(
+    entry: LoadedFile, choice: WeightsChoice, options: DenoiseOptions, compute: Compute
+) -> None:
     """Every stack of a file, each with the weights for its size."""
     outcome, stacks = entry.outcome, entry.file.stacks
     sizes = [stack.values.shape[1:3] for stack in stacks]
     chosen = [
-        choose(height, width, found.sigma)
+        choice.weights_for(height, width, found.sigma)
         for (height, width), found in zip(sizes, entry.found, strict=True)
     ]
     outcome.weights = chosen[0].name
     outcome.inverted = any(
-        inverts(weights, wish, found.dark_on_light)
+        inverts(weights, options, found.dark_on_light)
         for weights, found in zip(chosen, entry.found, strict=True)
     )
-    denoised = _denoise_pages(entry, chosen, wish, compute)
+    denoised = _denoise_pages(entry, chosen, options, compute)
     for number, (stack, found) in enumerate(zip(stacks, entry.found, strict=True)):
         weights = chosen[number]
         if number not in denoised:
-            denoised[number] = denoise_stack(weights, stack, found, wish, compute)
+            denoised[number] = denoise_stack(weights, stack, found, options, compute)
         entry.denoised.append(denoised[number])
         structure = structure_taken(stack, denoised[number], found.white)
-        outcome.warn_of(weights, sizes[number], structure)
+        outcome.warn(unlike(weights, sizes[number], structure))
 
 
 def _denoise_pages(
-    entry: Loaded, chosen: Sequence[Weights], wish: Wish, compute: Compute
+    entry: LoadedFile, chosen: Sequence[Weights], options: DenoiseOptions, compute: Compute
 ) -> dict[int, Stack]:
     """The small ones of many pages, denoised together, by their numbers."""
     stacks = entry.file.stacks
@@ -228,16 +233,14 @@ def _denoise_pages(
             chosen[numbers[0]],
             [stacks[number] for number in numbers],
             [entry.found[number] for number in numbers],
-            wish,
+            options,
             compute,
         )
         denoised |= zip(numbers, pages, strict=True)
     return denoised
 
 
-def _write_all(
-    chunk: Sequence["Loaded | Outcome"], keep: Callable[[Job], bool], full: threading.Event
-) -> list[Outcome]:
+def _write_all(chunk: Sequence["LoadedFile | Outcome"], full: threading.Event) -> list[Outcome]:
     """Encode and write a chunk; the outcomes in the order of the jobs, up to a full disk."""
     outcomes = []
     for entry in chunk:
@@ -260,7 +263,7 @@ def _write_all(
             )
         except (DaeError, *FAILURES) as failure:
             outcome.error = _of_file(failure, outcome.job)
-        if keep(outcome.job) and not outcome.skipped:
+        if outcome.job.keep and not outcome.skipped:
             outcome.before, outcome.after = entry.file.stacks, entry.denoised
     return outcomes
 
@@ -275,7 +278,7 @@ def _of_file(failure: Exception, job: Job) -> DaeError:
     return DataError(f"{job.name} cannot be denoised: {what}", "a smaller --tile needs less memory")
 
 
-def _write(entry: Loaded) -> bool:
+def _write(entry: LoadedFile) -> bool:
     """Encode and write a file; False where another process was faster."""
     job, file = entry.outcome.job, entry.file
     if job.kind is None or job.kind == file.kind:

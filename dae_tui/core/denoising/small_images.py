@@ -3,45 +3,49 @@
 A digit alone would wait longer for each of these steps to begin than for the step itself.
 """
 
-from collections.abc import Callable
-
 import numpy as np
 import torch
 from torch import Tensor
 
 from dae_tui.core.denoising.apply_network import Compute, check_fits, denoise_images
-from dae_tui.core.denoising.denoise_stack import Wish, inverts
-from dae_tui.core.denoising.inspection import dark_on_light, estimate_together, taken_structure
-from dae_tui.core.denoising.jobs import Loaded
+from dae_tui.core.denoising.denoise_stack import inverts
+from dae_tui.core.denoising.inspection import (
+    dark_on_light,
+    estimate_together,
+    taken_structure,
+    unlike,
+)
+from dae_tui.core.denoising.loaded_file import LoadedFile
 from dae_tui.core.images.image_file import Stack
 from dae_tui.core.images.value_range import from_unit, image_values
+from dae_tui.core.weights.choice import WeightsChoice
 from dae_tui.core.weights.weights_file import Weights
 from dae_tui.errors import DaeError
-
-Choose = Callable[[int, int, float], Weights]
-"""The weights for images of a height, width and noise level."""
+from dae_tui.spec.denoising import DenoiseOptions
 
 
-def denoise_small(entries: list[Loaded], choose: Choose, wish: Wish, compute: Compute) -> None:
+def denoise_small(
+    entries: list[LoadedFile], choice: WeightsChoice, options: DenoiseOptions, compute: Compute
+) -> None:
     """Files of one small image each, all of one shape: judged together, denoised together."""
     noisy = torch.cat([entry.planes for entry in entries if entry.planes is not None])
-    if wish.sigma is None:
+    if options.sigma is None:
         sigma = estimate_together(noisy)
     else:
-        sigma = torch.full((len(noisy),), wish.sigma)
+        sigma = torch.full((len(noisy),), options.sigma)
     dark = dark_on_light(noisy).tolist()
     _, channels, height, width = noisy.shape
     by_weights: dict[int, tuple[Weights, list[int]]] = {}
     for number, entry in enumerate(entries):
         entry.outcome.sigma = float(sigma[number])
         try:
-            weights = choose(height, width, entry.outcome.sigma)
+            weights = choice.weights_for(height, width, entry.outcome.sigma)
             check_fits(weights, channels, height, width)
         except DaeError as failure:
             entry.outcome.error = failure
             continue
         entry.outcome.weights = weights.name
-        entry.outcome.inverted = inverts(weights, wish, dark[number])
+        entry.outcome.inverted = inverts(weights, options, dark[number])
         by_weights.setdefault(id(weights), (weights, []))[1].append(number)
     for weights, numbers in by_weights.values():
         chosen = [entries[number] for number in numbers]
@@ -49,7 +53,7 @@ def denoise_small(entries: list[Loaded], choose: Choose, wish: Wish, compute: Co
 
 
 def _apply(
-    entries: list[Loaded], noisy: Tensor, sigma: Tensor, weights: Weights, compute: Compute
+    entries: list[LoadedFile], noisy: Tensor, sigma: Tensor, weights: Weights, compute: Compute
 ) -> None:
     """Small images (N, C, H, W) through a network, and back to what each file stores."""
     negative = torch.tensor([entry.outcome.inverted for entry in entries])[:, None, None, None]
@@ -69,4 +73,4 @@ def _apply(
             stack.white_is_zero,
         )
         entry.denoised = [Stack(values, stack.alpha, stack.white_is_zero)]
-        entry.outcome.warn_of(weights, (height, width), structure[number])
+        entry.outcome.warn(unlike(weights, (height, width), structure[number]))

@@ -152,5 +152,5 @@ def test_what_a_file_makes_an_encoder_raise_is_one_line() -> None:
         raise AssertionError("two\nlines")
 
     file = ImageFile("jpeg", [Stack(GREY)], broken)
-    with pytest.raises(DataError, match="^named cannot be written as jpeg: two$"):
+    with pytest.raises(DataError, match=r"^named cannot be written as jpeg: two$"):
         encode(file, file.stacks, "named")

@@ -1,0 +1,75 @@
+"""Which weights an image is denoised with: those that were named, or the best published ones."""
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from dae_tui.core.weights.weights_file import Weights, load_weights
+from dae_tui.models.registry import NETWORKS
+from dae_tui.spec.model_cards import published, read_metadata
+from dae_tui.spec.noise_spec import parse_noise
+from dae_tui.spec.training_config import DATA_SETS, DATA_SETS_SIZE
+
+LEAST_SIGMA_OF_DIGITS = 0.08
+NEAR = 0.3
+"""How far a level may be from the one that weights have learnt, as a share of it."""
+
+
+class WeightsChoice:
+    """The weights for each image: always the same where some were named, else the best ones."""
+
+    def __init__(self, named: Path | None = None) -> None:
+        """Load the weights that were named. Raises WeightsError where that cannot be."""
+        self._named = None if named is None else load_weights(named)
+        self._loaded: dict[Path, Weights] = {}
+
+    def weights_for(self, height: int, width: int, sigma: float) -> Weights:
+        """The weights for an image of a size and noise level. Raises WeightsError."""
+        if self._named is not None:
+            return self._named
+        path = best_published(height, width, sigma)
+        if path not in self._loaded:
+            self._loaded[path] = load_weights(path)
+        return self._loaded[path]
+
+
+def best_published(height: int, width: int, sigma: float) -> Path:
+    """The published weights that suit images of a size and noise level best.
+
+    Digits have weights of their own. Measured on MNIST (PSNR in dB of those that have learnt one
+    level, 0.5, of those that have learnt every level, and of those for photographs):
+    24.8, 30.8, 32.6 at sigma 0.05; 24.6, 29.1, 28.0 at 0.1; 23.3, 23.9, 20.9 at 0.3; 22.4, 22.3,
+    18.8 at 0.4; 21.2, 20.9, 16.9 at 0.5; 17.4, 18.0, 11.5 at 0.8.
+    """
+    digits = (height, width) == DATA_SETS_SIZE and sigma >= LEAST_SIGMA_OF_DIGITS
+    suitable = {
+        path: metadata
+        for path, metadata in _denoisers().items()
+        if (metadata["data"] in DATA_SETS) == digits
+    }
+    return max(
+        suitable,
+        key=lambda path: (
+            _fits(suitable[path]["noise"], sigma),
+            suitable[path]["figures"]["rows"][-1]["psnr"],
+        ),
+    )
+
+
+def _fits(noise: str, sigma: float) -> int:
+    """How well weights that have learnt from `noise` suit a level: better if from it alone."""
+    low, high = parse_noise(noise).stages[0].low, parse_noise(noise).stages[0].high
+    if low == high:
+        return 2 if abs(sigma / low - 1) < NEAR else 0
+    return 1
+
+
+@cache
+def _denoisers() -> dict[Path, dict[str, Any]]:
+    """What the published denoisers say of themselves: this is asked for every image."""
+    every = {path: read_metadata(path) for path in published().values()}
+    return {
+        path: metadata
+        for path, metadata in every.items()
+        if NETWORKS[metadata["network"]].task == "denoise"
+    }
