@@ -10,6 +10,7 @@ import io
 import os
 import sys
 from pathlib import Path
+from select import select
 from typing import TYPE_CHECKING
 
 from dae_tui.system.printable import printable
@@ -39,7 +40,10 @@ class Output(io.FileIO):
         """Write, or raise BrokenPipeError or OutputError; the latter names standard output."""
         if self.failure is None:
             try:
-                return super().write(content) or 0
+                # None: another process that shares the stream has made it one that does not wait.
+                while (written := super().write(content)) is None:
+                    select([], [self], [])
+                return written
             except OSError as failure:
                 self.failure = self._explained(failure)
                 raise self.failure from failure

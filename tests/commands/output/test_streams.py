@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -113,6 +114,16 @@ def test_after_a_failure_nothing_more_is_heard_of_it(monkeypatch: pytest.MonkeyP
         print("lost", flush=True)
     assert isinstance(output.failure, streams.OutputError)
     print("lost too", flush=True)
+
+
+def test_a_stream_that_does_not_wait_is_waited_for() -> None:
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    with ThreadPoolExecutor() as readers, os.fdopen(reading, "rb") as reader:
+        read = readers.submit(reader.read)
+        print("x" * 500_000, file=streams.text_on(streams.Output(writing)), flush=True)
+        os.close(writing)
+        assert len(read.result()) == 500_001
 
 
 def test_a_terminal_that_hung_up_is_a_reader_that_has_gone() -> None:
