@@ -48,6 +48,9 @@ def load_folder(folder: Path, split: str) -> tuple[Tensor, Tensor | None, int]:
     looks = [_look(path) for found in splits.values() for _, path in found]
     colour = any(mode not in GREY_MODES for mode, _ in looks)
     sizes = {size for _, size in looks}
+    _check_memory(
+        folder, sum(width * height for _, (width, height) in looks) * (3 if colour else 1)
+    )
     images = [_read(path, colour) for path in paths]
     if len(sizes) == 1 and max(next(iter(sizes))) <= WHOLE_UP_TO:
         classes = in_order({name for found in splits.values() for name, _ in found})
@@ -62,6 +65,15 @@ def load_folder(folder: Path, split: str) -> tuple[Tensor, Tensor | None, int]:
             f"use images of one size, or of at least {PATCH}×{PATCH}",
         )
     return _stack(patches), None, 0
+
+
+def _check_memory(folder: Path, size: int) -> None:
+    """Refuse images of so many bytes, unpacked, where the machine has less memory."""
+    if size > os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"):
+        raise DataError(
+            f"the images in {folder} take {size / 2**30:,.0f} GiB, more than this machine's memory",
+            "use fewer or smaller ones, or shards: images*.npy, which are streamed",
+        )
 
 
 def _splits(folder: Path) -> dict[str, list[tuple[str, Path]]]:
@@ -149,8 +161,9 @@ def _read(path: Path, colour: bool) -> NDArray[np.uint8]:
 
 
 def _unreadable(path: Path, failure: Exception) -> DataError:
-    reason = getattr(failure, "strerror", None) or failure
-    return DataError(f"{path} cannot be read as an image: {reason}", "remove it from the folder")
+    reason = str(getattr(failure, "strerror", None) or failure)
+    what = reason if reason.endswith("a regular file") else f"cannot be read as an image: {reason}"
+    return DataError(f"{path} {what}", "remove it from the folder")
 
 
 def _patches(image: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:

@@ -62,7 +62,8 @@ def open_npy(path: Path) -> NpyFile:
 
 
 def _unreadable(path: Path, failure: Exception) -> DataError:
-    reason = getattr(failure, "strerror", None) or failure
-    return DataError(
-        f"{path} cannot be read as a .npy file: {reason}", "copy it there again, or remove it"
-    )
+    reason = str(getattr(failure, "strerror", None) or failure)
+    what = f"cannot be read as a .npy file: {reason}"
+    if reason.endswith("a regular file"):
+        what = reason
+    return DataError(f"{path} {what}", "copy it there again, or remove it")
