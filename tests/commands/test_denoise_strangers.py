@@ -124,6 +124,9 @@ def test_what_another_process_writes_meanwhile_is_skipped(
     assert told.code == 0
     assert "skipped 2 whose output exists" in told.err
     assert "denoised 2 of 2 files" in told.err
+    named = dae("denoise", folder / "1.png", "-o", tmp_path / "2.png", *FAST)
+    assert named.code == 1  # Whoever names the file wants that one.
+    assert "file exists" in named.err
 
 
 def test_what_another_process_has_written_is_not_even_read(
@@ -143,22 +146,6 @@ def test_what_another_process_has_written_is_not_even_read(
     monkeypatch.setattr(kinds, "content_of", slow)
     assert dae("denoise", folder, "-o", out, *FAST).code == 0
     assert read == ["0.png", "3.png"]
-
-
-def test_a_file_that_was_named_and_is_there_meanwhile_is_an_error(
-    dae: Dae, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    write_new = denoise_files.write_new
-
-    def second(path: Path, content: bytes, *, replace: bool = False) -> None:
-        path.write_bytes(b"of the other")
-        write_new(path, content, replace=replace)
-
-    monkeypatch.setattr(denoise_files, "write_new", second)
-    done = dae("denoise", folder / "0.png", "-o", tmp_path / "out.png", *FAST)
-    assert done.code == 1
-    assert "file exists" in done.err
-    assert (tmp_path / "out.png").read_bytes() == b"of the other"
 
 
 def test_overwrite_follows_no_link_out_of_the_folder(
@@ -186,6 +173,17 @@ def test_overwrite_follows_no_link_out_of_the_folder(
     assert {path.read_bytes() for path in elsewhere.iterdir()} == {b"precious"}
     assert is_denoised(out / "inside.png")
     assert (out / "2.png").is_symlink()
+    # What was named is meant: the link stays one, and its file is replaced.
+    link = out / "0.png"
+    assert dae("denoise", folder / "0.png", "-o", link, "--overwrite", *FAST).code == 0
+    assert link.is_symlink()
+    assert is_denoised(elsewhere / "0.png")
+    (folder / "1.png").rename(tmp_path / "moved.png")
+    (folder / "1.png").symlink_to(tmp_path / "moved.png")
+    before = (tmp_path / "moved.png").read_bytes()
+    assert dae("denoise", folder, "--in-place", *FAST).code == 0
+    assert (folder / "1.png").is_symlink()
+    assert (tmp_path / "moved.png").read_bytes() != before
 
 
 def test_a_link_made_after_the_start_is_not_followed_either(
@@ -207,23 +205,6 @@ def test_a_link_made_after_the_start_is_not_followed_either(
     assert done.code == 1
     assert "leads out of" in done.err
     assert precious.read_bytes() == b"precious"
-
-
-def test_a_link_that_was_named_stays_one_and_its_file_is_replaced(
-    dae: Dae, folder: Path, tmp_path: Path
-) -> None:
-    real, link = tmp_path / "real.png", tmp_path / "link.png"
-    real.write_bytes(b"an older one")
-    link.symlink_to(real)
-    assert dae("denoise", folder / "0.png", "-o", link, "--overwrite", *FAST).code == 0
-    assert link.is_symlink()
-    assert is_denoised(real)
-    (folder / "1.png").rename(tmp_path / "moved.png")
-    (folder / "1.png").symlink_to(tmp_path / "moved.png")
-    before = (tmp_path / "moved.png").read_bytes()
-    assert dae("denoise", folder, "--in-place", *FAST).code == 0
-    assert (folder / "1.png").is_symlink()
-    assert (tmp_path / "moved.png").read_bytes() != before
 
 
 def test_a_pipe_among_the_outputs_does_not_stop_the_rest(
@@ -250,14 +231,6 @@ def test_a_start_removes_what_a_killed_one_has_left(dae: Dae, folder: Path, tmp_
     os.utime(left, (0, 0))
     assert dae("denoise", folder, "-o", out, *FAST).code == 0
     assert names(out) == ["0.png", "1.png", "2.png", "3.png"]
-
-
-def test_an_output_may_have_the_longest_name(dae: Dae, folder: Path, tmp_path: Path) -> None:
-    name = "n" * 251 + ".png"
-    (folder / "0.png").rename(folder / name)
-    for more in ((), ("--overwrite",)):
-        assert dae("denoise", folder / name, "-o", tmp_path / "out/", *FAST, *more).code == 0
-    assert names(tmp_path / "out") == [name]
 
 
 def test_files_that_say_much_beside_their_pixels_do_not_pile_up(

