@@ -26,8 +26,8 @@ def _keep_working_folder_off_the_path() -> None:
     if module not in ("dae_tui", "dae_tui.__main__") or sys.path[:1] != [folder]:
         return
     del sys.path[0]
-    # `commands` and `models` lie beside this package. Where that is this folder and nothing has
-    # installed it, it comes after the standard library, and before an older version of the three.
+    # Where nothing has installed this package, it is found in this folder alone: after the
+    # standard library, and before an older version that is installed.
     if folder == os.path.dirname(os.path.dirname(__file__)) and folder not in sys.path:  # noqa: PTH120
         places = enumerate(sys.path, 1)
         after = [place for place, entry in places if entry.endswith("lib-dynload")]

@@ -101,8 +101,7 @@ def test_a_path_without_the_working_folder_is_left_as_it_is(tmp_path: Path) -> N
 def test_a_copy_of_the_source_that_is_not_installed_runs_where_it_lies(
     tmp_path: Path, typed: str
 ) -> None:
-    for name in ("dae_tui", "commands", "models"):
-        shutil.copytree(ROOT / name, tmp_path / name)
+    shutil.copytree(ROOT / "dae_tui", tmp_path / "dae_tui")
     (tmp_path / "json.py").write_text("raise SystemExit('a json.py was imported')")
     # -S: what is installed is found by PYTHONPATH alone, and so the package is not.
     libraries = os.pathsep.join(entry for entry in sys.path if entry.endswith("-packages"))
@@ -115,14 +114,14 @@ def test_processes_that_a_command_starts_import_nothing_from_the_working_folder(
 ) -> None:
     script = tmp_path / "script.py"
     script.write_text(
-        "import multiprocessing, commands.app, dae_tui.__main__ as program\n"
+        "import multiprocessing, dae_tui.commands.app as app, dae_tui.__main__ as program\n"
         "def run(arguments):\n"
         "    process = multiprocessing.get_context('spawn').Process(target=print)\n"
         "    process.start()\n"
         "    process.join()\n"
         "    return process.exitcode\n"
         "if __name__ == '__main__':\n"
-        "    commands.app.run = run\n"
+        "    app.run = run\n"
         "    program.main()\n"
     )
     assert python(folder, str(script)) == "\n"

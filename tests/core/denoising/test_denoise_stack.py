@@ -8,10 +8,11 @@ from numpy.typing import NDArray
 from dae_tui.core.denoising import apply_network as denoising
 from dae_tui.core.denoising import denoise_stack as stacks
 from dae_tui.core.denoising.apply_network import Compute, denoise_images
-from dae_tui.core.denoising.denoise_stack import Inspection, Wish, denoise_pages, denoise_stack
+from dae_tui.core.denoising.denoise_stack import Inspection, denoise_pages, denoise_stack
 from dae_tui.core.images.image_file import Stack
 from dae_tui.core.images.value_range import Oddities
 from dae_tui.core.weights.weights_file import Weights, load_weights
+from dae_tui.spec.denoising import DenoiseOptions
 from dae_tui.spec.model_cards import published
 
 FP32 = Compute(precision="fp32")
@@ -47,10 +48,10 @@ def pages() -> list[tuple[Stack, Inspection]]:
 def test_pages_that_go_together_come_out_as_one_by_one(
     weights: Weights, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    wish = Wish()
+    options = DenoiseOptions()
     found, what = zip(*pages(), strict=True)
     one_by_one = [
-        denoise_stack(weights, page, inspection, wish, FP32)
+        denoise_stack(weights, page, inspection, options, FP32)
         for page, inspection in zip(found, what, strict=True)
     ]
     batches = []
@@ -62,7 +63,7 @@ def test_pages_that_go_together_come_out_as_one_by_one(
         return denoise_images(weights, noisy, sigma, compute)
 
     monkeypatch.setattr(stacks, "denoise_images", counted)
-    together = denoise_pages(weights, found, what, wish, FP32)
+    together = denoise_pages(weights, found, what, options, FP32)
     assert sorted(batches) == [2] * 8 + [4] * 4  # By size, type, and light or dark.
     for one, other, page in zip(one_by_one, together, found, strict=True):
         assert other.values.dtype == page.values.dtype

@@ -10,7 +10,7 @@ from torch import Tensor
 from dae_tui.core.data.image_set import unit
 from dae_tui.core.data.load_data import load
 from dae_tui.core.denoising.apply_network import denoise
-from dae_tui.core.denoising.denoise_stack import Wish, inspect, inverts
+from dae_tui.core.denoising.denoise_stack import inspect, inverts
 from dae_tui.core.denoising.inspection import (
     UNLIKE,
     WHOLE_UP_TO,
@@ -24,6 +24,7 @@ from dae_tui.core.images.image_file import Stack
 from dae_tui.core.noise.synthesis import add_noise
 from dae_tui.core.weights.weights_file import Weights, load_weights
 from dae_tui.errors import DataError
+from dae_tui.spec.denoising import DenoiseOptions
 from dae_tui.spec.model_cards import published
 from dae_tui.spec.noise_spec import parse_noise
 
@@ -90,11 +91,11 @@ def test_large_images_are_looked_at_in_places() -> None:
 
 def test_a_stack_is_inspected_as_a_whole(weights: Weights, digits: Tensor) -> None:
     values = (noisy(1 - digits, 0.5) * 255).round().byte().permute(0, 2, 3, 1).numpy()
-    found = inspect(Stack(values), Wish(), "x")
+    found = inspect(Stack(values), DenoiseOptions(), "x")
     assert found.dark_on_light
-    assert inverts(weights, Wish(), found.dark_on_light)
-    assert not inverts(weights, Wish(invert="no"), found.dark_on_light)
-    assert inspect(Stack(values), Wish(sigma=0.3), "x").sigma == 0.3
+    assert inverts(weights, DenoiseOptions(), found.dark_on_light)
+    assert not inverts(weights, DenoiseOptions(invert="no"), found.dark_on_light)
+    assert inspect(Stack(values), DenoiseOptions(sigma=0.3), "x").sigma == 0.3
 
 
 def test_scores_are_those_of_scikit_image() -> None:
