@@ -498,10 +498,10 @@ def test_the_oracle_of_the_operating_point_is_a_row_there_alone(dae: Dae, mnist_
     assert oracles[0]["accuracy"] > 97.5
 
 
-def test_the_readme_shows_the_table_as_the_command_prints_it(dae: Dae) -> None:
+def test_the_docs_show_the_table_as_the_command_prints_it(dae: Dae) -> None:
     """Between its marks stands what `dae benchmark quality --methods all --markdown` prints."""
-    readme = (Path(__file__).parents[2] / "README.md").read_text()
-    shown = readme.split("<!-- results -->\n")[1].split("<!-- end of results -->")[0]
+    page = (Path(__file__).parents[2] / "docs" / "benchmarks.md").read_text()
+    shown = page.split("<!-- results -->\n")[1].split("<!-- end of results -->")[0]
     methods = ("--methods", "mean,median", "--images", "20", "--markdown")
     printed = dae("benchmark", "quality", "--data", "digits", *QUALITY[4:], *methods).out
     shown_lines, lines = shown.strip().splitlines(), printed.strip().splitlines()

@@ -18,7 +18,7 @@ from dae_tui.core.speed.startup import Startup
 from dae_tui.core.speed.time_to_accuracy import Agreement, Target
 from dae_tui.core.speed.training_speed import LoopSpeed
 
-README = Path(__file__).parents[2] / "README.md"
+DOCS = Path(__file__).parents[2] / "docs"
 PROTOCOL = {
     "device": "a processor",
     "data": "mnist",
@@ -97,12 +97,11 @@ def test_tables_say_ratios_and_who_came_through() -> None:
     assert agreement.rows == [("dense", "dae", "60,000", "2 (1–3)", "95.00", "94.00–96.00")]
 
 
-def test_the_readme_shows_the_tables_as_the_command_prints_them(
+def test_the_docs_show_the_tables_as_the_command_prints_them(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Titles and columns; the figures are a machine's."""
-    readme = README.read_text()
-    shown = readme.partition("\n## Speed\n")[2].partition("\n## Weights\n")[0]
+    shown = (DOCS / "speed.md").read_text()
     show(dataclasses.replace(REPORT, agreement=[]), Console(), markdown=True)
     printed = capsys.readouterr().out.splitlines()
     for line in printed:
@@ -121,10 +120,10 @@ def test_the_cost_model_as_json_and_markdown(dae: Dae) -> None:
     assert model["machine"]["barriers"] == 13
     assert model["shared"][0]["images_per_second"] == 1000
     assert [each["processes"] for each in model["growing"]] == [1, 2, 4, 8, 16, 32, 64]
-    readme = README.read_text()
-    shown = readme.partition("<!-- scaling -->\n")[2].partition("<!-- /scaling -->")[0]
-    of_the_readme = ("--images-per-second", "100000", "--batch-size", "1024", "--markdown")
-    assert dae("benchmark", "scaling", *of_the_readme).out == shown
+    page = (DOCS / "distributed.md").read_text()
+    shown = page.partition("<!-- scaling -->\n")[2].partition("<!-- /scaling -->")[0]
+    of_the_page = ("--images-per-second", "100000", "--batch-size", "1024", "--markdown")
+    assert dae("benchmark", "scaling", *of_the_page).out == shown
 
 
 def test_the_cost_model_has_no_figures_for_a_batch_that_cannot_be_shared(
