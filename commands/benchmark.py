@@ -160,68 +160,70 @@ def quality(
     check_folder(svg)
     make_folder(figures)
     specs = [spec for text in noise or [] for spec in parse_sweep(text)]
-    judge_path = choose_classifier(classifier, runs_dir, trust_classifier, quiet)
+    classifier_path = choose_classifier(classifier, runs_dir, trust_classifier, quiet)
     filters, networks = choose_methods(methods, weights, data, runs_dir)
 
     # Imported here: torch takes seconds to import, and a mistake in the options is said at once.
     from dae_tui.commands.benchmarking.session import (
         conditions_for,
+        evaluation_images,
         follow,
-        images_to_judge,
         keep,
     )
     from dae_tui.commands.benchmarking.show import show_table, write_figure_files
     from dae_tui.commands.benchmarking.unfinished import KeptCells, identity
     from dae_tui.core.evaluation import protocol as under
     from dae_tui.core.evaluation.benchmark import evaluate
-    from dae_tui.core.evaluation.classifier import find_judge
+    from dae_tui.core.evaluation.classifier import find_classifier
     from dae_tui.core.hardware import resolve_device
     from dae_tui.core.weights.weights_file import load_weights
 
     torch_device = resolve_device(device)
     loaded = [load_weights(path, name) for name, path in networks]
-    judged = images_to_judge(
+    tested = evaluation_images(
         data, resolve_data_dir(data_dir), images, loaded, tune_on, tune=bool(filters), quiet=quiet
     )
-    if not judged.labelled and (classifier or per_class):
+    if not tested.labelled and (classifier or per_class):
         raise UsageError(
             f"the images of {data} have no classes to read",
             "put those of each class into a folder of its own; or leave --classifier and "
             "--per-class out",
         )
-    judge = find_judge(judged.groups[0], judge_path, torch_device, trusted=trust_classifier)
-    judged = judged if judge is None else judged.labelled_for(judge.classes)
+    loaded_classifier = find_classifier(
+        tested.groups[0], classifier_path, torch_device, trusted=trust_classifier
+    )
+    tested = tested if loaded_classifier is None else tested.labelled_for(loaded_classifier.classes)
     conditions = conditions_for(
-        judged,
+        tested,
         specs,
         match_noisy,
         clip,
         under.Conditions([], True, seed, seeds, precision, torch_device),
     )
     if match_noisy is not None:
-        if judge is None:
+        if loaded_classifier is None:
             raise UsageError(
                 f"there is no classifier for {data}",
                 f"train one with: dae train classifier --data {data}; then --classifier RUN",
             )
-        found = under.match_noisy(judged, judge, match_noisy, conditions)
+        found = under.match_noisy(tested, loaded_classifier, match_noisy, conditions)
         conditions = replace(conditions, noises=[*conditions.noises, found])
     conditions = replace(conditions, noises=list(dict.fromkeys(conditions.noises)))
-    paths = [judge_path, *(path for _, path in networks)]
-    unfinished = UnfinishedBenchmark(runs_dir, identity(conditions, loaded, paths, judged))
+    paths = [classifier_path, *(path for _, path in networks)]
+    unfinished = UnfinishedBenchmark(runs_dir, identity(conditions, loaded, paths, tested))
     cells = KeptCells(unfinished)
-    judged_methods = evaluate(
-        judged,
+    evaluation = evaluate(
+        tested,
         loaded,
-        judge,
+        loaded_classifier,
         conditions,
         filters=filters,
-        oracle=find_oracle(judged, torch_device),
+        oracle=find_oracle(tested, torch_device),
         per_class=per_class,
         cells=cells,
     )
     try:
-        table = follow(judged_methods, quiet)
+        table = follow(evaluation, quiet)
     except KeyboardInterrupt as interrupted:
         raise InterruptedBenchmarkError from interrupted
     if match_noisy is not None:

@@ -190,7 +190,7 @@ def train(
         run = find_run(resume, runs_dir)
         given_here = {"network": network, "name": name, "preset": preset} | changed
         config, command = _resumed(run, {k: v for k, v in given_here.items() if v is not None})
-    judge = _judge(config, runs_dir)
+    classifier_path = _classifier_path(config, runs_dir)
     if detached:
         if ranks().size > 1:
             raise UsageError(
@@ -216,7 +216,7 @@ def train(
             from dae_tui.commands.training.session import run_training
 
             with display_for(style, run) as display:
-                result = run_training(config, judge, command, writer, signals, display)
+                result = run_training(config, classifier_path, command, writer, signals, display)
         if result is not None:
             display.show_result(result, svg)
     # A signal that came when all was done stopped nothing.
@@ -234,7 +234,7 @@ def _at_least_one(epoch_images: int | None) -> int | None:
     return epoch_images
 
 
-def _judge(config: TrainingConfig, runs_dir: Path) -> Path | None:
+def _classifier_path(config: TrainingConfig, runs_dir: Path) -> Path | None:
     """The weights that `--classifier` means."""
     if config.classifier and config.classifies:
         raise UsageError(f"nobody judges the {config.network}", "leave --classifier out")

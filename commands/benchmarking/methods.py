@@ -17,8 +17,8 @@ from dae_tui.system.printable import shortened
 if TYPE_CHECKING:
     import torch
 
-    from dae_tui.core.evaluation.benchmark import Reader
-    from dae_tui.core.evaluation.evaluation_images import JudgedImages
+    from dae_tui.core.evaluation.benchmark import Oracle
+    from dae_tui.core.evaluation.evaluation_images import EvaluationImages
 
 GROUPS = ("all", "networks", "filters")
 # What rows are called that are no weights'.
@@ -107,15 +107,17 @@ def _denoisers() -> list[str]:
     ]
 
 
-def find_oracle(judged: "JudgedImages", device: "torch.device") -> "Reader | None":
+def find_oracle(images: "EvaluationImages", device: "torch.device") -> "Oracle | None":
     """The published classifier that reads noisy images of this data set, if there is one."""
-    from dae_tui.core.evaluation.benchmark import Reader
-    from dae_tui.core.evaluation.classifier import judge_of
+    from dae_tui.core.evaluation.benchmark import Oracle
+    from dae_tui.core.evaluation.classifier import classifier_from_weights
     from dae_tui.core.weights.weights_file import load_weights
 
-    path = published().get(f"{judged.name}-oracle")
-    if path is None or not judged.labelled:
+    path = published().get(f"{images.name}-oracle")
+    if path is None or not images.labelled:
         return None
     weights = load_weights(path, task="classify-noisy")
     noise = parse_noise(str(weights.metadata["noise"]))
-    return Reader(judge_of(weights, judged.groups[0], device), noise, weights.metadata["clip"])
+    return Oracle(
+        classifier_from_weights(weights, images.groups[0], device), noise, weights.metadata["clip"]
+    )

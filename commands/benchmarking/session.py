@@ -10,7 +10,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from dae_tui.commands.output.streams import say
 from dae_tui.commands.output.terminal import stderr
 from dae_tui.core.evaluation.benchmark import EvaluationProgress
-from dae_tui.core.evaluation.evaluation_images import JudgedImages, load_judged
+from dae_tui.core.evaluation.evaluation_images import EvaluationImages, load_evaluation_images
 from dae_tui.core.evaluation.protocol import Conditions
 from dae_tui.core.weights.weights_file import Weights
 from dae_tui.errors import UsageError
@@ -24,7 +24,7 @@ from dae_tui.system.printable import printable
 PHOTOGRAPHS = ("gaussian:15/255", "gaussian:25/255", "gaussian:50/255")
 
 
-def images_to_judge(
+def evaluation_images(
     data: str,
     data_dir: Path,
     count: int | None,
@@ -33,48 +33,48 @@ def images_to_judge(
     *,
     tune: bool,
     quiet: bool,
-) -> JudgedImages:
+) -> EvaluationImages:
     """The test images, or the first of them; what is left out is said."""
     if tune_on is not None and not tune:
         raise UsageError("there are no filters to tune", "name some with --methods")
-    judged = load_judged(
+    images = load_evaluation_images(
         data,
         data_dir,
         tune=tune,
         tune_on=tune_on,
         learnt_from=[str(each.metadata.get("data")) for each in weights],
     )
-    if judged.left_out and not quiet:
-        left_out = f"{judged.left_out} images that weights have learnt from are left out"
+    if images.left_out and not quiet:
+        left_out = f"{images.left_out} images that weights have learnt from are left out"
         say(left_out)
-    return judged if count is None else judged.first(count)
+    return images if count is None else images.first(count)
 
 
 def conditions_for(
-    judged: JudgedImages,
+    images: EvaluationImages,
     noises: list[NoiseSpec],
     match_noisy: float | None,
     clip: bool | None,
     conditions: Conditions,
 ) -> Conditions:
     """The conditions with the noise and the clipping that suit the images, where none is asked."""
-    if judged.noisy and (noises or match_noisy is not None or conditions.seeds > 1 or clip):
+    if images.noisy and (noises or match_noisy is not None or conditions.seeds > 1 or clip):
         raise UsageError(
             "the images are noisy as they are", "leave --noise, --seeds and --clip out"
         )
     if not noises and match_noisy is None:
-        default = PHOTOGRAPHS if judged.photographs else (OPERATING_POINT,)
+        default = PHOTOGRAPHS if images.photographs else (OPERATING_POINT,)
         noises = [parse_noise(text) for text in default]
-    clips = (not judged.photographs) if clip is None else clip
+    clips = (not images.photographs) if clip is None else clip
     return replace(conditions, noises=noises, clip=clips)
 
 
-def follow(judged: Generator[EvaluationProgress | Table], quiet: bool) -> Table:
+def follow(evaluation: Generator[EvaluationProgress | Table], quiet: bool) -> Table:
     """Run an evaluation with a progress bar on stderr."""
     console = stderr()
     # Closed when it is interrupted here, or its processes would outlive it.
     with (
-        closing(judged) as states,
+        closing(evaluation) as states,
         Progress(
             BarColumn(),
             TimeRemainingColumn(),

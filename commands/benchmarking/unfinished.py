@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from dae_tui.core.evaluation.evaluation_images import JudgedImages
+from dae_tui.core.evaluation.evaluation_images import EvaluationImages
 from dae_tui.core.evaluation.measurements import Cell
 from dae_tui.core.evaluation.protocol import Conditions
 from dae_tui.core.weights.weights_file import Weights
@@ -48,7 +48,7 @@ def identity(
     conditions: Conditions,
     weights: Sequence[Weights],
     files: Sequence[Path | None],
-    images: JudgedImages,
+    images: EvaluationImages,
 ) -> dict[str, Any]:
     """What makes a cell the same one again: conditions, names, and what weights and images hold.
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from dae_tui.core.data.image_set import ImageSet, unit
 from dae_tui.core.data.load_data import load
 from dae_tui.core.denoising.apply_network import denoise
-from dae_tui.core.evaluation.classifier import find_classifier
+from dae_tui.core.evaluation.classifier import find_classifier_weights
 from dae_tui.core.evaluation.metrics import psnr
 from dae_tui.core.images.formats import read_file
 from dae_tui.core.images.value_range import find_oddities, image_values, to_unit
@@ -131,7 +131,7 @@ class Playground:
         images = load(data, "test", self._data_dir)
         if images.images.shape[1] != 1:
             raise DataError(f"{data} has images in colour", "the playground shows grey ones")
-        classifier = find_classifier(images, None)
+        classifier = find_classifier_weights(images, None)
         if file is not None:
             own = _read_grey(file)
             if own.images.shape[1:] != images.images.shape[1:]:

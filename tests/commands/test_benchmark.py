@@ -235,16 +235,16 @@ def test_the_losses_of_a_run_are_the_papers_figure_5(dae: Dae, tmp_path: Path) -
 
 
 def interrupt_at(cell: int) -> Any:
-    """`judge_method`, with Ctrl-C pressed when it is called for the so manieth time."""
+    """`measure_method`, with Ctrl-C pressed when it is called for the so manieth time."""
     calls: list[str] = []
 
-    def judge_method(*args: Any) -> Any:
+    def measure_method(*args: Any) -> Any:
         calls.append("cell")
         if len(calls) == cell:
             raise KeyboardInterrupt
-        return cells.judge_method(*args)
+        return cells.measure_method(*args)
 
-    return judge_method
+    return measure_method
 
 
 def test_an_interrupted_benchmark_goes_on(
@@ -252,12 +252,14 @@ def test_an_interrupted_benchmark_goes_on(
 ) -> None:
     command = (*QUALITY, "--noise", "gaussian:0.3..0.5/2", "--images", "50", "--methods", "mean")
     whole = json.loads(dae(*command, "--json").out)
-    monkeypatch.setattr(evaluation, "judge_method", interrupt_at(4))
+    monkeypatch.setattr(evaluation, "measure_method", interrupt_at(4))
     outcome = dae(*command, "--json")
     assert outcome.code == 130
     assert "goes on" in outcome.err
-    judged, calls = cells.judge_method, list[str]()
-    monkeypatch.setattr(evaluation, "judge_method", lambda *args: calls.append("") or judged(*args))
+    judged, calls = cells.measure_method, list[str]()
+    monkeypatch.setattr(
+        evaluation, "measure_method", lambda *args: calls.append("") or judged(*args)
+    )
     outcome = dae(*command, "--json")
     assert outcome.code == 0, outcome.err
     # The original; noisy, autoencoder and mean at two levels: seven, three of which were there.
@@ -373,7 +375,7 @@ def test_images_that_change_between_two_starts_are_judged_anew(
     command = ("benchmark", "quality", "--data", folder, "--methods", "mean")
     fill()
     with monkeypatch.context() as patch:
-        patch.setattr(evaluation, "judge_method", interrupt_at(3))
+        patch.setattr(evaluation, "measure_method", interrupt_at(3))
         assert dae(*command).code == 130
     fill()
     outcome = dae(*command)

@@ -13,9 +13,9 @@ from torch import Tensor
 
 from dae_tui.core.data.image_set import unit
 from dae_tui.core.denoising.apply_network import Compute, batches
-from dae_tui.core.evaluation.classifier import Judge
-from dae_tui.core.evaluation.evaluation_images import JudgedImages
-from dae_tui.core.evaluation.measurements import EXAMPLES, Cell, judge_method
+from dae_tui.core.evaluation.classifier import Classifier
+from dae_tui.core.evaluation.evaluation_images import EvaluationImages
+from dae_tui.core.evaluation.measurements import EXAMPLES, Cell, measure_method
 from dae_tui.core.evaluation.methods import (
     Contender,
     Tuner,
@@ -47,10 +47,10 @@ class EvaluationProgress:
 
 
 @dataclass(frozen=True)
-class Reader:
+class Oracle:
     """Who reads noisy images in the judge's place, and the noise that it has learnt to read."""
 
-    judge: Judge
+    classifier: Classifier
     noise: NoiseSpec
     clip: bool
 
@@ -70,13 +70,13 @@ class CellStore(Protocol):
 
 
 def evaluate(
-    images: JudgedImages,
+    images: EvaluationImages,
     weights: Sequence[Weights],
-    judge: Judge | None,
+    classifier: Classifier | None,
     conditions: Conditions,
     *,
     filters: Sequence[str] = (),
-    oracle: Reader | None = None,
+    oracle: Oracle | None = None,
     per_class: bool = False,
     cells: CellStore | None = None,
 ) -> Generator[EvaluationProgress | Table]:
@@ -85,7 +85,7 @@ def evaluate(
     Args:
         images: what to judge on; without labels there is no accuracy.
         weights: networks to denoise with.
-        judge: trained on clean images of the same classes, or nobody.
+        classifier: trained on clean images of the same classes, or None.
         conditions: noise, seeds, device.
         filters: names of `filters.FILTERS`, each tuned for each noise with `images.tuning`.
         oracle: reads the noisy images too, at noises that it knows.
@@ -94,7 +94,7 @@ def evaluate(
 
     Yields how far it is, and the Table last. Raises WeightsError for a network that does not fit.
     """
-    judge = judge if images.labelled else None
+    classifier = classifier if images.labelled else None
     noises: list[NoiseSpec | None] = [None] if images.noisy else list(conditions.noises)
     seeds = range(conditions.seed, conditions.seed + (1 if images.noisy else conditions.seeds))
     compute = Compute(conditions.device, conditions.precision)
@@ -110,19 +110,21 @@ def evaluate(
     runner = _Runner(images, conditions.device, cells, total)
     clean = _originals(images, conditions.device)
     entries = [
-        Entry("original", None, None, [(yield from runner.cell("original", clean, None, judge))])
+        Entry(
+            "original", None, None, [(yield from runner.cell("original", clean, None, classifier))]
+        )
     ]
     with FilterPool() as pool:
         for noise, reading in zip(noises, oracles, strict=True):
             text = AS_GIVEN if noise is None else str(noise)
-            methods: list[tuple[str, str | None, Contender | None, Judge | None]]
-            methods = [("noisy", None, None, judge)]
-            methods += [("noisy", each.judge.name, None, each.judge) for each in reading]
-            methods += [("denoised", each.name, each, judge) for each in networks]
+            methods: list[tuple[str, str | None, Contender | None, Classifier | None]]
+            methods = [("noisy", None, None, classifier)]
+            methods += [("noisy", each.classifier.name, None, each.classifier) for each in reading]
+            methods += [("denoised", each.name, each, classifier) for each in networks]
             if filters:
-                tuner = _tuner(images, noise, conditions, judge, pool)
+                tuner = _tuner(images, noise, conditions, classifier, pool)
                 tuned = yield from _tuned(filters, tuner, noise, seeds, runner)
-                methods += [("denoised", each.name, each, judge) for each in tuned]
+                methods += [("denoised", each.name, each, classifier) for each in tuned]
             for view, name, contender, reader in methods:
                 found = []
                 for seed in seeds:
@@ -131,7 +133,7 @@ def evaluate(
                     found.append((yield from runner.cell(key, noisy, contender, reader)))
                 cost = None if contender is None else contender.cost
                 entries.append(Entry(view, name, text, found, cost))
-    labels = None if judge is None or images.labels is None else images.labels.numpy()
+    labels = None if classifier is None or images.labels is None else images.labels.numpy()
     rows = make_rows(entries, labels, images.groups[0].classes, per_class=per_class)
     shown = [
         entry.example(EXAMPLES)
@@ -140,7 +142,7 @@ def evaluate(
         and (entry.view, entry.method is None) != ("noisy", False)
     ]
     count = len(networks) + len(filters)
-    yield Table(_protocol(images, judge, conditions, noises, count, filters), rows, shown)
+    yield Table(_protocol(images, classifier, conditions, noises, count, filters), rows, shown)
 
 
 class _Runner:
@@ -148,7 +150,7 @@ class _Runner:
 
     def __init__(
         self,
-        images: JudgedImages,
+        images: EvaluationImages,
         device: torch.device,
         cells: CellStore | None,
         total: int,
@@ -173,14 +175,14 @@ class _Runner:
         key: str,
         noisy: Iterator[Tensor],
         contender: Contender | None,
-        judge: Judge | None,
+        classifier: Classifier | None,
     ) -> Generator[EvaluationProgress, None, Cell]:
         """The cell of a method, as it was kept or as it is now."""
         kept = self.kept(key)
         if kept is not None:
             self.skip(len(self._images))
             return kept
-        for state in judge_method(self._images, noisy, contender, judge, self._device):
+        for state in measure_method(self._images, noisy, contender, classifier, self._device):
             if isinstance(state, Cell):
                 cell = state
             else:
@@ -201,17 +203,17 @@ def _key(view: str, name: str | None, noise: NoiseSpec | None, seed: int) -> str
     return f"{who} at {AS_GIVEN if noise is None else noise}, seed {seed}"
 
 
-def _originals(images: JudgedImages, device: torch.device) -> Iterator[Tensor]:
+def _originals(images: EvaluationImages, device: torch.device) -> Iterator[Tensor]:
     for group in images.groups:
         for part in batches(group.images):
             yield unit(group.images[part]).to(device)
 
 
 def _tuner(
-    images: JudgedImages,
+    images: EvaluationImages,
     noise: NoiseSpec | None,
     conditions: Conditions,
-    judge: Judge | None,
+    classifier: Classifier | None,
     pool: FilterPool,
 ) -> Tuner:
     tuning = images.tuning
@@ -222,7 +224,7 @@ def _tuner(
         generator = evaluation_generator(TUNING_SEED)
         noisy = add_noise(tuning.images, noise, generator, conditions.clip)
     pixels = images.groups[0].images[0, 0].numel()
-    return Tuner(pool, tuning, noisy.to(conditions.device), judge, pixels)
+    return Tuner(pool, tuning, noisy.to(conditions.device), classifier, pixels)
 
 
 def _tuned(
@@ -248,8 +250,8 @@ def _tuned(
 
 
 def _protocol(
-    images: JudgedImages,
-    judge: Judge | None,
+    images: EvaluationImages,
+    classifier: Classifier | None,
     conditions: Conditions,
     noises: Sequence[NoiseSpec | None],
     methods: int,
@@ -263,15 +265,15 @@ def _protocol(
         "clip": None if images.noisy else conditions.clip,
         "seed": None if images.noisy else conditions.seed,
         "seeds": None if images.noisy else conditions.seeds,
-        "classifier": None if judge is None else judge.name,
+        "classifier": None if classifier is None else classifier.name,
         "ssim": f"{SSIM_WINDOW}×{SSIM_WINDOW} uniform window",
         "device": str(conditions.device),
         "precision": conditions.precision,
     }
     if methods > 1:
-        protocol["test"] = test_of(judge is not None)
+        protocol["test"] = test_of(classifier is not None)
     if filters and images.tuning is not None:
-        read = judge is not None and images.tuning.labels is not None
+        read = classifier is not None and images.tuning.labels is not None
         protocol["filters_tuned_on"] = images.tuning.source
         protocol["filters_tuned_for"] = "accuracy" if read else "PSNR"
     return protocol

@@ -33,7 +33,7 @@ Logits = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True)
-class Judge:
+class Classifier:
     """A classifier, wherever it comes from."""
 
     name: str
@@ -42,27 +42,27 @@ class Judge:
     """Takes float32 images (N, C, H, W) on its device."""
 
     @torch.inference_mode()
-    def read(self, images: Tensor) -> Tensor:
+    def predict(self, images: Tensor) -> Tensor:
         """The class (N,) that it reads in each image, int64, on the device of `images`."""
         return self.logits(images).argmax(1)
 
 
-def judge_of(classifier: Weights, data: ImageSet, device: torch.device) -> Judge:
+def classifier_from_weights(weights: Weights, data: ImageSet, device: torch.device) -> Classifier:
     """A classifier of ours. Raises WeightsError where it cannot take images of this size."""
-    check_fits(classifier, *data.images.shape[1:])
-    network = place(classifier.folded, device)
+    check_fits(weights, *data.images.shape[1:])
+    network = place(weights.folded, device)
 
     def logits(images: Tensor) -> Tensor:
         found: Tensor = network(images.contiguous(memory_format=torch.channels_last))
         return found
 
     settings: Any = network.settings
-    return Judge(classifier.name, settings.classes, logits)
+    return Classifier(weights.name, settings.classes, logits)
 
 
-def find_judge(
+def find_classifier(
     data: ImageSet, given: Path | None, device: torch.device, *, trusted: bool = False
-) -> Judge | None:
+) -> Classifier | None:
     """Who reads images of `data`: the given file, or the published classifier, or nobody.
 
     Args:
@@ -74,15 +74,15 @@ def find_judge(
     Raises WeightsError for a file that is not trusted, or holds no classifier of such images.
     """
     if given is None:
-        classifier = find_classifier(data, None)
-        return None if classifier is None else judge_of(classifier, data, device)
+        classifier = find_classifier_weights(data, None)
+        return None if classifier is None else classifier_from_weights(classifier, data, device)
     kind = kind_of(given, trusted=trusted)
     if kind is Kind.OURS:
-        return judge_of(load_weights(given, task="classify"), data, device)
+        return classifier_from_weights(load_weights(given, task="classify"), data, device)
     return _foreign(given, kind, data, device)
 
 
-def find_classifier(data: ImageSet, given: Path | None) -> Weights | None:
+def find_classifier_weights(data: ImageSet, given: Path | None) -> Weights | None:
     """The classifier that judges images of `data`: the given one, or the published one, or none.
 
     Raises WeightsError for one that is no classifier, DataError for one of other classes, or where
@@ -108,7 +108,7 @@ def find_classifier(data: ImageSet, given: Path | None) -> Weights | None:
     return classifier
 
 
-def _foreign(path: Path, kind: Kind, data: ImageSet, device: torch.device) -> Judge:
+def _foreign(path: Path, kind: Kind, data: ImageSet, device: torch.device) -> Classifier:
     loaders = {
         Kind.ONNX: _load_onnx,
         Kind.EXPORTED: _load_exported,
@@ -139,7 +139,7 @@ def _foreign(path: Path, kind: Kind, data: ImageSet, device: torch.device) -> Ju
             f"{path} gives {tuple(found.shape)} for two images of {shape}",
             "a classifier gives logits (N, classes)",
         )
-    return Judge(path.stem, classes, logits)
+    return Classifier(path.stem, classes, logits)
 
 
 def _in_a_line(failure: Exception) -> str:

@@ -52,7 +52,7 @@ class Tuning:
 
 
 @dataclass(frozen=True)
-class JudgedImages:
+class EvaluationImages:
     """Test images, those of one shape together, in an order that is always the same."""
 
     name: str
@@ -82,7 +82,7 @@ class JudgedImages:
         labels = [group.labels for group in self.groups if group.labels is not None]
         return torch.cat(labels) if self.labelled else None
 
-    def labelled_for(self, known: int) -> "JudgedImages":
+    def labelled_for(self, known: int) -> "EvaluationImages":
         """The same with the labels of a classifier that knows so many classes.
 
         Where it knows as many as there are, they are in the order of their names; else the names
@@ -105,7 +105,7 @@ class JudgedImages:
             tuning = replace(tuning, labels=numbers[tuning.labels])
         return replace(self, groups=groups, tuning=tuning)
 
-    def first(self, count: int) -> "JudgedImages":
+    def first(self, count: int) -> "EvaluationImages":
         """The first images alone."""
         groups, noisy = [], []
         for number, group in enumerate(self.groups):
@@ -117,14 +117,14 @@ class JudgedImages:
         return replace(self, groups=groups, noisy=noisy)
 
 
-def load_judged(
+def load_evaluation_images(
     name: str,
     data_dir: Path,
     *,
     tune: bool = True,
     tune_on: str | None = None,
     learnt_from: Sequence[str] = (),
-) -> JudgedImages:
+) -> EvaluationImages:
     """The images to judge methods on.
 
     Args:
@@ -144,27 +144,27 @@ def load_judged(
     training = None
     named = name in DATA_SETS or not folder.is_dir()
     if not named and (folder / CLEAN).is_dir() and (folder / NOISY).is_dir():
-        judged = _pairs(folder)
+        images = _pairs(folder)
     elif named or is_sharded(folder) or _small(folder):
         classes = () if named else class_names(folder)
-        judged = of_image_set(load(name, "test", data_dir), classes)
+        images = of_image_set(load(name, "test", data_dir), classes)
         training = load(name, "train", data_dir) if tune and tune_on is None else None
     else:
-        judged = _photographs(folder, held_out=folder.resolve().name in learnt_from)
+        images = _photographs(folder, held_out=folder.resolve().name in learnt_from)
     if not tune:
-        return replace(judged, tuning=None)
+        return replace(images, tuning=None)
     if tune_on is not None:
-        return replace(judged, tuning=_tuning_from(tune_on, data_dir, judged))
+        return replace(images, tuning=_tuning_from(tune_on, data_dir, images))
     if training is not None:
-        return replace(judged, tuning=_some(training, "training images"))
-    return judged
+        return replace(images, tuning=_some(training, "training images"))
+    return images
 
 
-def of_image_set(images: ImageSet, classes: tuple[str, ...] = ()) -> JudgedImages:
+def of_image_set(images: ImageSet, classes: tuple[str, ...] = ()) -> EvaluationImages:
     """The images of one set, whose classes are called by their numbers if nothing else is said."""
     if images.labels is not None and not classes:
         classes = tuple(map(str, range(images.classes)))
-    return JudgedImages(images.name, [images], None, classes)
+    return EvaluationImages(images.name, [images], None, classes)
 
 
 def _some(images: ImageSet, source: str) -> Tuning:
@@ -183,7 +183,7 @@ def _small(folder: Path) -> bool:
     return len(sizes) == 1 and max(next(iter(sizes))) <= WHOLE_UP_TO
 
 
-def _photographs(folder: Path, *, held_out: bool) -> JudgedImages:
+def _photographs(folder: Path, *, held_out: bool) -> EvaluationImages:
     split = (folder / "train").is_dir() and (folder / "test").is_dir()
     paths = find_images(folder / "test" if split else folder)
     found = len(paths)
@@ -202,12 +202,12 @@ def _photographs(folder: Path, *, held_out: bool) -> JudgedImages:
     others = _read_all(find_images(folder / "train")) if split else _all_images(sets)
     tuned_on = "training images" if split else "places in the test images themselves"
     tuning = Tuning(_places(others), tuned_on)
-    return JudgedImages(
+    return EvaluationImages(
         str(folder.resolve()), sets, tuning, photographs=True, left_out=found - len(paths)
     )
 
 
-def _pairs(folder: Path) -> JudgedImages:
+def _pairs(folder: Path) -> EvaluationImages:
     """Clean and noisy images of the same names below two folders."""
     clean_paths = find_images(folder / CLEAN)
     names = [path.relative_to(folder / CLEAN) for path in clean_paths]
@@ -246,10 +246,10 @@ def _pairs(folder: Path) -> JudgedImages:
         noisy=places[:, 1].contiguous(),
     )
     names_of_classes = tuple(classes) if labelled else ()
-    return JudgedImages(str(folder.resolve()), sets, tuning, names_of_classes, noisy_groups)
+    return EvaluationImages(str(folder.resolve()), sets, tuning, names_of_classes, noisy_groups)
 
 
-def _tuning_from(source: str, data_dir: Path, judged: JudgedImages) -> Tuning:
+def _tuning_from(source: str, data_dir: Path, images: EvaluationImages) -> Tuning:
     """Images of another set or folder, with as many channels as those that are judged."""
     if source in DATA_SETS:
         found = _some(load(source, "train", data_dir), source).images
@@ -259,12 +259,12 @@ def _tuning_from(source: str, data_dir: Path, judged: JudgedImages) -> Tuning:
         raise UsageError(
             f"there is no data set or folder '{source}'", "--tune-on takes what --data takes"
         )
-    if judged.noisy:
+    if images.noisy:
         raise UsageError(
             "filters are tuned on the pairs themselves", "leave --tune-on out: no noise is known"
         )
     # Their classes may be others than the judge's.
-    return Tuning(found[:, :1] if judged.groups[0].images.shape[1] == 1 else found, source)
+    return Tuning(found[:, :1] if images.groups[0].images.shape[1] == 1 else found, source)
 
 
 def _read_all(paths: Sequence[Path]) -> Iterator[Tensor]:

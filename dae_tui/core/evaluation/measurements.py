@@ -15,8 +15,8 @@ from torch import Tensor
 
 from dae_tui.core.data.image_set import unit
 from dae_tui.core.denoising.apply_network import batches
-from dae_tui.core.evaluation.classifier import Judge
-from dae_tui.core.evaluation.evaluation_images import JudgedImages
+from dae_tui.core.evaluation.classifier import Classifier
+from dae_tui.core.evaluation.evaluation_images import EvaluationImages
 from dae_tui.core.evaluation.methods import Contender
 from dae_tui.core.evaluation.metrics import SSIM_WINDOW, psnr, sharpness, ssim
 from dae_tui.core.hardware import synchronize
@@ -48,11 +48,11 @@ class Cell:
     """What the method took for an image, where that depends on its setting; else 0."""
 
 
-def judge_method(
-    images: JudgedImages,
+def measure_method(
+    images: EvaluationImages,
     noisy: Iterator[Tensor],
     contender: Contender | None,
-    judge: Judge | None,
+    classifier: Classifier | None,
     device: torch.device,
 ) -> Iterator[int | Cell]:
     """Apply a method to all images, and judge what it gives.
@@ -61,7 +61,7 @@ def judge_method(
         images: the originals.
         noisy: the same with noise, float32 on the device, in the batches of `batches`.
         contender: the method; None judges the noisy images as they are.
-        judge: who reads them, or nobody.
+        classifier: what predicts their classes, or None.
         device: of the method and the judge.
 
     Yields how many images were done, batch by batch, and the Cell last.
@@ -89,8 +89,8 @@ def judge_method(
             synchronize(device)
             seconds += time.perf_counter() - started
         for (original, _), result in zip(some, found, strict=True):
-            if judge is not None:
-                reads.append(judge.read(result).cpu())
+            if classifier is not None:
+                reads.append(classifier.predict(result).cpu())
             figures.append(_figures(result, original))
             if _wanted(examples, result, first=len(figures) == 1):
                 examples.append((result.clamp(0, 1) * 255).round().to(torch.uint8).cpu())

@@ -13,11 +13,11 @@ from dae_tui.core.denoising.apply_network import (
     denoise_large,
     fits_whole,
 )
-from dae_tui.core.evaluation.classifier import Judge
+from dae_tui.core.evaluation.classifier import Classifier
 from dae_tui.core.evaluation.evaluation_images import (
     READ_SHARE,
     TUNING_PIXELS,
-    JudgedImages,
+    EvaluationImages,
     Tuning,
 )
 from dae_tui.core.filters.pool import FilterPool, Tuned
@@ -48,7 +48,7 @@ class Contender:
     """Batches that it takes at a time."""
 
 
-def network_contender(weights: Weights, images: JudgedImages, compute: Compute) -> Contender:
+def network_contender(weights: Weights, images: EvaluationImages, compute: Compute) -> Contender:
     """A network. Raises WeightsError where it cannot take images of this size or these channels."""
     keep_freed_memory()
     for group in images.groups:
@@ -72,7 +72,7 @@ class Tuner:
     tuning: Tuning
     noisy: Tensor
     """Float32 (N, C, H, W), the images of `tuning` with noise, on the judge's device."""
-    judge: Judge | None
+    classifier: Classifier | None
     pixels: int
     """Of one image of those that will be judged, for the memory it takes."""
 
@@ -90,10 +90,10 @@ class Tuner:
             each[few].flatten(0, 1).cpu().numpy() for each in (self.noisy, self.tuning.images)
         )
         best, *others = self.pool.tune(name, grey, reference)
-        if self.judge is not None and labels is not None and others:
+        if self.classifier is not None and labels is not None and others:
             shortlist = [best, *others][:SHORTLIST]
             filtered = (_filtering(self.pool, each)([self.noisy])[0] for each in shortlist)
-            right = [(self.judge.read(images).cpu() == labels).sum() for images in filtered]
+            right = [(self.classifier.predict(images).cpu() == labels).sum() for images in filtered]
             best = shortlist[int(torch.stack(right).argmax())]
         cost = Cost(peak_bytes=self.pool.peak_bytes(best, self.pixels))
         return Contender(name, best.words(), cost, _filtering(self.pool, best), TOGETHER)

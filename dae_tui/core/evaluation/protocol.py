@@ -11,8 +11,8 @@ from torch import Tensor
 
 from dae_tui.core.data.image_set import unit
 from dae_tui.core.denoising.apply_network import batches
-from dae_tui.core.evaluation.classifier import Judge
-from dae_tui.core.evaluation.evaluation_images import JudgedImages
+from dae_tui.core.evaluation.classifier import Classifier
+from dae_tui.core.evaluation.evaluation_images import EvaluationImages
 from dae_tui.core.noise.synthesis import add_noise
 from dae_tui.errors import UsageError
 from dae_tui.spec.noise_spec import NoiseSpec, NoiseStage
@@ -43,7 +43,7 @@ def evaluation_generator(seed: int) -> torch.Generator:
 
 
 def noisy_images(
-    images: JudgedImages, noise: NoiseSpec | None, seed: int, conditions: Conditions
+    images: EvaluationImages, noise: NoiseSpec | None, seed: int, conditions: Conditions
 ) -> Iterator[Tensor]:
     """All images with noise, or as noisy as they were given."""
     generator = evaluation_generator(seed)
@@ -57,7 +57,7 @@ def noisy_images(
 
 
 def match_noisy(
-    images: JudgedImages, judge: Judge, accuracy: float, conditions: Conditions
+    images: EvaluationImages, classifier: Classifier, accuracy: float, conditions: Conditions
 ) -> NoiseSpec:
     """The Gaussian noise at which `judge` reads `accuracy` percent of the noisy images.
 
@@ -72,7 +72,7 @@ def match_noisy(
     def noisy_accuracy(sigma: float) -> float:
         noise = NoiseSpec((NoiseStage("gaussian", sigma, sigma),))
         noisy = noisy_images(images, noise, conditions.seed, conditions)
-        reads = torch.cat([judge.read(part).cpu() for part in noisy])
+        reads = torch.cat([classifier.predict(part).cpu() for part in noisy])
         return 100 * (reads == labels).double().mean().item()
 
     low, high = 0.0, 0.25

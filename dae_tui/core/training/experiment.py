@@ -16,7 +16,7 @@ from dae_tui.core.data.image_set import ImageSet, TrainingImages, hold_out
 from dae_tui.core.data.load_data import load
 from dae_tui.core.data.shards import is_sharded, load_shards
 from dae_tui.core.evaluation.benchmark import EvaluationProgress, evaluate
-from dae_tui.core.evaluation.classifier import find_classifier, judge_of
+from dae_tui.core.evaluation.classifier import classifier_from_weights, find_classifier_weights
 from dae_tui.core.evaluation.evaluation_images import of_image_set
 from dae_tui.core.evaluation.protocol import Conditions
 from dae_tui.core.hardware import device_name, place, resolve_device, resolve_precision
@@ -86,13 +86,15 @@ class Experiment:
         the originals and at the operating point.
         """
         noise = parse_noise(self.config.noise)
-        reader, methods = self.classifier, [weights]
+        trained, methods = self.classifier, [weights]
         if self.config.classifies:
-            reader, methods = weights, []
+            trained, methods = weights, []
             noise = noise if noise.stages else parse_noise(OPERATING_POINT)
-        judge = None if reader is None else judge_of(reader, self.test, self.device)
+        classifier = (
+            None if trained is None else classifier_from_weights(trained, self.test, self.device)
+        )
         conditions = Conditions([noise], clip=self.config.clip, device=self.device)
-        return evaluate(of_image_set(self.test), methods, judge, conditions)
+        return evaluate(of_image_set(self.test), methods, classifier, conditions)
 
     def _metadata(self) -> dict[str, Any]:
         """What the weights say of their origin, beside what rebuilds the network."""
@@ -137,23 +139,23 @@ def prepare(config: TrainingConfig, classifier: Path | None, command: str) -> Ex
             f"it is less than {min(height, width)}",
         )
     network = place(_build(config, held_out), device)
-    judge = None
+    classifier_weights = None
     noise = parse_noise(config.noise)
     objective: Objective = Classification(noise, config.clip)
     if not config.classifies:
-        judge = find_classifier(held_out, classifier)
+        classifier_weights = find_classifier_weights(held_out, classifier)
         objective = Denoising(
             noise,
             config.clip,
             config.loss,
-            None if judge is None else place(judge.folded, device),
+            None if classifier_weights is None else place(classifier_weights.folded, device),
         )
     return Experiment(
         config,
         command,
         network,
         objective,
-        judge,
+        classifier_weights,
         training,
         held_out,
         test,

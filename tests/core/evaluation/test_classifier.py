@@ -16,7 +16,7 @@ from torch import nn
 
 from dae_tui.core.data.image_set import ImageSet, unit
 from dae_tui.core.data.load_data import load
-from dae_tui.core.evaluation.classifier import find_judge
+from dae_tui.core.evaluation.classifier import find_classifier
 from dae_tui.core.evaluation.evaluation_images import of_image_set
 from dae_tui.core.weights.weights_file import load_weights
 from dae_tui.errors import DaeError, DataError, WeightsError
@@ -43,12 +43,12 @@ def test_a_classifier_of_any_kind_reads_what_the_original_reads(
 ) -> None:
     images = unit(digits.images)
     path = export(classifier, tmp_path / f"mine.{kind}", images[:64], dynamic)
-    judge = find_judge(digits, path, CPU, trusted=kind != "onnx")
-    assert judge is not None
-    assert judge.name == "mine"
+    classifier = find_classifier(digits, path, CPU, trusted=kind != "onnx")
+    assert classifier is not None
+    assert classifier.name == "mine"
     with torch.inference_mode():
         expected = classifier(images).argmax(1)
-    assert torch.equal(judge.read(images), expected)
+    assert torch.equal(classifier.predict(images), expected)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -58,7 +58,7 @@ def test_a_file_that_is_no_classifier_is_one_clear_error(
     path = tmp_path / f"broken.{kind}"
     path.write_bytes(b"not a network at all")
     with pytest.raises(WeightsError, match="cannot be read as a classifier"):
-        find_judge(digits, path, CPU, trusted=True)
+        find_classifier(digits, path, CPU, trusted=True)
 
 
 # Files that can run code
@@ -91,7 +91,7 @@ def test_a_program_that_is_not_trusted_is_not_opened(
     path, mark = tmp_path / f"mine.{ending}", tmp_path / "mark"
     evil(path, mark)
     with pytest.raises(WeightsError, match="can run any code as you") as refused:
-        find_judge(digits, path, CPU)
+        find_classifier(digits, path, CPU)
     assert not mark.exists()
     assert refused.value.exit_code == 3
     assert "export the classifier as ONNX" in refused.value.hint
@@ -108,7 +108,7 @@ def test_a_program_by_the_name_of_something_else_is_never_opened(
     path, mark = tmp_path / f"mine.{ending}", tmp_path / "mark"
     evil(path, mark)
     with pytest.raises(WeightsError, match=r"is not opened: it is a (pickle|zip archive)"):
-        find_judge(digits, path, CPU, trusted=trusted)
+        find_classifier(digits, path, CPU, trusted=trusted)
     assert not mark.exists()
 
 
@@ -119,7 +119,7 @@ def test_a_program_that_is_trusted_does_what_it_likes(
     """Or the tests above would say nothing."""
     path, mark = tmp_path / f"mine.{ending}", tmp_path / "mark"
     EVIL[kind](path, mark)
-    assert find_judge(digits, path, CPU, trusted=True) is not None
+    assert find_classifier(digits, path, CPU, trusted=True) is not None
     assert mark.exists()
 
 
@@ -130,7 +130,7 @@ def test_what_is_no_regular_file_is_refused_at_once(
     path = tmp_path / name
     path.mkdir() if name.startswith("folder") else os.mkfifo(path)
     with pytest.raises(WeightsError, match="not a regular file"):
-        find_judge(digits, path, CPU, trusted=True)
+        find_classifier(digits, path, CPU, trusted=True)
 
 
 @pytest.mark.usefixtures("no_loader")
@@ -139,7 +139,7 @@ def test_a_file_larger_than_onnx_can_be_is_refused(digits: ImageSet, tmp_path: P
     with path.open("wb") as file:
         file.truncate((2 << 30) + 1)
     with pytest.raises(WeightsError, match="is larger than 2 GiB"):
-        find_judge(digits, path, CPU)
+        find_classifier(digits, path, CPU)
 
 
 # Tensors of ONNX that lie in other files
@@ -184,9 +184,9 @@ def beside(tmp_path: Path) -> Callable[[str], Path]:
 def test_tensors_beside_an_onnx_file_are_read(
     digits: ImageSet, beside: Callable[[str], Path]
 ) -> None:
-    judge = find_judge(digits, beside("weights.bin"), CPU)
-    assert judge is not None
-    assert judge.read(torch.ones(3, 1, 28, 28)).tolist() == [9, 9, 9]
+    classifier = find_classifier(digits, beside("weights.bin"), CPU)
+    assert classifier is not None
+    assert classifier.predict(torch.ones(3, 1, 28, 28)).tolist() == [9, 9, 9]
 
 
 @pytest.mark.parametrize("location", ["../others/weights.bin", "{}/others/weights.bin", "link.bin"])
@@ -194,7 +194,7 @@ def test_tensors_elsewhere_are_not_read(
     digits: ImageSet, beside: Callable[[str], Path], tmp_path: Path, location: str
 ) -> None:
     with pytest.raises(WeightsError, match="cannot be read as a classifier"):
-        find_judge(digits, beside(location.format(tmp_path)), CPU)
+        find_classifier(digits, beside(location.format(tmp_path)), CPU)
 
 
 def test_an_onnxruntime_that_reads_any_file_is_not_used(
@@ -203,7 +203,7 @@ def test_an_onnxruntime_that_reads_any_file_is_not_used(
     path = beside("weights.bin")
     monkeypatch.setattr(onnxruntime, "__version__", "1.23.2")
     with pytest.raises(WeightsError, match=r"onnxruntime 1\.23\.2 lets a model read any file"):
-        find_judge(digits, path, CPU)
+        find_classifier(digits, path, CPU)
 
 
 def test_a_denoiser_and_too_few_classes_are_refused(
@@ -213,16 +213,16 @@ def test_a_denoiser_and_too_few_classes_are_refused(
     denoiser = load_weights(published()["mnist-autoencoder"]).network
     path = export(denoiser, tmp_path / "denoiser.pt2", images)
     with pytest.raises(WeightsError, match="for two images"):
-        find_judge(digits, path, CPU, trusted=True)
+        find_classifier(digits, path, CPU, trusted=True)
     with pytest.raises(DaeError, match="to denoise, not to classify"):
-        find_judge(digits, published()["mnist-autoencoder"], CPU)
+        find_classifier(digits, published()["mnist-autoencoder"], CPU)
     with pytest.raises(WeightsError, match="to classify noisy images, not to classify"):
-        find_judge(digits, published()["mnist-oracle"], CPU)
+        find_classifier(digits, published()["mnist-oracle"], CPU)
     few = export(nn.Sequential(nn.Flatten(), nn.Linear(784, 3)), tmp_path / "few.pt2", images)
-    judge = find_judge(digits, few, CPU, trusted=True)
-    assert judge is not None
+    classifier = find_classifier(digits, few, CPU, trusted=True)
+    assert classifier is not None
     with pytest.raises(DataError, match="knows 3 classes"):
-        of_image_set(digits).labelled_for(judge.classes)
+        of_image_set(digits).labelled_for(classifier.classes)
 
 
 def test_another_size_of_images_is_refused(classifier: nn.Module, tmp_path: Path) -> None:
@@ -232,4 +232,4 @@ def test_another_size_of_images_is_refused(classifier: nn.Module, tmp_path: Path
         "other", torch.zeros(4, 1, 20, 20, dtype=torch.uint8), torch.zeros(4).long(), 10
     )
     with pytest.raises(WeightsError, match="does not take"):
-        find_judge(other, path, CPU, trusted=True)
+        find_classifier(other, path, CPU, trusted=True)

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from dae_tui.core.evaluation.evaluation_images import load_judged
+from dae_tui.core.evaluation.evaluation_images import load_evaluation_images
 from dae_tui.errors import DataError, UsageError
 
 RANDOM = np.random.default_rng(0)
@@ -22,58 +22,58 @@ def save(path: Path, height: int, width: int, dtype: type = np.uint8) -> NDArray
 
 
 def test_a_data_set_is_judged_on_its_test_images_and_tunes_on_others() -> None:
-    judged = load_judged("digits", Path())
-    assert (len(judged), judged.labelled, judged.photographs) == (382, True, False)
-    assert judged.tuning is not None
-    assert judged.tuning.source == "training images"
-    assert load_judged("digits", Path(), tune=False).tuning is None
-    assert judged.tuning.images.shape[1:] == (1, 28, 28)
-    assert judged.tuning.labels is not None
-    assert len(judged.tuning.images) == len(judged.tuning.labels) == 3 * 128
-    first = judged.first(5)
+    images = load_evaluation_images("digits", Path())
+    assert (len(images), images.labelled, images.photographs) == (382, True, False)
+    assert images.tuning is not None
+    assert images.tuning.source == "training images"
+    assert load_evaluation_images("digits", Path(), tune=False).tuning is None
+    assert images.tuning.images.shape[1:] == (1, 28, 28)
+    assert images.tuning.labels is not None
+    assert len(images.tuning.images) == len(images.tuning.labels) == 3 * 128
+    first = images.first(5)
     assert len(first) == 5
-    assert torch.equal(first.groups[0].images, judged.groups[0].images[:5])
+    assert torch.equal(first.groups[0].images, images.groups[0].images[:5])
 
 
 def test_photographs_are_taken_whole_and_grouped_by_size(tmp_path: Path) -> None:
     sizes = [(64, 80), (90, 70), (64, 80), (200, 140)]
     stored = [save(tmp_path / f"{n}.png", *size, np.uint16) for n, size in enumerate(sizes)]
-    judged = load_judged(str(tmp_path), Path())
-    assert judged.photographs
-    assert [tuple(group.images.shape) for group in judged.groups] == [
+    images = load_evaluation_images(str(tmp_path), Path())
+    assert images.photographs
+    assert [tuple(group.images.shape) for group in images.groups] == [
         (2, 1, 64, 80),
         (1, 1, 90, 70),
         (1, 1, 200, 140),
     ]
     # 16 bits are not rounded to 8.
-    third = judged.groups[0].images[1, 0].numpy()
+    third = images.groups[0].images[1, 0].numpy()
     np.testing.assert_allclose(third, stored[2] / 65535, atol=1e-6)
-    assert judged.tuning is not None
-    assert judged.tuning.source == "places in the test images themselves"
-    assert len(judged.first(3)) == 3
-    assert len(judged.first(3).groups) == 2
+    assert images.tuning is not None
+    assert images.tuning.source == "places in the test images themselves"
+    assert len(images.first(3)) == 3
+    assert len(images.first(3).groups) == 2
 
 
 def test_photographs_that_weights_have_learnt_from_are_left_out(tmp_path: Path) -> None:
     for number in range(20):
         save(tmp_path / "mine" / f"{number:02}.png", 90, 100)
-    assert len(load_judged(str(tmp_path / "mine"), Path())) == 20
-    left = load_judged(str(tmp_path / "mine"), Path(), learnt_from=["mine"])
+    assert len(load_evaluation_images(str(tmp_path / "mine"), Path())) == 20
+    left = load_evaluation_images(str(tmp_path / "mine"), Path(), learnt_from=["mine"])
     assert (len(left), left.left_out) == (2, 18)
     for number in range(9, 20):
         (tmp_path / "mine" / f"{number:02}.png").unlink()
     with pytest.raises(DataError, match="learnt from a folder called mine"):
-        load_judged(str(tmp_path / "mine"), Path(), learnt_from=["mine"])
+        load_evaluation_images(str(tmp_path / "mine"), Path(), learnt_from=["mine"])
 
 
 def test_filters_can_be_tuned_on_other_images(tmp_path: Path) -> None:
     save(tmp_path / "photos" / "a.png", 90, 100)
-    judged = load_judged(str(tmp_path / "photos"), Path(), tune_on="digits")
-    assert judged.tuning is not None
-    assert judged.tuning.source == "digits"
-    assert judged.tuning.images.shape[1:] == (1, 28, 28)
+    images = load_evaluation_images(str(tmp_path / "photos"), Path(), tune_on="digits")
+    assert images.tuning is not None
+    assert images.tuning.source == "digits"
+    assert images.tuning.images.shape[1:] == (1, 28, 28)
     with pytest.raises(UsageError, match="nowhere"):
-        load_judged(str(tmp_path / "photos"), Path(), tune_on="nowhere")
+        load_evaluation_images(str(tmp_path / "photos"), Path(), tune_on="nowhere")
 
 
 def test_pairs_come_by_name_with_classes_from_their_folders(tmp_path: Path) -> None:
@@ -83,43 +83,43 @@ def test_pairs_come_by_name_with_classes_from_their_folders(tmp_path: Path) -> N
             save(tmp_path / "clean" / name, 28, 28),
             save(tmp_path / "noisy" / name, 28, 28),
         )
-    judged = load_judged(str(tmp_path), Path())
-    assert judged.labels is not None
-    assert judged.labels.tolist() == [0, 1, 1]
-    assert judged.classes == ("3", "7")
+    images = load_evaluation_images(str(tmp_path), Path())
+    assert images.labels is not None
+    assert images.labels.tolist() == [0, 1, 1]
+    assert images.classes == ("3", "7")
     # A classifier of ten classes knows them by their numbers.
-    labels = judged.labelled_for(10).labels
+    labels = images.labelled_for(10).labels
     assert labels is not None
     assert labels.tolist() == [3, 7, 7]
     with pytest.raises(DataError, match="knows 5 classes"):
-        judged.labelled_for(5)
+        images.labelled_for(5)
     clean, noisy = stored["3/c.png"]
-    np.testing.assert_allclose(judged.groups[0].images[0, 0], clean / 255, atol=1e-6)
-    np.testing.assert_allclose(judged.noisy[0][0, 0], noisy / 255, atol=1e-6)
-    assert judged.tuning is not None
-    assert judged.tuning.noisy is not None
+    np.testing.assert_allclose(images.groups[0].images[0, 0], clean / 255, atol=1e-6)
+    np.testing.assert_allclose(images.noisy[0][0, 0], noisy / 255, atol=1e-6)
+    assert images.tuning is not None
+    assert images.tuning.noisy is not None
 
 
 def test_a_pair_that_lacks_one_or_differs_in_size_is_named(tmp_path: Path) -> None:
     save(tmp_path / "clean" / "a.png", 28, 28)
     (tmp_path / "noisy").mkdir()
     with pytest.raises(DataError, match=r"there is no .*noisy/a\.png"):
-        load_judged(str(tmp_path), Path())
+        load_evaluation_images(str(tmp_path), Path())
     save(tmp_path / "noisy" / "a.png", 28, 30)
     with pytest.raises(DataError, match="differ in size"):
-        load_judged(str(tmp_path), Path())
+        load_evaluation_images(str(tmp_path), Path())
 
 
 def test_shards_are_judged_on_those_to_test_with(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     np.save(tmp_path / "images-0.npy", rng.integers(256, size=(50, 8, 8), dtype=np.uint8))
     np.save(tmp_path / "labels-0.npy", np.arange(50) % 3)
-    judged = load_judged(str(tmp_path), Path())
-    assert len(judged) == 5
-    assert judged.classes == ("0", "1", "2")
-    assert judged.tuning is not None
+    images = load_evaluation_images(str(tmp_path), Path())
+    assert len(images) == 5
+    assert images.classes == ("0", "1", "2")
+    assert images.tuning is not None
 
 
 def test_an_empty_folder_is_a_clear_error(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no images"):
-        load_judged(str(tmp_path), Path())
+        load_evaluation_images(str(tmp_path), Path())

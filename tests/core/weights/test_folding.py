@@ -10,7 +10,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from dae_tui.core.data.image_set import unit
 from dae_tui.core.data.load_data import load
-from dae_tui.core.evaluation.classifier import judge_of
+from dae_tui.core.evaluation.classifier import classifier_from_weights
 from dae_tui.core.noise.synthesis import add_noise
 from dae_tui.core.weights.folding import fold_batch_norm
 from dae_tui.core.weights.weights_file import Weights, count_parameters, load_weights, to_bytes
@@ -158,8 +158,8 @@ def test_weights_fold_once_and_are_saved_as_they_were() -> None:
 def test_the_judge_reads_the_same_classes() -> None:
     digits = load("digits", "test", Path())
     classifier = load_weights(published()["digits-classifier"], task="classify")
-    judge = judge_of(classifier, digits, torch.device("cpu"))
+    ours = classifier_from_weights(classifier, digits, torch.device("cpu"))
     clean = unit(digits.images)
     noisy = add_noise(clean, parse_noise("gaussian:0.5"), torch.Generator().manual_seed(0))
     for views in (clean, noisy):
-        assert torch.equal(judge.read(views), apply(classifier.network, views).argmax(1))
+        assert torch.equal(ours.predict(views), apply(classifier.network, views).argmax(1))
