@@ -165,14 +165,14 @@ def quality(
 
     # Imported here: torch takes seconds to import, and a mistake in the options is said at once.
     from dae_tui.commands.benchmarking.session import (
-        conditions_for,
         evaluation_images,
         follow,
         keep,
+        protocol_for,
     )
     from dae_tui.commands.benchmarking.show import show_table, write_figure_files
-    from dae_tui.commands.benchmarking.unfinished import KeptCells, identity
-    from dae_tui.core.evaluation import protocol as under
+    from dae_tui.commands.benchmarking.unfinished import KeptMeasurements, identity
+    from dae_tui.core.evaluation import protocol as protocols
     from dae_tui.core.evaluation.benchmark import evaluate
     from dae_tui.core.evaluation.classifier import find_classifier
     from dae_tui.core.hardware import resolve_device
@@ -193,12 +193,12 @@ def quality(
         tested.groups[0], classifier_path, torch_device, trusted=trust_classifier
     )
     tested = tested if loaded_classifier is None else tested.labelled_for(loaded_classifier.classes)
-    conditions = conditions_for(
+    protocol = protocol_for(
         tested,
         specs,
         match_noisy,
         clip,
-        under.Conditions([], True, seed, seeds, precision, torch_device),
+        protocols.Protocol([], True, seed, seeds, precision, torch_device),
     )
     if match_noisy is not None:
         if loaded_classifier is None:
@@ -206,21 +206,21 @@ def quality(
                 f"there is no classifier for {data}",
                 f"train one with: dae train classifier --data {data}; then --classifier RUN",
             )
-        found = under.match_noisy(tested, loaded_classifier, match_noisy, conditions)
-        conditions = replace(conditions, noises=[*conditions.noises, found])
-    conditions = replace(conditions, noises=list(dict.fromkeys(conditions.noises)))
+        found = protocols.match_noisy(tested, loaded_classifier, match_noisy, protocol)
+        protocol = replace(protocol, noises=[*protocol.noises, found])
+    protocol = replace(protocol, noises=list(dict.fromkeys(protocol.noises)))
     paths = [classifier_path, *(path for _, path in networks)]
-    unfinished = UnfinishedBenchmark(runs_dir, identity(conditions, loaded, paths, tested))
-    cells = KeptCells(unfinished)
+    unfinished = UnfinishedBenchmark(runs_dir, identity(protocol, loaded, paths, tested))
+    measurements = KeptMeasurements(unfinished)
     evaluation = evaluate(
         tested,
         loaded,
         loaded_classifier,
-        conditions,
+        protocol,
         filters=filters,
         oracle=find_oracle(tested, torch_device),
         per_class=per_class,
-        cells=cells,
+        measurements=measurements,
     )
     try:
         table = follow(evaluation, quiet)
@@ -228,8 +228,8 @@ def quality(
         raise InterruptedBenchmarkError from interrupted
     if match_noisy is not None:
         table.protocol["match_noisy"] = match_noisy
-    if cells.found and not quiet:
-        say(f"{cells.found} results of an interrupted start were used")
+    if measurements.found and not quiet:
+        say(f"{measurements.found} results of an interrupted start were used")
     keep(table, runs_dir, quiet)
     unfinished.remove()
     show_table(table, form, digits=digits, per_class=per_class, svg=svg)

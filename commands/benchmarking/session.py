@@ -11,7 +11,7 @@ from dae_tui.commands.output.streams import say
 from dae_tui.commands.output.terminal import stderr
 from dae_tui.core.evaluation.benchmark import EvaluationProgress
 from dae_tui.core.evaluation.evaluation_images import EvaluationImages, load_evaluation_images
-from dae_tui.core.evaluation.protocol import Conditions
+from dae_tui.core.evaluation.protocol import Protocol
 from dae_tui.core.weights.weights_file import Weights
 from dae_tui.errors import UsageError
 from dae_tui.runs.benchmarks import save_table
@@ -50,15 +50,15 @@ def evaluation_images(
     return images if count is None else images.first(count)
 
 
-def conditions_for(
+def protocol_for(
     images: EvaluationImages,
     noises: list[NoiseSpec],
     match_noisy: float | None,
     clip: bool | None,
-    conditions: Conditions,
-) -> Conditions:
+    protocol: Protocol,
+) -> Protocol:
     """The conditions with the noise and the clipping that suit the images, where none is asked."""
-    if images.noisy and (noises or match_noisy is not None or conditions.seeds > 1 or clip):
+    if images.noisy and (noises or match_noisy is not None or protocol.seeds > 1 or clip):
         raise UsageError(
             "the images are noisy as they are", "leave --noise, --seeds and --clip out"
         )
@@ -66,7 +66,7 @@ def conditions_for(
         default = PHOTOGRAPHS if images.photographs else (OPERATING_POINT,)
         noises = [parse_noise(text) for text in default]
     clips = (not images.photographs) if clip is None else clip
-    return replace(conditions, noises=noises, clip=clips)
+    return replace(protocol, noises=noises, clip=clips)
 
 
 def follow(evaluation: Generator[EvaluationProgress | Table], quiet: bool) -> Table:

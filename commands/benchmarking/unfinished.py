@@ -9,43 +9,43 @@ from typing import Any
 import numpy as np
 
 from dae_tui.core.evaluation.evaluation_images import EvaluationImages
-from dae_tui.core.evaluation.measurements import Cell
-from dae_tui.core.evaluation.protocol import Conditions
+from dae_tui.core.evaluation.measurements import Measurement
+from dae_tui.core.evaluation.protocol import Protocol
 from dae_tui.core.weights.weights_file import Weights
 from dae_tui.runs.benchmarks import UnfinishedBenchmark
 from dae_tui.version import __version__
 
 
-class KeptCells:
+class KeptMeasurements:
     """Cells by their key, in memory and in files; those of an earlier start are found again."""
 
     def __init__(self, unfinished: UnfinishedBenchmark) -> None:
         self._unfinished = unfinished
-        self._cells: dict[str, Cell] = {}
+        self._measurements: dict[str, Measurement] = {}
         self.found = 0
         """How many an earlier start had left."""
 
-    def get(self, key: str) -> Cell | None:
+    def get(self, key: str) -> Measurement | None:
         """The cell, if it has been made."""
-        if key not in self._cells:
+        if key not in self._measurements:
             arrays = self._unfinished.read(key)
-            cell = None if arrays is None else _cell(arrays)
-            if cell is None:
+            measurement = None if arrays is None else _measurement(arrays)
+            if measurement is None:
                 return None
-            self._cells[key] = cell
+            self._measurements[key] = measurement
             self.found += 1
-        return self._cells[key]
+        return self._measurements[key]
 
-    def put(self, key: str, cell: Cell) -> None:
+    def put(self, key: str, measurement: Measurement) -> None:
         """Keep a cell that was made."""
-        self._cells[key] = cell
+        self._measurements[key] = measurement
         self._unfinished.write(
-            key, {name: np.asarray(value) for name, value in asdict(cell).items()}
+            key, {name: np.asarray(value) for name, value in asdict(measurement).items()}
         )
 
 
 def identity(
-    conditions: Conditions,
+    protocol: Protocol,
     weights: Sequence[Weights],
     files: Sequence[Path | None],
     images: EvaluationImages,
@@ -62,9 +62,9 @@ def identity(
     pixels = [None if each is None else _digest(each.numpy().tobytes()) for each in tensors]
     return {
         "version": __version__,
-        "clip": conditions.clip,
-        "precision": conditions.precision,
-        "device": str(conditions.device),
+        "clip": protocol.clip,
+        "precision": protocol.precision,
+        "device": str(protocol.device),
         "names": [each.name for each in weights],
         "files": contents,
         "images": pixels,
@@ -75,12 +75,12 @@ def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _cell(arrays: dict[str, Any]) -> Cell | None:
+def _measurement(arrays: dict[str, Any]) -> Measurement | None:
     """None for arrays that another version has left."""
     try:
         arrays["seconds"] = float(arrays["seconds"])
         arrays["setting"] = str(arrays["setting"])
         arrays["peak_bytes"] = int(arrays["peak_bytes"])
-        return Cell(**arrays)
+        return Measurement(**arrays)
     except (KeyError, TypeError, ValueError):
         return None

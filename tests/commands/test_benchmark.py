@@ -19,7 +19,7 @@ from scipy import ndimage
 from dae_tui.core.data.image_set import unit
 from dae_tui.core.data.load_data import load
 from dae_tui.core.evaluation import benchmark as evaluation
-from dae_tui.core.evaluation import measurements as cells
+from dae_tui.core.evaluation import measurements
 from dae_tui.core.evaluation.metrics import wilson_interval
 from dae_tui.core.evaluation.protocol import evaluation_generator
 from dae_tui.core.filters.filters import FILTERS
@@ -242,7 +242,7 @@ def interrupt_at(cell: int) -> Any:
         calls.append("cell")
         if len(calls) == cell:
             raise KeyboardInterrupt
-        return cells.measure_method(*args)
+        return measurements.measure_method(*args)
 
     return measure_method
 
@@ -256,7 +256,7 @@ def test_an_interrupted_benchmark_goes_on(
     outcome = dae(*command, "--json")
     assert outcome.code == 130
     assert "goes on" in outcome.err
-    judged, calls = cells.measure_method, list[str]()
+    judged, calls = measurements.measure_method, list[str]()
     monkeypatch.setattr(
         evaluation, "measure_method", lambda *args: calls.append("") or judged(*args)
     )

@@ -4,9 +4,10 @@ Images stream through in batches of one size and the noise is drawn on the CPU f
 so every machine judges the same noisy images and the same command gives the same table.
 """
 
+import typing
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,16 +16,16 @@ from dae_tui.core.data.image_set import unit
 from dae_tui.core.denoising.apply_network import Compute, batches
 from dae_tui.core.evaluation.classifier import Classifier
 from dae_tui.core.evaluation.evaluation_images import EvaluationImages
-from dae_tui.core.evaluation.measurements import EXAMPLES, Cell, measure_method
+from dae_tui.core.evaluation.measurements import EXAMPLES, Measurement, measure_method
 from dae_tui.core.evaluation.methods import (
-    Contender,
+    Method,
     Tuner,
-    kept_contender,
-    network_contender,
+    measured_method,
+    network_method,
     tuning_work,
 )
 from dae_tui.core.evaluation.metrics import SSIM_WINDOW
-from dae_tui.core.evaluation.protocol import Conditions, evaluation_generator, noisy_images
+from dae_tui.core.evaluation.protocol import Protocol, evaluation_generator, noisy_images
 from dae_tui.core.evaluation.rows import Entry, make_rows, test_of
 from dae_tui.core.filters.pool import FilterPool
 from dae_tui.core.noise.synthesis import add_noise
@@ -59,13 +60,13 @@ class Oracle:
         return noise is not None and clip == self.clip and self.noise.covers(noise)
 
 
-class CellStore(Protocol):
+class MeasurementStore(typing.Protocol):
     """Where the cells of an interrupted evaluation are kept."""
 
-    def get(self, key: str) -> Cell | None:
+    def get(self, key: str) -> Measurement | None:
         """A cell that has been made."""
 
-    def put(self, key: str, cell: Cell) -> None:
+    def put(self, key: str, measurement: Measurement) -> None:
         """Keep a cell."""
 
 
@@ -73,12 +74,12 @@ def evaluate(
     images: EvaluationImages,
     weights: Sequence[Weights],
     classifier: Classifier | None,
-    conditions: Conditions,
+    protocol: Protocol,
     *,
     filters: Sequence[str] = (),
     oracle: Oracle | None = None,
     per_class: bool = False,
-    cells: CellStore | None = None,
+    measurements: MeasurementStore | None = None,
 ) -> Generator[EvaluationProgress | Table]:
     """Judge the originals and, for each noise, the noisy and the denoised images.
 
@@ -86,52 +87,49 @@ def evaluate(
         images: what to judge on; without labels there is no accuracy.
         weights: networks to denoise with.
         classifier: trained on clean images of the same classes, or None.
-        conditions: noise, seeds, device.
+        protocol: noise, seeds, device.
         filters: names of `filters.FILTERS`, each tuned for each noise with `images.tuning`.
         oracle: reads the noisy images too, at noises that it knows.
         per_class: whether rows hold the accuracy of each class and the confusion matrix.
-        cells: what an earlier, interrupted start has come to; new cells are added.
+        measurements: those of an earlier, interrupted start; new ones are added.
 
     Yields how far it is, and the Table last. Raises WeightsError for a network that does not fit.
     """
     classifier = classifier if images.labelled else None
-    noises: list[NoiseSpec | None] = [None] if images.noisy else list(conditions.noises)
-    seeds = range(conditions.seed, conditions.seed + (1 if images.noisy else conditions.seeds))
-    compute = Compute(conditions.device, conditions.precision)
-    networks = [network_contender(each, images, compute) for each in weights]
+    noises: list[NoiseSpec | None] = [None] if images.noisy else list(protocol.noises)
+    seeds = range(protocol.seed, protocol.seed + (1 if images.noisy else protocol.seeds))
+    compute = Compute(protocol.device, protocol.precision)
+    networks = [network_method(each, images, compute) for each in weights]
     oracles = [
-        [oracle] if oracle and images.labelled and oracle.knows(noise, conditions.clip) else []
+        [oracle] if oracle and images.labelled and oracle.knows(noise, protocol.clip) else []
         for noise in noises
     ]
     each_seed = len(noises) * (1 + len(networks) + len(filters)) + sum(map(len, oracles))
     pixels = images.groups[0].images[0, 0].numel()
     tuning = len(noises) * len(filters) * tuning_work(pixels)
     total = len(images) * (1 + each_seed * len(seeds)) + tuning
-    runner = _Runner(images, conditions.device, cells, total)
-    clean = _originals(images, conditions.device)
-    entries = [
-        Entry(
-            "original", None, None, [(yield from runner.cell("original", clean, None, classifier))]
-        )
-    ]
+    runner = _Runner(images, protocol.device, measurements, total)
+    clean = _originals(images, protocol.device)
+    measured = yield from runner.measurement("original", clean, None, classifier)
+    entries = [Entry("original", None, None, [measured])]
     with FilterPool() as pool:
         for noise, reading in zip(noises, oracles, strict=True):
             text = AS_GIVEN if noise is None else str(noise)
-            methods: list[tuple[str, str | None, Contender | None, Classifier | None]]
+            methods: list[tuple[str, str | None, Method | None, Classifier | None]]
             methods = [("noisy", None, None, classifier)]
             methods += [("noisy", each.classifier.name, None, each.classifier) for each in reading]
             methods += [("denoised", each.name, each, classifier) for each in networks]
             if filters:
-                tuner = _tuner(images, noise, conditions, classifier, pool)
+                tuner = _tuner(images, noise, protocol, classifier, pool)
                 tuned = yield from _tuned(filters, tuner, noise, seeds, runner)
                 methods += [("denoised", each.name, each, classifier) for each in tuned]
-            for view, name, contender, reader in methods:
+            for view, name, method, reader in methods:
                 found = []
                 for seed in seeds:
-                    noisy = noisy_images(images, noise, seed, conditions)
+                    noisy = noisy_images(images, noise, seed, protocol)
                     key = _key(view, name, noise, seed)
-                    found.append((yield from runner.cell(key, noisy, contender, reader)))
-                cost = None if contender is None else contender.cost
+                    found.append((yield from runner.measurement(key, noisy, method, reader)))
+                cost = None if method is None else method.cost
                 entries.append(Entry(view, name, text, found, cost))
     labels = None if classifier is None or images.labels is None else images.labels.numpy()
     rows = make_rows(entries, labels, images.groups[0].classes, per_class=per_class)
@@ -142,7 +140,7 @@ def evaluate(
         and (entry.view, entry.method is None) != ("noisy", False)
     ]
     count = len(networks) + len(filters)
-    yield Table(_protocol(images, classifier, conditions, noises, count, filters), rows, shown)
+    yield Table(_description(images, classifier, protocol, noises, count, filters), rows, shown)
 
 
 class _Runner:
@@ -152,10 +150,10 @@ class _Runner:
         self,
         images: EvaluationImages,
         device: torch.device,
-        cells: CellStore | None,
+        measurements: MeasurementStore | None,
         total: int,
     ) -> None:
-        self._cells = cells
+        self._measurements = measurements
         self._images, self._device = images, device
         self._done, self._total = 0, total
 
@@ -170,31 +168,31 @@ class _Runner:
         """So much was done before: the time left would be far too short if it counted."""
         self._total -= images
 
-    def cell(
+    def measurement(
         self,
         key: str,
         noisy: Iterator[Tensor],
-        contender: Contender | None,
+        method: Method | None,
         classifier: Classifier | None,
-    ) -> Generator[EvaluationProgress, None, Cell]:
+    ) -> Generator[EvaluationProgress, None, Measurement]:
         """The cell of a method, as it was kept or as it is now."""
         kept = self.kept(key)
         if kept is not None:
             self.skip(len(self._images))
             return kept
-        for state in measure_method(self._images, noisy, contender, classifier, self._device):
-            if isinstance(state, Cell):
-                cell = state
+        for state in measure_method(self._images, noisy, method, classifier, self._device):
+            if isinstance(state, Measurement):
+                measurement = state
             else:
                 self.count(state)
                 yield self.progress(key)
-        if self._cells is not None:
-            self._cells.put(key, cell)
-        return cell
+        if self._measurements is not None:
+            self._measurements.put(key, measurement)
+        return measurement
 
-    def kept(self, key: str) -> Cell | None:
+    def kept(self, key: str) -> Measurement | None:
         """A cell that an earlier start has made."""
-        return None if self._cells is None else self._cells.get(key)
+        return None if self._measurements is None else self._measurements.get(key)
 
 
 def _key(view: str, name: str | None, noise: NoiseSpec | None, seed: int) -> str:
@@ -212,7 +210,7 @@ def _originals(images: EvaluationImages, device: torch.device) -> Iterator[Tenso
 def _tuner(
     images: EvaluationImages,
     noise: NoiseSpec | None,
-    conditions: Conditions,
+    protocol: Protocol,
     classifier: Classifier | None,
     pool: FilterPool,
 ) -> Tuner:
@@ -222,9 +220,9 @@ def _tuner(
     if noisy is None:
         assert noise is not None  # Only pairs have no noise of a kind.
         generator = evaluation_generator(TUNING_SEED)
-        noisy = add_noise(tuning.images, noise, generator, conditions.clip)
+        noisy = add_noise(tuning.images, noise, generator, protocol.clip)
     pixels = images.groups[0].images[0, 0].numel()
-    return Tuner(pool, tuning, noisy.to(conditions.device), classifier, pixels)
+    return Tuner(pool, tuning, noisy.to(protocol.device), classifier, pixels)
 
 
 def _tuned(
@@ -233,47 +231,47 @@ def _tuned(
     noise: NoiseSpec | None,
     seeds: Sequence[int],
     runner: _Runner,
-) -> Generator[EvaluationProgress, None, list[Contender]]:
+) -> Generator[EvaluationProgress, None, list[Method]]:
     """The filters; those are tuned whose cells are not there yet."""
-    contenders = []
+    methods = []
     for name in names:
-        cells = [runner.kept(_key("denoised", name, noise, seed)) for seed in seeds]
-        if cells[0] is not None and all(cells):
-            contenders.append(kept_contender(name, cells[0].setting, cells[0].peak_bytes))
+        kept = [runner.kept(_key("denoised", name, noise, seed)) for seed in seeds]
+        if kept[0] is not None and all(kept):
+            methods.append(measured_method(name, kept[0].setting, kept[0].peak_bytes))
             runner.skip(tuning_work(tuner.pixels))
             continue
         yield runner.progress(f"tuning {name} for {AS_GIVEN if noise is None else noise}")
         tuner.pool.start()
-        contenders.append(tuner.tuned(name))
+        methods.append(tuner.tuned(name))
         runner.count(tuning_work(tuner.pixels))
-    return contenders
+    return methods
 
 
-def _protocol(
+def _description(
     images: EvaluationImages,
     classifier: Classifier | None,
-    conditions: Conditions,
+    protocol: Protocol,
     noises: Sequence[NoiseSpec | None],
     methods: int,
     filters: Sequence[str],
 ) -> dict[str, Any]:
     specs = [AS_GIVEN if noise is None else str(noise) for noise in noises]
-    protocol = {
+    described = {
         "data": images.name,
         "images": len(images),
         "noise": specs[0] if len(specs) == 1 else specs,
-        "clip": None if images.noisy else conditions.clip,
-        "seed": None if images.noisy else conditions.seed,
-        "seeds": None if images.noisy else conditions.seeds,
+        "clip": None if images.noisy else protocol.clip,
+        "seed": None if images.noisy else protocol.seed,
+        "seeds": None if images.noisy else protocol.seeds,
         "classifier": None if classifier is None else classifier.name,
         "ssim": f"{SSIM_WINDOW}×{SSIM_WINDOW} uniform window",
-        "device": str(conditions.device),
-        "precision": conditions.precision,
+        "device": str(protocol.device),
+        "precision": protocol.precision,
     }
     if methods > 1:
-        protocol["test"] = test_of(classifier is not None)
+        described["test"] = test_of(classifier is not None)
     if filters and images.tuning is not None:
         read = classifier is not None and images.tuning.labels is not None
-        protocol["filters_tuned_on"] = images.tuning.source
-        protocol["filters_tuned_for"] = "accuracy" if read else "PSNR"
-    return protocol
+        described["filters_tuned_on"] = images.tuning.source
+        described["filters_tuned_for"] = "accuracy" if read else "PSNR"
+    return described

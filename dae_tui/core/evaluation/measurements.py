@@ -17,7 +17,7 @@ from dae_tui.core.data.image_set import unit
 from dae_tui.core.denoising.apply_network import batches
 from dae_tui.core.evaluation.classifier import Classifier
 from dae_tui.core.evaluation.evaluation_images import EvaluationImages
-from dae_tui.core.evaluation.methods import Contender
+from dae_tui.core.evaluation.methods import Method
 from dae_tui.core.evaluation.metrics import SSIM_WINDOW, psnr, sharpness, ssim
 from dae_tui.core.hardware import synchronize
 
@@ -29,7 +29,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Cell:
+class Measurement:
     """Figures of each image (N,), and the first images themselves."""
 
     reads: NDArray[np.int64]
@@ -51,20 +51,20 @@ class Cell:
 def measure_method(
     images: EvaluationImages,
     noisy: Iterator[Tensor],
-    contender: Contender | None,
+    method: Method | None,
     classifier: Classifier | None,
     device: torch.device,
-) -> Iterator[int | Cell]:
+) -> Iterator[int | Measurement]:
     """Apply a method to all images, and judge what it gives.
 
     Args:
         images: the originals.
         noisy: the same with noise, float32 on the device, in the batches of `batches`.
-        contender: the method; None judges the noisy images as they are.
+        method: what denoises; None measures the noisy images as they are.
         classifier: what predicts their classes, or None.
         device: of the method and the judge.
 
-    Yields how many images were done, batch by batch, and the Cell last.
+    Yields how many images were done, batch by batch, and the Measurement last.
     """
     reads: list[Tensor] = []
     figures: list[Tensor] = []
@@ -76,16 +76,16 @@ def measure_method(
         for part in batches(group.images)
     )
     pairs = zip(originals, noisy, strict=True)
-    while some := list(islice(pairs, 1 if contender is None else contender.together)):
+    while some := list(islice(pairs, 1 if method is None else method.together)):
         given = [noisy_images for _, noisy_images in some]
         found = given
-        if contender is not None:
+        if method is not None:
             if not warm:  # The first call sets up: not timed.
-                contender.denoise(given[:1])
+                method.denoise(given[:1])
                 warm = True
             synchronize(device)
             started = time.perf_counter()
-            found = contender.denoise(given)
+            found = method.denoise(given)
             synchronize(device)
             seconds += time.perf_counter() - started
         for (original, _), result in zip(some, found, strict=True):
@@ -96,15 +96,15 @@ def measure_method(
                 examples.append((result.clamp(0, 1) * 255).round().to(torch.uint8).cpu())
             yield len(original)
     decibels, similarity, edges = torch.cat(figures, dim=1).numpy()
-    yield Cell(
+    yield Measurement(
         torch.cat(reads).numpy() if reads else np.empty(0, np.int64),
         decibels,
         similarity,
         edges,
         seconds,
         torch.cat(examples).numpy()[:EXAMPLES] if examples else np.empty((0, 1, 1, 1), np.uint8),
-        "" if contender is None else contender.setting,
-        0 if contender is None else contender.cost.peak_bytes or 0,
+        "" if method is None else method.setting,
+        0 if method is None else method.cost.peak_bytes or 0,
     )
 
 

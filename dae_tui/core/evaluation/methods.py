@@ -35,7 +35,7 @@ TUNING_WORK = 30
 
 
 @dataclass(frozen=True)
-class Contender:
+class Method:
     """A method that turns noisy images into denoised ones."""
 
     name: str
@@ -48,7 +48,7 @@ class Contender:
     """Batches that it takes at a time."""
 
 
-def network_contender(weights: Weights, images: EvaluationImages, compute: Compute) -> Contender:
+def network_method(weights: Weights, images: EvaluationImages, compute: Compute) -> Method:
     """A network. Raises WeightsError where it cannot take images of this size or these channels."""
     keep_freed_memory()
     for group in images.groups:
@@ -61,7 +61,7 @@ def network_contender(weights: Weights, images: EvaluationImages, compute: Compu
         return torch.stack([_denoise_in_tiles(weights, image, compute) for image in noisy])
 
     cost = network_cost(weights.network, *images.groups[0].images.shape[1:])
-    return Contender(weights.name, "", cost, lambda batches: [denoise(each) for each in batches])
+    return Method(weights.name, "", cost, lambda batches: [denoise(each) for each in batches])
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class Tuner:
     pixels: int
     """Of one image of those that will be judged, for the memory it takes."""
 
-    def tuned(self, name: str) -> Contender:
+    def tuned(self, name: str) -> Method:
         """A filter with its best setting.
 
         That is the one of which most is read rightly, where somebody reads: of those of the highest
@@ -96,7 +96,7 @@ class Tuner:
             right = [(self.classifier.predict(images).cpu() == labels).sum() for images in filtered]
             best = shortlist[int(torch.stack(right).argmax())]
         cost = Cost(peak_bytes=self.pool.peak_bytes(best, self.pixels))
-        return Contender(name, best.words(), cost, _filtering(self.pool, best), TOGETHER)
+        return Method(name, best.words(), cost, _filtering(self.pool, best), TOGETHER)
 
 
 def tuning_work(pixels: int) -> int:
@@ -104,13 +104,13 @@ def tuning_work(pixels: int) -> int:
     return TUNING_WORK * TUNING_PIXELS // pixels
 
 
-def kept_contender(name: str, setting: str, peak_bytes: int) -> Contender:
+def measured_method(name: str, setting: str, peak_bytes: int) -> Method:
     """A filter whose results are there already: it says what it was, and is not to be applied."""
 
     def denoise(batches: Sequence[Tensor]) -> list[Tensor]:
         raise AssertionError(f"{name} has been applied before")
 
-    return Contender(name, setting, Cost(peak_bytes=peak_bytes), denoise)
+    return Method(name, setting, Cost(peak_bytes=peak_bytes), denoise)
 
 
 def _filtering(pool: FilterPool, tuned: Tuned) -> Callable[[Sequence[Tensor]], list[Tensor]]:

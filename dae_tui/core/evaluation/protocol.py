@@ -22,7 +22,7 @@ EVALUATION_SEED = 0
 
 
 @dataclass(frozen=True)
-class Conditions:
+class Protocol:
     """What holds for all methods of a benchmark."""
 
     noises: Sequence[NoiseSpec]
@@ -43,21 +43,21 @@ def evaluation_generator(seed: int) -> torch.Generator:
 
 
 def noisy_images(
-    images: EvaluationImages, noise: NoiseSpec | None, seed: int, conditions: Conditions
+    images: EvaluationImages, noise: NoiseSpec | None, seed: int, protocol: Protocol
 ) -> Iterator[Tensor]:
     """All images with noise, or as noisy as they were given."""
     generator = evaluation_generator(seed)
     for number, group in enumerate(images.groups):
         for part in batches(group.images):
             if noise is None:
-                yield images.noisy[number][part].to(conditions.device)
+                yield images.noisy[number][part].to(protocol.device)
             else:
                 original = unit(group.images[part])
-                yield add_noise(original, noise, generator, conditions.clip).to(conditions.device)
+                yield add_noise(original, noise, generator, protocol.clip).to(protocol.device)
 
 
 def match_noisy(
-    images: EvaluationImages, classifier: Classifier, accuracy: float, conditions: Conditions
+    images: EvaluationImages, classifier: Classifier, accuracy: float, protocol: Protocol
 ) -> NoiseSpec:
     """The Gaussian noise at which `judge` reads `accuracy` percent of the noisy images.
 
@@ -71,7 +71,7 @@ def match_noisy(
 
     def noisy_accuracy(sigma: float) -> float:
         noise = NoiseSpec((NoiseStage("gaussian", sigma, sigma),))
-        noisy = noisy_images(images, noise, conditions.seed, conditions)
+        noisy = noisy_images(images, noise, protocol.seed, protocol)
         reads = torch.cat([classifier.predict(part).cpu() for part in noisy])
         return 100 * (reads == labels).double().mean().item()
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from dae_tui.core.evaluation.measurements import Cell, Floats
+from dae_tui.core.evaluation.measurements import Floats, Measurement
 from dae_tui.core.evaluation.metrics import wilson_interval
 from dae_tui.core.evaluation.significance import SIGN_TEST, WILCOXON, sign_test, wilcoxon
 from dae_tui.core.weights.cost import Cost
@@ -20,7 +20,7 @@ class Entry:
     view: str
     method: str | None
     noise: str | None
-    cells: list[Cell]
+    measurements: list[Measurement]
     cost: Cost | None = None
 
     def row(self, labels: NDArray[np.int64] | None, classes: int, *, per_class: bool) -> Row:
@@ -31,9 +31,9 @@ class Entry:
         if right is not None and len(right) > 1:
             spread = float(100 * right.mean(1).std(ddof=1))
         original = self.view == "original"
-        seconds = sum(cell.seconds for cell in self.cells)
-        count = sum(len(cell.psnr) for cell in self.cells)
-        first = self.cells[0]
+        seconds = sum(each.seconds for each in self.measurements)
+        count = sum(len(each.psnr) for each in self.measurements)
+        first = self.measurements[0]
         row = Row(
             self.view,
             self.method,
@@ -42,9 +42,9 @@ class Entry:
             low,
             high,
             psnr=None if original else float(self.decibels().mean()),
-            ssim=1.0 if original else _mean([cell.ssim for cell in self.cells]),
+            ssim=1.0 if original else _mean([each.ssim for each in self.measurements]),
             images_per_second=count / seconds if seconds else None,
-            sharpness=1.0 if original else _mean([cell.sharpness for cell in self.cells]),
+            sharpness=1.0 if original else _mean([each.sharpness for each in self.measurements]),
             setting=first.setting or None,
             accuracy_spread=spread,
         )
@@ -56,8 +56,8 @@ class Entry:
                 peak_bytes=self.cost.peak_bytes,
             )
         if per_class and labels is not None and right is not None:
-            reads = np.concatenate([cell.reads for cell in self.cells])
-            confusion = _confusion(reads, np.tile(labels, len(self.cells)), classes)
+            reads = np.concatenate([each.reads for each in self.measurements])
+            confusion = _confusion(reads, np.tile(labels, len(self.measurements)), classes)
             shares = [
                 float(100 * counts[label] / counts.sum()) if counts.sum() else None
                 for label, counts in enumerate(confusion)
@@ -67,22 +67,22 @@ class Entry:
 
     def right(self, labels: NDArray[np.int64] | None) -> NDArray[np.bool_] | None:
         """(seeds, N): whether each image was read rightly; None where nobody reads."""
-        if labels is None or not all(len(cell.reads) for cell in self.cells):
+        if labels is None or not all(len(each.reads) for each in self.measurements):
             return None
-        return np.stack([cell.reads == labels for cell in self.cells])
+        return np.stack([each.reads == labels for each in self.measurements])
 
     def decibels(self) -> Floats:
         """(N,), of each image the mean over the seeds."""
-        mean: Floats = np.mean([cell.psnr for cell in self.cells], axis=0)
+        mean: Floats = np.mean([each.psnr for each in self.measurements], axis=0)
         return mean
 
     def example(self, count: int) -> Example:
-        cell = self.cells[0]
+        first = self.measurements[0]
         return Example(
             self.method or self.view,
-            cell.examples[:count],
-            None if self.view == "original" else cell.psnr[:count].tolist(),
-            cell.reads[:count].tolist() if len(cell.reads) else None,
+            first.examples[:count],
+            None if self.view == "original" else first.psnr[:count].tolist(),
+            first.reads[:count].tolist() if len(first.reads) else None,
         )
 
 

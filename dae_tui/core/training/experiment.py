@@ -18,7 +18,7 @@ from dae_tui.core.data.shards import is_sharded, load_shards
 from dae_tui.core.evaluation.benchmark import EvaluationProgress, evaluate
 from dae_tui.core.evaluation.classifier import classifier_from_weights, find_classifier_weights
 from dae_tui.core.evaluation.evaluation_images import of_image_set
-from dae_tui.core.evaluation.protocol import Conditions
+from dae_tui.core.evaluation.protocol import Protocol
 from dae_tui.core.hardware import device_name, place, resolve_device, resolve_precision
 from dae_tui.core.training.distributed import Group
 from dae_tui.core.training.loop import Training
@@ -93,8 +93,8 @@ class Experiment:
         classifier = (
             None if trained is None else classifier_from_weights(trained, self.test, self.device)
         )
-        conditions = Conditions([noise], clip=self.config.clip, device=self.device)
-        return evaluate(of_image_set(self.test), methods, classifier, conditions)
+        protocol = Protocol([noise], clip=self.config.clip, device=self.device)
+        return evaluate(of_image_set(self.test), methods, classifier, protocol)
 
     def _metadata(self) -> dict[str, Any]:
         """What the weights say of their origin, beside what rebuilds the network."""
