@@ -5,11 +5,12 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, TypeVar
 
 import pynvml
 
 GIB = 2**30
+Answer = TypeVar("Answer")
 
 
 @dataclass
@@ -93,7 +94,7 @@ class FakeNvml:
         return self._answer(gpu, "Temperature", gpu.celsius)
 
     @staticmethod
-    def _answer(gpu: FakeGpu, query: str, value: Any) -> Any:
+    def _answer(gpu: FakeGpu, query: str, value: Answer) -> Answer:
         failure = gpu.failures.get("*") or gpu.failures.get(query)
         if failure:
             raise failure

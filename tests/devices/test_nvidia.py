@@ -1,6 +1,7 @@
 """GPUs through NVML, and every reason why one or one of its figures is missing."""
 
 import sys
+import time
 
 import pynvml
 import pytest
@@ -21,7 +22,7 @@ def three() -> list[FakeGpu]:
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The time in its only element, to be set."""
     now = [1000.0]
-    monkeypatch.setattr(nvidia.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
     return now
 
 

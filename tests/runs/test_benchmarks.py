@@ -2,15 +2,14 @@
 
 import os
 import re
+import time
 from pathlib import Path
-from time import time as now
 from typing import Any
 
 import numpy as np
 import pytest
 
 from dae_tui.errors import RunError
-from dae_tui.runs import layout
 from dae_tui.runs.benchmarks import (
     BENCHMARKS,
     FORGOTTEN_SECONDS,
@@ -76,8 +75,8 @@ def test_a_folder_of_images_gives_its_name_as_far_as_a_file_name_can_hold_it(
 def test_tables_are_listed_from_the_newest_to_the_oldest(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for time in ("20260101-000000", "20260301-000000", "20260201-000000"):
-        monkeypatch.setattr(layout.time, "strftime", lambda _, time=time: time)
+    for written in ("20260101-000000", "20260301-000000", "20260201-000000"):
+        monkeypatch.setattr(time, "strftime", lambda _, written=written: written)
         save_table(tmp_path, table())
 
     months = [saved.name[4:6] for saved in list_tables(tmp_path)]
@@ -170,7 +169,7 @@ def test_a_broken_piece_is_made_again_and_a_full_disk_stops_nothing(tmp_path: Pa
 def test_what_nobody_goes_on_with_is_removed(tmp_path: Path) -> None:
     UnfinishedBenchmark(tmp_path, {"old": 1}).write("mean", {"psnr": np.zeros(3)})
     (folder,) = (tmp_path / BENCHMARKS / "unfinished").iterdir()
-    long_ago = now() - FORGOTTEN_SECONDS - 60
+    long_ago = time.time() - FORGOTTEN_SECONDS - 60
     os.utime(folder, (long_ago, long_ago))
     UnfinishedBenchmark(tmp_path, {"new": 1})
     assert not folder.exists()

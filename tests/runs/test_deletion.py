@@ -93,7 +93,7 @@ def test_files_that_the_run_has_not_written_stay_where_they_are_and_are_named(
     outside = tmp_path / "outside"
     outside.mkdir()
     (outside / "00000009.npz").write_bytes(b"mine")
-    foreign: dict[str, bytes | str] = {
+    files = {
         "notes.txt": b"important",
         "samples/00000001.txt": b"mine",
         "samples/plot.npz": b"mine",
@@ -101,13 +101,14 @@ def test_files_that_the_run_has_not_written_stay_where_they_are_and_are_named(
         "checkpoints/mine/weights.safetensors": b"mine",
         "src/config.json": b"{}",
     }
-    for name, content in foreign.items():
+    for name, content in files.items():
         (ended.folder / name).parent.mkdir(exist_ok=True)
-        (ended.folder / name).write_bytes(bytes(content))  # type: ignore[arg-type]
+        (ended.folder / name).write_bytes(content)
     (ended.folder / "samples/00000009.npz").symlink_to(outside / "00000009.npz")
     (ended.folder / "control.json").unlink(missing_ok=True)
     (ended.folder / "control.json").symlink_to(outside / "00000009.npz")
-    foreign |= {
+    foreign: dict[str, bytes | str] = {
+        **files,
         "samples/00000009.npz": str(outside / "00000009.npz"),
         "control.json": str(outside / "00000009.npz"),
     }

@@ -238,7 +238,8 @@ def test_everything_else_is_no_figure(value: Any) -> None:
 
 def test_only_text_that_says_something_is_a_word() -> None:
     assert word("dense") == "dense"
-    assert [word(value) for value in ("", None, 3, ["dense"], {})] == [None] * 5
+    others: tuple[Any, ...] = ("", None, 3, ["dense"], {})
+    assert [word(value) for value in others] == [None] * 5
 
 
 # Times in words

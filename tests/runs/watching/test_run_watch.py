@@ -54,7 +54,8 @@ def record(run: Run, first: int, last: int) -> None:
 
 
 def losses(view: RunView) -> list[float]:
-    return view.curves.train.arrays()[1].tolist()
+    found: list[float] = view.curves.train.arrays()[1].tolist()
+    return found
 
 
 # A look

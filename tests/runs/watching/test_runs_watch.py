@@ -209,15 +209,16 @@ def test_sparklines_are_filled_in_portions_from_the_newest_run(
 ) -> None:
     monkeypatch.setattr(listing, "SPARKLINES_PER_LOOK", 2)
     watch = RunsWatch(runs_dir)
-    assert watch.complete is False
+    complete = [watch.complete]
 
     first = watch.look()
+    complete.append(watch.complete)
     assert [row.losses for row in first] == [[3, 0.5], [2, 0.5], []]
-    assert watch.complete is False
 
     second = watch.look()
+    complete.append(watch.complete)
     assert [row.losses for row in second] == [[3, 0.5], [2, 0.5], [1, 0.5]]
-    assert watch.complete is True
+    assert complete == [False, False, True]
     assert second[0] is first[0] and second[1] is first[1]
 
 
