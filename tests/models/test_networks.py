@@ -177,7 +177,8 @@ def test_the_answer_for_an_image_does_not_depend_on_its_batch(name: str) -> None
 def test_every_parameter_gets_a_gradient(name: str) -> None:
     network = built(name, dropout=0.0) if name == "classifier" else built(name)
     output = applied(network, images(16))
-    (output - torch.rand_like(output)).square().mean().backward()
+    # Torch gives `backward` no types.
+    (output - torch.rand_like(output)).square().mean().backward()  # type: ignore[no-untyped-call]
     for parameter, tensor in network.named_parameters():
         assert tensor.grad is not None, parameter
         assert tensor.grad.abs().max() > 0, parameter

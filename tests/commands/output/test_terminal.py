@@ -1,6 +1,7 @@
 """The border of the consoles: what Rich draws cannot steer the terminal."""
 
 import io
+from typing import Any
 
 import pytest
 from rich.live import Live
@@ -16,8 +17,8 @@ HOSTILE = "\x1b]0;EVIL\x07\x1b[666m\x9b31m\u202e\ud800"
 WRITTEN = r"\x1b]0;EVIL\x1b[666m\x9b31m\u202e\ud800"
 
 
-def console(**options: object) -> SafeConsole:
-    return SafeConsole(file=io.StringIO(), width=200, markup=False, **options)  # type: ignore[arg-type]
+def console(**options: Any) -> SafeConsole:
+    return SafeConsole(file=io.StringIO(), width=200, markup=False, **options)
 
 
 def printed(shown: SafeConsole) -> str:

@@ -11,15 +11,15 @@ import torch
 from scipy import ndimage
 
 from dae_tui.core.data.image_set import unit
-from dae_tui.core.data.load_data import load
+from dae_tui.core.data.load_data import Split, load
 from dae_tui.core.filters.filters import FILTERS, Images, apply_filter, contrast
 from dae_tui.core.filters.pool import FilterPool, Tuned
 from dae_tui.core.noise.synthesis import add_noise
 from dae_tui.spec.noise_spec import parse_noise
 
 
-def digits(split: str, count: int) -> Images:
-    images: Images = unit(load("digits", split, Path()).images[:count])[:, 0].numpy()  # type: ignore[arg-type]
+def digits(split: Split, count: int) -> Images:
+    images: Images = unit(load("digits", split, Path()).images[:count])[:, 0].numpy()
     return images
 
 
@@ -50,7 +50,8 @@ def test_a_filter_takes_noise_away_and_keeps_shape_and_type(name: str, clip: boo
     tries = []
     for setting in FILTERS[name].candidates(0.2):
         filtered = FILTERS[name].apply(given, **setting)
-        assert (filtered.shape, filtered.dtype) == (given.shape, np.float32)
+        assert filtered.shape == given.shape
+        assert filtered.dtype == np.float32
         assert np.isfinite(filtered).all()
         gain, offset = contrast(filtered, original)
         tries.append(decibels(apply_filter(name, given, setting, gain, offset), original))

@@ -47,7 +47,7 @@ def small(name: str) -> nn.Module:
         torch.manual_seed(0)
         network = build(name, SMALL[name])
         if name == "unet":
-            nn.init.normal_(network.tail.weight, std=0.05)  # type: ignore[union-attr, arg-type]
+            nn.init.normal_(network.get_parameter("tail.weight"), std=0.05)
     return trained(network)
 
 
