@@ -26,7 +26,9 @@ def export(network: nn.Module, path: Path, images: torch.Tensor, dynamic: bool =
                     torch.export.export(network, (images,), dynamic_shapes=shapes), path
                 )
             case _:
-                torch.jit.save(torch.jit.trace(network, images), path)  # type: ignore[no-untyped-call]
+                # Torch gives `trace` no types.
+                traced = torch.jit.trace(network, images)  # type: ignore[no-untyped-call]
+                torch.jit.save(traced, path)
     return path
 
 
@@ -76,7 +78,7 @@ def evil_scripted(path: Path, mark: Path) -> None:
     """A TorchScript module that writes into a file."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # It is deprecated.
-        torch.jit.save(torch.jit.script(Writer(str(mark))), path)  # type: ignore[no-untyped-call]
+        torch.jit.save(torch.jit.script(Writer(str(mark))), path)
 
 
 EVIL = {"pickle": evil_pickle, "exported": evil_exported, "scripted": evil_scripted}

@@ -43,12 +43,12 @@ def test_a_classifier_of_any_kind_reads_what_the_original_reads(
 ) -> None:
     images = unit(digits.images)
     path = export(classifier, tmp_path / f"mine.{kind}", images[:64], dynamic)
-    classifier = find_classifier(digits, path, CPU, trusted=kind != "onnx")
-    assert classifier is not None
-    assert classifier.name == "mine"
+    found = find_classifier(digits, path, CPU, trusted=kind != "onnx")
+    assert found is not None
+    assert found.name == "mine"
     with torch.inference_mode():
         expected = classifier(images).argmax(1)
-    assert torch.equal(classifier.predict(images), expected)
+    assert torch.equal(found.predict(images), expected)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -166,9 +166,10 @@ def beside(tmp_path: Path) -> Callable[[str], Path]:
             onnx.helper.make_node("Flatten", ["images"], ["flat"]),
             onnx.helper.make_node("MatMul", ["flat", "weights"], ["logits"]),
         ]
+        shapes: dict[str, tuple[str | int, ...]] = {"images": ("N", 1, 28, 28), "logits": ("N", 10)}
         given, found = (
             onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape)
-            for name, shape in (("images", ["N", 1, 28, 28]), ("logits", ["N", 10]))
+            for name, shape in shapes.items()
         )
         graph = onnx.helper.make_graph(nodes, "linear", [given], [found], [tensor])
         opset = onnx.helper.make_opsetid("", 17)
@@ -219,10 +220,10 @@ def test_a_denoiser_and_too_few_classes_are_refused(
     with pytest.raises(WeightsError, match="to classify noisy images, not to classify"):
         find_classifier(digits, published()["mnist-oracle"], CPU)
     few = export(nn.Sequential(nn.Flatten(), nn.Linear(784, 3)), tmp_path / "few.pt2", images)
-    classifier = find_classifier(digits, few, CPU, trusted=True)
-    assert classifier is not None
+    found = find_classifier(digits, few, CPU, trusted=True)
+    assert found is not None
     with pytest.raises(DataError, match="knows 3 classes"):
-        of_image_set(digits).labelled_for(classifier.classes)
+        of_image_set(digits).labelled_for(found.classes)
 
 
 def test_another_size_of_images_is_refused(classifier: nn.Module, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """What methods are judged on: data sets, folders of classes, photographs, pairs."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,9 @@ from dae_tui.errors import DataError, UsageError
 RANDOM = np.random.default_rng(0)
 
 
-def save(path: Path, height: int, width: int, dtype: type = np.uint8) -> NDArray[np.generic]:
+def save(
+    path: Path, height: int, width: int, dtype: type[np.unsignedinteger[Any]] = np.uint8
+) -> NDArray[np.unsignedinteger[Any]]:
     path.parent.mkdir(parents=True, exist_ok=True)
     values = RANDOM.integers(0, np.iinfo(dtype).max, (height, width)).astype(dtype)
     Image.fromarray(values).save(path)
