@@ -7,6 +7,7 @@ import tracemalloc
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -18,6 +19,9 @@ from dae_tui.core.images.file_content import FREE
 from dae_tui.core.images.formats import ENDINGS, content_of, content_of_stream
 from dae_tui.core.images.image_file import About, Stack
 from dae_tui.errors import DataError
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 GREY = np.random.default_rng(0).integers(0, 256, (1, 23, 31, 1), dtype=np.uint8)
 WHOLE = {kind: kinds.write(kind, [Stack(GREY)], About(), "x") for kind in ENDINGS}
@@ -81,8 +85,10 @@ def claims() -> dict[str, tuple[bytes, int, str]]:
     tifffile.imwrite(tiff, np.zeros((8, 8), np.uint8))
     many = bytearray(tiff.getvalue())
     with tifffile.TiffFile(io.BytesIO(many)) as opened:
+        page = opened.pages[0]
+        assert isinstance(page, tifffile.TiffPage)
         for code in (256, 257, 278):
-            tag = opened.pages[0].tags[code]  # type: ignore[union-attr]
+            tag = page.tags[code]
             struct.pack_into("<HHII", many, tag.offset, code, 4, 1, 50_000)
     return {
         "npy too short": (npy((10_000, 20_000)), GIB // 8, "200,000,128 or more belong"),
@@ -127,9 +133,10 @@ class Endless(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]
-        part = self._start.read(len(buffer)) or bytes(len(buffer))
-        buffer[: len(part)] = part
+    def readinto(self, buffer: "WriteableBuffer") -> int:
+        room = memoryview(buffer)
+        part = self._start.read(len(room)) or bytes(len(room))
+        room[: len(part)] = part
         self.given += len(part)
         return len(part)
 

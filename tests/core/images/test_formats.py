@@ -7,6 +7,7 @@ import resource
 import struct
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -33,9 +34,9 @@ DEEP = RANDOM.integers(0, 65536, (1, 23, 31, 1), dtype=np.uint16)
 FUZZED = 250
 
 
-def saved(image: Image.Image, **options: object) -> bytes:
+def saved(image: Image.Image, **options: Any) -> bytes:
     buffer = io.BytesIO()
-    image.save(buffer, **options)  # type: ignore[arg-type]
+    image.save(buffer, **options)
     return buffer.getvalue()
 
 

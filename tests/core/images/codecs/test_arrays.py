@@ -8,7 +8,7 @@ import struct
 import tracemalloc
 import warnings
 import zipfile
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -55,7 +55,7 @@ def saved(array: NDArray[Any], **options: Any) -> bytes:
     return out.getvalue()
 
 
-def saved_npz(compressed: bool = False, **named: NDArray[Any]) -> bytes:
+def saved_npz(compressed: bool = False, /, **named: Any) -> bytes:
     out = io.BytesIO()
     (np.savez_compressed if compressed else np.savez)(out, **named)
     return out.getvalue()
@@ -89,9 +89,13 @@ def as_read(array: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
 @pytest.mark.parametrize("dtype", TYPES)
 @pytest.mark.parametrize("order", ["C", "F"])
 def test_every_shape_and_type_of_npy(
-    stored: tuple[int, ...], shape: tuple[int, ...], alpha: bool, dtype: str, order: str
+    stored: tuple[int, ...],
+    shape: tuple[int, ...],
+    alpha: bool,
+    dtype: str,
+    order: Literal["C", "F"],
 ) -> None:
-    array = np.asarray(values_of(stored, dtype), order=order)  # type: ignore[call-overload]
+    array = np.asarray(values_of(stored, dtype), order=order)
     content = saved(array)
     file = arrays.read_npy(content, "x.npy")
     (stack,) = file.stacks

@@ -176,8 +176,8 @@ def test_32_bits_without_alpha() -> None:
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
 @pytest.mark.parametrize("kind", [np.bool_, np.uint8])
 def test_write(kind: type, channels: int) -> None:
-    values = random(3, 5, channels)
-    values = values > 127 if kind is np.bool_ else values
+    grey = random(3, 5, channels)
+    values = grey > 127 if kind is np.bool_ else grey
     made = write([Stack(values[None], channels in (2, 4))], About(ICC, b"II", (300, 150)))
     image = Image.open(io.BytesIO(made))
     assert image.info["dpi"] == pytest.approx((300, 150), abs=0.02)
