@@ -103,7 +103,7 @@ def unit(images: Tensor) -> Tensor:
     return images.float() / 255 if images.dtype == torch.uint8 else images
 
 
-def hold_out(training: ImageSet, count: int) -> tuple[ImageSet, ImageSet]:
+def split_validation(training: ImageSet, count: int) -> tuple[ImageSet, ImageSet]:
     """Split training images: all but `count`, and `count` to validate with, always the same."""
     order = torch.randperm(len(training), generator=torch.Generator().manual_seed(0))
     return training.select(order[count:]), training.select(order[:count])

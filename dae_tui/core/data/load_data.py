@@ -64,8 +64,8 @@ def load(name: str, split: Split, data_dir: Path) -> ImageSet:
         return _torchvision(name, split, data_dir)
     check_data(name)
     if is_sharded(Path(name)):
-        _, held_out, test = load_shards(Path(name))
-        return held_out if split == "train" else test
+        _, validation, test = load_shards(Path(name))
+        return validation if split == "train" else test
     images, labels, classes = load_folder(Path(name), split)
     return ImageSet(str(Path(name).resolve()), images, labels, classes)
 

@@ -27,7 +27,7 @@ BLOCK_BYTES = 2**20
 BLOCK_IMAGES = 256
 LABELS_AT_ONCE = 2**20
 TEST_UP_TO = 10_000
-HELD_OUT_UP_TO = 5_000
+VALIDATION_UP_TO = 5_000
 _SAVE_HINT = "save it with numpy.save as uint8 of (N, H, W) or (N, C, H, W), C being 1 or 3"
 
 
@@ -171,7 +171,7 @@ def load_shards(folder: Path) -> tuple[ShardedImages, ImageSet, ImageSet]:
             f"there are too few images in {folder}",
             "one each is needed to train, to validate and to test with",
         )
-    trained = count - min(HELD_OUT_UP_TO, max(1, count // 10))
+    trained = count - min(VALIDATION_UP_TO, max(1, count // 10))
     test = whole.load(count, min(total, count + TEST_UP_TO))
     return replace(whole, count=trained), whole.load(trained, count), test
 

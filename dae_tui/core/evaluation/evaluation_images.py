@@ -150,7 +150,7 @@ def load_evaluation_images(
         images = of_image_set(load(name, "test", data_dir), classes)
         training = load(name, "train", data_dir) if tune and tune_on is None else None
     else:
-        images = _photographs(folder, held_out=folder.resolve().name in learnt_from)
+        images = _photographs(folder, learnt_from=folder.resolve().name in learnt_from)
     if not tune:
         return replace(images, tuning=None)
     if tune_on is not None:
@@ -183,11 +183,11 @@ def _small(folder: Path) -> bool:
     return len(sizes) == 1 and max(next(iter(sizes))) <= WHOLE_UP_TO
 
 
-def _photographs(folder: Path, *, held_out: bool) -> EvaluationImages:
+def _photographs(folder: Path, *, learnt_from: bool) -> EvaluationImages:
     split = (folder / "train").is_dir() and (folder / "test").is_dir()
     paths = find_images(folder / "test" if split else folder)
     found = len(paths)
-    if held_out and not split:
+    if learnt_from and not split:
         paths = paths[TEST_EVERY - 1 :: TEST_EVERY]
     if not paths:
         if found:

@@ -73,7 +73,7 @@ def _write_shards(task: Task, folder: Path, count: int) -> None:
 
 def _train(task: Task, folder: Path, count: int) -> Iterator[Scale]:
     device = resolve_device(task.device)
-    streamed, held_out, test = load_shards(folder)
+    streamed, validation, test = load_shards(folder)
     # A few parts of the set as epochs, or a small set several times.
     epochs = max(ROUNDS, LEAST_IMAGES // count)
     part = count // ROUNDS if count >= LEAST_IMAGES else 0
@@ -85,7 +85,7 @@ def _train(task: Task, folder: Path, count: int) -> Iterator[Scale]:
         place(build(config.network, config.settings), device),
         Denoising(parse_noise(config.noise), config.clip, config.loss, None),
         streamed,
-        held_out.select(slice(BATCH)).to(device),
+        validation.select(slice(BATCH)).to(device),
         test.select(slice(2)).to(device),
         device=device,
         precision=resolve_precision(config.precision, device),

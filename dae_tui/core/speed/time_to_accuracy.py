@@ -158,7 +158,7 @@ def _whole_training(task: Task, loop: str, epochs: int) -> Iterator[Trained]:
 def _accuracy(experiment: Experiment) -> float:
     """Percent of the denoised test images that the classifier reads rightly."""
     test = experiment.test.to(resolve_device(experiment.config.device))
-    accuracy = experiment.objective.judge(experiment.network.eval(), test).accuracy
+    accuracy = experiment.objective.evaluate(experiment.network.eval(), test).accuracy
     if accuracy is None:
         raise UsageError(
             f"there is no classifier for {experiment.config.data}", "use --data mnist or digits"

@@ -33,7 +33,7 @@ BATCH = 100
 LEARNING_RATE = 2e-4
 SIGMA = 0.5
 WORKERS = 2
-HELD_OUT = 100
+VALIDATION_IMAGES = 100
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,7 @@ def own_training(
         seed=task.seed,
         compile="no",
     )
-    some = load(task.data, "test", Path(task.data_dir)).select(slice(HELD_OUT)).to(device)
+    some = load(task.data, "test", Path(task.data_dir)).select(slice(VALIDATION_IMAGES)).to(device)
     return Training(
         config,
         network,

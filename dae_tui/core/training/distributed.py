@@ -45,7 +45,7 @@ class Group:
     size: int = 1
 
     @property
-    def leads(self) -> bool:
+    def is_rank_0(self) -> bool:
         """Whether this process judges, saves and writes; the others only compute."""
         return self.rank == 0
 

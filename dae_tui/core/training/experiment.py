@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from dae_tui.core.data.image_set import ImageSet, TrainingImages, hold_out
+from dae_tui.core.data.image_set import ImageSet, TrainingImages, split_validation
 from dae_tui.core.data.load_data import load
 from dae_tui.core.data.shards import is_sharded, load_shards
 from dae_tui.core.evaluation.benchmark import EvaluationProgress, evaluate
@@ -35,8 +35,8 @@ from dae_tui.version import __version__
 # What weights remember of a table: speeds are the machine's.
 KEPT_FIGURES = ["view", "method", "noise", "accuracy", "accuracy_low", "accuracy_high", "psnr"]
 KEPT_FIGURES += ["ssim"]
-HELD_OUT = 5000
-HELD_OUT_SHARE = 10
+VALIDATION_IMAGES = 5000
+VALIDATION_SHARE = 10
 EXAMPLES = 16
 FEWEST = 2  # Batch normalisation needs two in a batch.
 
@@ -51,7 +51,7 @@ class Experiment:
     objective: Objective
     classifier: Weights | None
     training: TrainingImages
-    held_out: ImageSet
+    validation: ImageSet
     test: ImageSet
     device: torch.device
     precision: str
@@ -68,8 +68,8 @@ class Experiment:
             self.network,
             self.objective,
             self.training,
-            self.held_out,
-            self.held_out.select(slice(EXAMPLES)),
+            self.validation,
+            self.validation.select(slice(EXAMPLES)),
             device=self.device,
             precision=self.precision,
             metadata=self._metadata(),
@@ -126,8 +126,8 @@ def prepare(config: TrainingConfig, classifier: Path | None, command: str) -> Ex
     """
     device = resolve_device(config.device)
     precision = resolve_precision(config.precision, device)
-    training, held_out, test = _images(config, device)
-    if config.classifies and held_out.labels is None:
+    training, validation, test = _images(config, device)
+    if config.classifies and validation.labels is None:
         raise DataError(
             f"{config.data} has no labels to learn",
             "put the images of each class in a subfolder, or labels*.npy beside images*.npy",
@@ -138,12 +138,12 @@ def prepare(config: TrainingConfig, classifier: Path | None, command: str) -> Ex
             f"a shift of {config.shift} moves images of {height}×{width} out of sight",
             f"it is less than {min(height, width)}",
         )
-    network = place(_build(config, held_out), device)
+    network = place(_build(config, validation), device)
     classifier_weights = None
     noise = parse_noise(config.noise)
     objective: Objective = Classification(noise, config.clip)
     if not config.classifies:
-        classifier_weights = find_classifier_weights(held_out, classifier)
+        classifier_weights = find_classifier_weights(validation, classifier)
         objective = Denoising(
             noise,
             config.clip,
@@ -157,7 +157,7 @@ def prepare(config: TrainingConfig, classifier: Path | None, command: str) -> Ex
         objective,
         classifier_weights,
         training,
-        held_out,
+        validation,
         test,
         device,
         precision,
@@ -170,17 +170,19 @@ def _images(
     """Images to learn from and to hold out, on the device or streamed to it, and to test with."""
     training: TrainingImages
     if config.data not in DATA_SETS and is_sharded(Path(config.data)):
-        training, held_out, test = load_shards(Path(config.data))
+        training, validation, test = load_shards(Path(config.data))
     else:
         whole = load(config.data, "train", Path(config.data_dir))
-        kept, held_out = hold_out(whole, min(HELD_OUT, max(1, len(whole) // HELD_OUT_SHARE)))
+        kept, validation = split_validation(
+            whole, min(VALIDATION_IMAGES, max(1, len(whole) // VALIDATION_SHARE))
+        )
         training, test = kept.to(device), load(config.data, "test", Path(config.data_dir))
     if len(training) < FEWEST:
         raise DataError(
             f"{config.data} has {len(training)} images to train with",
             f"it needs at least {FEWEST}, and learns little from so few",
         )
-    return training, held_out.to(device), test
+    return training, validation.to(device), test
 
 
 def versions() -> dict[str, str]:

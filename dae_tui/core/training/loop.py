@@ -21,7 +21,7 @@ from dae_tui.core.training.compilation import compiled, pays
 from dae_tui.core.training.distributed import Group
 from dae_tui.core.training.objectives import Objective
 from dae_tui.core.training.optimizer import FusedOptimizer
-from dae_tui.core.training.step_statistics import DIVERGED_HINT, Meter
+from dae_tui.core.training.step_statistics import DIVERGED_HINT, StepStatistics
 from dae_tui.core.weights.weights_file import count_parameters, to_bytes
 from dae_tui.errors import DivergedError, RunError
 from dae_tui.spec.events import Checkpoint, Event, Finished, Started, Step, Validation
@@ -42,7 +42,7 @@ class Training:
         network: nn.Module,
         objective: Objective,
         training: TrainingImages,
-        held_out: ImageSet,
+        validation: ImageSet,
         examples: ImageSet,
         *,
         device: torch.device,
@@ -59,7 +59,7 @@ class Training:
             network: on the device, freshly built.
             objective: what to optimise and how to judge it.
             training: images to learn from; those in memory are on the device.
-            held_out: images to judge with after each epoch, on the device.
+            validation: images to judge with after each epoch, on the device.
             examples: a few images to show as samples, on the device.
             device: where to compute.
             precision: `fp32`, or `bf16` for autocast.
@@ -78,7 +78,7 @@ class Training:
         self.network = network
         self.objective = objective
         self.training = training
-        self.held_out = held_out
+        self.validation = validation
         self.examples = examples
         self.device = device
         self.precision = precision
@@ -101,7 +101,7 @@ class Training:
                     "bring back the images it was trained on, or train anew",
                 )
         self.progress.training_images = len(training)
-        if not self.group.leads:  # Or dropout would be alike in every process.
+        if not self.group.is_rank_0:  # Or dropout would be alike in every process.
             torch.manual_seed(config.seed + 1_000_003 * self.group.rank + self.progress.step)
         self.batch_size = min(config.batch_size, len(training))
         self.group.check(self.batch_size)
@@ -110,7 +110,9 @@ class Training:
         images = config.epochs * self.steps_per_epoch * self.batch_size
         if pays(config, network, training.shape, images, self.group.size):
             self.trained = compiled(self.trained, device, asked_for=config.compile == "yes")
-        self.meter = Meter(self.batch_size, device, self.progress, judges=self.group.leads)
+        self.statistics = StepStatistics(
+            self.batch_size, device, self.progress, checks=self.group.is_rank_0
+        )
 
     def events(self) -> Iterator[Event]:
         """Train to the end, or until `stop` is set, and yield what happens.
@@ -135,7 +137,7 @@ class Training:
             self.progress.epoch,
             self.progress.step,
             self.progress.seconds,
-            images / max(self.meter.seconds, 1e-9),
+            images / max(self.statistics.seconds, 1e-9),
             complete=self.progress.epoch >= self.config.epochs,
         )
 
@@ -154,24 +156,24 @@ class Training:
         self.network.train()
         with closing(whole_epoch) as batches:
             while not self._stopping():
-                self.meter.start()
+                self.statistics.start()
                 batch = next(batches, None)
                 if batch is None:
                     break
                 lr = learning_rate(self.config, self.progress.step, total)
                 loss = self._step(batch.onto(self.device), lr)
                 self.progress.step += 1
-                self.meter.add(loss)
-                if self.meter.due():
+                self.statistics.add(loss)
+                if self.statistics.due():
                     yield self._report(lr)
                 # The network changes fastest at first: samples after 1, 2, 4, 8, … steps show it.
                 if epoch == 0 and self.progress.step & (self.progress.step - 1) == 0:
-                    self.meter.pause()
+                    self.statistics.pause()
                     yield from self._sample()
         # Nothing is judged or saved before its losses were looked at, nor while the clock runs.
-        if self.meter.pending:
+        if self.statistics.pending:
             yield self._report(lr)
-        self.meter.pause()
+        self.statistics.pause()
 
     def _stopping(self) -> bool:
         """Whether to stop now; processes that train together stop after the same step."""
@@ -180,9 +182,11 @@ class Training:
         return self.group.any(self.stop.is_set())
 
     def _report(self, lr: float) -> Step:
-        loss = self.meter.report()
+        loss = self.statistics.report()
         progress = self.progress
-        return Step(progress.epoch + 1, progress.step, loss, lr, self.meter.speed, progress.seconds)
+        return Step(
+            progress.epoch + 1, progress.step, loss, lr, self.statistics.speed, progress.seconds
+        )
 
     def _step(self, batch: ImageSet, lr: float) -> Tensor:
         """One step of the optimiser; the loss stays on the device."""
@@ -210,26 +214,26 @@ class Training:
         progress.epoch += 1
         train_loss = progress.epoch_loss_sum / self.steps_per_epoch
         progress.epoch_loss_sum = 0.0
-        if not self.group.leads:
+        if not self.group.is_rank_0:
             return
         self.network.eval()
-        judgement = self.objective.judge(self.network, self.held_out)
-        if not math.isfinite(judgement.loss):
+        result = self.objective.evaluate(self.network, self.validation)
+        if not math.isfinite(result.loss):
             raise DivergedError(
                 f"the training diverged: the held-out loss after epoch {progress.epoch} "
-                f"(step {progress.step}) is {judgement.loss:g}",
+                f"(step {progress.step}) is {result.loss:g}",
                 DIVERGED_HINT,
             )
-        best = progress.best_loss is None or judgement.loss < progress.best_loss
+        best = progress.best_loss is None or result.loss < progress.best_loss
         if best:
-            progress.best_loss = judgement.loss
+            progress.best_loss = result.loss
         yield Validation(
             progress.epoch,
             progress.step,
             train_loss,
-            judgement.loss,
-            judgement.psnr,
-            judgement.accuracy,
+            result.loss,
+            result.psnr,
+            result.accuracy,
             best,
             progress.seconds,
         )
@@ -239,7 +243,7 @@ class Training:
         yield self._checkpoint("last")
 
     def _sample(self) -> Iterator[Event]:
-        if not self.group.leads:
+        if not self.group.is_rank_0:
             return
         training = self.network.training
         self.network.eval()
@@ -265,7 +269,7 @@ class Training:
             precision=self.precision,
             parameters=count_parameters(self.network),
             training_images=len(self.training),
-            validation_images=len(self.held_out),
+            validation_images=len(self.validation),
             epochs=self.config.epochs,
             steps_per_epoch=self.steps_per_epoch,
             step=self.progress.step,

@@ -26,7 +26,7 @@ VALIDATION_SEED = 1
 
 
 @dataclass(frozen=True)
-class Judgement:
+class ValidationResult:
     """How a network does on held-out images; see `events.Validation` for the units."""
 
     loss: float
@@ -49,7 +49,7 @@ class Objective(Protocol):
     ) -> Tensor:
         """The mean loss (a scalar) of what was drawn of images and their labels (N,)."""
 
-    def judge(self, network: nn.Module, held_out: ImageSet) -> Judgement:
+    def evaluate(self, network: nn.Module, validation: ImageSet) -> ValidationResult:
         """Evaluate a network, which is in evaluation mode, on images it was not trained on."""
 
     def sample(
@@ -85,22 +85,24 @@ class Denoising:
         return self._distance(network(*inputs).float(), images)
 
     @torch.inference_mode()
-    def judge(self, network: nn.Module, held_out: ImageSet) -> Judgement:
+    def evaluate(self, network: nn.Module, validation: ImageSet) -> ValidationResult:
         generator = _validation_generator()
         loss = decibels = correct = 0.0
-        for part in batches(held_out.images):
-            original = unit(held_out.images[part])
+        for part in batches(validation.images):
+            original = unit(validation.images[part])
             noisy = self._noisy(original, generator)
             denoised = denoise_batch(network, noisy)
             loss += self._distance(denoised, original).item() * len(original)
             # A black image restored to the last bit would count as infinite: 100 dB is enough.
             decibels += psnr(denoised, original).clamp(max=100).sum().item()
-            if self.classifier is not None and held_out.labels is not None:
+            if self.classifier is not None and validation.labels is not None:
                 reads = self.classifier(denoised).argmax(1)
-                correct += (reads == held_out.labels[part]).sum().item()
-        total = len(held_out)
-        judged = self.classifier is not None and held_out.labels is not None
-        return Judgement(loss / total, decibels / total, 100 * correct / total if judged else None)
+                correct += (reads == validation.labels[part]).sum().item()
+        total = len(validation)
+        judged = self.classifier is not None and validation.labels is not None
+        return ValidationResult(
+            loss / total, decibels / total, 100 * correct / total if judged else None
+        )
 
     @torch.inference_mode()
     def sample(
@@ -153,19 +155,19 @@ class Classification:
         return F.cross_entropy(network(*inputs).float(), labels)
 
     @torch.inference_mode()
-    def judge(self, network: nn.Module, held_out: ImageSet) -> Judgement:
-        assert held_out.labels is not None
+    def evaluate(self, network: nn.Module, validation: ImageSet) -> ValidationResult:
+        assert validation.labels is not None
         generator = _validation_generator()
         loss = correct = 0.0
-        for part in batches(held_out.images):
-            original = unit(held_out.images[part])
+        for part in batches(validation.images):
+            original = unit(validation.images[part])
             logits = network(
                 add_noise(original.cpu(), self.noise, generator, self.clip).to(original.device)
             )
-            labels = held_out.labels[part]
+            labels = validation.labels[part]
             loss += F.cross_entropy(logits, labels, reduction="sum").item()
             correct += (logits.argmax(1) == labels).sum().item()
-        return Judgement(loss / len(held_out), accuracy=100 * correct / len(held_out))
+        return ValidationResult(loss / len(validation), accuracy=100 * correct / len(validation))
 
     def sample(
         self, network: nn.Module, examples: ImageSet, epoch: int, step: int

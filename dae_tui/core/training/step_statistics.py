@@ -18,20 +18,20 @@ EXPLODED = 1000.0
 DIVERGED_HINT = "lower the learning rate with --lr; the last good checkpoint is kept"
 
 
-class Meter:
+class StepStatistics:
     """Collects step losses; fetches them only to report, and counts training time alone."""
 
     def __init__(
-        self, batch_size: int, device: torch.device, progress: Progress, *, judges: bool = True
+        self, batch_size: int, device: torch.device, progress: Progress, *, checks: bool = True
     ) -> None:
-        """Of several processes with the same losses the first one `judges` whether they explode."""
+        """Of several processes with the same losses the first one `checks` whether they explode."""
         self.seconds = 0.0
         self.speed = 0.0
         """Images per second over the steps of the last report."""
         self._batch_size = batch_size
         self._device = device
         self._progress = progress
-        self._judges = judges
+        self._checks = checks
         self._losses: list[Tensor] = []
         self._reported_at = 0.0
         self._started: float | None = None
@@ -71,7 +71,7 @@ class Meter:
         """
         losses: list[float] = torch.stack(self._losses).tolist()
         self.pause()
-        if self._judges:
+        if self._checks:
             self._check(losses)
         self._progress.epoch_loss_sum += sum(losses)
         taken = self.seconds - self._reported_at

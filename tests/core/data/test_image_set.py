@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from dae_tui.core.data.image_set import ImageSet, hold_out, shift, unit
+from dae_tui.core.data.image_set import ImageSet, shift, split_validation, unit
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -33,36 +33,36 @@ def test_selecting_takes_images_and_their_labels() -> None:
 
 
 def test_hold_out_is_disjoint_and_complete() -> None:
-    training, held_out = hold_out(numbered(100), 15)
-    numbers = training.images.flatten().tolist(), held_out.images.flatten().tolist()
-    assert (len(training), len(held_out)) == (85, 15)
+    training, validation = split_validation(numbered(100), 15)
+    numbers = training.images.flatten().tolist(), validation.images.flatten().tolist()
+    assert (len(training), len(validation)) == (85, 15)
     assert sorted(numbers[0] + numbers[1]) == list(range(100))
 
 
 def test_hold_out_keeps_images_with_their_labels() -> None:
-    for part in hold_out(numbered(100), 15):
+    for part in split_validation(numbered(100), 15):
         assert part.labels is not None
         assert part.labels.tolist() == part.images.flatten().tolist()
 
 
 def test_hold_out_takes_the_same_images_whatever_the_random_state() -> None:
-    first = hold_out(numbered(100), 15)
+    first = split_validation(numbered(100), 15)
     torch.manual_seed(1)
-    again = hold_out(numbered(100), 15)
+    again = split_validation(numbered(100), 15)
     for part, other in zip(first, again, strict=True):
         assert torch.equal(part.images, other.images)
 
 
 def test_hold_out_is_a_random_sample_not_the_first_images() -> None:
-    _, held_out = hold_out(numbered(100), 15)
-    assert 25 < held_out.images.float().mean() < 75
+    _, validation = split_validation(numbered(100), 15)
+    assert 25 < validation.images.float().mean() < 75
 
 
 def test_hold_out_works_without_labels() -> None:
     unlabelled = ImageSet("plain", torch.zeros(10, 1, 2, 2, dtype=torch.uint8), None, 0)
-    training, held_out = hold_out(unlabelled, 3)
-    assert (training.labels, held_out.labels) == (None, None)
-    assert (len(training), len(held_out)) == (7, 3)
+    training, validation = split_validation(unlabelled, 3)
+    assert (training.labels, validation.labels) == (None, None)
+    assert (len(training), len(validation)) == (7, 3)
 
 
 def offsets_of(image: torch.Tensor, moved: torch.Tensor, pixels: int) -> tuple[int, int]:

@@ -20,7 +20,7 @@ from dae_tui.errors import DataError
 LENGTHS = (700, 333, 967)
 TOTAL = sum(LENGTHS)
 # Of 2000 images, the last 200 are to test with and 180 before them are held out.
-TRAINED, HELD_OUT = 1620, 180
+TRAINED, VALIDATION_IMAGES = 1620, 180
 
 
 def numbered(start: int, count: int, height: int = 8) -> NDArray[np.uint8]:
@@ -227,11 +227,11 @@ def test_a_file_that_is_cut_off_during_training_is_an_error(
 
 @pytest.mark.usefixtures("small_buffers")
 def test_a_flat_folder_is_split_without_overlap_or_loss(folder: Path) -> None:
-    training, held_out, test = load_shards(folder)
+    training, validation, test = load_shards(folder)
     assert sorted(epoch_of(training, size=1)) == list(range(TRAINED))
-    assert numbers_of(held_out) == list(range(TRAINED, TRAINED + HELD_OUT))
-    assert numbers_of(test) == list(range(TRAINED + HELD_OUT, TOTAL))
-    for part in (held_out, test):
+    assert numbers_of(validation) == list(range(TRAINED, TRAINED + VALIDATION_IMAGES))
+    assert numbers_of(test) == list(range(TRAINED + VALIDATION_IMAGES, TOTAL))
+    for part in (validation, test):
         assert (part.name, part.classes) == (str(folder.resolve()), 10)
         assert part.labels is not None
         assert part.labels.tolist() == [number % 10 for number in numbers_of(part)]
@@ -245,28 +245,28 @@ def test_the_folders_train_and_test_are_the_splits(
 ) -> None:
     write(tmp_path / "train", (60, 40))
     write(tmp_path / "test", (5, 30), start=100)
-    training, held_out, test = load_shards(tmp_path)
+    training, validation, test = load_shards(tmp_path)
     assert sorted(epoch_of(training, size=1)) == list(range(90))
-    assert numbers_of(held_out) == list(range(90, 100))
+    assert numbers_of(validation) == list(range(90, 100))
     assert numbers_of(test) == list(range(100, 135))
     monkeypatch.setattr(shards, "TEST_UP_TO", 8)
-    monkeypatch.setattr(shards, "HELD_OUT_UP_TO", 3)
-    training, held_out, test = load_shards(tmp_path)
-    assert (len(training), len(held_out)) == (97, 3)
+    monkeypatch.setattr(shards, "VALIDATION_UP_TO", 3)
+    training, validation, test = load_shards(tmp_path)
+    assert (len(training), len(validation)) == (97, 3)
     assert numbers_of(test) == list(range(100, 108))
 
 
 def test_three_images_are_enough(tmp_path: Path) -> None:
     write(tmp_path, (1, 1, 1))
-    training, held_out, test = load_shards(tmp_path)
-    assert (epoch_of(training, size=1), numbers_of(held_out), numbers_of(test)) == ([0], [1], [2])
+    training, validation, test = load_shards(tmp_path)
+    assert (epoch_of(training, size=1), numbers_of(validation), numbers_of(test)) == ([0], [1], [2])
 
 
 def test_without_labels_there_are_no_classes(tmp_path: Path) -> None:
     write(tmp_path, labelled=False)
-    training, held_out, test = load_shards(tmp_path)
+    training, validation, test = load_shards(tmp_path)
     batch = next(training.batches(10, seed=0, epoch=0))
-    assert batch.labels is held_out.labels is test.labels is None
+    assert batch.labels is validation.labels is test.labels is None
     assert training.classes == batch.classes == test.classes == 0
 
 
@@ -285,17 +285,17 @@ def test_images_may_have_a_channel_dimension(tmp_path: Path, channels: int) -> N
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (30, channels, 5, 7), np.uint8)
     np.save(tmp_path / "images.npy", images)
-    training, held_out, test = load_shards(tmp_path)
+    training, validation, test = load_shards(tmp_path)
     assert training.shape == (channels, 5, 7)
     assert torch.equal(test.images, torch.from_numpy(images[27:]))
-    assert torch.equal(held_out.images, torch.from_numpy(images[25:27]))
+    assert torch.equal(validation.images, torch.from_numpy(images[25:27]))
 
 
 def test_grey_shards_with_and_without_a_channel_go_together(tmp_path: Path) -> None:
     write(tmp_path, (20,), labelled=False)
     np.save(tmp_path / "images-1.npy", numbered(20, 20)[:, None])
-    training, held_out, test = load_shards(tmp_path)
-    seen = epoch_of(training, size=1) + numbers_of(held_out) + numbers_of(test)
+    training, validation, test = load_shards(tmp_path)
+    seen = epoch_of(training, size=1) + numbers_of(validation) + numbers_of(test)
     assert sorted(seen) == list(range(40))
 
 

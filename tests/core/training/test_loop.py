@@ -16,7 +16,7 @@ from dae_tui.core.data.load_data import load
 from dae_tui.core.data.shards import load_shards
 from dae_tui.core.hardware import place
 from dae_tui.core.training.loop import Training, learning_rate
-from dae_tui.core.training.objectives import Classification, Denoising, Judgement, Objective
+from dae_tui.core.training.objectives import Classification, Denoising, Objective, ValidationResult
 from dae_tui.errors import DivergedError, RunError
 from dae_tui.models.registry import build
 from dae_tui.spec.events import (
@@ -152,7 +152,8 @@ def test_samples_show_three_views_of_the_same_digits(digits: ImageSet) -> None:
         (first.denoised - first.original) ** 2
     ).mean()
     assert last.labels is not None
-    assert last.labels.tolist() == digits.labels[:2].tolist()  # type: ignore[index]
+    assert digits.labels is not None
+    assert last.labels.tolist() == digits.labels[:2].tolist()
 
 
 def test_the_clock_counts_training_alone(digits: ImageSet, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -195,14 +196,14 @@ def test_streamed_images_train_as_well_and_go_on_to_the_same_bits(
         np.save(tmp_path / f"images-{number}.npy", part)
 
     def streamed(resume: bytes | None = None) -> Training:
-        images, held_out, test = load_shards(tmp_path)
+        images, validation, test = load_shards(tmp_path)
         whole = training(digits)
         return Training(
             whole.config,
             whole.network,
             whole.objective,
             images,
-            held_out,
+            validation,
             test.select(slice(2)),
             device=CPU,
             precision="fp32",
@@ -321,9 +322,9 @@ def test_bf16_learns_as_well(digits: ImageSet) -> None:
 class Scripted:
     """An objective whose loss follows a script, whatever the network does."""
 
-    def __init__(self, factors: dict[int, float], held_out: float = 1.0) -> None:
+    def __init__(self, factors: dict[int, float], validation: float = 1.0) -> None:
         self.factors = factors
-        self.held_out = held_out
+        self.validation = validation
         self.steps = 0
 
     def draw(self, network: nn.Module, images: Tensor, generator: Generator) -> list[Tensor]:
@@ -337,10 +338,11 @@ class Scripted:
         labels: Tensor | None,
     ) -> Tensor:
         self.steps += 1
-        return network(*inputs).mean() * 0 + self.factors.get(self.steps, 1.0)
+        output: Tensor = network(*inputs)
+        return output.mean() * 0 + self.factors.get(self.steps, 1.0)
 
-    def judge(self, network: nn.Module, held_out: ImageSet) -> Judgement:
-        return Judgement(self.held_out)
+    def evaluate(self, network: nn.Module, validation: ImageSet) -> ValidationResult:
+        return ValidationResult(self.validation)
 
     def sample(
         self, network: nn.Module, examples: ImageSet, epoch: int, step: int
@@ -391,7 +393,7 @@ def test_a_loss_that_explodes_just_before_a_stop_is_not_saved(digits: ImageSet) 
 def test_a_held_out_loss_that_is_not_finite_is_never_best(digits: ImageSet) -> None:
     events: list[Event] = []
     with pytest.raises(DivergedError, match="held-out loss after epoch 1 "):
-        events.extend(training(digits, objective=Scripted({}, held_out=float("nan"))).events())
+        events.extend(training(digits, objective=Scripted({}, validation=float("nan"))).events())
     assert not any(isinstance(event, Checkpoint) for event in events)
 
 
