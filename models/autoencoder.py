@@ -65,7 +65,7 @@ class Network(nn.Module):
         )
         self.stride = 2 ** (len(widths) - 1)
         # Convolutions and poolings down and up, each at its scale.
-        self.reach = 5 * self.stride
+        self.receptive_field = 5 * self.stride
 
     def forward(self, noisy: Tensor) -> Tensor:
         """(N, C, H, W) noisy in, (N, C, H, W) denoised out, values ≥ 0; any H and W."""

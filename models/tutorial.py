@@ -51,7 +51,7 @@ class Network(nn.Module):
         )
         self.stride = 4
         # Convolutions at each scale, poolings and the way back.
-        self.reach = 24
+        self.receptive_field = 24
 
     def forward(self, noisy: Tensor) -> Tensor:
         """(N, C, H, W) noisy in, (N, C, H, W) denoised out, values ≥ 0; any H and W."""

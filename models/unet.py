@@ -77,7 +77,7 @@ class Network(nn.Module):
         scales = [settings.gather * 2**scale for scale in range(len(widths))]
         self.stride = scales[-1]
         convolutions = 4 * sum(scales[:-1]) + 2 * scales[-1]
-        self.reach = 2 * scales[0] + blocks * convolutions + 2 * scales[-1]
+        self.receptive_field = 2 * scales[0] + blocks * convolutions + 2 * scales[-1]
 
     def forward(self, noisy: Tensor, sigma: Tensor | None = None) -> Tensor:
         """(N, C, H, W) noisy in, (N, C, H, W) denoised out; any H and W.

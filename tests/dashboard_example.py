@@ -5,11 +5,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from dae_tui.core.data.embed_digits import EMBEDDED
-from dae_tui.core.playground import Look
+from dae_tui.core.playground import PlaygroundResult
 from dae_tui.devices.machine import Gpu, Machine
 from dae_tui.devices.monitor import Monitor
 from dae_tui.devices.reading import Reading
@@ -74,7 +75,7 @@ def _train(writer: RunWriter, network: str, epochs: int, state: State) -> None:
     started = {"epochs": 30, "steps_per_epoch": 550, "step": 0, "precision": "bf16"}
     writer.record({"event": "started", **started})
     rng = np.random.default_rng(0)
-    figures: dict[str, object] = dict(started)
+    figures: dict[str, Any] = dict(started)
     for epoch in range(1, epochs + 1):
         for step in range(550 * (epoch - 1) + 50, 550 * epoch + 1, 50):
             loss = 0.008 + 0.2 / (1 + step / 40) + 0.002 * float(rng.random())
@@ -121,7 +122,7 @@ def _digits(epoch: int) -> dict[str, np.ndarray]:
     }
 
 
-def example_look() -> Look:
+def example_result() -> PlaygroundResult:
     """The first digit, which the classifier reads rightly but for the noise."""
     arrays = _digits(8)
     probabilities = {
@@ -129,7 +130,7 @@ def example_look() -> Look:
     }
     for view, read in (("original", 0), ("noisy", 8), ("denoised", 0)):
         probabilities[view][read] = 0.82
-    return Look(
+    return PlaygroundResult(
         number=0,
         count=1797,
         label=0,

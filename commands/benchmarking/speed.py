@@ -17,7 +17,7 @@ from dae_tui.errors import DaeError, ExitCode, UsageError
 from dae_tui.spec.model_cards import published
 
 if TYPE_CHECKING:
-    from dae_tui.core.speed.report import Report
+    from dae_tui.core.speed.report import SpeedReport
 
 PARTS = ("training", "targets", "inference", "peak", "startup", "scale", "agreement")
 USUAL = PARTS[:5]
@@ -27,12 +27,12 @@ NETWORKS = ("mnist-unet", "mnist-autoencoder", "mnist-dense")
 
 
 class InterruptedSpeedError(DaeError):
-    """Ctrl-C: a figure of half a run would be of another machine's state."""
+    """Ctrl-C: nothing is kept, as the rest would be measured in another state of the machine."""
 
     exit_code = ExitCode.INTERRUPTED
 
     def __init__(self) -> None:
-        super().__init__("interrupted", "--parts measures some of it")
+        super().__init__("interrupted", "--parts measures only some of it")
 
 
 def speed(
@@ -45,13 +45,13 @@ def speed(
         ),
     ] = None,
     rounds: Annotated[
-        int, typer.Option(min=1, max=100, help="Measurements of each figure, in turns.")
+        int, typer.Option(min=1, max=100, help="Times that each speed is measured, in turns.")
     ] = 5,
     seeds: Annotated[
-        int, typer.Option(min=1, max=100, help="Trainings of each recipe and of agreement.")
+        int, typer.Option(min=1, max=100, help="Trainings per recipe, and per loop of agreement.")
     ] = 5,
     epochs: Annotated[
-        int, typer.Option(min=1, help="Of each training of agreement, in both loops.")
+        int, typer.Option(min=1, help="Epochs per training of agreement, in both loops.")
     ] = 1,
     data: Annotated[str, typer.Option(help="mnist, or digits (embedded).")] = "mnist",
     data_dir: DataDirOption = None,
@@ -60,15 +60,15 @@ def speed(
     markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown tables.")] = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Measure how fast training and denoising are, as ratios of things measured in one run.
+    """Measure the speed of training and denoising, as ratios of values measured in one run.
 
     training: the textbook's loop (ToTensor, DataLoader, fp32) and ours train the same network in
     turns. targets: time to 96.10 %, the paper's accuracy, with --preset fast and the paper's
-    network. inference: digits a second, networks and filters. peak: the share of a large matrix
-    product and of a large copy, and which of the two binds. startup: time until something is there.
-    scale: 1 k to 1 M images, streamed. agreement: whole epochs in both loops. Leave the machine
-    alone meanwhile: the spread tells whether it was. On two cores the default parts take five
-    minutes, agreement a quarter of an hour.
+    network. inference: digits per second of networks and filters. peak: speed as a share of a
+    large matrix product and of a large copy, and which of the two is the limit. startup: time to
+    the first output. scale: 1 k to 1 M images, streamed. agreement: whole epochs in both loops.
+    Leave the machine idle meanwhile; the spread shows whether it was. On two cores the default
+    parts take five minutes, agreement a quarter of an hour.
     """
     chosen = _parts(parts)
     if data not in DATA:
@@ -79,16 +79,16 @@ def speed(
     # Imported here: torch takes seconds to import, and a mistake in the options is said at once.
     from dae_tui.commands.benchmarking.speed_tables import show
     from dae_tui.commands.output.terminal import print_json, stdout
-    from dae_tui.core.speed.report import Report, Wish, measure_speed
+    from dae_tui.core.speed.report import SpeedOptions, SpeedReport, measure_speed
     from dae_tui.core.weights.weights_file import load_weights
 
     networks = [load_weights(published()[name], name) for name in NETWORKS]
-    wish = Wish(chosen, data, resolve_data_dir(data_dir), device, rounds, seeds, epochs)
+    options = SpeedOptions(chosen, data, resolve_data_dir(data_dir), device, rounds, seeds, epochs)
     try:
-        report = _follow(measure_speed(wish, networks), quiet)
+        report = _follow(measure_speed(options, networks), quiet)
     except KeyboardInterrupt as interrupted:
         raise InterruptedSpeedError from interrupted
-    assert isinstance(report, Report)
+    assert isinstance(report, SpeedReport)
     if json:
         print_json(report.as_json())
     else:
@@ -96,7 +96,7 @@ def speed(
 
 
 def _parts(given: str | None) -> tuple[str, ...]:
-    """What is to be measured. Raises UsageError for a part that there is not."""
+    """The parts to measure. Raises UsageError for an unknown one."""
     if given is None:
         return USUAL
     if given == "all":
@@ -108,8 +108,8 @@ def _parts(given: str | None) -> tuple[str, ...]:
     return chosen
 
 
-def _follow(measuring: "Generator[str | Report]", quiet: bool) -> "str | Report":
-    """Say what is measured until the report is there."""
+def _follow(measuring: "Generator[str | SpeedReport]", quiet: bool) -> "str | SpeedReport":
+    """Show what is being measured until the report is complete."""
     from dae_tui.commands.output.terminal import stderr
 
     console = stderr()

@@ -9,12 +9,12 @@ from rich.console import Console
 from dae_tui.commands.output.fitted_table import print_fitted
 from dae_tui.commands.output.terminal import print_lines
 from dae_tui.core.speed.repeated_figure import Spread
-from dae_tui.core.speed.report import EPOCH_IMAGES, Report
+from dae_tui.core.speed.report import EPOCH_IMAGES, SpeedReport
 from dae_tui.core.speed.time_to_accuracy import PAPER
 from dae_tui.system.printable import printable
 
 # Columns of words; all others are numbers.
-WORDS = {"network", "loop", "precision", "recipe", "method", "binds", "start"}
+WORDS = {"network", "loop", "precision", "recipe", "method", "limit", "start"}
 
 
 @dataclass(frozen=True)
@@ -26,13 +26,13 @@ class Grid:
     rows: Sequence[tuple[str, ...]]
     remark: str = ""
     dropped: tuple[str, ...] = ()
-    """Columns that go first on a narrow terminal; the others go from the right."""
+    """Columns to drop first on a narrow terminal; the others follow from the right."""
 
 
-def show(report: Report, console: Console, *, markdown: bool) -> None:
-    """Print the tables of a report, for people or for GitHub, and their conditions."""
+def show(report: SpeedReport, console: Console, *, markdown: bool) -> None:
+    """Print the tables of a report, for people or for GitHub, and their protocol."""
     show_grids(grids(report), console, markdown=markdown)
-    console.print(f"\n{_conditions(report)}", style="dim", soft_wrap=True)
+    console.print(f"\n{_protocol_line(report)}", style="dim", soft_wrap=True)
 
 
 def show_grids(shown: Sequence[Grid], console: Console, *, markdown: bool) -> None:
@@ -58,7 +58,7 @@ def _markdown(grid: Grid) -> str:
     return "\n".join([*lines, "", grid.remark] if grid.remark else lines)
 
 
-def grids(report: Report) -> list[Grid]:
+def grids(report: SpeedReport) -> list[Grid]:
     """The parts that were measured, in the order of the command's help."""
     made = [
         _training(report),
@@ -72,7 +72,7 @@ def grids(report: Report) -> list[Grid]:
     return [grid for grid in made if grid.rows]
 
 
-def _training(report: Report) -> Grid:
+def _training(report: SpeedReport) -> Grid:
     rows = [
         (
             each.network,
@@ -89,7 +89,7 @@ def _training(report: Report) -> Grid:
     return Grid("Training: the same network and batch", columns, rows)
 
 
-def _targets(report: Report) -> Grid:
+def _targets(report: SpeedReport) -> Grid:
     rows = [
         (
             each.recipe,
@@ -111,7 +111,7 @@ def _targets(report: Report) -> Grid:
     return Grid(f"Time to the paper's {PAPER:.2f} %", columns, rows, remark)
 
 
-def _inference(report: Report) -> Grid:
+def _inference(report: SpeedReport) -> Grid:
     filters = {
         each.method: each.images_per_second.median
         for each in report.inference
@@ -127,11 +127,11 @@ def _inference(report: Report) -> Grid:
         )
         for each in report.inference
     ]
-    against = tuple(f"to {name.replace('non-local-means', 'NLM')}" for name in filters)
+    against = tuple(f"vs {name.replace('non-local-means', 'NLM')}" for name in filters)
     return Grid("Denoising", ("method", "precision", "batch", "digits/s", *against), rows)
 
 
-def _peak(report: Report) -> Grid:
+def _peak(report: SpeedReport) -> Grid:
     rows = [
         (
             each.method,
@@ -157,21 +157,21 @@ def _peak(report: Report) -> Grid:
         remarks.append(f"{each.method} in {each.precision}: {', '.join(times)} of the time.")
     columns = (
         *("method", "precision", "batch", "digits/s", "GFLOP/s"),
-        *("of product", "of copy", "binds"),
+        *("of product", "of copy", "limit"),
     )
     title = "Share of what the machine can do"
     return Grid(title, columns, rows, " ".join(remarks), dropped=("batch", "of copy", "of product"))
 
 
-def _startup(report: Report) -> Grid:
+def _startup(report: SpeedReport) -> Grid:
     rows = [
         (each.what, f"{each.seconds.median:.2f}", f"{each.seconds.low:.2f}–{each.seconds.high:.2f}")
         for each in report.startup
     ]
-    return Grid("Until something is there", ("start", "s", "range"), rows)
+    return Grid("Time to the first output", ("start", "s", "range"), rows)
 
 
-def _scale(report: Report) -> Grid:
+def _scale(report: SpeedReport) -> Grid:
     rows = [
         (
             f"{each.images:,}",
@@ -184,7 +184,7 @@ def _scale(report: Report) -> Grid:
     return Grid("Streamed from the disk", ("images", "on disk", "images/s", "memory"), rows)
 
 
-def _agreement(report: Report) -> Grid:
+def _agreement(report: SpeedReport) -> Grid:
     rows = [
         (
             each.network,
@@ -200,15 +200,15 @@ def _agreement(report: Report) -> Grid:
     return Grid("Whole epochs in both loops", columns, rows)
 
 
-def _spread(figures: Spread) -> str:
-    return f"{figures.median:,.0f} ({figures.low:,.0f}–{figures.high:,.0f})"
+def _spread(values: Spread) -> str:
+    return f"{values.median:,.0f} ({values.low:,.0f}–{values.high:,.0f})"
 
 
 def _bytes(count: int) -> str:
     return f"{count / 1e9:.2f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
 
 
-def _conditions(report: Report) -> str:
+def _protocol_line(report: SpeedReport) -> str:
     protocol = report.protocol
     parts = [
         protocol["device"],

@@ -46,7 +46,7 @@ _FILES = {
 
 
 @dataclass(frozen=True)
-class Look:
+class PlaygroundResult:
     """One image in its three views, and what is said of them; arrays are numpy's."""
 
     number: int
@@ -95,7 +95,7 @@ class Playground:
             self._load_images(data, file)
             self._images_key = images_key
 
-    def look(self, number: int, noise: NoiseSpec, seed: int) -> Look:
+    def result(self, number: int, noise: NoiseSpec, seed: int) -> PlaygroundResult:
         """The image `number`, counted from 0 and around, with noise of `seed`.
 
         Raises WeightsError where the network cannot take it.
@@ -109,7 +109,7 @@ class Playground:
         denoised = denoise(weights, noisy, torch.device("cpu"))
         views = torch.cat([original, noisy, denoised])
         decibels = psnr(views, original).tolist()
-        return Look(
+        return PlaygroundResult(
             number,
             len(images),
             None if images.labels is None else int(images.labels[number]),

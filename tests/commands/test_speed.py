@@ -12,7 +12,7 @@ from dae_tui.commands.benchmarking.speed_tables import grids, show
 from dae_tui.core.speed.data_size import Scale
 from dae_tui.core.speed.denoising_speed import Throughput
 from dae_tui.core.speed.repeated_figure import Spread
-from dae_tui.core.speed.report import Report
+from dae_tui.core.speed.report import SpeedReport
 from dae_tui.core.speed.roofline import Peaks, Share
 from dae_tui.core.speed.startup import Startup
 from dae_tui.core.speed.time_to_accuracy import Agreement, Target
@@ -60,7 +60,7 @@ def test_shares_of_the_machine_as_json_and_for_people(dae: Dae) -> None:
 
 
 SPEED = Spread(100.0, 90.0, 110.0, 3)
-REPORT = Report(
+REPORT = SpeedReport(
     PROTOCOL,
     training=[
         LoopSpeed("tutorial", "textbook", "fp32", SPEED, 1.0, 0.02, 10**9),

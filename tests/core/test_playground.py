@@ -24,31 +24,31 @@ def playground(tmp_path: Path) -> Playground:
 
 
 def test_a_look_holds_the_three_views_and_what_is_read_in_them(playground: Playground) -> None:
-    look = playground.look(3, NOISE, 0)
-    assert tuple(look.views) == VIEWS
-    for image in look.views.values():
+    result = playground.result(3, NOISE, 0)
+    assert tuple(result.views) == VIEWS
+    for image in result.views.values():
         assert image.shape == (28, 28)
         assert image.dtype == np.float32
         assert 0 <= image.min() <= image.max() <= 1
-    assert look.psnr["denoised"] > look.psnr["noisy"] > 8
-    assert [len(of) for of in look.probabilities.values()] == [10, 10, 10]
-    assert sum(look.probabilities["noisy"].tolist()) == pytest.approx(1, abs=1e-5)
-    assert look.probabilities["original"].argmax() == look.label
+    assert result.psnr["denoised"] > result.psnr["noisy"] > 8
+    assert [len(of) for of in result.probabilities.values()] == [10, 10, 10]
+    assert sum(result.probabilities["noisy"].tolist()) == pytest.approx(1, abs=1e-5)
+    assert result.probabilities["original"].argmax() == result.label
 
 
 def test_a_seed_decides_the_noise(playground: Playground) -> None:
-    first, same, other = (playground.look(0, NOISE, seed).views["noisy"] for seed in (1, 1, 2))
+    first, same, other = (playground.result(0, NOISE, seed).views["noisy"] for seed in (1, 1, 2))
     assert (first == same).all()
     assert (first != other).any()
 
 
 def test_the_numbers_of_images_go_around(playground: Playground) -> None:
-    last = playground.look(-1, NOISE, 0)
+    last = playground.result(-1, NOISE, 0)
     assert last.number == last.count - 1 == 381
 
 
 def test_without_noise_the_noisy_view_is_the_original(playground: Playground) -> None:
-    assert playground.look(0, parse_noise("gaussian:0"), 0).psnr["noisy"] == math.inf
+    assert playground.result(0, parse_noise("gaussian:0"), 0).psnr["noisy"] == math.inf
 
 
 def test_an_image_of_ones_own_may_have_any_size_and_no_one_reads_it(
@@ -56,32 +56,32 @@ def test_an_image_of_ones_own_may_have_any_size_and_no_one_reads_it(
 ) -> None:
     np.save(tmp_path / "own.npy", np.full((37, 50), 0.5, np.float32))
     playground.use(AUTOENCODER, "digits", tmp_path / "own.npy")
-    look = playground.look(0, NOISE, 0)
-    assert look.views["denoised"].shape == (37, 50)
-    assert look.label is None
-    assert look.probabilities == {}
+    result = playground.result(0, NOISE, 0)
+    assert result.views["denoised"].shape == (37, 50)
+    assert result.label is None
+    assert result.probabilities == {}
 
 
 def test_an_image_of_the_size_of_a_digit_is_read(playground: Playground, tmp_path: Path) -> None:
     np.save(tmp_path / "own.npy", np.zeros((2, 28, 28), np.uint8))
     playground.use(AUTOENCODER, "digits", tmp_path / "own.npy")
-    look = playground.look(0, NOISE, 0)
-    assert look.count == 2
-    assert list(look.probabilities) == list(VIEWS)
+    result = playground.result(0, NOISE, 0)
+    assert result.count == 2
+    assert list(result.probabilities) == list(VIEWS)
 
 
 def test_weights_that_do_not_fit_are_an_error(playground: Playground, tmp_path: Path) -> None:
     np.save(tmp_path / "own.npy", np.zeros((40, 40), np.uint8))
     playground.use(published()["mnist-dense"], "digits", tmp_path / "own.npy")
     with pytest.raises(WeightsError, match="28×28"):
-        playground.look(0, NOISE, 0)
+        playground.result(0, NOISE, 0)
 
 
 def test_after_an_error_the_next_use_is_whole_again(playground: Playground, tmp_path: Path) -> None:
     with pytest.raises(DaeError):
         playground.use(AUTOENCODER, "digits", tmp_path / "none.png")
     playground.use(AUTOENCODER, "digits")
-    assert playground.look(0, NOISE, 0).label is not None
+    assert playground.result(0, NOISE, 0).label is not None
 
 
 def test_too_large_an_image_is_an_error_that_names_the_way(
@@ -110,5 +110,5 @@ def test_data_sets_are_those_on_disk(tmp_path: Path, mnist_dir: Path) -> None:
 
 def test_the_threads_of_torch_are_left_alone(playground: Playground) -> None:
     before = torch.get_num_threads()
-    playground.look(0, NOISE, 0)
+    playground.result(0, NOISE, 0)
     assert torch.get_num_threads() == before

@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -48,7 +48,7 @@ class Player:
         """Until what is shown is what was asked for."""
         await self.pilot.pause()
         screen = self.screen
-        await self.until(lambda: screen.shown == screen.wish)
+        await self.until(lambda: screen.shown == screen.request)
         await self.pilot.pause()
 
     async def press(self, *keys: str) -> None:
@@ -77,11 +77,11 @@ async def playing(
         yield player
 
 
-def play(tmp_path: Path, act: Callable[[Player], Awaitable[None]], **options: object) -> None:
+def play(tmp_path: Path, act: Callable[[Player], Awaitable[None]], **options: Any) -> None:
     """Act in a playground."""
 
     async def run() -> None:
-        async with playing(tmp_path, **options) as player:  # type: ignore[arg-type]
+        async with playing(tmp_path, **options) as player:
             await act(player)
 
     asyncio.run(run())
@@ -123,14 +123,14 @@ def test_left_right_and_x_choose_the_digit(tmp_path: Path) -> None:
         numbers = [0]
         for key in ("right", "left", "left"):
             await player.press(key)
-            assert player.screen.look is not None
-            numbers.append(player.screen.look.number)
+            assert player.screen.result is not None
+            numbers.append(player.screen.result.number)
         assert numbers == [0, 1, 0, 381]
         seen = set()
         for _ in range(5):
             await player.press("x")
-            assert player.screen.look is not None
-            seen.add(player.screen.look.number)
+            assert player.screen.result is not None
+            seen.add(player.screen.result.number)
         assert len(seen) > 1
 
     play(tmp_path, act)
@@ -138,12 +138,12 @@ def test_left_right_and_x_choose_the_digit(tmp_path: Path) -> None:
 
 def test_up_and_down_choose_the_level(tmp_path: Path) -> None:
     async def act(player: Player) -> None:
-        before = player.screen.look
+        before = player.screen.result
         assert before is not None
         await player.press("up")
         assert "sigma 0.55" in player.text("#noise")
-        assert player.screen.look is not None
-        assert player.screen.look.psnr["noisy"] < before.psnr["noisy"]
+        assert player.screen.result is not None
+        assert player.screen.result.psnr["noisy"] < before.psnr["noisy"]
         await player.press("down", "down")
         assert "sigma 0.45" in player.text("#noise")
         await player.press(*["down"] * 12)
@@ -159,11 +159,11 @@ def test_k_goes_through_the_kinds_and_each_keeps_its_level(tmp_path: Path) -> No
         for _ in LEVELS:
             await player.press("k")
             assert not player.screen.reason
-            seen.append(player.screen.wish.noise.kind)
+            seen.append(player.screen.request.noise.kind)
         assert sorted(seen) == sorted(KINDS)
-        assert player.screen.wish.noise.low == pytest.approx(0.55)
+        assert player.screen.request.noise.low == pytest.approx(0.55)
         await player.press("K")
-        assert player.screen.wish.noise.kind == "quantize"
+        assert player.screen.request.noise.kind == "quantize"
 
     play(tmp_path, act)
 
@@ -171,9 +171,9 @@ def test_k_goes_through_the_kinds_and_each_keeps_its_level(tmp_path: Path) -> No
 @pytest.mark.parametrize("key", ["space", "r"])
 def test_new_noise_is_other_noise_on_the_same_digit(tmp_path: Path, key: str) -> None:
     async def act(player: Player) -> None:
-        before = player.screen.look
+        before = player.screen.result
         await player.press(key)
-        after = player.screen.look
+        after = player.screen.result
         assert before is not None
         assert after is not None
         assert (before.views["original"] == after.views["original"]).all()
@@ -197,7 +197,7 @@ def test_w_goes_through_published_weights_and_those_of_runs(tmp_path: Path) -> N
             await player.press("w")
         assert denoisers[0] in player.text("#what")
         await player.press("W")
-        assert player.screen.wish.weights == run.weights
+        assert player.screen.request.weights == run.weights
 
     play(tmp_path, act)
 
@@ -209,8 +209,8 @@ def test_d_goes_through_the_data_sets_on_disk(tmp_path: Path, mnist_dir: Path) -
         assert "data mnist" in player.text("#what")
         await player.press("d")
         assert "data digits" in player.text("#what")
-        assert player.screen.look is not None
-        assert player.screen.look.count == 382
+        assert player.screen.result is not None
+        assert player.screen.result.count == 382
 
     play(tmp_path, act)
 
@@ -237,12 +237,12 @@ def test_i_opens_an_image_of_any_size_and_d_leaves_it(tmp_path: Path) -> None:
         assert "cannot be read" in player.screen.reason
         await player.press("d")
         assert "data digits" in player.text("#what")
-        before = player.screen.wish
+        before = player.screen.request
         await player.pilot.press("i")
         await player.until(lambda: isinstance(player.pilot.app.screen, OpenImage))
         await player.press("escape")
         assert player.pilot.app.screen is player.screen
-        assert player.screen.wish == before
+        assert player.screen.request == before
 
     play(tmp_path, act)
 
@@ -255,15 +255,15 @@ def test_a_click_on_a_field_does_what_its_key_does(tmp_path: Path) -> None:
 
     async def act(player: Player) -> None:
         await click(player, "#noise", "gaussian")
-        assert player.screen.wish.noise.kind == "poisson"
+        assert player.screen.request.noise.kind == "poisson"
         await click(player, "#noise", "‹")
-        assert player.screen.wish.noise.kind == "gaussian"
+        assert player.screen.request.noise.kind == "gaussian"
         await click(player, "#noise", "sigma")
-        assert player.screen.wish.noise.low == pytest.approx(0.55)
+        assert player.screen.request.noise.low == pytest.approx(0.55)
         await click(player, "#noise", "new noise")
-        assert player.screen.wish.seed == 1
+        assert player.screen.request.seed == 1
         await click(player, "#what", "digit ", -2)
-        assert player.screen.wish.number == -1
+        assert player.screen.request.number == -1
         await click(player, "#what", "mnist-auto")
         assert "mnist-dense" in player.text("#what")
 
@@ -321,9 +321,9 @@ def test_the_weights_of_a_run_are_taken(tmp_path: Path) -> None:
 
 def test_a_run_without_weights_is_told_of(tmp_path: Path) -> None:
     async def act(player: Player) -> None:
-        before = player.screen.wish
+        before = player.screen.request
         player.screen.choose_weights(Run(tmp_path / "none"))
-        assert player.screen.wish == before
+        assert player.screen.request == before
         await player.pilot.pause()
         assert [note.severity for note in player.pilot.app._notifications] == ["error"]
 
@@ -363,8 +363,8 @@ def test_classifiers_are_refused_with_a_reason(tmp_path: Path) -> None:
 def test_many_keys_at_once_end_at_the_last_wish(tmp_path: Path) -> None:
     async def act(player: Player) -> None:
         await player.press(*["right"] * 40)
-        assert player.screen.look is not None
-        assert player.screen.look.number == 40
+        assert player.screen.result is not None
+        assert player.screen.result.number == 40
 
     play(tmp_path, act)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dashboard_example import LIVE, FakeMonitor, example_look
+from dashboard_example import LIVE, FakeMonitor, example_result
 from textual.pilot import Pilot
 
 from dae_tui.dashboard.app import DashboardApp
@@ -89,7 +89,7 @@ def test_the_playground(
 ) -> None:
     # A look of its own making: what a network makes of noise differs in the last bit between CPUs.
     monkeypatch.setattr("dae_tui.core.playground.Playground.use", lambda *_: None)
-    monkeypatch.setattr("dae_tui.core.playground.Playground.look", lambda *_: example_look())
+    monkeypatch.setattr("dae_tui.core.playground.Playground.result", lambda *_: example_result())
 
     async def play(pilot: Pilot[None]) -> None:
         await settle(pilot)

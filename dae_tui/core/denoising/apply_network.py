@@ -126,7 +126,7 @@ def denoise_images(
 
 def fits_whole(weights: Weights, height: int, width: int, compute: Compute) -> bool:
     """Whether an image goes through the network in one piece."""
-    if not hasattr(weights.network, "reach"):
+    if not hasattr(weights.network, "receptive_field"):
         return True  # It takes one size, and has been trained in it.
     return height * width <= _tile(weights, compute) ** 2
 
@@ -143,8 +143,8 @@ def denoise_large(
     One `sigma` holds for all of it, so that tiles do not differ.
     """
     network = place(weights.folded, compute.device)
-    reach, stride = int(network.reach), int(network.stride)  # type: ignore[arg-type]
-    overlap = max(natural_overlap(reach), compute.overlap or 0)
+    receptive_field, stride = int(network.receptive_field), int(network.stride)  # type: ignore[arg-type]
+    overlap = max(natural_overlap(receptive_field), compute.overlap or 0)
     level = torch.tensor([sigma])
 
     def apply(noisy: Tensor) -> Tensor:
@@ -157,7 +157,7 @@ def denoise_large(
         tile=max(_tile(weights, compute), 3 * (overlap + stride)),
         overlap=overlap,
         stride=stride,
-        reach=reach,
+        receptive_field=receptive_field,
     )
 
 

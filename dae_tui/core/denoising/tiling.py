@@ -69,9 +69,9 @@ def share_out(length: int, tile: int, overlap: int, stride: int) -> Tiles:
     return Tiles(starts, size, overlap)
 
 
-def natural_overlap(reach: int) -> int:
+def natural_overlap(receptive_field: int) -> int:
     """The overlap with which tiles give what the whole image would give."""
-    return 2 * reach + RAMP
+    return 2 * receptive_field + RAMP
 
 
 def tile_for_memory(features: int, free_bytes: float, on_gpu: bool) -> int:
@@ -96,7 +96,7 @@ def denoise_rows(
     tile: int,
     overlap: int,
     stride: int,
-    reach: int,
+    receptive_field: int,
 ) -> Iterator[tuple[int, Tensor]]:
     """Denoise an image of which only a band of rows is in memory at a time.
 
@@ -108,13 +108,13 @@ def denoise_rows(
         tile: side of the tiles in pixels.
         overlap: of neighbours, in pixels.
         stride: of the network.
-        reach: how far a pixel of the network's output depends on its input.
+        receptive_field: how far, in pixels, an output pixel depends on the input.
 
     Yields the first row and the rows (C, n, width) that are done, from the top to the bottom.
     """
     down = share_out(height, tile, overlap, stride)
     across = share_out(width, tile, overlap, stride)
-    across_weights = [across.weights(n, reach) for n in range(len(across.starts))]
+    across_weights = [across.weights(n, receptive_field) for n in range(len(across.starts))]
     done = 0
     band = torch.empty(0)
     for number, top in enumerate(down.starts):
@@ -124,7 +124,7 @@ def denoise_rows(
         if number:
             fresh[:, : band.shape[1]] = band
         band = fresh
-        down_weights = down.weights(number, reach)[:, None]
+        down_weights = down.weights(number, receptive_field)[:, None]
         for left, weights in zip(across.starts, across_weights, strict=True):
             columns = slice(left, left + across.size)
             denoised = apply(noisy[None, :, :, columns])[0].cpu()

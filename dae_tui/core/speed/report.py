@@ -39,7 +39,7 @@ STEPS = 20
 
 
 @dataclass(frozen=True)
-class Wish:
+class SpeedOptions:
     """What to measure, and how often."""
 
     parts: Sequence[str]
@@ -53,7 +53,7 @@ class Wish:
 
 
 @dataclass
-class Report:
+class SpeedReport:
     """What was measured; parts that were not asked for are empty."""
 
     protocol: dict[str, Any]
@@ -72,57 +72,57 @@ class Report:
         return asdict(self)
 
 
-def measure_speed(wish: Wish, networks: list[Weights]) -> Generator[str | Report]:
+def measure_speed(options: SpeedOptions, networks: list[Weights]) -> Generator[str | SpeedReport]:
     """Measure the parts that are wished; yields what it is at, and the Report last."""
-    device = resolve_device(wish.device)
+    device = resolve_device(options.device)
     precision = resolve_precision("auto", device)
     precisions = ["fp32", precision] if precision != "fp32" else ["fp32"]
-    task = Task(TUTORIAL, wish.data, str(wish.data_dir), wish.device, STEPS)
-    report = Report(_protocol(wish, device, precision))
-    if {"training", "targets"} & set(wish.parts):
+    task = Task(TUTORIAL, options.data, str(options.data_dir), options.device, STEPS)
+    report = SpeedReport(_protocol(options, device, precision))
+    if {"training", "targets"} & set(options.parts):
         # Of a target alone, the textbook's epoch is all that is wanted.
-        wanted = precisions if "training" in wish.parts else []
-        tutorial = yield from training_speed(task, wanted, wish.rounds)
+        wanted = precisions if "training" in options.parts else []
+        tutorial = yield from training_speed(task, wanted, options.rounds)
         report.epoch_seconds = EPOCH_IMAGES / tutorial[0].images_per_second.median
-    if "training" in wish.parts:
+    if "training" in options.parts:
         paper = replace(task, network=PAPER)
-        report.training = tutorial + (yield from training_speed(paper, precisions, wish.rounds))
-    if "targets" in wish.parts:
-        report.targets = yield from measure_targets(task, wish.seeds, report.epoch_seconds)
-    if {"inference", "peak"} & set(wish.parts):
+        report.training = tutorial + (yield from training_speed(paper, precisions, options.rounds))
+    if "targets" in options.parts:
+        report.targets = yield from measure_targets(task, options.seeds, report.epoch_seconds)
+    if {"inference", "peak"} & set(options.parts):
         yield "making noisy digits"
-        noisy = _noisy(wish)
-    if "inference" in wish.parts:
+        noisy = _noisy(options)
+    if "inference" in options.parts:
         report.inference = yield from measure_inference(
-            networks, noisy, device, precision, wish.rounds
+            networks, noisy, device, precision, options.rounds
         )
-    if "peak" in wish.parts:
+    if "peak" in options.parts:
         yield "measuring peaks"
         report.peaks = measure_peaks(device, precisions)
         report.shares = yield from measure_shares(networks, noisy, device, report.peaks)
-    if "startup" in wish.parts:
-        report.startup = yield from measure_startup(wish.rounds)
-    if "scale" in wish.parts:
-        report.scale = yield from measure_scale(task, wish.counts)
-    if "agreement" in wish.parts:
-        report.agreement = yield from measure_agreement(task, wish.seeds, wish.epochs)
+    if "startup" in options.parts:
+        report.startup = yield from measure_startup(options.rounds)
+    if "scale" in options.parts:
+        report.scale = yield from measure_scale(task, options.counts)
+    if "agreement" in options.parts:
+        report.agreement = yield from measure_agreement(task, options.seeds, options.epochs)
     yield report
 
 
-def _protocol(wish: Wish, device: torch.device, precision: str) -> dict[str, Any]:
+def _protocol(options: SpeedOptions, device: torch.device, precision: str) -> dict[str, Any]:
     return {
         "device": device_name(device),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None,
         "precision": precision,
-        "data": wish.data,
+        "data": options.data,
         "noise": OPERATING_POINT,
         "batch": BATCH,
-        "rounds": wish.rounds,
-        "seeds": wish.seeds,
+        "rounds": options.rounds,
+        "seeds": options.seeds,
         "versions": {"dae-tui": __version__, "torch": torch.__version__},
     }
 
 
-def _noisy(wish: Wish) -> torch.Tensor:
-    images = unit(load(wish.data, "test", wish.data_dir).images)
+def _noisy(options: SpeedOptions) -> torch.Tensor:
+    images = unit(load(options.data, "test", options.data_dir).images)
     return add_noise(images, parse_noise(OPERATING_POINT), evaluation_generator(0))

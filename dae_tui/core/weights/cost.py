@@ -36,7 +36,7 @@ def network_cost(network: nn.Module, channels: int, height: int, width: int) -> 
     """
     stride = getattr(network, "stride", 1)
     planes = channels // channels_of(network)
-    fixed = not hasattr(network, "reach")  # It takes one size.
+    fixed = not hasattr(network, "receptive_field")  # It takes one size.
     rows, columns = (
         side + -side % stride
         if fixed

@@ -34,7 +34,7 @@ from dae_tui.system.printable import printable
 from dae_tui.terminal.blocks import fit_crop, shrink, views_that_fit
 
 if TYPE_CHECKING:
-    from dae_tui.core.playground import Look, Playground
+    from dae_tui.core.playground import Playground, PlaygroundResult
 
 Choice = TypeVar("Choice")
 # Where each kind of noise starts; its level goes in such steps, or doubles where that is 0.
@@ -61,7 +61,7 @@ LEVEL = Binding.Group("level", compact=True)
 
 
 @dataclass(frozen=True)
-class Wish:
+class PlaygroundRequest:
     """What is to be shown."""
 
     weights: Path | None = None
@@ -95,10 +95,10 @@ class PlaygroundScreen(Screen[None]):
     def __init__(self) -> None:
         super().__init__()
         self.title = "the playground"
-        self.wish = Wish()
-        self.look: Look | None = None
+        self.request = PlaygroundRequest()
+        self.result: PlaygroundResult | None = None
         """What is seen."""
-        self.shown: Wish | None = None
+        self.shown: PlaygroundRequest | None = None
         """The wish that was answered last, with a look or a reason."""
         self.reason = "loading torch and weights …"
         """Why nothing is shown; empty where something is."""
@@ -137,7 +137,7 @@ class PlaygroundScreen(Screen[None]):
 
     def _want(self, **changes: object) -> None:
         """Ask for another look; what was asked for in between is skipped."""
-        self.wish = replace(self.wish, **changes)  # type: ignore[arg-type]
+        self.request = replace(self.request, **changes)  # type: ignore[arg-type]
         self._wanted.set()
         if self.is_attached:
             self._show_fields()
@@ -146,22 +146,22 @@ class PlaygroundScreen(Screen[None]):
     async def _answer(self) -> None:
         """Look at the newest wish, as often as there is one."""
         self._weights, self._data = await asyncio.to_thread(self._offers)
-        if self.wish.weights is None:
+        if self.request.weights is None:
             self._want(weights=self._weights[0] if self._weights else None)
-        elif self.wish.weights not in self._weights:
-            self._weights.append(self.wish.weights)
+        elif self.request.weights not in self._weights:
+            self._weights.append(self.request.weights)
         self._want(data="mnist" if "mnist" in self._data else self._data[0])
         while True:
             await self._wanted.wait()
             self._wanted.clear()
-            wish = self.wish
-            seen = await asyncio.to_thread(self._look, wish)
+            request = self.request
+            seen = await asyncio.to_thread(self._compute, request)
             if isinstance(seen, str):
                 self.reason = seen
             else:
-                self.look, self.reason = seen, ""
+                self.result, self.reason = seen, ""
             self._show()
-            self.shown = wish
+            self.shown = request
 
     def _offers(self) -> tuple[list[Path], list[str]]:
         """Weights and data sets to choose from. In a thread: importing torch takes seconds."""
@@ -179,15 +179,17 @@ class PlaygroundScreen(Screen[None]):
         offered = [path for path in published().values() if _denoises(path)]
         return offered + trained[:NEWEST_RUNS], data_sets(context_of(self).data_dir)
 
-    def _look(self, wish: Wish) -> "Look | str":
+    def _compute(self, request: PlaygroundRequest) -> "PlaygroundResult | str":
         """What is to be shown, or why it cannot be. In a thread."""
         if self._playground is None:
             return self.reason
-        if wish.weights is None:
+        if request.weights is None:
             return "there are no weights: dae train makes some"
         try:
-            self._playground.use(wish.weights, wish.data, wish.file)
-            return self._playground.look(wish.number, NoiseSpec((wish.noise,)), wish.seed)
+            self._playground.use(request.weights, request.data, request.file)
+            return self._playground.result(
+                request.number, NoiseSpec((request.noise,)), request.seed
+            )
         except DaeError as failure:
             return "; ".join(filter(None, (failure.message, failure.hint)))
         except (RuntimeError, ValueError, OSError, MemoryError) as failure:
@@ -199,52 +201,52 @@ class PlaygroundScreen(Screen[None]):
         if not self.is_attached:
             return
         self._show_fields()
-        look, bars, digits = self.look, self.query_one(Bars), self.query_one(Digits)
-        seen = look is not None and not self.reason
+        result, bars, digits = self.result, self.query_one(Bars), self.query_one(Digits)
+        seen = result is not None and not self.reason
         reason = self.query_one("#reason", Static)
         reason.update(printable(self.reason))
         reason.display, digits.display, bars.display = not seen, seen, seen
-        if look is None or not seen:
+        if result is None or not seen:
             return
         width, height = self.size
         shown = views_that_fit(width)
         room = height - LINES_AROUND
         bars_lines = BARS_LINES_TALL if room >= BARS_LINES_TALL + rows_of(28, 0) else BARS_LINES
-        if not look.probabilities:
+        if not result.probabilities:
             bars_lines = 1
         images = {
             view: _fitted(image, (width + GAP) // shown - GAP, room - bars_lines - 1)
-            for view, image in look.views.items()
+            for view, image in result.views.items()
         }
         side = max(images["original"].shape)
         border = fit_crop(width, 3, GAP, side) if shown == 3 else 0
         digits.styles.height = rows = min(rows_of(side, border), max(2, room - 1))
         bars.styles.height = max(1, room - rows)
-        digits.show([[_picture(look, view, image) for view, image in images.items()]])
-        readings = [Reading(of, look.label) for of in look.probabilities.values()]
+        digits.show([[_picture(result, view, image) for view, image in images.items()]])
+        readings = [Reading(of, result.label) for of in result.probabilities.values()]
         if readings and shown == 1:
             readings = [readings[digits.view % 3]]
         cell = min(side - 2 * border, width)
         bars.show(readings, cell, "no bars: there is no classifier for these images")
 
     def _show_fields(self) -> None:
-        wish, look = self.wish, self.look
+        request, result = self.request, self.result
         busy = [("loading …", "warning")] if self._playground is None else []
-        trained = [] if look is None else [(f"weights trained on {look.trained}", "text-muted")]
+        trained = [] if result is None else [(f"weights trained on {result.trained}", "text-muted")]
         self.query_one(Heading).show(*busy, *trained)
-        count = look.count if look else 0
-        digit = f"{wish.number % count + 1}/{count}" if count else "…"
-        if look and look.label is not None and look.number == wish.number % count:
-            digit += f" is {look.label}"
-        name = weights_name(wish.weights) if wish.weights else "…"
-        data = wish.file.name if wish.file else wish.data or "…"
+        count = result.count if result else 0
+        digit = f"{request.number % count + 1}/{count}" if count else "…"
+        if result and result.label is not None and result.number == request.number % count:
+            digit += f" is {result.label}"
+        name = weights_name(request.weights) if request.weights else "…"
+        data = request.file.name if request.file else request.data or "…"
         self.query_one("#what", Fields).show(
             Field("weights", _short(name, 22), "weights(1)", "weights(-1)"),
-            Field("image" if wish.file else "data", _short(data, 14), "data(1)"),
+            Field("image" if request.file else "data", _short(data, 14), "data(1)"),
             Field("digit", digit, "digit(1)", "digit(-1)"),
         )
-        kind = wish.noise.kind
-        level = f"{wish.noise.low:g}" if wish.noise.low else "0, no noise"
+        kind = request.noise.kind
+        level = f"{request.noise.low:g}" if request.noise.low else "0, no noise"
         self.query_one("#noise", Fields).show(
             Field("noise", kind, "kind(1)", "kind(-1)"),
             Field(KINDS[kind].level, level, "level(1)", "level(-1)"),
@@ -253,35 +255,35 @@ class PlaygroundScreen(Screen[None]):
         )
 
     def action_digit(self, by: int) -> None:
-        self._want(number=self.wish.number + by)
+        self._want(number=self.request.number + by)
 
     def action_any_digit(self) -> None:
-        self._want(number=random.randrange(self.look.count if self.look else 1))
+        self._want(number=random.randrange(self.result.count if self.result else 1))
 
     def action_level(self, by: int) -> None:
         """More or less of the noise's level, within what the kind allows."""
-        kind = self.wish.noise.kind
+        kind = self.request.noise.kind
         self._levels[kind] = next_level(kind, self._levels[kind], by)
         self._want(noise=NoiseStage(kind, self._levels[kind], self._levels[kind]))
 
     def action_kind(self, by: int) -> None:
         """Another kind of noise, at the level it had last."""
-        kind = _step(list(LEVELS), self.wish.noise.kind, by)
+        kind = _step(list(LEVELS), self.request.noise.kind, by)
         self._want(noise=NoiseStage(kind, self._levels[kind], self._levels[kind]))
 
     def action_new_noise(self) -> None:
-        self._want(seed=self.wish.seed + 1)
+        self._want(seed=self.request.seed + 1)
 
     def action_weights(self, by: int) -> None:
-        if self.wish.weights is not None and self._weights:
-            self._want(weights=_step(self._weights, self.wish.weights, by))
+        if self.request.weights is not None and self._weights:
+            self._want(weights=_step(self._weights, self.request.weights, by))
 
     def action_data(self, by: int) -> None:
         """The next data set; from an image file back to the data set before it."""
-        if self.wish.file is not None:
+        if self.request.file is not None:
             self._want(file=None, number=0)
         elif self._data:
-            self._want(data=_step(self._data, self.wish.data, by), number=0)
+            self._want(data=_step(self._data, self.request.data, by), number=0)
 
     def action_next_view(self) -> None:
         self.query_one(Digits).next_view()
@@ -322,13 +324,13 @@ def _fitted(image: NDArray[np.float32], columns: int, rows: int) -> NDArray[np.f
     return image if max(image.shape) <= LARGEST_WHOLE else shrink(image, columns, max(2, rows))
 
 
-def _picture(look: "Look", view: str, image: NDArray[np.floating]) -> Picture:
-    decibels = look.psnr.get(view)
+def _picture(result: "PlaygroundResult", view: str, image: NDArray[np.floating]) -> Picture:
+    decibels = result.psnr.get(view)
     caption = view
     if decibels is not None:
         caption += f" {decibels:.1f} dB" if math.isfinite(decibels) else " exact"
-    if view not in look.probabilities:
+    if view not in result.probabilities:
         return Picture(image, caption)
-    read = int(look.probabilities[view].argmax())
-    right = None if look.label is None else read == look.label
+    read = int(result.probabilities[view].argmax())
+    right = None if result.label is None else read == result.label
     return Picture(image, caption, f"reads {read}", right)

@@ -35,7 +35,7 @@ def weights(name: str, **settings: Any) -> Weights:
         torch.manual_seed(0)
         network = build(name, settings).eval().requires_grad_(False)
         if name == "unet":
-            torch.nn.init.normal_(network.tail.weight, std=0.05)  # type: ignore[union-attr, arg-type]
+            torch.nn.init.normal_(network.get_parameter("tail.weight"), std=0.05)
     return Weights(name, network, {"settings": settings})
 
 
@@ -101,7 +101,8 @@ def test_nothing_reaches_further_than_the_network_says(name: str, settings: dict
         rows, columns = (whole(found, changed, 0.1) != before)[0].nonzero(as_tuple=True)
         distances = torch.cat([rows, columns]) - place - offset
         reached = max(reached, int(distances.abs().max()))
-    assert 8 < reached <= int(found.network.reach)  # type: ignore[arg-type]
+    assert isinstance(found.network.receptive_field, int)
+    assert 8 < reached <= found.network.receptive_field
 
 
 @pytest.mark.parametrize("stride", [1, 4, 8])

@@ -116,10 +116,10 @@ def test_a_network_without_it_comes_back_as_it_is() -> None:
 def test_what_is_known_of_the_network_stays() -> None:
     network = small("autoencoder")
     folded: Any = fold_batch_norm(network)
-    assert (folded.settings, folded.stride, folded.reach) == (
+    assert (folded.settings, folded.stride, folded.receptive_field) == (
         network.settings,
         network.stride,
-        network.reach,
+        network.receptive_field,
     )
 
 
