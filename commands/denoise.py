@@ -32,12 +32,12 @@ app = options.subcommand()
 
 
 class InterruptedDenoisingError(DaeError):
-    """Ctrl-C: what is written is whole."""
+    """Ctrl-C: every output that was written is complete."""
 
     exit_code = ExitCode.INTERRUPTED
 
     def __init__(self) -> None:
-        super().__init__("interrupted", "outputs are whole; the same command goes on with the rest")
+        super().__init__("interrupted", "outputs are complete; the same command does the rest")
 
 
 @app.command()
@@ -68,25 +68,27 @@ def denoise(
         str | None,
         typer.Option(
             metavar="LEVEL",
-            help="How strong the noise is, where known: 0.1 or 25/255. Else it is estimated.",
+            help="The level of the noise, if known: 0.1 or 25/255. Else it is estimated.",
         ),
     ] = None,
     invert: Annotated[
         str,
-        typer.Option(help="yes, no, or auto: where dark strokes on light meet weights for digits."),
+        typer.Option(
+            help="yes, no, or auto: dark strokes on light, if the weights are for digits."
+        ),
     ] = "auto",
     white: Annotated[
         float | None,
         typer.Option(
-            help="The stored value of white: 4095 for 12 bits in 16. Else the type's largest, and "
-            "1 for floats."
+            help="The stored value of white: 4095 for 12 bits in 16. Else the largest of the type, "
+            "and 1 for floats."
         ),
     ] = None,
     recursive: Annotated[
         bool, typer.Option("--recursive", "-r", help="Look into subfolders.")
     ] = False,
     in_place: Annotated[
-        bool, typer.Option("--in-place", help="Replace the inputs by the outputs.")
+        bool, typer.Option("--in-place", help="Replace the inputs with the outputs.")
     ] = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace existing outputs; else they are skipped.")
@@ -95,7 +97,7 @@ def denoise(
         str | None,
         typer.Option(
             "--format",
-            help="png, jpeg, webp, bmp, tiff, pnm, npy, npz or idx. Else as the input.",
+            help="png, jpeg, webp, bmp, tiff, pnm, npy, npz or idx. Else that of the input.",
         ),
     ] = None,
     preview: Annotated[
@@ -115,7 +117,7 @@ def denoise(
     ] = None,
     overlap: Annotated[
         int | None,
-        typer.Option(min=0, help="Of tiles, in pixels; never less than makes seams impossible."),
+        typer.Option(min=0, help="Overlap of tiles, in pixels; at least enough to avoid seams."),
     ] = None,
     device: DeviceOption = "auto",
     precision: Annotated[
@@ -126,13 +128,13 @@ def denoise(
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
 ) -> None:
-    """Take the noise out of images and give back the same files without it.
+    """Remove the noise from images, and write files that are otherwise the same.
 
     Reads PNG, JPEG, WebP, BMP, TIFF, PNM, .npy, .npz and IDX. Size, type, pages, alpha, profile and
-    orientation stay as they are. A file that cannot be read does not stop the rest; outputs that
-    exist are skipped, so that the same command goes on where it was interrupted.
+    orientation stay as they are. A file that cannot be read does not stop the rest; existing
+    outputs are skipped, so that the same command goes on where it was interrupted.
     """
-    from dae_tui.commands.denoising.plan import LOOKED_AT, Place, plan
+    from dae_tui.commands.denoising.plan import MOST_DRAWN, Place, plan
     from dae_tui.core.images.formats import check_kind
 
     if kind is not None:
@@ -147,13 +149,13 @@ def denoise(
     planned = plan(inputs, place, recursive)
     _check_pictures(compare, reference, inputs, planned.targets(), overwrite)
     if reference is not None or preview or compare is not None:
-        planned = planned.keeping(None if reference is not None else LOOKED_AT)
+        planned = planned.keeping(None if reference is not None else MOST_DRAWN)
     named = None if weights is None else find_weights(weights, runs_dir)
     check_device(device)
     check_precision(precision)
 
-    # Imported here: torch takes seconds to import, and a mistake in what was typed is said at once.
-    from dae_tui.commands.denoising.report import Report
+    # Imported here: torch takes seconds to import, and typing mistakes are told before that.
+    from dae_tui.commands.denoising.report import DenoiseReport
     from dae_tui.core.denoising.pipeline import denoise_files
     from dae_tui.core.weights.choice import WeightsChoice
 
@@ -161,7 +163,7 @@ def denoise(
         remove_leftovers(folder)
     choice = WeightsChoice(named)
     compute = _compute(device, precision, tile, overlap)
-    report = Report(
+    report = DenoiseReport(
         planned,
         json=json,
         quiet=quiet,
@@ -189,7 +191,7 @@ def _check_pictures(
     outputs: set[Path],
     overwrite: bool,
 ) -> None:
-    """Refuse a reference that is not there, and a comparison over an image or anything unasked."""
+    """Refuse a missing reference, and a comparison that would replace an image or another file."""
     if reference is not None and not reference.exists():
         raise UsageError(f"there is no {reference}", "give the clean image, or a folder")
     if compare is None:
@@ -204,7 +206,7 @@ def _check_pictures(
 
 
 def _sigma(text: str | None) -> float | None:
-    """The level of `--sigma`, written as the levels of noise are."""
+    """The level of `--sigma`, written like the levels of a noise spec."""
     if text is None:
         return None
     return parse_level(text, "gaussian")

@@ -14,21 +14,21 @@ from dae_tui.commands.output.benchmark_tables import (
 )
 from dae_tui.commands.output.fitted_table import fits
 from dae_tui.commands.output.terminal import plain_table
-from dae_tui.spec.table import Row, Table
+from dae_tui.spec.table import BenchmarkRow, Table
 from dae_tui.system.printable import printable
 
-FIGURES = (("accuracy", "accuracy %"), ("psnr", "PSNR dB"), ("ssim", "SSIM"))
+METRICS = (("accuracy", "accuracy %"), ("psnr", "PSNR dB"), ("ssim", "SSIM"))
 Key = tuple[str, str | None, str | None]
 
 
 def comparison_table(tables: Sequence[tuple[str, Table]], width: int) -> RichTable:
-    """A row for each method and noise; a column of figures for each table.
+    """A row for each method and noise; for each metric, a column for each table.
 
-    Behind each but the first stands the difference to the first. Where `width` is too little, the
-    first of the figures stands alone: accuracy where there is any.
+    Values of all tables but the first are followed by their difference from the first. Where
+    `width` is too small for all metrics, the last ones are left out: SSIM, then PSNR.
     """
     tables = [(printable(name), printable_rows(table)) for name, table in tables]
-    known = [(field, title) for field, title in FIGURES if _any(tables, field)]
+    known = [(field, title) for field, title in METRICS if _any(tables, field)]
     for count in range(len(known), 0, -1):
         shown = _table(tables, known[:count])
         if fits(shown, width):
@@ -50,7 +50,7 @@ def _table(tables: Sequence[tuple[str, Table]], known: Sequence[tuple[str, str]]
 
 
 def comparison_json(tables: Sequence[tuple[str, Table]]) -> dict[str, Any]:
-    """The same as one object: the tables' names and protocols, and figures in their order."""
+    """The same as one JSON object: names and protocols of tables, and their metrics in order."""
     return {
         "tables": [{"name": name, "protocol": table.protocol} for name, table in tables],
         "rows": [
@@ -58,7 +58,7 @@ def comparison_json(tables: Sequence[tuple[str, Table]]) -> dict[str, Any]:
                 **dict(zip(("view", "method", "noise"), key, strict=True)),
                 **{
                     field: [None if row is None else getattr(row, field) for row in rows]
-                    for field, _ in FIGURES
+                    for field, _ in METRICS
                 },
             }
             for key, rows in _matched(tables)
@@ -66,9 +66,9 @@ def comparison_json(tables: Sequence[tuple[str, Table]]) -> dict[str, Any]:
     }
 
 
-def _matched(tables: Sequence[tuple[str, Table]]) -> list[tuple[Key, list[Row | None]]]:
+def _matched(tables: Sequence[tuple[str, Table]]) -> list[tuple[Key, list[BenchmarkRow | None]]]:
     """The rows of every table by view, method and noise."""
-    by_key: list[dict[Key, Row]] = [
+    by_key: list[dict[Key, BenchmarkRow]] = [
         {(row.view, row.method, row.noise): row for row in sorted_rows(table.rows)}
         for _, table in tables
     ]
@@ -80,7 +80,7 @@ def _any(tables: Sequence[tuple[str, Table]], field: str) -> bool:
     return any(getattr(row, field) is not None for _, table in tables for row in table.rows)
 
 
-def _cell(row: Row | None, first: Row | None, field: str) -> str:
+def _cell(row: BenchmarkRow | None, first: BenchmarkRow | None, field: str) -> str:
     value = None if row is None else getattr(row, field)
     if value is None:
         return NONE

@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Sequence
 
 from dae_tui.commands.output.benchmark_tables import (
-    Column,
+    BenchmarkColumn,
     best_rows,
     columns_of,
     printable_rows,
@@ -20,7 +20,7 @@ from dae_tui.spec.table import Table
 
 
 def as_csv(benchmark: Table) -> str:
-    """Full figures, a header line first; empty where there is no such figure."""
+    """Unrounded numbers below a header line; missing ones are empty."""
     rows = benchmark.as_json()["rows"]
     text = io.StringIO()
     writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
@@ -32,7 +32,7 @@ def as_csv(benchmark: Table) -> str:
 
 
 def as_markdown(benchmark: Table) -> str:
-    """A table for GitHub, what it says, and the conditions."""
+    """A table for GitHub, its verdict and its protocol."""
     columns = columns_of(benchmark)
     best = best_rows(benchmark.rows)
     lines = [
@@ -51,7 +51,7 @@ def as_markdown(benchmark: Table) -> str:
 
 
 def as_latex(benchmark: Table) -> str:
-    """A `tabular` in the style of booktabs, with the conditions as its caption."""
+    """A `tabular` in the style of booktabs, with the protocol as its caption."""
     columns = columns_of(benchmark)
     best = best_rows(benchmark.rows)
     lines = [
@@ -72,7 +72,7 @@ def as_latex(benchmark: Table) -> str:
 
 
 def as_html(benchmark: Table) -> str:
-    """A `<table>`, and below it what it says and the conditions."""
+    """A `<table>`, and below it its verdict and its protocol."""
     columns = columns_of(benchmark)
     best = best_rows(benchmark.rows)
     lines = ["<table>", "<thead>", _html_row([c.heading for c in columns], columns, "th")]
@@ -86,7 +86,9 @@ def as_html(benchmark: Table) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _html_row(texts: Sequence[str], columns: Sequence[Column], tag: str, style: str = "") -> str:
+def _html_row(
+    texts: Sequence[str], columns: Sequence[BenchmarkColumn], tag: str, style: str = ""
+) -> str:
     cells = (
         f'<{tag} align="{"left" if column.left else "right"}">{html.escape(text)}</{tag}>'
         for text, column in zip(texts, columns, strict=True)
@@ -106,7 +108,7 @@ _TEX = str.maketrans(
 
 
 def print_table(table: Table, form: str) -> None:
-    """Print a table on stdout in a form of `FORMATS`."""
+    """Print a table on stdout in a format of `FORMATS`."""
     if form == "json":
         print_json(table.as_json())
     else:

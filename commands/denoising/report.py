@@ -1,4 +1,4 @@
-"""What `dae denoise` says: of each file, and of all of them at the end."""
+"""What `dae denoise` prints: about each file, and about all of them at the end."""
 
 import re
 import time
@@ -11,7 +11,7 @@ from typing import Any
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from dae_tui.commands.denoising.plan import LOOKED_AT, Plan
+from dae_tui.commands.denoising.plan import MOST_DRAWN, Plan
 from dae_tui.commands.denoising.views import comparison_png, first_image, preview
 from dae_tui.commands.output.terminal import enduring, graphics_of, print_json, stderr
 from dae_tui.core.denoising.outcome import Outcome
@@ -23,16 +23,15 @@ from dae_tui.spec.denoising import Job
 from dae_tui.system.atomic import write_new
 from dae_tui.system.printable import printable
 
-# Up to so many files each has a line of its own without --verbose.
+# Up to so many files get a line each without --verbose.
 FEW = 12
-# Pictures are for a person who looks at them.
 PREVIEWS = 8
 DRAW_EVERY = 0.1
 PREVIEW_ROWS = 30
 
 
-class Report:
-    """Takes outcomes as they come, and knows what was asked for beside the files."""
+class DenoiseReport:
+    """Takes outcomes as they come, and prints, scores and draws them as asked."""
 
     def __init__(
         self,
@@ -89,7 +88,7 @@ class Report:
                 self._bar.stop()
 
     def add(self, outcome: Outcome) -> None:
-        """Take an outcome and say what is to be said at once."""
+        """Take an outcome and print what is known at once."""
         self._advance()
         if outcome.skipped:
             self._skip(outcome.job)
@@ -99,7 +98,7 @@ class Report:
             if outcome.error is None and self._reference is not None:
                 scores = self._score(outcome, self._reference)
             if outcome.error is None and outcome.job.keep:
-                self._look(outcome)
+                self._draw(outcome)
         except DaeError as failure:
             outcome.error = failure
         if outcome.error is not None:
@@ -118,7 +117,7 @@ class Report:
             self._print_json({**_paths(job), "skipped": True})
 
     def _advance(self) -> None:
-        """Move the bar, some times a second: thousands of files are done in each."""
+        """Move the bar, but only a few times a second: thousands of files can end in one."""
         self._taken += 1
         now = time.monotonic()
         if now - self._drawn > DRAW_EVERY:
@@ -138,8 +137,8 @@ class Report:
     def _say(self, outcome: Outcome, scores: tuple[Scores, Scores] | None) -> None:
         """One file in a line, and a line for each remark."""
         job = outcome.job
-        told = "told" if self._sigma_given else "estimated"
-        words = [outcome.weights, f"sigma {outcome.sigma:.3f} ({told})"]
+        source = "given" if self._sigma_given else "estimated"
+        words = [outcome.weights, f"sigma {outcome.sigma:.3f} ({source})"]
         if outcome.images > 1:
             words.insert(0, f"{outcome.images:,} images")
         if outcome.inverted:
@@ -151,8 +150,8 @@ class Report:
         for remark in outcome.remarks:
             self._print(f"warning: {job.name}: {remark}")
 
-    def _look(self, outcome: Outcome) -> None:
-        """Show it in the terminal, and remember it for the picture."""
+    def _draw(self, outcome: Outcome) -> None:
+        """Draw it in the terminal, and keep it for the picture."""
         if not (self._preview or self._compare is not None):
             return
         views = {
@@ -162,7 +161,7 @@ class Report:
         if self._reference is not None:
             clean = self._clean(outcome.job, self._reference)[0]
             views["reference"] = first_image(clean, clean.white)
-        if self._compare is not None and len(self._compared) < LOOKED_AT:
+        if self._compare is not None and len(self._compared) < MOST_DRAWN:
             self._compared.append(views)
         if self._preview and self._previews < PREVIEWS:
             self._previews += 1
@@ -179,7 +178,7 @@ class Report:
         return before, score(outcome.after, outcome.whites, clean, name)
 
     def _clean(self, job: Job, reference: Path) -> list[Stack]:
-        """The clean images of a job; the last ones are kept, as every job may have the same."""
+        """The clean images of a job; the last are cached, as all jobs may have the same."""
         path = self._clean_path(job, reference)
         if self._clean_last[0] != path:
             self._clean_last = path, kinds.read_file(path, printable(path)).stacks
@@ -191,7 +190,7 @@ class Report:
         return reference / job.below if reference.is_dir() else reference
 
     def end(self, seconds: float) -> None:
-        """Failures, then what was done in all."""
+        """Print failures, then the totals."""
         if self._compare is not None and self._compared:
             write_new(
                 self._compare, comparison_png(self._compared, str(self._compare)), replace=True
@@ -205,12 +204,12 @@ class Report:
         planned = len(self._planned.jobs + self._planned.failed + self._planned.done_before)
         left = planned - self._done - self._skipped - len(self._failed)
         if left:
-            self._print(f"error: {left:,} files were not begun: the disk is full", always=True)
+            self._print(f"error: {left:,} files were not started: the disk is full", always=True)
         if self._json:
             return
         if self._skipped:
-            words = "whose output exists; --overwrite does them again"
-            self._print(f"skipped {self._skipped:,} {words}")
+            words = "whose output exists; --overwrite replaces it"
+            self._print(f"skipped {self._skipped:,} file{'s' * (self._skipped > 1)} {words}")
         if self._done and not self._each:
             for remark, count in self._remarks.items():
                 self._print(f"warning: {count:,} file{'s' * (count > 1)}: {remark}")
@@ -227,7 +226,7 @@ class Report:
             self._print(_written(_mean(before), _mean(after)))
 
     def exit_code(self) -> ExitCode:
-        """1 if a file failed; what the error says if it was the only one."""
+        """1 if files failed; the error's own code if there was but one file."""
         if len(self._failed) == 1 and not self._done and self._failed[0].error is not None:
             return self._failed[0].error.exit_code
         return ExitCode.FAILURE if self._failed else ExitCode.OK
@@ -269,7 +268,7 @@ def _paths(job: Job) -> dict[str, Any]:
 
 
 def _kind_of_remark(remark: str) -> str:
-    """A remark without its figures: those that differ in them alone are counted together."""
+    """A remark without its numbers, so that remarks that differ in them are counted together."""
     return re.sub(r"^[\d.,]+%? (of the )?|, from \S+ to \S+$", "", remark)
 
 

@@ -1,4 +1,4 @@
-"""Benchmark tables as people read them in a terminal, and what they say in a sentence."""
+"""Benchmark tables for a terminal, and their verdict in sentences."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -10,22 +10,22 @@ from rich.table import Table
 
 from dae_tui.commands.output.fitted_table import fitted
 from dae_tui.commands.output.terminal import plain_table
-from dae_tui.spec.table import AS_GIVEN, TEXTS, Row, rank
+from dae_tui.spec.table import AS_GIVEN, TEXTS, BenchmarkRow, rank
 from dae_tui.spec.table import Table as Benchmark
 from dae_tui.system.printable import printable
 
 NONE = "–"
 SETTING = "setting"
 COSTS = ("images/s", "parameters", "multiply-adds", "memory")
-CERTAIN = 0.001
+SMALLEST_P = 0.001
 
 
 @dataclass(frozen=True)
-class Column:
-    """A column of the table as people read it."""
+class BenchmarkColumn:
+    """A column of a benchmark table."""
 
     heading: str
-    text: Callable[[Row], str]
+    text: Callable[[BenchmarkRow], str]
     left: bool = False
 
 
@@ -33,20 +33,20 @@ def _number(value: float | None, digits: int) -> str:
     return NONE if value is None else f"{value:.{digits}f}"
 
 
-def _interval(row: Row) -> str:
+def _interval(row: BenchmarkRow) -> str:
     if row.accuracy_low is None:
         return NONE
     return f"{row.accuracy_low:.2f}–{row.accuracy_high:.2f}"
 
 
-def _difference(row: Row) -> str:
+def _difference(row: BenchmarkRow) -> str:
     if row.difference is None:
         return NONE
     return f"{row.difference:+.2f}{'' if row.accuracy is not None else ' dB'}"
 
 
 def noise_words(noise: str | None) -> str:
-    """A noise as people write it: levels that are whole in 255 as 25/255."""
+    """A noise as people write it: levels that are whole steps of 255 as 25/255."""
 
     def written(level: re.Match[str]) -> str:
         in_255 = 255 * float(level[0])
@@ -60,7 +60,7 @@ def p_words(value: float | None) -> str:
     """A p-value: `<0.001`, `0.04`."""
     if value is None:
         return NONE
-    return f"<{CERTAIN}" if value < CERTAIN else f"{value:.2g}"
+    return f"<{SMALLEST_P}" if value < SMALLEST_P else f"{value:.2g}"
 
 
 def amount(value: float | None, unit: str = "") -> str:
@@ -80,38 +80,38 @@ def who(view: str, method: str | None) -> str:
     return f"{method} (noisy)" if view == "noisy" else method
 
 
-METHOD = Column("method", lambda row: row.method or NONE, left=True)
-VIEW = Column("view", lambda row: row.view, left=True)
+METHOD = BenchmarkColumn("method", lambda row: row.method or NONE, left=True)
+VIEW = BenchmarkColumn("view", lambda row: row.view, left=True)
 COLUMNS = (
     VIEW,
     METHOD,
-    Column("noise", lambda row: noise_words(row.noise), left=True),
-    Column("accuracy %", lambda row: _number(row.accuracy, 2)),
-    Column("95 % interval", _interval),
-    Column("± seeds", lambda row: _number(row.accuracy_spread, 2)),
-    Column("to best", _difference),
-    Column("p", lambda row: p_words(row.p_value)),
-    Column("PSNR dB", lambda row: _number(row.psnr, 2)),
-    Column("SSIM", lambda row: _number(row.ssim, 3)),
-    Column("edges", lambda row: _number(row.sharpness, 2)),
-    Column(
+    BenchmarkColumn("noise", lambda row: noise_words(row.noise), left=True),
+    BenchmarkColumn("accuracy %", lambda row: _number(row.accuracy, 2)),
+    BenchmarkColumn("95 % interval", _interval),
+    BenchmarkColumn("± seeds", lambda row: _number(row.accuracy_spread, 2)),
+    BenchmarkColumn("vs best", _difference),
+    BenchmarkColumn("p", lambda row: p_words(row.p_value)),
+    BenchmarkColumn("PSNR dB", lambda row: _number(row.psnr, 2)),
+    BenchmarkColumn("SSIM", lambda row: _number(row.ssim, 3)),
+    BenchmarkColumn("edges", lambda row: _number(row.sharpness, 2)),
+    BenchmarkColumn(
         "images/s",
         lambda row: NONE if row.images_per_second is None else f"{row.images_per_second:,.0f}",
     ),
-    Column("parameters", lambda row: amount(row.parameters)),
-    Column("multiply-adds", lambda row: amount(row.multiply_adds)),
-    Column("memory", lambda row: amount(row.peak_bytes, "B")),
-    Column(SETTING, lambda row: row.setting or NONE, left=True),
+    BenchmarkColumn("parameters", lambda row: amount(row.parameters)),
+    BenchmarkColumn("multiply-adds", lambda row: amount(row.multiply_adds)),
+    BenchmarkColumn("memory", lambda row: amount(row.peak_bytes, "B")),
+    BenchmarkColumn(SETTING, lambda row: row.setting or NONE, left=True),
 )
-# In this order columns go where the terminal is too narrow.
+# Columns to drop where the terminal is too narrow, in this order.
 _DROPPED = (
     *("view", "memory", "parameters", "edges", "± seeds", "SSIM", "multiply-adds"),
-    *("p", "images/s", "95 % interval", "to best"),
+    *("p", "images/s", "95 % interval", "vs best"),
 )
 
 
 def printable_rows(benchmark: Benchmark) -> Benchmark:
-    """The table with names that can be shown: it may come from a file of anybody's."""
+    """The table with printable names: its file may come from anybody."""
     rows = []
     for row in benchmark.rows:
         named = {name: getattr(row, name) for name in TEXTS}
@@ -120,13 +120,13 @@ def printable_rows(benchmark: Benchmark) -> Benchmark:
     return replace(benchmark, rows=rows)
 
 
-def columns_of(benchmark: Benchmark) -> list[Column]:
-    """The columns that have anything to say."""
+def columns_of(benchmark: Benchmark) -> list[BenchmarkColumn]:
+    """The columns that are not empty."""
     return [column for column in COLUMNS if any(column.text(row) != NONE for row in benchmark.rows)]
 
 
-def sorted_rows(rows: Sequence[Row]) -> list[Row]:
-    """As people read them: at each noise the best method first, below what it was given."""
+def sorted_rows(rows: Sequence[BenchmarkRow]) -> list[BenchmarkRow]:
+    """In the order of reading: for each noise the noisy images, then the methods, best first."""
     noises = list(dict.fromkeys(row.noise for row in rows))
     return sorted(
         rows,
@@ -139,7 +139,9 @@ def sorted_rows(rows: Sequence[Row]) -> list[Row]:
 
 
 def rich_table(benchmark: Benchmark, width: int) -> Table:
-    """The table with as many of its columns as fit into `width`; the noise stands under it too."""
+    """The table with the columns that fit into `width`; one noise may go, as the line below it
+    states it too.
+    """
     noises = {row.noise for row in benchmark.rows if row.noise}
     droppable = [SETTING, *(["noise"] if len(noises) < 2 else []), *_DROPPED]
     columns = columns_of(benchmark)
@@ -150,15 +152,15 @@ def rich_table(benchmark: Benchmark, width: int) -> Table:
     )
 
 
-def _rich(benchmark: Benchmark, columns: Sequence[Column]) -> Table:
+def _rich(benchmark: Benchmark, columns: Sequence[BenchmarkColumn]) -> Table:
     if columns[0] is not VIEW:
         columns = [
-            Column("method", lambda row: who(row.view, row.method), left=True),
+            BenchmarkColumn("method", lambda row: who(row.view, row.method), left=True),
             *(c for c in columns if c is not METHOD),
         ]
     table = plain_table()
     for place, column in enumerate(columns):
-        # Where there is no room even for a name, it goes on in the next line.
+        # A name that is too long goes on in the next line.
         table.add_column(
             column.heading,
             justify="left" if column.left else "right",
@@ -176,8 +178,8 @@ def _rich(benchmark: Benchmark, columns: Sequence[Column]) -> Table:
     return table
 
 
-def best_rows(rows: Sequence[Row]) -> list[Row]:
-    """Of each noise that several methods compete at, the row of highest accuracy, else PSNR."""
+def best_rows(rows: Sequence[BenchmarkRow]) -> list[BenchmarkRow]:
+    """For each noise with several methods, the row of the highest accuracy, else PSNR."""
     best = []
     for noise in dict.fromkeys(row.noise for row in rows if row.view == "denoised"):
         rivals = [row for row in rows if row.view == "denoised" and row.noise == noise]
@@ -196,7 +198,9 @@ def verdict(benchmark: Benchmark) -> list[str]:
     ]
 
 
-def _sentence(rows: Sequence[Row], noise: str | None, best: Row, *, several: bool) -> str:
+def _sentence(
+    rows: Sequence[BenchmarkRow], noise: str | None, best: BenchmarkRow, *, several: bool
+) -> str:
     at = [row for row in rows if row.noise == noise]
     others = sorted_rows([row for row in at if row.view == "denoised" and row is not best])
     second = others[0]
@@ -210,32 +214,34 @@ def _sentence(rows: Sequence[Row], noise: str | None, best: Row, *, several: boo
     oracles = [row for row in at if row.view == "noisy" and row.method]
     if oracles and best.accuracy is not None and oracles[0].accuracy is not None:
         left = oracles[0].accuracy - best.accuracy
-        limit = f"{oracles[0].method}, which has learnt to read the noisy images, "
+        limit = f"{oracles[0].method}, a classifier trained on noisy images, "
         limit += _result(oracles[0])
         words.append(
             f"the limit: {limit}, {left:.2f} points more"
             if left > 0
-            else f"{limit}, no more than is read here"
+            else f"{limit}, no higher than here"
         )
     return "; ".join(words)
 
 
-def _ahead(best: Row, second: Row) -> str:
-    """How far the best is before the second, and whether that is certain."""
+def _ahead(best: BenchmarkRow, second: BenchmarkRow) -> str:
+    """How far the best is ahead of the second, and whether that is significant."""
     gap, chance = abs(second.difference or 0.0), second.p_value
     unit = "points" if best.accuracy is not None else "dB"
     if gap < 0.005:
         return f"as good as {second.method}"
     if chance is not None and chance > 0.05:
-        return f"not surely better than {second.method} ({gap:.2f} {unit}, p {p_words(chance)})"
+        return (
+            f"not significantly better than {second.method} ({gap:.2f} {unit}, p {p_words(chance)})"
+        )
     return f"{gap:.2f} {unit} above {second.method} (p {p_words(chance)})"
 
 
-def _speed(row: Row) -> str:
+def _speed(row: BenchmarkRow) -> str:
     return "" if row.images_per_second is None else f" at {row.images_per_second:,.0f} images/s"
 
 
-def _result(row: Row) -> str:
+def _result(row: BenchmarkRow) -> str:
     return f"{row.accuracy:.2f} %" if row.accuracy is not None else f"{row.psnr:.2f} dB"
 
 
@@ -245,7 +251,7 @@ def settings_lines(benchmark: Benchmark) -> list[str]:
 
 
 def class_tables(benchmark: Benchmark) -> list[Table]:
-    """The accuracy of each class, and of the best method at each noise what is taken for what."""
+    """The accuracy of each class, and the confusion matrix of the best method at each noise."""
     rows = [row for row in sorted_rows(benchmark.rows) if row.per_class]
     if not rows:
         return []
@@ -256,17 +262,17 @@ def class_tables(benchmark: Benchmark) -> list[Table]:
     for label in range(classes):
         shown.add_column(str(label), justify="right", no_wrap=True)
     for row in rows:
-        figures = [_number(value, 1) for value in row.per_class or []]
-        shown.add_row(row.method or row.view, noise_words(row.noise), *figures)
+        accuracies = [_number(value, 1) for value in row.per_class or []]
+        shown.add_row(row.method or row.view, noise_words(row.noise), *accuracies)
     confused = [row for row in rows if row.view == "denoised"]
     best = [row for row in best_rows(benchmark.rows) if row in rows] or confused[:1]
     return [shown, *(_confusion(row) for row in best)]
 
 
-def _confusion(row: Row) -> Table:
+def _confusion(row: BenchmarkRow) -> Table:
     matrix = row.confusion or []
     shown = plain_table()
-    shown.add_column(f"{row.method} at {noise_words(row.noise)}: is \\ read as", no_wrap=True)
+    shown.add_column(f"{row.method} at {noise_words(row.noise)}: true \\ predicted", no_wrap=True)
     for label in range(len(matrix[0]) if matrix else 0):
         shown.add_column(str(label), justify="right", no_wrap=True)
     for label, counts in enumerate(matrix):
@@ -275,22 +281,21 @@ def _confusion(row: Row) -> Table:
 
 
 def protocol_line(protocol: dict[str, Any]) -> str:
-    """The conditions under which the figures were measured, in one line.
-
-    What an older version has not written is left out.
-    """
+    """The protocol of the measurements in one line, without what an older version left out."""
     first, seeds = protocol.get("seed"), protocol.get("seeds") or 1
     match, tuned = protocol.get("match_noisy"), protocol.get("filters_tuned_on")
     many = f"seeds {first} to {first + seeds - 1}" if isinstance(first, int) else None
     parts = [
         f"{protocol['images']:,} test images of {Path(str(protocol.get('data'))).name}",
         "noise " * (protocol["noise"] == AS_GIVEN) + _noises(protocol["noise"]),
-        f"sigma found for {match:g} % noisy" if match else None,
+        f"sigma matched to {match:g} % on noisy images" if match else None,
         {"True": "clipped to [0, 1]", "False": "not clipped"}.get(str(protocol.get("clip"))),
         f"seed {first}" if many and seeds == 1 else many,
-        f"read by {reader}" if (reader := protocol.get("classifier")) else "no classifier",
+        f"classified by {name}" if (name := protocol.get("classifier")) else "no classifier",
         f"SSIM {window}" if (window := protocol.get("ssim")) else None,
-        f"p: {test}, not corrected for many methods" if (test := protocol.get("test")) else None,
+        f"p: {test}, not corrected for multiple comparisons"
+        if (test := protocol.get("test"))
+        else None,
         f"filters tuned for {protocol.get('filters_tuned_for', 'PSNR')} on {tuned}, "
         "contrast restored"
         if tuned

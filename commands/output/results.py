@@ -1,4 +1,4 @@
-"""The result of a training or a benchmark: digits in characters, Table 1, both as a picture."""
+"""The result of a training or a benchmark: digits in characters, the table, both as a picture."""
 
 from io import StringIO
 from pathlib import Path
@@ -31,7 +31,7 @@ MAX_SIDE = 40
 
 
 def show_digits_and_table(table: Table, *, digits: int = DIGITS, per_class: bool = False) -> None:
-    """Print the first test images, the table, what it says, and curves where there are levels."""
+    """Print the first test images, the table, its verdict, and curves over several levels."""
     table = printable_rows(table)
     console = stdout()
     graphics = graphics_of(console)
@@ -46,7 +46,7 @@ def show_digits_and_table(table: Table, *, digits: int = DIGITS, per_class: bool
 
 
 def write_svg(svg: Path, table: Table, *, digits: int = DIGITS) -> None:
-    """Digits, table and what it says, as a picture."""
+    """Digits, table and verdict as a picture."""
     recorder = Console(
         record=True, file=StringIO(), width=PICTURE_WIDTH, force_terminal=True, highlight=False
     )
@@ -78,13 +78,16 @@ def _small(view: Example) -> bool:
 
 
 def _digits(views: list[Example], graphics: Graphics, width: int, digits: int) -> RenderableType:
-    """The first test images: original, noisy, and what the first of the methods makes of them."""
+    """The first test images: original, noisy, and denoised by the first method."""
     titles = ["original", "noisy", "denoised"]
     captions, arrays = {}, {}
     for title, view in zip(titles, views, strict=False):
         count = min(digits, len(view.images))
         decibels = [""] * count if view.psnr is None else [f"{v:.1f} dB  " for v in view.psnr]
-        reads = [""] * count if view.reads is None else [f"reads {digit}" for digit in view.reads]
-        captions[title] = [a + b for a, b in zip(decibels[:count], reads[:count], strict=True)]
+        predictions = view.predictions
+        classes = (
+            [""] * count if predictions is None else [f"predicted {digit}" for digit in predictions]
+        )
+        captions[title] = [a + b for a, b in zip(decibels[:count], classes[:count], strict=True)]
         arrays[title] = view.images[:count].mean(1) / 255  # Colour is drawn in grey.
     return views_side_by_side(arrays, captions, graphics, width)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dae_tui.commands.training.other_load import Neighbours
+from dae_tui.commands.training.other_load import OtherLoad
 from dae_tui.commands.training.result import Display, Result
 from dae_tui.core.hardware import device_name
 from dae_tui.core.training.distributed import Group, joined
@@ -31,7 +31,7 @@ from dae_tui.system.ranks import ranks
 from dae_tui.system.regular_files import read_regular
 
 PAUSE_POLL_SECONDS = 0.2
-# Weights and what the optimiser keeps for each; those published take a hundredth of a gigabyte.
+# Weights and the optimiser's state of each; those of published weights take ten megabytes.
 MOST_STATE = 64 << 30
 ASKED = "it was asked to stop"
 
@@ -72,10 +72,10 @@ def run_training(
 
 
 def join_training() -> ExitCode:
-    """Train as one of several processes whose first one leads, judges, writes and talks.
+    """Train as one of several processes, of which rank 0 validates, writes and prints.
 
-    Until all have met, signals end it at once. Raises LostProcessError where another one ends
-    before its time.
+    Until all have joined, signals end it at once. Raises LostProcessError where another process
+    ends too early.
     """
     with joined() as group, Signals() as signals:
         config, command, stored = group.tell(None)
@@ -88,14 +88,14 @@ def join_training() -> ExitCode:
         try:
             events = experiment.train(stored, signals.stop, group)
         except (DataError, RunError, UsageError) as failure:
-            return failure.exit_code  # The leader meets the same, and says so.
+            return failure.exit_code  # Rank 0 meets the same error, and prints it.
         for _ in events:
             pass
     return ExitCode.OK if signals.received is None else exit_code_of(signals.received)
 
 
 def _ready(experiment: Experiment, run: Run, signals: Signals, group: Group) -> Iterator[Event]:
-    """The training, ready to begin or to go on; the other processes know all that they need."""
+    """The training, ready to begin or to resume; the other ranks have been sent what they need."""
     try:
         stored = read_regular(run.folder / LAST_STATE, MOST_STATE)
     except FileNotFoundError:
@@ -103,9 +103,9 @@ def _ready(experiment: Experiment, run: Run, signals: Signals, group: Group) -> 
     except OSError as failure:
         raise RunError(
             f"{failure.filename} cannot be read: {str(failure.strerror).lower()}",
-            "put the checkpoint back, or train anew",
+            "put the checkpoint back, or start a new training",
         ) from failure
-    config = dataclasses.replace(experiment.config, classifier="")  # It is the leader's to judge.
+    config = dataclasses.replace(experiment.config, classifier="")  # Rank 0 alone validates.
     group.tell((config.as_json(), experiment.command, stored))
     group.wait()
     return experiment.train(stored, signals.stop, group)
@@ -115,11 +115,11 @@ def _train(
     events: Iterator[Event], writer: RunWriter, display: Display, signals: Signals
 ) -> Finished:
     writer.status(State.RUNNING, test_accuracy=None)
-    neighbours = Neighbours(writer, display)
+    other_load = OtherLoad(writer, display)
     for event in events:
         _store(event, writer)
         display.show(event)
-        neighbours.notice(event)
+        other_load.notice(event)
         _obey(writer, display, signals)
     assert isinstance(event, Finished)
     return event
@@ -128,8 +128,8 @@ def _train(
 def _store(event: Event, writer: RunWriter) -> None:
     """Write an event to the run's folder while the training waits.
 
-    No thread does it beside: measured, lines and samples of the recipe `fast` take 0.09 s beside
-    1.9 s of training, those of an epoch of the paper's network 0.3 s beside 26.
+    A second thread would gain little: lines and samples of the recipe `fast` take 0.09 s of 2 s,
+    those of an epoch of the paper's network 0.3 s of 26 s.
     """
     if isinstance(event, Checkpoint):
         writer.checkpoint(event.kind, event.files)
@@ -174,9 +174,9 @@ def _benchmark(
     signals: Signals,
     finished: Finished,
 ) -> Result | None:
-    """Judge the best weights on the test images and write the figures into their file.
+    """Evaluate the best weights on the test images and write the metrics into their file.
 
-    None if a signal comes meanwhile: the run can be resumed to be judged.
+    None if a signal comes meanwhile: the evaluation is made when the run is resumed.
     """
     writer.status(State.EVALUATING)
     name = experiment.config.network
@@ -220,9 +220,9 @@ def _meta(experiment: Experiment, group: Group) -> dict[str, Any]:
 def _git_commit() -> str | None:
     """The commit of the working directory, if it is a repository and git is there.
 
-    With `-dirty` behind it where files have changed since, as `git describe --dirty` has it. That
-    itself would look into the files, and run what the repository's config names for that: a
-    folder that somebody gave us could run any program.
+    It ends in `-dirty` where files have changed since, like that of `git describe --dirty`. That
+    command itself would run the filters that the repository's config names: a folder from somebody
+    else could run any program.
     """
     commit = _git("describe", "--always")
     changed = commit and _git("diff-index", "--name-only", "HEAD", "--")
@@ -245,13 +245,13 @@ def _git(*arguments: str) -> str | None:
 
 
 def _sample_arrays(sample: Sample) -> Mapping[str, NDArray[Any]]:
-    """A sample as a run keeps it: views as uint8, and what the classifier reads in each."""
+    """A sample as a run keeps it: views as uint8, and the predicted classes of each."""
     arrays: dict[str, NDArray[Any]] = {
         view: (getattr(sample, view) * 255).round().astype(np.uint8)
         for view in ("original", "noisy", "denoised")
     }
     if sample.labels is not None:
         arrays["labels"] = sample.labels
-    for view, reads in (sample.reads or {}).items():
-        arrays[f"reads_{view}"] = reads
+    for view, predictions in (sample.predictions or {}).items():
+        arrays[f"reads_{view}"] = predictions
     return arrays

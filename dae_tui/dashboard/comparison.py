@@ -90,7 +90,7 @@ def give_colours(colours: dict[str, int], here: Sequence[str], count: int) -> No
 
 
 @dataclass(frozen=True)
-class Column:
+class ComparisonColumn:
     """A column of figures or of words."""
 
     title: str
@@ -100,7 +100,7 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Cell:
+class ComparisonCell:
     """What stands in a cell, and whether it is the best of those it competes with."""
 
     text: str
@@ -108,40 +108,40 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class TableRow:
+class ComparisonRow:
     """A row with the key by which it is found again."""
 
     key: str
-    cells: list[Cell]
+    cells: list[ComparisonCell]
 
 
 RUN_COLUMNS = (
-    Column("run", figure=False),
-    Column("state", figure=False),
-    Column("epoch"),
-    Column("val loss", best=min),
-    Column("PSNR", best=max),
-    Column("acc %", best=max),
-    Column("test %", best=max),
-    Column("img/s", best=max),
-    Column("time"),
-    Column("network", figure=False),
-    Column("noise", figure=False),
+    ComparisonColumn("run", figure=False),
+    ComparisonColumn("state", figure=False),
+    ComparisonColumn("epoch"),
+    ComparisonColumn("val loss", best=min),
+    ComparisonColumn("PSNR", best=max),
+    ComparisonColumn("acc %", best=max),
+    ComparisonColumn("test %", best=max),
+    ComparisonColumn("img/s", best=max),
+    ComparisonColumn("time"),
+    ComparisonColumn("network", figure=False),
+    ComparisonColumn("noise", figure=False),
 )
 TABLE_COLUMNS = (
-    Column("table", figure=False),
-    Column("view", figure=False),
-    Column("method", figure=False),
-    Column("noise", figure=False),
-    Column("acc %", best=max),
-    Column("PSNR", best=max),
-    Column("SSIM", best=max),
-    Column("img/s", best=max),
-    Column("images"),
+    ComparisonColumn("table", figure=False),
+    ComparisonColumn("view", figure=False),
+    ComparisonColumn("method", figure=False),
+    ComparisonColumn("noise", figure=False),
+    ComparisonColumn("acc %", best=max),
+    ComparisonColumn("PSNR", best=max),
+    ComparisonColumn("SSIM", best=max),
+    ComparisonColumn("img/s", best=max),
+    ComparisonColumn("images"),
 )
 
 
-def run_rows(runs: Sequence[ComparedRun]) -> list[TableRow]:
+def run_rows(runs: Sequence[ComparedRun]) -> list[ComparisonRow]:
     """The rows of runs.
 
     Denoisers compete with denoisers: a classifier's loss and accuracy are of clean images.
@@ -178,7 +178,7 @@ def run_rows(runs: Sequence[ComparedRun]) -> list[TableRow]:
     return _with_best(RUN_COLUMNS, rows, figures, groups)
 
 
-def benchmark_rows(tables: Sequence[SavedTable]) -> list[TableRow]:
+def benchmark_rows(tables: Sequence[SavedTable]) -> list[ComparisonRow]:
     """The rows of saved tables. Denoised images compete where data, images and noise agree."""
     rows: list[tuple[str, list[str]]] = []
     figures: list[list[float | None]] = []
@@ -212,11 +212,11 @@ def benchmark_rows(tables: Sequence[SavedTable]) -> list[TableRow]:
 
 
 def _with_best(
-    columns: Sequence[Column],
+    columns: Sequence[ComparisonColumn],
     rows: Sequence[tuple[str, list[str]]],
     figures: Sequence[Sequence[float | None]],
     groups: Sequence[Hashable],
-) -> list[TableRow]:
+) -> list[ComparisonRow]:
     """Mark the best figure of each column and group; a figure alone has beaten nothing.
 
     A row of the group None does not compete.
@@ -235,12 +235,14 @@ def _with_best(
             if len(found) > 1:
                 marked |= {(row, place) for row, value in found.items() if value == best}
     return [
-        TableRow(key, [Cell(text, (row, place) in marked) for place, text in enumerate(texts)])
+        ComparisonRow(
+            key, [ComparisonCell(text, (row, place) in marked) for place, text in enumerate(texts)]
+        )
         for row, (key, texts) in enumerate(rows)
     ]
 
 
-def state_of(row: TableRow) -> State | None:
+def state_of(row: ComparisonRow) -> State | None:
     """The state that a row of a run tells; None for a deleted run."""
     text = row.cells[1].text
     return State(text) if text in list(State) else None

@@ -10,7 +10,7 @@ from dae_tui.dashboard.themes import STATE_COLOURS
 from dae_tui.dashboard.widgets.lines import theme_style
 from dae_tui.dashboard.widgets.loss_chart import short
 from dae_tui.runs.summary import Summary, age
-from dae_tui.runs.watching.runs_watch import Row
+from dae_tui.runs.watching.runs_watch import RunRow
 from dae_tui.system.printable import printable
 from dae_tui.terminal.blocks import sparkline
 
@@ -19,7 +19,7 @@ SPARKLINE = 10
 
 
 @dataclass(frozen=True)
-class Column:
+class RunsColumn:
     """A column of the list: how it is written and by what it is sorted."""
 
     name: str
@@ -30,26 +30,26 @@ class Column:
 
 
 COLUMNS = (
-    Column("run", 25, 0, lambda run: run.label),
-    Column("state", 11, 0, lambda run: run.state),
-    Column("epoch", 8, 0, lambda run: run.epoch),
+    RunsColumn("run", 25, 0, lambda run: run.label),
+    RunsColumn("state", 11, 0, lambda run: run.state),
+    RunsColumn("epoch", 8, 0, lambda run: run.epoch),
     # Of the held-out images, as `dae runs list` has it; the curve is of those trained on.
-    Column("loss", 9, 0, lambda run: run.val_loss),
-    Column("curve", SPARKLINE + 1, 0, lambda run: run.loss),
+    RunsColumn("loss", 9, 0, lambda run: run.val_loss),
+    RunsColumn("curve", SPARKLINE + 1, 0, lambda run: run.loss),
     # Of the held-out digits, known while it trains; at 80 columns the final one has room alone.
-    Column("acc %", 7, 92, lambda run: run.val_accuracy),
-    Column("test %", 7, 0, lambda run: run.test_accuracy),
-    Column("img/s", 7, 85, lambda run: run.images_per_second),
-    Column("age", 7, 0, lambda run: run.heartbeat),
-    Column("network", 12, 104, lambda run: run.network),
-    Column("data", 14, 118, lambda run: run.data),
-    Column("noise", 24, 134, lambda run: run.noise),
-    Column("reason", 60, 176, lambda run: run.reason),
+    RunsColumn("acc %", 7, 92, lambda run: run.val_accuracy),
+    RunsColumn("test %", 7, 0, lambda run: run.test_accuracy),
+    RunsColumn("img/s", 7, 85, lambda run: run.images_per_second),
+    RunsColumn("age", 7, 0, lambda run: run.heartbeat),
+    RunsColumn("network", 12, 104, lambda run: run.network),
+    RunsColumn("data", 14, 118, lambda run: run.data),
+    RunsColumn("noise", 24, 134, lambda run: run.noise),
+    RunsColumn("reason", 60, 176, lambda run: run.reason),
 )
 
 
 def cells_of(
-    row: Row, marked: bool, columns: Sequence[Column], screen: Widget, *, utf8: bool
+    row: RunRow, marked: bool, columns: Sequence[RunsColumn], screen: Widget, *, utf8: bool
 ) -> list[Text]:
     """What stands in the columns, in the colours of the theme of `screen`."""
     run = row.summary
@@ -76,7 +76,7 @@ def cells_of(
     return cells
 
 
-def words_of(row: Row) -> str:
+def words_of(row: RunRow) -> str:
     """What the filter looks in."""
     run = row.summary
     return " ".join(

@@ -69,7 +69,7 @@ class Sample:
     noisy: NDArray[np.float32]
     denoised: NDArray[np.float32]
     labels: NDArray[np.int64] | None
-    reads: Mapping[str, NDArray[np.int64]] | None
+    predictions: Mapping[str, NDArray[np.int64]] | None
     """What the classifier reads in each view, (N,) each; None without a classifier."""
 
 

@@ -14,7 +14,7 @@ LISTS = ("per_class", "confusion")
 
 
 @dataclass(frozen=True)
-class Row:
+class BenchmarkRow:
     """One line of the table; None is no such figure."""
 
     view: str
@@ -63,7 +63,7 @@ class Example:
     images: NDArray[np.uint8]
     """(n, C, H, W)."""
     psnr: list[float] | None
-    reads: list[int] | None
+    predictions: list[int] | None
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class Table:
     """A benchmark: the conditions and a row per view, method and noise."""
 
     protocol: dict[str, Any]
-    rows: list[Row]
+    rows: list[BenchmarkRow]
     examples: list[Example] = field(default_factory=list)
     """At the first noise."""
 
@@ -92,18 +92,18 @@ class Table:
         return Table(stored["protocol"], rows)
 
 
-def _row(stored: dict[str, Any]) -> Row:
+def _row(stored: dict[str, Any]) -> BenchmarkRow:
     """A row with its figures as numbers and its names as text, or ValueError."""
-    values = {each.name: stored.get(each.name) for each in dataclasses.fields(Row)}
+    values = {each.name: stored.get(each.name) for each in dataclasses.fields(BenchmarkRow)}
     for name, value in values.items():
         kind = str if name in TEXTS else list if name in LISTS else int | float
         if value is not None and not isinstance(value, kind):
             raise ValueError(f"its {name} is {value!r}")
     if values["view"] is None:
         raise ValueError("a row has no view")
-    return Row(**values)  # type: ignore[arg-type]
+    return BenchmarkRow(**values)  # type: ignore[arg-type]
 
 
-def rank(row: Row) -> tuple[float, float]:
+def rank(row: BenchmarkRow) -> tuple[float, float]:
     """What makes a method better than another: accuracy where there is any, then PSNR."""
     return row.accuracy or 0.0, row.psnr or 0.0

@@ -10,8 +10,8 @@ from dae_tui.dashboard.comparison import (
     RUN_COLUMNS,
     TABLE_COLUMNS,
     ComparedRun,
+    ComparisonRow,
     ComparisonWatch,
-    TableRow,
     benchmark_rows,
     give_colours,
     run_rows,
@@ -35,7 +35,7 @@ def compared(run: Run) -> ComparedRun:
     return ComparedRun(run, True, summarize(run), Curves())
 
 
-def marked(rows: list[TableRow], columns: tuple[Any, ...], title: str) -> list[bool]:
+def marked(rows: list[ComparisonRow], columns: tuple[Any, ...], title: str) -> list[bool]:
     place = [column.title for column in columns].index(title)
     return [row.cells[place].best for row in rows]
 
@@ -49,9 +49,9 @@ def row(view: str = "denoised", noise: str = "gaussian:0.5", **figures: Any) -> 
 
 
 def test_the_lowest_loss_and_the_highest_of_all_else_are_best(tmp_path: Path) -> None:
-    figures = {"val_loss": 0.2, "val_accuracy": 90.0, "val_psnr": 20.0}
+    figures: dict[str, Any] = {"val_loss": 0.2, "val_accuracy": 90.0, "val_psnr": 20.0}
     figures |= {"images_per_second": 9e3, "seconds": 5}
-    better = {"val_loss": 0.1, "val_accuracy": 95.0, "val_psnr": 21.0}
+    better: dict[str, Any] = {"val_loss": 0.1, "val_accuracy": 95.0, "val_psnr": 21.0}
     better |= {"images_per_second": 1e3, "seconds": 9}
     one = compared(make_run(tmp_path, "20260101-000000-one-0000", **figures))
     two = compared(make_run(tmp_path, "20260101-000000-two-0000", **better))

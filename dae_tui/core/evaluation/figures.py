@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from dae_tui.errors import UsageError
 from dae_tui.spec.noise_spec import KINDS, parse_noise
-from dae_tui.spec.table import Example, Row, Table
+from dae_tui.spec.table import BenchmarkRow, Example, Table
 from dae_tui.system.atomic import write_whole
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def sweep_of(table: Table, figure: str) -> Sweep | None:
 
     The noisy images are a method called `NOISY`.
     """
-    known: defaultdict[str, list[tuple[float, Row]]] = defaultdict(list)
+    known: defaultdict[str, list[tuple[float, BenchmarkRow]]] = defaultdict(list)
     kinds = set()
     for row in table.rows:
         oracle = row.view == "noisy" and row.method is not None
@@ -86,7 +86,7 @@ def sweep_of(table: Table, figure: str) -> Sweep | None:
     )
 
 
-def _end(row: Row, figure: str, which: str, interval: bool) -> float:
+def _end(row: BenchmarkRow, figure: str, which: str, interval: bool) -> float:
     end = getattr(row, f"accuracy_{which}") if interval else None
     return float(getattr(row, figure) if end is None else end)
 
@@ -166,8 +166,8 @@ def _columns_of_images(examples: Sequence[Example]) -> "Figure":
             words = []
             if view.psnr is not None:
                 words.append(f"{view.psnr[row]:.1f} dB")
-            if view.reads is not None:
-                words.append(f"reads {view.reads[row]}")
+            if view.predictions is not None:
+                words.append(f"reads {view.predictions[row]}")
             place.set_xlabel("  ".join(words), fontsize=7, labelpad=2)
         axes[0, column].set_title(view.title, fontsize=8)
     figure.tight_layout(pad=0.4)

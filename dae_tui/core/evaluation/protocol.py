@@ -72,8 +72,8 @@ def match_noisy(
     def noisy_accuracy(sigma: float) -> float:
         noise = NoiseSpec((NoiseStage("gaussian", sigma, sigma),))
         noisy = noisy_images(images, noise, protocol.seed, protocol)
-        reads = torch.cat([classifier.predict(part).cpu() for part in noisy])
-        return 100 * (reads == labels).double().mean().item()
+        predictions = torch.cat([classifier.predict(part).cpu() for part in noisy])
+        return 100 * (predictions == labels).double().mean().item()
 
     low, high = 0.0, 0.25
     if noisy_accuracy(low) < accuracy:

@@ -10,7 +10,7 @@ from dae_tui.core.evaluation.measurements import Floats, Measurement
 from dae_tui.core.evaluation.metrics import wilson_interval
 from dae_tui.core.evaluation.significance import SIGN_TEST, WILCOXON, sign_test, wilcoxon
 from dae_tui.core.weights.cost import Cost
-from dae_tui.spec.table import Example, Row, rank
+from dae_tui.spec.table import BenchmarkRow, Example, rank
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,9 @@ class Entry:
     measurements: list[Measurement]
     cost: Cost | None = None
 
-    def row(self, labels: NDArray[np.int64] | None, classes: int, *, per_class: bool) -> Row:
+    def row(
+        self, labels: NDArray[np.int64] | None, classes: int, *, per_class: bool
+    ) -> BenchmarkRow:
         """The row, not yet compared with others."""
         right = self.right(labels)
         accuracy, low, high = _accuracy(right)
@@ -34,7 +36,7 @@ class Entry:
         seconds = sum(each.seconds for each in self.measurements)
         count = sum(len(each.psnr) for each in self.measurements)
         first = self.measurements[0]
-        row = Row(
+        row = BenchmarkRow(
             self.view,
             self.method,
             self.noise,
@@ -56,8 +58,8 @@ class Entry:
                 peak_bytes=self.cost.peak_bytes,
             )
         if per_class and labels is not None and right is not None:
-            reads = np.concatenate([each.reads for each in self.measurements])
-            confusion = _confusion(reads, np.tile(labels, len(self.measurements)), classes)
+            predictions = np.concatenate([each.reads for each in self.measurements])
+            confusion = _confusion(predictions, np.tile(labels, len(self.measurements)), classes)
             shares = [
                 float(100 * counts[label] / counts.sum()) if counts.sum() else None
                 for label, counts in enumerate(confusion)
@@ -92,7 +94,7 @@ def make_rows(
     classes: int,
     *,
     per_class: bool = False,
-) -> list[Row]:
+) -> list[BenchmarkRow]:
     """The rows of all entries; those that denoise at one noise are compared with the best."""
     rows = [entry.row(labels, classes, per_class=per_class) for entry in entries]
     for noise in dict.fromkeys(entry.noise for entry in entries):
@@ -115,7 +117,9 @@ def test_of(labelled: bool) -> str:
     return SIGN_TEST if labelled else WILCOXON
 
 
-def _compared(row: Row, entry: Entry, best: Entry, labels: NDArray[np.int64] | None) -> Row:
+def _compared(
+    row: BenchmarkRow, entry: Entry, best: Entry, labels: NDArray[np.int64] | None
+) -> BenchmarkRow:
     right, best_right = entry.right(labels), best.right(labels)
     if right is None or best_right is None:
         decibels, best_decibels = entry.decibels(), best.decibels()
@@ -147,11 +151,11 @@ def _accuracy(
 
 
 def _confusion(
-    reads: NDArray[np.int64], labels: NDArray[np.int64], classes: int
+    predictions: NDArray[np.int64], labels: NDArray[np.int64], classes: int
 ) -> NDArray[np.int64]:
     """How often each class was read as each; a judge may know more classes than the images have."""
-    confusion = np.zeros((classes, max(classes, int(reads.max()) + 1)), np.int64)
-    np.add.at(confusion, (labels, reads), 1)
+    confusion = np.zeros((classes, max(classes, int(predictions.max()) + 1)), np.int64)
+    np.add.at(confusion, (labels, predictions), 1)
     return confusion
 
 

@@ -96,8 +96,8 @@ class Denoising:
             # A black image restored to the last bit would count as infinite: 100 dB is enough.
             decibels += psnr(denoised, original).clamp(max=100).sum().item()
             if self.classifier is not None and validation.labels is not None:
-                reads = self.classifier(denoised).argmax(1)
-                correct += (reads == validation.labels[part]).sum().item()
+                predictions = self.classifier(denoised).argmax(1)
+                correct += (predictions == validation.labels[part]).sum().item()
         total = len(validation)
         judged = self.classifier is not None and validation.labels is not None
         return ValidationResult(
@@ -115,14 +115,14 @@ class Denoising:
             "noisy": noisy.clamp(0, 1),
             "denoised": denoise_batch(network, noisy),
         }
-        reads = None
+        predictions = None
         if self.classifier is not None:
-            reads = {
+            predictions = {
                 name: self.classifier(view).argmax(1).cpu().numpy() for name, view in views.items()
             }
         labels = None if examples.labels is None else examples.labels.cpu().numpy()
         arrays = {name: view.cpu().numpy() for name, view in views.items()}
-        return Sample(epoch=epoch, step=step, labels=labels, reads=reads, **arrays)
+        return Sample(epoch=epoch, step=step, labels=labels, predictions=predictions, **arrays)
 
     def _noisy(self, original: Tensor, generator: Generator) -> Tensor:
         """Noise drawn on the CPU, so that every device sees the same."""

@@ -11,11 +11,11 @@ from textual.widgets import DataTable, Footer, Static
 from dae_tui.dashboard.comparison import (
     RUN_COLUMNS,
     TABLE_COLUMNS,
-    Column,
     Compared,
     ComparedRun,
+    ComparisonColumn,
+    ComparisonRow,
     ComparisonWatch,
-    TableRow,
     benchmark_rows,
     give_colours,
     run_rows,
@@ -84,7 +84,7 @@ class CompareScreen(ChartScreen[Compared]):
         self._arrange()
 
     @staticmethod
-    def _fill_columns(table: "DataTable[Text]", columns: Sequence[Column]) -> None:
+    def _fill_columns(table: "DataTable[Text]", columns: Sequence[ComparisonColumn]) -> None:
         for column in columns:
             # A gap before each but the first; the cells of figures make theirs.
             title = column.title if column.figure or column is columns[0] else f" {column.title}"
@@ -176,7 +176,9 @@ class CompareScreen(ChartScreen[Compared]):
             lines.append(NamedLine(each.summary.label, line, self._colours[each.run.name]))
         return lines
 
-    def _fill(self, name: str, columns: Sequence[Column], rows: list[TableRow]) -> None:
+    def _fill(
+        self, name: str, columns: Sequence[ComparisonColumn], rows: list[ComparisonRow]
+    ) -> None:
         """Bring a table to newer rows: only cells that changed are touched, the cursor stays."""
         table = self.query_one(f"#{name}", DataTable)
         keys = [row.key for row in rows]
@@ -200,7 +202,11 @@ class CompareScreen(ChartScreen[Compared]):
                     table.update_cell(key, column.title, cell, update_width=True)
 
     def _cells(
-        self, name: str, columns: Sequence[Column], widths: Sequence[int], row: TableRow
+        self,
+        name: str,
+        columns: Sequence[ComparisonColumn],
+        widths: Sequence[int],
+        row: ComparisonRow,
     ) -> list[Text]:
         best = theme_style(self, "success") + Style(bold=True)
         cells = []
@@ -220,7 +226,7 @@ class CompareScreen(ChartScreen[Compared]):
                 cells[1].stylize(theme_style(self, STATE_COLOURS[state]))
         return cells
 
-    def _named(self, row: TableRow) -> Text:
+    def _named(self, row: ComparisonRow) -> Text:
         """The name of a run behind the mark of its curve."""
         drawn = [each.run.name for each in self._drawn()]
         colour = theme_style(self, COLOURS[self._colours[row.key] % len(COLOURS)])

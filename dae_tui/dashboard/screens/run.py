@@ -26,7 +26,7 @@ from dae_tui.runs.process import detach
 from dae_tui.runs.reader import Run
 from dae_tui.runs.summary import duration
 from dae_tui.runs.watching.run_watch import RunView, RunWatch
-from dae_tui.runs.watching.samples import BrokenSample, Sample, load_sample
+from dae_tui.runs.watching.samples import BrokenSample, SavedSample, load_sample
 from dae_tui.system.printable import printable
 from dae_tui.terminal.plot import Line
 
@@ -41,7 +41,7 @@ WIDE = 110
 class _Seen:
     view: RunView
     machine: Machine
-    sample: Sample | BrokenSample | None
+    sample: SavedSample | BrokenSample | None
 
 
 class RunScreen(ChartScreen[_Seen]):
@@ -75,9 +75,9 @@ class RunScreen(ChartScreen[_Seen]):
         self._scrubbed: int | None = None
         """The step whose digits are shown; None follows the newest."""
         self._digit = 0
-        self._shown: tuple[Sample, list[int]] | None = None
+        self._shown: tuple[SavedSample, list[int]] | None = None
         """The digits that are drawn."""
-        self._sample: Sample | BrokenSample | None = None
+        self._sample: SavedSample | BrokenSample | None = None
         self._seen: _Seen | None = None
 
     def compose(self) -> ComposeResult:
@@ -100,7 +100,7 @@ class RunScreen(ChartScreen[_Seen]):
         sample = self._sample
         if step is None:
             sample = None
-        elif not isinstance(sample, Sample) or sample.step != step:
+        elif not isinstance(sample, SavedSample) or sample.step != step:
             sample = load_sample(self.run_shown, step)
         return _Seen(view, self.context.monitor.read(), sample)
 
@@ -182,7 +182,7 @@ class RunScreen(ChartScreen[_Seen]):
         seen, sample = self._seen, self._sample
         if seen is None:
             return
-        if isinstance(sample, Sample):
+        if isinstance(sample, SavedSample):
             count = min(len(sample), digits.capacity(*digits.size))
             numbers = [(self._digit + n) % len(sample) for n in range(count)]
             # Drawing digits costs more than all else, and they change once an epoch.
@@ -238,7 +238,7 @@ class RunScreen(ChartScreen[_Seen]):
 
     def action_digit(self, by: int) -> None:
         """Show the digits from the next or the one before on."""
-        if isinstance(self._sample, Sample):
+        if isinstance(self._sample, SavedSample):
             self._digit = (self._digit + by) % len(self._sample)
             self._show_digits()
 
@@ -290,14 +290,14 @@ class RunScreen(ChartScreen[_Seen]):
         self.look_soon_from_thread()
 
 
-def _pictures(sample: Sample, numbers: list[int]) -> list[list[Picture]]:
+def _pictures(sample: SavedSample, numbers: list[int]) -> list[list[Picture]]:
     """Digits with their captions: what they are, and how near to the original."""
     labels = [] if sample.labels is None else sample.labels.tolist()
     captions = {"original": [f"original {label}" for label in labels] or ["original"] * len(sample)}
     for view, decibels in sample.psnr.items():
         captions[view] = [f"{view} {value:.1f} dB" for value in decibels.tolist()]
-    reads = {view: read.tolist() for view, read in sample.reads.items()}
-    return digits_of(sample.views, captions, reads, labels or None, numbers)
+    predictions = {view: read.tolist() for view, read in sample.predictions.items()}
+    return digits_of(sample.views, captions, predictions, labels or None, numbers)
 
 
 def _count(value: float | None) -> str:

@@ -10,7 +10,7 @@ from textual.binding import Binding
 from textual.widgets import DataTable, Footer, Input, Static
 
 from dae_tui.dashboard.context import Failed, MarkRuns, OpenRun
-from dae_tui.dashboard.run_columns import COLUMNS, Column, cells_of, words_of
+from dae_tui.dashboard.run_columns import COLUMNS, RunsColumn, cells_of, words_of
 from dae_tui.dashboard.screens.live import LiveScreen
 from dae_tui.dashboard.screens.question import Question
 from dae_tui.dashboard.widgets.heading import Heading
@@ -18,12 +18,12 @@ from dae_tui.dashboard.widgets.runs_table import RunsTable
 from dae_tui.errors import DaeError
 from dae_tui.runs.deletion import delete_run, deleted_words
 from dae_tui.runs.layout import Request, State
-from dae_tui.runs.watching.runs_watch import Row, RunsWatch
+from dae_tui.runs.watching.runs_watch import RunRow, RunsWatch
 from dae_tui.system.printable import printable
 from dae_tui.terminal.blocks import Graphics
 
 
-class RunsScreen(LiveScreen[list[Row]]):
+class RunsScreen(LiveScreen[list[RunRow]]):
     """Every run of the folder: to open, steer, mark for comparison, delete."""
 
     TITLE = "the list of runs"
@@ -45,10 +45,10 @@ class RunsScreen(LiveScreen[list[Row]]):
         self._watch: RunsWatch | None = None
         self._is_file = False
         """Whether the folder of runs is a file."""
-        self._rows: list[Row] = []
-        self._shown: dict[str, tuple[Row, bool]] = {}
+        self._rows: list[RunRow] = []
+        self._shown: dict[str, tuple[RunRow, bool]] = {}
         """The rows that are in the table, and whether they were marked."""
-        self._order: Column | None = None
+        self._order: RunsColumn | None = None
         self._upside_down = False
         self._filter = ""
 
@@ -67,13 +67,13 @@ class RunsScreen(LiveScreen[list[Row]]):
         self.watch(self.app, "graphics", self._rebuild, init=False)
         self.watch(self.app, "marked", self._fill, init=False)
 
-    def look(self) -> list[Row]:
+    def look(self) -> list[RunRow]:
         if self._watch is None:
             self._watch = RunsWatch(self.context.runs_dir)
         self._is_file = os.path.isfile(self.context.runs_dir)  # noqa: PTH113 - Path may raise.
         return self._watch.look()
 
-    def show(self, seen: list[Row]) -> None:
+    def show(self, seen: list[RunRow]) -> None:
         self._rows = seen
         complete = self._watch is not None and self._watch.complete
         if complete:
@@ -91,7 +91,7 @@ class RunsScreen(LiveScreen[list[Row]]):
     def _table(self) -> RunsTable:
         return self.query_one(RunsTable)
 
-    def _columns(self) -> list[Column]:
+    def _columns(self) -> list[RunsColumn]:
         return [column for column in COLUMNS if column.needs <= self.size.width]
 
     def _headings(self) -> list[str]:
@@ -121,7 +121,7 @@ class RunsScreen(LiveScreen[list[Row]]):
                     self._update(row, marked)
         self._tell()
 
-    def _refill(self, rows: list[Row]) -> None:
+    def _refill(self, rows: list[RunRow]) -> None:
         table = self._table
         under = self._under_cursor()
         place = table.cursor_row
@@ -138,18 +138,18 @@ class RunsScreen(LiveScreen[list[Row]]):
         if rows:
             table.move_cursor(row=min(place, len(rows) - 1), animate=False)
 
-    def _update(self, row: Row, marked: bool) -> None:
+    def _update(self, row: RunRow, marked: bool) -> None:
         table = self._table
         self._shown[row.run.name] = row, marked
         for column, cell in zip(self._columns(), self._cells(row, marked), strict=True):
             if table.get_cell(row.run.name, column.name) != cell:
                 table.update_cell(row.run.name, column.name, cell)
 
-    def _cells(self, row: Row, marked: bool) -> list[Text]:
+    def _cells(self, row: RunRow, marked: bool) -> list[Text]:
         utf8 = self.context.graphics is not Graphics.ASCII
         return cells_of(row, marked, self._columns(), self, utf8=utf8)
 
-    def _chosen(self) -> list[Row]:
+    def _chosen(self) -> list[RunRow]:
         """The rows that the filter lets through, in the chosen order."""
         words = self._filter.lower().split()
         rows = [row for row in self._rows if all(word in words_of(row) for word in words)]
@@ -193,7 +193,7 @@ class RunsScreen(LiveScreen[list[Row]]):
         elif not self._shown:
             empty.update(Text(f"No run has '{printable(self._filter)}'. Esc shows every run."))
 
-    def _under_cursor(self) -> Row | None:
+    def _under_cursor(self) -> RunRow | None:
         names = list(self._shown)
         row = self._table.cursor_row
         return self._shown[names[row]][0] if 0 <= row < len(names) else None
@@ -233,7 +233,7 @@ class RunsScreen(LiveScreen[list[Row]]):
         if upside_down:
             self._upside_down = not self._upside_down
         else:
-            columns: list[Column | None] = [None, *self._columns()]
+            columns: list[RunsColumn | None] = [None, *self._columns()]
             place = columns.index(self._order) if self._order in columns else 0
             self._order = columns[(place + 1) % len(columns)]
         self._rebuild()
@@ -286,7 +286,7 @@ class RunsScreen(LiveScreen[list[Row]]):
             self._act(row, None)
 
     @work(thread=True)
-    def _act(self, row: Row, request: Request | None) -> None:
+    def _act(self, row: RunRow, request: Request | None) -> None:
         """Ask something of a run, or delete it, which can take long on a network file system."""
         kept: list[Path] = []
         done = f"asked to {request}: {row.summary.label}"

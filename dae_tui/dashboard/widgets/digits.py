@@ -33,8 +33,8 @@ class Picture:
     image: NDArray[np.floating]
     """(H, W) in [0, 1]."""
     caption: str
-    reads: str = ""
-    """What the classifier reads; empty without one."""
+    prediction: str = ""
+    """The class that the classifier predicts, as text; empty without one."""
     right: bool | None = None
     """Whether that is so; None where nobody knows."""
 
@@ -118,14 +118,16 @@ class Digits(Lines):
     def _caption(self, picture: Picture, width: int) -> Text:
         """The name of the view and what is read in it, in `width` cells."""
         colour = {True: "success", False: "error", None: "text-muted"}[picture.right]
-        reads = picture.reads
-        if reads and picture.right is False:
-            reads += " x" if self.graphics is Graphics.ASCII else " ✗"
+        prediction = picture.prediction
+        if prediction and picture.right is False:
+            prediction += " x" if self.graphics is Graphics.ASCII else " ✗"
         text = Text(printable(picture.caption), no_wrap=True)
-        text.truncate(max(0, width - len(reads) - bool(reads)), overflow="ellipsis", pad=True)
-        if reads:
+        text.truncate(
+            max(0, width - len(prediction) - bool(prediction)), overflow="ellipsis", pad=True
+        )
+        if prediction:
             text.append(" ")
-            text.append(reads, self.colour(colour) + Style(bold=True))
+            text.append(prediction, self.colour(colour) + Style(bold=True))
         return text
 
     def _border(self, width: int, side: int, views: int) -> int:
@@ -142,7 +144,7 @@ def rows_of(side: int, border: int) -> int:
 def digits_of(
     views: Mapping[str, NDArray[np.uint8]],
     captions: Mapping[str, Sequence[str]],
-    reads: Mapping[str, Sequence[int]],
+    predictions: Mapping[str, Sequence[int]],
     labels: Sequence[int] | None,
     numbers: Sequence[int],
 ) -> list[list[Picture]]:
@@ -151,7 +153,7 @@ def digits_of(
     Args:
         views: images (N, H, W) by the name of their view.
         captions: for each view one caption per digit.
-        reads: for each view that was read what is read in each digit.
+        predictions: the predicted class of each digit, for each view that was classified.
         labels: what the digits are.
         numbers: which of the N to show.
     """
@@ -160,10 +162,10 @@ def digits_of(
             Picture(
                 images[number].astype(np.float32) / 255,
                 captions[view][number],
-                f"reads {reads[view][number]}" if view in reads else "",
+                f"reads {predictions[view][number]}" if view in predictions else "",
                 None
-                if view not in reads or labels is None
-                else bool(reads[view][number] == labels[number]),
+                if view not in predictions or labels is None
+                else bool(predictions[view][number] == labels[number]),
             )
             for view, images in views.items()
         ]

@@ -17,7 +17,7 @@ _Stamp = tuple[int, int] | None
 
 
 @dataclass(frozen=True)
-class Row:
+class RunRow:
     """A run in the list; the same object at the next look where nothing has changed."""
 
     run: Run
@@ -31,13 +31,13 @@ class RunsWatch:
 
     def __init__(self, runs_dir: Path) -> None:
         self.runs_dir = runs_dir
-        self._rows: dict[str, Row] = {}
+        self._rows: dict[str, RunRow] = {}
         self._stamps: dict[str, tuple[_Stamp, _Stamp]] = {}
         self._glanced: dict[str, _Stamp] = {}
         self.complete = False
         """Whether every sparkline is as new as its run."""
 
-    def look(self) -> list[Row]:
+    def look(self) -> list[RunRow]:
         """The runs, newest first. Files that have not changed are not read again."""
         found = list_runs(self.runs_dir)[::-1]
         rows = {run.name: self._row(run) for run in found}
@@ -47,7 +47,7 @@ class RunsWatch:
         self._read_sparklines()
         return list(self._rows.values())
 
-    def _row(self, run: Run) -> Row:
+    def _row(self, run: Run) -> RunRow:
         stamps = _stamp(run, STATUS), _stamp(run, CONFIG)
         known = self._rows.get(run.name)
         # A run that is alive can crash without a change of its files.
@@ -57,7 +57,7 @@ class RunsWatch:
         summary = summarize(run)
         if known is not None and summary == known.summary:
             return known
-        return Row(run, summary, known.losses if known else [])
+        return RunRow(run, summary, known.losses if known else [])
 
     def _read_sparklines(self) -> None:
         outdated = []

@@ -16,14 +16,14 @@ MOST_BYTES = 64 << 20
 
 
 @dataclass(frozen=True, eq=False)
-class Sample:
+class SavedSample:
     """A few digits after `step` steps."""
 
     step: int
     views: dict[str, NDArray[np.uint8]]
     """`original`, `noisy` and `denoised`, each (N, H, W); channels are averaged."""
     labels: NDArray[np.int64] | None
-    reads: dict[str, NDArray[np.int64]]
+    predictions: dict[str, NDArray[np.int64]]
     """What the classifier reads in each view, (N,) each; empty without a classifier."""
     psnr: dict[str, NDArray[np.float64]]
     """dB of `noisy` and `denoised` against `original`, (N,) each; infinite where they are equal."""
@@ -49,7 +49,7 @@ def sample_steps(run: Run) -> list[int]:
     return sorted(int(name) for name in names if re.fullmatch(r"[0-9]{8,}", name))
 
 
-def load_sample(run: Run, step: int) -> Sample | BrokenSample:
+def load_sample(run: Run, step: int) -> SavedSample | BrokenSample:
     """The digits that were kept after `step` steps, or the reason why they cannot be shown."""
     path = run.folder / SAMPLES / f"{step:08d}.npz"
     try:
@@ -75,7 +75,7 @@ def load_sample(run: Run, step: int) -> Sample | BrokenSample:
         error = np.square(stacks[view] - original).mean(axis=(1, 2, 3)) / 255**2
         with np.errstate(divide="ignore"):
             psnr[view] = -10 * np.log10(error)
-    return Sample(
+    return SavedSample(
         step,
         {view: stack.mean(axis=1).round().astype(np.uint8) for view, stack in stacks.items()},
         _integers(arrays.get("labels"), len(original)),

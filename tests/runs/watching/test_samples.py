@@ -12,7 +12,13 @@ from numpy.typing import NDArray
 
 from dae_tui.runs.layout import SAMPLES
 from dae_tui.runs.reader import Run
-from dae_tui.runs.watching.samples import VIEWS, BrokenSample, Sample, load_sample, sample_steps
+from dae_tui.runs.watching.samples import (
+    VIEWS,
+    BrokenSample,
+    SavedSample,
+    load_sample,
+    sample_steps,
+)
 from dae_tui.runs.writer import RunWriter
 
 
@@ -32,9 +38,9 @@ def path_of(run: Run, step: int = 1) -> Path:
     return path
 
 
-def loaded(run: Run, step: int = 1) -> Sample:
+def loaded(run: Run, step: int = 1) -> SavedSample:
     sample = load_sample(run, step)
-    assert isinstance(sample, Sample), sample
+    assert isinstance(sample, SavedSample), sample
     return sample
 
 
@@ -50,8 +56,8 @@ def reason(run: Run, step: int = 1) -> str:
 
 def test_a_sample_is_what_the_writer_kept(run: Run) -> None:
     stored = arrays()
-    reads = {f"reads_{view}": np.array([number, 9]) for number, view in enumerate(VIEWS)}
-    keep(run, stored | reads | {"labels": np.array([7, 2])}, step=1200)
+    predictions = {f"reads_{view}": np.array([number, 9]) for number, view in enumerate(VIEWS)}
+    keep(run, stored | predictions | {"labels": np.array([7, 2])}, step=1200)
 
     sample = loaded(run, 1200)
 
@@ -60,7 +66,7 @@ def test_a_sample_is_what_the_writer_kept(run: Run) -> None:
         assert sample.views[view].dtype == np.uint8
         np.testing.assert_array_equal(sample.views[view], stored[view][:, 0])
     assert sample.labels is not None and sample.labels.tolist() == [7, 2]
-    assert {view: digits.tolist() for view, digits in sample.reads.items()} == {
+    assert {view: digits.tolist() for view, digits in sample.predictions.items()} == {
         "original": [0, 9],
         "noisy": [1, 9],
         "denoised": [2, 9],
@@ -111,7 +117,7 @@ def test_without_labels_and_a_classifier_the_digits_are_still_there(run: Run) ->
     sample = loaded(run)
 
     assert sample.labels is None
-    assert sample.reads == {}
+    assert sample.predictions == {}
 
 
 @pytest.mark.parametrize(
@@ -134,7 +140,9 @@ def test_labels_that_are_not_one_integer_per_digit_are_left_out(
     sample = loaded(run)
 
     assert sample.labels is None
-    assert {view: digits.tolist() for view, digits in sample.reads.items()} == {"denoised": [3, 4]}
+    assert {view: digits.tolist() for view, digits in sample.predictions.items()} == {
+        "denoised": [3, 4]
+    }
 
 
 # Files that are no good
