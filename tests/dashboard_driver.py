@@ -4,10 +4,12 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from dashboard_example import FakeMonitor
 from textual.binding import Binding
 from textual.pilot import Pilot
+from textual.screen import Screen
 
 from dae_tui.dashboard.app import DashboardApp
 from dae_tui.dashboard.screens.live import LiveScreen
@@ -82,6 +84,11 @@ async def looks_again(driver: Driver) -> None:
     assert isinstance(screen, LiveScreen)
     before = screen.looks
     await driver.until(lambda: screen.looks > before + 1, "two looks")
+
+
+async def shows(driver: Driver, kind: type[Screen[Any]]) -> None:
+    """Wait until a screen of this kind is on top."""
+    await driver.until(lambda: isinstance(driver.app.screen, kind), kind.__name__)
 
 
 def keys(bindings: Iterable[object]) -> set[str]:

@@ -1,10 +1,13 @@
 """What works on every screen: its keys, the help, the palette and the question."""
 
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
-from dashboard_driver import Driver, dashboard, driving, keys
+from dashboard_driver import Driver, dashboard, driving, keys, shows
 from dashboard_example import LIVE
+from textual.binding import Binding
 from textual.command import CommandPalette
 from textual.screen import Screen
 
@@ -42,12 +45,17 @@ async def told_alone(driver: Driver, words: str) -> None:
     await driver.until(lambda: told(driver) == [words], words)
 
 
-async def shows(driver: Driver, kind: type[Screen[object]]) -> None:
-    await driver.until(lambda: isinstance(driver.app.screen, kind), kind.__name__)
+def actions_bound(bindings: Iterable[object]) -> set[str]:
+    """What the keys of a screen or of the app do."""
+    actions = set()
+    for binding in bindings:
+        assert isinstance(binding, Binding)
+        actions.add(binding.action)
+    return actions
 
 
 @pytest.mark.parametrize(("key", "kind"), SCREENS.items(), ids=SCREENS)
-async def test_a_key_opens_a_screen(runs_dir: Path, key: str, kind: type[Screen[object]]) -> None:
+async def test_a_key_opens_a_screen(runs_dir: Path, key: str, kind: type[Screen[Any]]) -> None:
     async with driving(runs_dir) as driver:
         await driver.press(key)
         await shows(driver, kind)
@@ -120,8 +128,8 @@ async def test_help_lists_every_key_that_works_and_has_words(runs_dir: Path, ope
         screen = driver.app.screen
         listed = keys_of(screen)
         described = set(actions_of(screen))
-        actions = {binding.action for binding in type(screen).BINDINGS}
-        actions |= {f"app.{binding.action}" for binding in DashboardApp.BINDINGS}
+        actions = actions_bound(type(screen).BINDINGS)
+        actions |= {f"app.{action}" for action in actions_bound(DashboardApp.BINDINGS)}
         assert described >= actions
         assert opened or ("⏎", "Open the run") in listed
         assert len(listed) == len(described)
@@ -144,7 +152,7 @@ async def test_the_palette_has_an_entry_for_every_key(runs_dir: Path) -> None:
         entries = [entry.title for entry in driver.app.get_system_commands(screen)]
         assert len(entries) == len(set(entries)) == len(keys_of(screen))
         await driver.press("f2")
-        await driver.until(lambda: CommandPalette.is_open(driver.app), "the palette")
+        await shows(driver, CommandPalette)
         await driver.press(*"smooth")
         await driver.sees("smooth the loss")
         await driver.press("enter")
@@ -190,7 +198,7 @@ async def test_news_is_one_toast_at_a_time_and_errors_stay(runs_dir: Path) -> No
     [("y", True), ("n", False), ("escape", False), ("q", False)],
 )
 async def test_a_question_is_answered_with_a_key(runs_dir: Path, key: str, answer: bool) -> None:
-    said = []
+    said: list[bool | None] = []
     async with driving(runs_dir) as driver:
         driver.app.push_screen(Question("Stop [b]?", "It [/b] ends."), said.append)
         await driver.sees("Stop [b]?", "It [/b] ends.", "y yes    n no")

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -81,9 +82,10 @@ async def test_garbage_in_every_file(runs_dir: Path) -> None:
 async def test_values_of_the_wrong_kind(runs_dir: Path) -> None:
     run = Run(runs_dir / ENDED)
     known = {name: json.loads((run.folder / name).read_text()) for name in (CONFIG, META, STATUS)}
+    wrongs: tuple[Any, ...] = (None, [], {}, "x", True, -1, 1e308, 10**400)
     for shown in (run, None):
         async with driving(runs_dir, shown, (200, 60)) as driver:
-            for wrong in (None, [], {}, "x", True, -1, 1e308, 10**400):
+            for wrong in wrongs:
                 for name, values in known.items():
                     text = json.dumps(dict.fromkeys(values, wrong) | {"state": "failed"})
                     (run.folder / name).write_text(text)
@@ -142,8 +144,13 @@ async def test_losses_that_are_no_curve(runs_dir: Path) -> None:
     await survive(runs_dir, dict.fromkeys(runs, "finished"))
 
 
-def pack(**arrays: np.ndarray) -> Callable[[Path], None]:
+def pack(**arrays: Any) -> Callable[[Path], None]:
     return lambda path: np.savez(path, **arrays)
+
+
+def become_a_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
 
 
 PIXELS = np.zeros((2, 1, 28, 28), np.uint8)
@@ -154,7 +161,7 @@ SAMPLE_FILES: tuple[Callable[[Path], object], ...] = (
     pack(original=PIXELS[:0], noisy=PIXELS[:0], denoised=PIXELS[:0]),
     pack(original=PIXELS, noisy=PIXELS[..., :9], denoised=PIXELS),
     lambda path: np.savez(path, original=np.array([{}, []], object)),
-    lambda path: (path.unlink(), path.mkdir()),
+    become_a_folder,
 )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dashboard_driver import Driver, driving
+from dashboard_driver import Driver, driving, shows
 from dashboard_example import LIVE
 
 from dae_tui.dashboard.screens.playground import PlaygroundScreen
@@ -41,7 +41,7 @@ async def test_all_is_seen_at_once(runs_dir: Path, size: tuple[int, int]) -> Non
         screen = driver.app.screen
         shown = [widget.region for widget in screen.query(Lines) if widget.display]
         for region in shown:
-            assert region in screen.region
+            assert screen.region.contains_region(region)
         for one, other in ((a, b) for a in shown for b in shown if a is not b):
             assert not one.overlaps(other)
         first, *_ = screen.query_one(Digits)._digits[0]
@@ -195,7 +195,7 @@ async def test_back_to_the_list(runs_dir: Path) -> None:
     for key in ("escape", "backspace"):
         async with driving(runs_dir, Run(runs_dir / LIVE)) as driver:
             await driver.press(key)
-            await driver.until(lambda d=driver: isinstance(d.app.screen, RunsScreen))  # type: ignore[misc]
+            await shows(driver, RunsScreen)
 
 
 async def test_playing_with_a_run_without_weights_says_so(runs_dir: Path) -> None:

@@ -87,13 +87,15 @@ async def test_every_column_can_be_sorted_by(runs_dir: Path) -> None:
         for column in COLUMNS:
             await driver.press("o")
             await driver.sees(f"{column.name}▼")
-            rows = {row.summary.label: row.summary for row in driver.app.screen._rows}  # type: ignore[attr-defined]
+            screen = driver.app.screen
+            assert isinstance(screen, RunsScreen)
+            rows = {row.summary.label: row.summary for row in screen._rows}
             known = [
                 value
                 for label in labels(driver)
                 if (value := column.order(rows[label])) is not None
             ]
-            assert known == sorted(known)  # type: ignore[type-var]
+            assert known == sorted(known)
             await driver.press("O")
             await driver.sees(f"{column.name}▲")
             await driver.press("O")
