@@ -185,8 +185,8 @@ class _Boom:
     def __init__(self, mark: Path) -> None:
         self.mark = mark
 
-    def __reduce__(self) -> tuple[object, tuple[str]]:
-        return Path.touch, (self.mark,)  # type: ignore[return-value]
+    def __reduce__(self) -> tuple[object, ...]:
+        return Path.touch, (self.mark,)
 
 
 def _unusable_weights(folder: Path) -> list[Path]:

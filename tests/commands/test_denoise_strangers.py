@@ -5,7 +5,7 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 import pytest
@@ -13,8 +13,10 @@ from command_line import Dae
 from PIL import Image
 
 from dae_tui.core.denoising import pipeline as denoise_files
+from dae_tui.core.denoising.denoise_stack import denoise_pages
 from dae_tui.core.images import formats as kinds
 from dae_tui.spec.denoising import DenoiseOptions, Job
+from dae_tui.system.atomic import write_new
 
 FAST = ("--weights", "mnist-autoencoder", "--sigma", "0.3")
 
@@ -100,7 +102,6 @@ def test_what_another_process_writes_meanwhile_is_skipped(
     dae: Dae, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "out"
-    write_new = denoise_files.write_new
 
     def second(path: Path, content: bytes, *, replace: bool = False) -> None:
         if path.name in ("1.png", "2.png"):
@@ -251,14 +252,15 @@ def test_a_stack_of_many_small_pages_goes_through_the_network_together(
 ) -> None:
     pages = [Image.new("L", (4, 4), 90 + number % 9) for number in range(100)]
     pages[0].save(tmp_path / "in.tif", save_all=True, append_images=pages[1:])
-    calls = []
-    pages_of = denoise_files.denoise_pages
-    monkeypatch.setattr(
-        denoise_files, "denoise_pages", lambda *given: calls.append(0) or pages_of(*given)
-    )
-    single = []
-    monkeypatch.setattr(denoise_files, "denoise_stack", lambda *given: single.append(0))
+    calls: list[str] = []
+
+    def together(*given: Any) -> Any:
+        calls.append("pages")
+        return denoise_pages(*given)
+
+    monkeypatch.setattr(denoise_files, "denoise_pages", together)
+    monkeypatch.setattr(denoise_files, "denoise_stack", lambda *given: calls.append("stack"))
     done = dae("denoise", tmp_path / "in.tif", "-o", tmp_path / "out.tif", *FAST)
     assert done.code == 0
-    assert (len(calls), len(single)) == (1, 0)
+    assert calls == ["pages"]
     assert len(kinds.read_file(tmp_path / "out.tif", "x").stacks) == 100
