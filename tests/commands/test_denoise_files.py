@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from paper_photograph import WHITE_12_BITS, clean_page, photograph
 from PIL import Image
 
-import dae_tui.system.atomic
 from dae_tui.core.data.image_set import unit
 from dae_tui.core.data.load_data import load
 
@@ -312,7 +311,7 @@ def test_a_full_disk_ends_it_with_one_line_and_no_partial_file(
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         return real(file, content)
 
-    monkeypatch.setattr(dae_tui.system.atomic.os, "write", write)
+    monkeypatch.setattr(os, "write", write)
     outcome = dae("denoise", folder, "-o", tmp_path / "out")
     monkeypatch.undo()
     assert outcome.code == 1
