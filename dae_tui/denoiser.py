@@ -29,13 +29,13 @@ class Denoiser:
     >>> clean = denoiser(noisy)
 
     Arrays are (H, W), (N, H, W), (H, W, 3), (H, W, 4), (N, H, W, C) or (N, C, H, W); tensors of
-    three axes whose first is 1, 3 or 4 are (C, H, W). What comes back is of the same shape and
-    type, a tensor on the same device. Integers go from 0 to the largest of their type, floats from
-    0 to 1; a fourth channel is alpha, and kept. Not a number stays so.
+    three axes whose first is 1, 3 or 4 are (C, H, W). The result has the same shape and type; a
+    tensor stays on its device. Integers range from 0 to the largest of their type, floats from 0 to
+    1; a fourth channel is alpha, which is kept. NaN is kept too.
     """
 
     def __init__(self, weights: Weights, compute: Compute | None = None) -> None:
-        """Take loaded weights; `load` finds them by name."""
+        """Use loaded weights; `load` finds them by name."""
         self.weights = weights
         self.compute = compute or Compute()
 
@@ -54,12 +54,12 @@ class Denoiser:
         Args:
             weights: a published name (`dae weights list`), a file, or a run.
             device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
-            precision: `fp32`, `bf16`, or `auto`: `bf16` where the device is faster with it.
-            tile: side in pixels of the tiles of images that are larger; None is 512, or less where
-                the memory is short.
-            runs_dir: the folder in which runs are looked for.
+            precision: `fp32`, `bf16`, or `auto`: `bf16` if the device supports it natively.
+            tile: side in pixels of the tiles of larger images; None is 512, or less if there is
+                little memory.
+            runs_dir: the folder in which runs are searched.
 
-        Raises WeightsError, DeviceError or UsageError for what cannot be had.
+        Raises WeightsError, DeviceError or UsageError.
         """
         path = find_weights(str(weights), Path(runs_dir))
         loaded = load_weights(path)
@@ -77,14 +77,14 @@ class Denoiser:
         """Denoise images.
 
         Args:
-            images: an array or tensor; see the class. It is left as it is.
-            sigma: the standard deviation of the noise, in units of white; None has it estimated.
-            invert: `auto`, `yes` or `no`: whether weights that know light digits on a dark ground
-                are shown the negative. `auto` does so where these are dark on light.
+            images: an array or tensor; see the class. It is not changed.
+            sigma: the standard deviation of the noise, in units of white; None estimates it.
+            invert: `auto`, `yes` or `no`: whether the network gets the negative. `auto` does so if
+                it was trained on light digits on a dark ground and the images are dark on light.
             white: the value of white; None is the largest of an integer type, and 1 for floats.
 
-        Raises DataError for shapes, types and ranges that are no images, WeightsError where the
-        network cannot take them. Warns where they are unlike what the weights have learnt.
+        Raises DataError for shapes, types and ranges that are no images, WeightsError if the
+        network does not accept them. Warns if they are unlike the training data of the weights.
         """
         if isinstance(images, Tensor):
             return self._tensor(images, DenoiseOptions(sigma, invert, white))

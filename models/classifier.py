@@ -1,4 +1,4 @@
-"""The judge: trained on clean images alone, it measures what noise destroyed and denoising kept."""
+"""The classifier: trained on clean images only, it measures what denoising preserved."""
 
 from dataclasses import dataclass
 

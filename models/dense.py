@@ -1,4 +1,4 @@
-"""The fully connected autoencoder that the paper (section 3.1) says convolution beats."""
+"""The fully connected autoencoder, which the paper (section 3.1) found worse than convolution."""
 
 from dataclasses import dataclass
 from itertools import pairwise

@@ -1,7 +1,7 @@
-"""Networks by name. Looking a name up costs no torch import; building a network does.
+"""Networks by name. Looking up a name does not import torch; building a network does.
 
-A network is described by its name and a dataclass of settings, both JSON: weights carry the
-two, so a file alone is enough to rebuild what it holds.
+A network is described by its name and a dataclass of settings, both JSON. Weights files hold both,
+so a file is enough to rebuild its network.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class NetworkEntry:
-    """Where a network lives and what it is for."""
+    """The module of a network and its task."""
 
     module: str
     task: str
@@ -35,24 +35,24 @@ NETWORKS = {
         "dae_tui.models.unet", "denoise", "a U-Net for images of any kind and size"
     ),
     "dense": NetworkEntry(
-        "dae_tui.models.dense", "denoise", "a fully connected autoencoder, to compare"
+        "dae_tui.models.dense", "denoise", "a fully connected autoencoder, for comparison"
     ),
     "tutorial": NetworkEntry(
-        "dae_tui.models.tutorial", "denoise", "what tutorials train, to compare"
+        "dae_tui.models.tutorial", "denoise", "the autoencoder of tutorials, for comparison"
     ),
     "classifier": NetworkEntry(
-        "dae_tui.models.classifier", "classify", "reads clean images, judges views"
+        "dae_tui.models.classifier", "classify", "classifies images, trained on clean ones"
     ),
     "oracle": NetworkEntry(
         "dae_tui.models.classifier",
         "classify-noisy",
-        "reads noisy images: what the noise leaves knowable",
+        "classifies noisy images: what remains recognisable",
     ),
 }
 
 
 def check_shape(channels: int, widths: tuple[int, ...]) -> None:
-    """Raise ValueError for what no network can have, or only one that means harm."""
+    """Raise ValueError for impossible or harmful channels and widths."""
     if not isinstance(widths, tuple):  # Settings come from JSON.
         raise ValueError(f"widths are a list such as [32, 64, 128], not {widths!r}")
     numbers = (channels, *widths)
@@ -80,15 +80,15 @@ def build(name: str, settings: Mapping[str, Any]) -> nn.Module:
 
 
 def channels_of(network: nn.Module) -> int:
-    """Channels of the images that a network takes."""
+    """The number of input channels of a network."""
     return int(network.settings.channels)  # type: ignore[union-attr, arg-type]
 
 
 def takes_sigma(network: nn.Module) -> bool:
-    """Whether a network takes the noise levels (N,) beside the images."""
+    """Whether a network takes noise levels (N,) as a second input."""
     return getattr(network, "takes_sigma", False)
 
 
 def settings_of(network: nn.Module) -> dict[str, Any]:
-    """The settings that rebuild `network`, as JSON can hold them."""
+    """The settings that rebuild `network`, in JSON types."""
     return dataclasses.asdict(network.settings)  # type: ignore[call-overload, no-any-return]

@@ -1,6 +1,6 @@
-"""The convolutional autoencoder of PyTorch tutorials, which the paper's layers agree with.
+"""The convolutional autoencoder of PyTorch tutorials, with the layers that the paper names.
 
-It is here to be compared with: two to four times the work of `autoencoder`, and worse.
+It is here for comparison: two to four times the work of `autoencoder`, and worse.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ class Settings:
 
     channels: int = 1
     widths: tuple[int, ...] = (16, 32, 64, 128, 256)
-    """Of three convolutions on the whole image, one on the half and one on the quarter."""
+    """Of three convolutions at full resolution, one at half and one at a quarter."""
 
     def __post_init__(self) -> None:
         check_shape(self.channels, self.widths)
@@ -50,7 +50,7 @@ class Network(nn.Module):
             nn.ReLU(),
         )
         self.stride = 4
-        # Convolutions at each scale, poolings and the way back.
+        # The sum over convolutions and poolings down and up, each at its scale.
         self.receptive_field = 24
 
     def forward(self, noisy: Tensor) -> Tensor:

@@ -1,8 +1,8 @@
-"""A residual U-Net for images of any size, which may be told how strong the noise is.
+"""A residual U-Net for images of any size, with the noise level as an optional input.
 
 Skip connections keep what the autoencoder's bottleneck loses, so that fine lines of a photograph
 survive. As in DRUNet (Zhang et al. 2021) a channel holds the noise level, convolutions have no
-biases and there is no normalisation; it is much narrower, to be quick on a CPU.
+biases and there is no normalisation; it is much narrower, to be fast on a CPU.
 """
 
 from dataclasses import dataclass
@@ -17,17 +17,17 @@ from dae_tui.models.registry import check_shape
 
 @dataclass(frozen=True)
 class Settings:
-    """Channels of the images, of each scale, and residual blocks per scale and direction."""
+    """Channels of the images and of each scale, and residual blocks per scale and direction."""
 
     channels: int = 1
     widths: tuple[int, ...] = (24, 48, 96)
     blocks: int = 1
     gather: int = 1
-    """Pixels of a square of this side become channels: the first scale is so much coarser."""
+    """Squares of so many pixels a side become channels, and the first scale is coarser by that."""
     sigma: bool = True
-    """Whether it is told how strong the noise is."""
+    """Whether the noise level is an input."""
     residual: bool = True
-    """Whether it gives the noise, to be taken away, or the image: better where noise is strong."""
+    """Whether the output is the noise, to be subtracted, or the image: better for strong noise."""
 
     def __post_init__(self) -> None:
         check_shape(self.channels, self.widths)
@@ -38,7 +38,7 @@ class Settings:
 
 
 class Block(nn.Module):
-    """Two convolutions around a ReLU, added to what came in."""
+    """Two convolutions around a ReLU, added to the input."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -54,7 +54,7 @@ class Block(nn.Module):
 
 
 class Network(nn.Module):
-    """Down and up through the scales; what it gives is the noise, which is taken away."""
+    """Down and up through the scales; with `residual` its output is subtracted from the input."""
 
     def __init__(self, settings: Settings) -> None:
         super().__init__()
@@ -72,7 +72,7 @@ class Network(nn.Module):
             self.decoder.append(nn.Sequential(*(Block(width) for _ in range(blocks))))
         self.middle = nn.Sequential(*(Block(widths[-1]) for _ in range(blocks)))
         self.tail = nn.Conv2d(widths[0], gathered, 3, padding=1, bias=False)
-        if settings.residual:  # It starts by changing nothing.
+        if settings.residual:  # Start as the identity.
             nn.init.zeros_(self.tail.weight)
         scales = [settings.gather * 2**scale for scale in range(len(widths))]
         self.stride = scales[-1]
@@ -82,7 +82,7 @@ class Network(nn.Module):
     def forward(self, noisy: Tensor, sigma: Tensor | None = None) -> Tensor:
         """(N, C, H, W) noisy in, (N, C, H, W) denoised out; any H and W.
 
-        `sigma`, (N,), is how strong the noise is, where the settings ask for it.
+        `sigma` (N,) is the noise level, if the settings ask for it.
         """
         height, width = noisy.shape[-2:]
         pad = (0, -width % self.stride, 0, -height % self.stride)

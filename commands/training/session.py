@@ -15,7 +15,7 @@ from dae_tui.commands.training.other_load import OtherLoad
 from dae_tui.commands.training.result import Display, Result
 from dae_tui.core.hardware import device_name
 from dae_tui.core.training.distributed import Group, joined
-from dae_tui.core.training.experiment import Experiment, prepare, versions, with_figures
+from dae_tui.core.training.experiment import Experiment, prepare, versions, with_metrics
 from dae_tui.core.weights.weights_file import load_weights, to_bytes
 from dae_tui.errors import DataError, ExitCode, RunError, UsageError
 from dae_tui.models.registry import NETWORKS
@@ -78,13 +78,13 @@ def join_training() -> ExitCode:
     ends too early.
     """
     with joined() as group, Signals() as signals:
-        config, command, stored = group.tell(None)
+        config, command, stored = group.broadcast(None)
         # One process of each machine downloads what is missing there, before the others look.
         if ranks().local > 0:
-            group.wait()
+            group.barrier()
         experiment = prepare(TrainingConfig.from_json(config), None, command)
         if ranks().local == 0:
-            group.wait()
+            group.barrier()
         try:
             events = experiment.train(stored, signals.stop, group)
         except (DataError, RunError, UsageError) as failure:
@@ -106,8 +106,8 @@ def _ready(experiment: Experiment, run: Run, signals: Signals, group: Group) -> 
             "put the checkpoint back, or start a new training",
         ) from failure
     config = dataclasses.replace(experiment.config, classifier="")  # Rank 0 alone validates.
-    group.tell((config.as_json(), experiment.command, stored))
-    group.wait()
+    group.broadcast((config.as_json(), experiment.command, stored))
+    group.barrier()
     return experiment.train(stored, signals.stop, group)
 
 
@@ -189,7 +189,7 @@ def _benchmark(
             display.show_evaluation(progress)
             if signals.stopping():
                 return None
-    measured = with_figures(weights, table)
+    measured = with_metrics(weights, table)
     write_whole(run.weights, to_bytes(weights.network, measured))
     done = {
         "event": "done",

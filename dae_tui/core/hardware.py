@@ -1,4 +1,4 @@
-"""Which device computes, in which precision, and what it is called."""
+"""Devices, precisions and memory settings."""
 
 import ctypes
 import platform
@@ -20,7 +20,7 @@ def resolve_device(name: str) -> torch.device:
     """
     if name == "auto":
         if torch.cuda.is_available():
-            here = ranks()  # Each of several processes on a machine has a GPU of its own.
+            here = ranks()  # Each of several processes on a machine gets a GPU of its own.
             own = here.local % torch.cuda.device_count()
             return _cuda(own if here.size > 1 else torch.cuda.current_device())
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
@@ -40,7 +40,7 @@ def resolve_device(name: str) -> torch.device:
         if ranks().size > 1:
             raise UsageError(
                 f"{ranks().size} processes cannot share '{name}'",
-                "use --device cuda: each takes a GPU of its own",
+                "use --device cuda: each process takes a GPU of its own",
             )
         if index >= torch.cuda.device_count():
             raise DeviceError(
@@ -54,17 +54,17 @@ def resolve_device(name: str) -> torch.device:
 
 
 def resolve_precision(name: str, device: torch.device) -> str:
-    """`fp32` or `bf16`; `auto` is bf16 where the processor multiplies it natively.
+    """`fp32` or `bf16`; `auto` is bf16 if the device supports it natively.
 
     Measured on two cores of a CPU with AVX512-BF16: training the autoencoder is 1.8 to 2.0 times
-    as fast as in fp32, and with AMX the published U-Nets denoise 3 to 4 times as fast, for 0.003 dB
-    and no accuracy. Without the instructions bf16 is emulated, and slower.
+    as fast as in fp32, and with AMX the published U-Nets denoise 3 to 4 times as fast, with a loss
+    of 0.003 dB and no accuracy. Without these instructions bf16 is emulated and slower.
     """
     if name != "auto":
         return name
     if device.type == "cuda":
         return "bf16" if torch.cuda.get_device_capability(device) >= (8, 0) else "fp32"
-    # Older versions of torch cannot tell: then it is fp32.
+    # Older versions of torch cannot tell, and get fp32.
     if device.type == "cpu" and hasattr(torch.cpu, "get_capabilities"):
         capabilities = torch.cpu.get_capabilities()
         native = capabilities.get("avx512_bf16") or capabilities.get("amx_bf16")
@@ -73,7 +73,7 @@ def resolve_precision(name: str, device: torch.device) -> str:
 
 
 def device_name(device: torch.device) -> str:
-    """What a person calls the device: `NVIDIA H200`, `AMD EPYC 9654 (2 threads)`."""
+    """The name of the device: `NVIDIA H200`, `AMD EPYC 9654 (2 threads)`."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     if device.type == "mps":
@@ -82,7 +82,7 @@ def device_name(device: torch.device) -> str:
 
 
 def place(network: nn.Module, device: torch.device) -> nn.Module:
-    """`network` on the device, its convolutions in channels-last memory.
+    """Move `network` to the device, with its convolutions in channels-last memory.
 
     Measured on two cores with AVX512-BF16, training the autoencoder in batches of 100: 1.2 to 1.5
     times as fast in fp32, 1.3 to 1.5 times in bf16.
@@ -91,32 +91,31 @@ def place(network: nn.Module, device: torch.device) -> nn.Module:
 
 
 def keep_freed_memory() -> None:
-    """Have the C library keep large blocks of memory that were freed, for the next step.
+    """Have the C library keep large freed blocks of memory for the next step.
 
-    Where it gives them back to the system, every activation is paged in anew. Measured on two
-    cores, training in batches of 100: 1.2 times as fast in bf16 (autoencoder, U-Net), 1.1 to 1.2
-    times in fp32; denoising digits takes 0.5 to 0.9 of the time. Other C libraries than glibc stay
-    as they are.
+    If it returns them to the system, every activation is paged in again. Measured on two cores,
+    training in batches of 100: 1.2 times as fast in bf16 (autoencoder, U-Net), 1.1 to 1.2 times in
+    fp32; denoising digits takes 0.5 to 0.9 of the time. Has no effect without glibc.
     """
     if platform.libc_ver()[0] == "glibc":
         mallopt = ctypes.CDLL(None).mallopt
-        mallopt(-4, 0)  # M_MMAP_MAX: no block is a mapping of its own.
+        mallopt(-4, 0)  # M_MMAP_MAX: no block gets a mapping of its own.
         mallopt(-1, 2**31 - 1)  # M_TRIM_THRESHOLD: up to 2 GB of free memory are kept.
 
 
 def helper_thread(name: str = "helper") -> ThreadPoolExecutor:
-    """A thread beside the main one, which leaves the processors to the network.
+    """A thread beside the main one that leaves the cores to the network.
 
-    OpenMP would give it a team of its own, and more threads than processors wait for each other at
-    every operation. Measured on two cores: denoising took 1.5 times as long, training with streamed
-    images 2.2 times. Threads that begin after it have no team either.
+    OpenMP would give it a thread team of its own, and with more threads than cores they would wait
+    for each other at every operation. Measured on two cores: denoising took 1.5 times as long,
+    training with streamed images 2.2 times. Threads that start later have no team either.
     """
-    torch.get_num_threads()  # The main thread has its team before others can limit theirs.
+    torch.get_num_threads()  # Creates the main thread's team before others can limit theirs.
     return ThreadPoolExecutor(1, name, initializer=torch.set_num_threads, initargs=(1,))
 
 
 def synchronize(device: torch.device) -> None:
-    """Wait until the device has done what it was given, so that a clock can be read."""
+    """Wait until the device has finished its work, for example to measure time."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     elif device.type == "mps":

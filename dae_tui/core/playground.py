@@ -1,7 +1,7 @@
-"""One image through noise, denoiser and classifier, at once: what the playground shows.
+"""One image through noise, denoiser and classifier: what the playground shows.
 
 Importing this imports torch. Everything runs on the CPU, where one digit takes milliseconds, and
-leaves torch's settings, such as its threads, as they are.
+does not change torch's settings, such as its threads.
 """
 
 from dataclasses import dataclass
@@ -24,10 +24,10 @@ from dae_tui.errors import DataError, WeightsError
 from dae_tui.spec.noise_spec import NoiseSpec
 
 VIEWS = ("original", "noisy", "denoised")
-# The published autoencoder takes 0.5 GB and a second for so many pixels.
+# The published autoencoder takes 0.5 GB and one second for so many pixels.
 MOST_PIXELS = 1024 * 1024
 
-# Files that torchvision must find in <data_dir>/<folder>/raw, or it would download them.
+# Files in <data_dir>/<folder>/raw without which torchvision would download a data set.
 _IDX = tuple(
     f"{split}-{what}-ubyte"
     for split in ("train", "t10k")
@@ -47,11 +47,11 @@ _FILES = {
 
 @dataclass(frozen=True)
 class PlaygroundResult:
-    """One image in its three views, and what is said of them; arrays are numpy's."""
+    """One image in its three views, with metrics and predictions, as numpy arrays."""
 
     number: int
     count: int
-    """Which of how many images it is."""
+    """The total number of images."""
     label: int | None
     views: dict[str, NDArray[np.float32]]
     """(H, W) in [0, 1] by the names of `VIEWS`."""
@@ -60,11 +60,11 @@ class PlaygroundResult:
     probabilities: dict[str, NDArray[np.float32]]
     """(classes,) for each view; empty without a classifier."""
     trained: str
-    """The data and the noise that the weights have learnt from."""
+    """The training data and the noise of the weights."""
 
 
 class Playground:
-    """Weights and images that stay loaded while one looks at them. Not for two threads at once."""
+    """Keeps weights and images loaded while they are shown. Not thread-safe."""
 
     def __init__(self, data_dir: Path) -> None:
         self._data_dir = data_dir
@@ -75,16 +75,16 @@ class Playground:
         self._images_key: object = None
 
     def use(self, weights: Path, data: str, file: Path | None = None) -> None:
-        """Take weights and images; what is loaded and has not changed on disk stays.
+        """Load weights and images, unless they are loaded and have not changed on disk.
 
         Args:
             weights: of a denoiser.
-            data: a data set, whose test images are taken, and whose classifier.
-            file: an image file to take in place of the data set.
+            data: a data set, whose test images and classifier are used.
+            file: an image file to use instead of the data set's images.
 
         Raises WeightsError or DataError.
         """
-        # A training replaces its weights whenever they get better.
+        # A training replaces its best weights whenever they improve.
         key = (weights, _changed(weights))
         if key != self._weights_key:
             self._weights_key = None
@@ -96,9 +96,9 @@ class Playground:
             self._images_key = images_key
 
     def result(self, number: int, noise: NoiseSpec, seed: int) -> PlaygroundResult:
-        """The image `number`, counted from 0 and around, with noise of `seed`.
+        """The views of image `number` (from 0, modulo their count) with noise of `seed`.
 
-        Raises WeightsError where the network cannot take it.
+        Raises WeightsError if the network does not accept the image.
         """
         weights, images = self._weights, self._images
         if weights is None or images is None:
@@ -115,19 +115,19 @@ class Playground:
             None if images.labels is None else int(images.labels[number]),
             dict(zip(VIEWS, views[:, 0].numpy(), strict=True)),
             dict(zip(VIEWS[1:], decibels[1:], strict=True)),
-            self._read(views),
+            self._probabilities(views),
             f"{weights.metadata.get('data', '?')} at {weights.metadata.get('noise', '?')}",
         )
 
     @torch.inference_mode()
-    def _read(self, views: torch.Tensor) -> dict[str, NDArray[np.float32]]:
+    def _probabilities(self, views: torch.Tensor) -> dict[str, NDArray[np.float32]]:
         if self._classifier is None:
             return {}
         probabilities = self._classifier.folded(views).softmax(1).numpy()
         return dict(zip(VIEWS, probabilities, strict=True))
 
     def _load_images(self, data: str, file: Path | None) -> None:
-        """The classifier of the data set reads the file's images too, if they are of one size."""
+        """Load images; the data set's classifier is used for a file too, if the sizes match."""
         images = load(data, "test", self._data_dir)
         if images.images.shape[1] != 1:
             raise DataError(f"{data} has images in colour", "the playground shows grey ones")
@@ -141,7 +141,7 @@ class Playground:
 
 
 def data_sets(data_dir: Path) -> list[str]:
-    """The data sets that can be had without a download; at least the embedded digits."""
+    """The data sets that need no download; at least the embedded digits."""
     present = [
         name
         for name, (folder, files) in _FILES.items()
@@ -151,7 +151,7 @@ def data_sets(data_dir: Path) -> list[str]:
 
 
 def _read_grey(path: Path) -> ImageSet:
-    """The images of a file, colours averaged, in the 256 greys that the screen can tell apart."""
+    """The images of a file in 256 grey levels, with colours averaged."""
     stack = read_file(path, str(path)).stacks[0]
     _, height, width, _ = stack.values.shape
     if height * width > MOST_PIXELS:
@@ -166,7 +166,7 @@ def _read_grey(path: Path) -> ImageSet:
 
 
 def _changed(path: Path) -> int:
-    """When a file was last written; 0 where it cannot be told, which loading it will explain."""
+    """When a file was last written; 0 if unknown, which loading the file will explain."""
     try:
         return path.stat().st_mtime_ns
     except OSError:

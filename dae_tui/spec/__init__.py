@@ -1,1 +1,1 @@
-"""What is asked for and what came of it, as plain data: nothing here imports torch."""
+"""Requests and results as plain data: nothing here imports torch."""

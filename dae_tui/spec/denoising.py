@@ -1,4 +1,4 @@
-"""What is asked of a denoising: which file goes where, and what a person knows of the images."""
+"""The options and jobs of `dae denoise`: which file goes where, and what is known of the images."""
 
 import math
 import os
@@ -13,13 +13,13 @@ INVERT = ("auto", "yes", "no")
 
 @dataclass(frozen=True)
 class DenoiseOptions:
-    """What the user says of the images; None and `auto` are found out."""
+    """What the user says about the images; None and `auto` are determined from them."""
 
     sigma: float | None = None
-    """How strong the noise is, in the unit of images in [0, 1]."""
+    """The noise level, in the unit of images in [0, 1]."""
     invert: str = "auto"
-    """`yes`: the network is shown the negative. `auto`: where it has learnt light strokes on a
-    dark ground, and these are dark on light."""
+    """`yes`: the network gets the negative. `auto`: if it was trained on light strokes on a dark
+    ground, and the image is dark on light."""
     white: float | None = None
     """The stored value of white; None is the largest of an integer type, and 1 for floats."""
 
@@ -28,10 +28,10 @@ class DenoiseOptions:
             raise UsageError(f"cannot invert '{self.invert}'", f"use {', '.join(INVERT)}")
         if self.sigma is not None and not 0 <= self.sigma <= 10:
             raise UsageError(
-                f"sigma is {self.sigma:g}", "it is in the unit of images from 0 to 1: 25/255"
+                f"sigma is {self.sigma:g}", "write it for images from 0 to 1, for example 25/255"
             )
         if self.white is not None and not 0 < self.white < math.inf:
-            raise UsageError(f"white is {self.white:g}", "it is above 0")
+            raise UsageError(f"white is {self.white:g}", "it must be above 0")
 
 
 @dataclass(frozen=True)
@@ -41,23 +41,23 @@ class Job:
     source: Path | None
     target: Path | None
     name: str
-    """What the source is called in messages."""
+    """The source's name in messages."""
     kind: str | None = None
-    """The kind to write; None is the kind that was read."""
+    """The format to write; None is the format that was read."""
     replace: bool = False
     """Whether an existing target may be replaced."""
     below: Path = Path()
-    """What the source is called in the folder that was named."""
+    """The source's path relative to the given folder."""
     keep: bool = False
-    """Whether its images are wanted, before and after, when it is done."""
+    """Whether to keep its images, before and after, in the outcome."""
     inside: Path | None = None
-    """The folder that was named for the output, where it was not the file itself."""
+    """The output folder; None if the output file itself was given."""
 
     def obstacle(self) -> DataError | None:
-        """What stands where the output belongs and must not be written to.
+        """The error if the target exists and must not be written to.
 
-        Where a folder was named, links in it may lead to files that nobody meant, and a pipe in it
-        would wait for a reader.
+        Links in an output folder may point to unrelated files, and a pipe in it would wait for a
+        reader.
         """
         if self.inside is None or self.target is None or not os.path.lexists(self.target):
             return None
@@ -66,7 +66,7 @@ class Job:
             real, inside = self.target.resolve(), self.inside.resolve()
             if real.exists() and not real.is_file() and not real.is_dir():
                 return DataError(f"{name} is no file: nothing is written to it", "remove it")
-        except (OSError, RuntimeError):  # A link to itself, or into what may not be read.
+        except (OSError, RuntimeError):  # A link to itself, or into an unreadable folder.
             return DataError(f"{name} is a link that leads nowhere", "remove it")
         if real.is_relative_to(inside):
             return None

@@ -1,4 +1,4 @@
-"""The name of a device, before torch is there to tell whether this machine has it."""
+"""Names of devices, parsed without torch, which later checks whether this machine has them."""
 
 from dae_tui.errors import UsageError
 from dae_tui.system.printable import shortened
@@ -7,7 +7,7 @@ KINDS = ("cpu", "cuda", "mps")
 
 
 def parse_device(name: str) -> tuple[str, int | None]:
-    """Kind and number of `cpu`, `cuda`, `cuda:N` or `mps`; `auto` is a kind of its own.
+    """The type and index of `cpu`, `cuda`, `cuda:N` or `mps`; `auto` counts as a type.
 
     Raises UsageError for another name.
     """

@@ -1,7 +1,7 @@
-"""What happens during a training, in the order in which it happens; JSON without torch.
+"""The events of a training, in the order in which they happen; JSON without torch.
 
-`core.training.Training.events` yields these. Whoever consumes them prints or stores them; the
-training knows neither.
+`core.training.loop.Training.events` yields them. Consumers print or store them; the training does
+neither.
 """
 
 import dataclasses
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Started:
-    """Training begins, or goes on after `step` steps."""
+    """Training begins, or resumes after `step` steps."""
 
     device: str
     precision: str
@@ -29,22 +29,22 @@ class Started:
 
 @dataclass(frozen=True)
 class Step:
-    """The mean over the steps since the last event of this kind."""
+    """The means over the steps since the last event of this kind."""
 
     epoch: int
-    """The epoch under way, from 1."""
+    """The current epoch, from 1."""
     step: int
     """Optimiser steps so far."""
     loss: float
     lr: float
     images_per_second: float
     seconds: float
-    """Training time so far: no set-up, no evaluation, no saving."""
+    """Training time so far, without set-up, evaluation and saving."""
 
 
 @dataclass(frozen=True)
 class Validation:
-    """An epoch is over and the network was tried on held-out training images."""
+    """An epoch is over and the network was evaluated on validation images."""
 
     epoch: int
     step: int
@@ -54,14 +54,14 @@ class Validation:
     val_psnr: float | None
     """dB, averaged over images; None for a classifier."""
     val_accuracy: float | None
-    """Percent; of the denoised images for a denoiser that has a classifier to judge it."""
+    """Percent; for a denoiser, of a classifier on the denoised images, if there is one."""
     best: bool
     seconds: float
 
 
 @dataclass(frozen=True)
 class Sample:
-    """The same few held-out digits each time, in all views: float32 (N, C, H, W) in [0, 1]."""
+    """The same few validation images each time, in all views: float32 (N, C, H, W) in [0, 1]."""
 
     epoch: int
     step: int
@@ -70,12 +70,12 @@ class Sample:
     denoised: NDArray[np.float32]
     labels: NDArray[np.int64] | None
     predictions: Mapping[str, NDArray[np.int64]] | None
-    """What the classifier reads in each view, (N,) each; None without a classifier."""
+    """The predicted classes in each view, (N,) each; None without a classifier."""
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """The files that a training needs to go on (`last`) or that denoise best so far (`best`)."""
+    """The files of a checkpoint: to resume (`last`), or the best weights so far (`best`)."""
 
     kind: str
     epoch: int
@@ -85,7 +85,7 @@ class Checkpoint:
 
 @dataclass(frozen=True)
 class Finished:
-    """The last event: all epochs are done (`complete`) or a stop was asked for."""
+    """The last event: all epochs are done (`complete`) or a stop was requested."""
 
     epoch: int
     step: int

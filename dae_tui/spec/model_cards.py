@@ -1,8 +1,8 @@
-"""What a weights file says of itself, and the published weights; no torch.
+"""The metadata and cards of weights files, and the published weights; no torch.
 
 The metadata of a safetensors file is one JSON object under the key `dae-tui`: network, settings,
-channels, classes, data, noise, clip, normalisation, seed, epochs, command, versions and,
-once they are measured, figures. A card is the same for people, beside the file as Markdown.
+channels, classes, data, noise, clip, normalisation, seed, epochs, command, versions and, once they
+are measured, metrics under `figures`. A card is the same as Markdown, beside the file.
 """
 
 import json
@@ -18,7 +18,7 @@ from dae_tui.system.regular_files import open_regular
 
 METADATA_KEY = "dae-tui"
 MOST_HEADER = 1 << 22
-"""Bytes of what a weights file says of itself; those of dae take some thousand."""
+"""Largest size of a header in bytes; those written by dae take some thousand."""
 PUBLISHED = Path(registry.__file__).parent / "weights"
 
 
@@ -28,16 +28,16 @@ def published() -> dict[str, Path]:
 
 
 def weights_name(path: Path) -> str:
-    """What to call a weights file in a table: its stem, or its run's name without the time."""
+    """The name of a weights file in a table: its stem, or its run's name without the time."""
     if path.parts[-3:-2] != ("checkpoints",):
         return path.stem
     return re.sub(r"^\d{8}-\d{6}-", "", path.parents[2].resolve().name)
 
 
 def read_metadata(path: Path) -> dict[str, Any]:
-    """The metadata of a weights file. Raises WeightsError where there is none to trust.
+    """The metadata of a weights file. Raises WeightsError if it has none, or is no whole file.
 
-    Only the header is read, and nothing in it is executed: pickles are refused unopened.
+    Reads the header only and executes nothing: pickles are refused.
     """
     try:
         metadata = json.loads(_read_header(path)["__metadata__"][METADATA_KEY])
@@ -63,17 +63,17 @@ def read_metadata(path: Path) -> dict[str, Any]:
 
 
 def _read_header(path: Path) -> dict[str, Any]:
-    """What a safetensors file says of itself: its length as 8 bytes, then so much JSON.
+    """The header of a safetensors file: its length in 8 bytes, then JSON of that length.
 
-    Raises WeightsError where that, with the tensors it speaks of, is not all of the file.
+    Raises WeightsError unless header and tensors together make up the whole file.
     """
     with os.fdopen(open_regular(path), "rb") as file:
         size = os.fstat(file.fileno()).st_size
         length = int.from_bytes(file.read(8), "little")
         header = file.read(length) if 8 + length <= min(size, MOST_HEADER) else b""
     try:
-        said: dict[str, Any] = json.loads(header)
-        ends = [entry["data_offsets"][1] for key, entry in said.items() if key != "__metadata__"]
+        parsed: dict[str, Any] = json.loads(header)
+        ends = [entry["data_offsets"][1] for key, entry in parsed.items() if key != "__metadata__"]
         whole = 8 + length + max(ends, default=0) == size
     except (KeyError, IndexError, TypeError, AttributeError, ValueError, RecursionError):
         whole = False
@@ -82,11 +82,11 @@ def _read_header(path: Path) -> dict[str, Any]:
             f"{path} is not a whole safetensors file",
             "weights of dae train are; pickles (.pt, .pth) are never opened, as they can run code",
         )
-    return said
+    return parsed
 
 
 def unreadable(path: Path, failure: OSError) -> WeightsError:
-    """What to say of a file that cannot be opened or read."""
+    """The error for a file that cannot be opened or read."""
     reason = failure.strerror or str(failure)
     if reason.endswith("not a regular file"):
         return WeightsError(f"{path} {reason}", "weights are files: see dae weights list")
@@ -94,7 +94,7 @@ def unreadable(path: Path, failure: OSError) -> WeightsError:
 
 
 def card(name: str, metadata: dict[str, Any], size: int) -> str:
-    """The card of weights as Markdown: what they are, how to make them, what they reach."""
+    """The card of weights as Markdown: what they are, how to train them, their metrics."""
     summary = NETWORKS[metadata["network"]].summary
     lines = [
         f"# {name}",
@@ -115,7 +115,7 @@ def card(name: str, metadata: dict[str, Any], size: int) -> str:
         "",
         f"    {metadata['command']}",
         "",
-        *_figures(metadata),
+        *_metrics(metadata),
     ]
     return "\n".join(lines)
 
@@ -131,11 +131,11 @@ def _settings(settings: dict[str, Any]) -> str:
     )
 
 
-def _figures(metadata: dict[str, Any]) -> list[str]:
-    figures = metadata.get("figures")
-    if not figures:
+def _metrics(metadata: dict[str, Any]) -> list[str]:
+    metrics = metadata.get("figures")
+    if not metrics:
         return []
-    protocol = figures["protocol"]
+    protocol = metrics["protocol"]
     lines = [
         f"Measured at the end of that command on {protocol['images']:,} test images of"
         f" {protocol['data']} (noise seed {protocol['seed']}):",
@@ -143,7 +143,7 @@ def _figures(metadata: dict[str, Any]) -> list[str]:
         "| view | accuracy % | PSNR dB | SSIM |",
         "|---|---|---|---|",
     ]
-    for row in figures["rows"]:
+    for row in metrics["rows"]:
         cells = [row["view"] + (f", {row['noise']}" if row["noise"] else "")]
         for key, digits in (("accuracy", 2), ("psnr", 2), ("ssim", 3)):
             cells.append("–" if row[key] is None else f"{row[key]:.{digits}f}")

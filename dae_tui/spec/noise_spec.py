@@ -1,9 +1,8 @@
 """The noise-spec grammar: `gaussian:0.5`, `gaussian:0-0.8`, `poisson:30+salt-pepper:0.05`, `none`.
 
 A spec is a chain of stages joined by `+`. A stage is `kind:level`, or `kind:low-high` for a level
-drawn anew for each image. Levels are in units of the image range [0, 1]; `25/255` is a level too.
-A chain has at most `MOST_STAGES`.
-Parsing needs no torch, so that a bad spec is refused at once.
+drawn for each image. Levels are in units of the image range [0, 1]; `25/255` is a level too.
+A chain has at most `MOST_STAGES`. Parsing needs no torch, so a bad spec is refused at once.
 """
 
 import re
@@ -38,8 +37,8 @@ KINDS = {
     "quantize": NoiseKind("bits", 1, 16, "rounding to 2^BITS levels", whole=True),
 }
 
-# nan and inf are read as the levels they are, and refused as levels that there are not.
-# Digits can be split in one way only: else a long row of them takes time squared to be refused.
+# nan and inf are parsed, so that they are refused as levels out of range.
+# Digits can match in one way only, or refusing a long row of them would take quadratic time.
 _NUMBER = r"(?:\d+(?:\.\d*)?|\.\d+)"
 _LEVEL = rf"[+-]?(?:{_NUMBER}|nan|inf)(?:/{_NUMBER})?"
 _STAGE = re.compile(
@@ -50,7 +49,7 @@ _SWEEP = re.compile(
     re.IGNORECASE,
 )
 MOST_LEVELS = 100
-# More than anybody means: every stage is drawn for every batch.
+# Every stage is drawn for every batch; nobody needs more.
 MOST_STAGES = 16
 _SWEEP_HINT = f"write gaussian:0.1..1.0/10 for 10 levels; 2 to {MOST_LEVELS}, from low to high"
 _HINT = (
@@ -81,7 +80,7 @@ class NoiseSpec:
         return "+".join(map(str, self.stages)) or "none"
 
     def covers(self, other: "NoiseSpec") -> bool:
-        """Whether all noise of `other` is noise of this as well."""
+        """Whether every noise of `other` is possible with this spec as well."""
         return len(self.stages) == len(other.stages) and all(
             mine.kind == theirs.kind and mine.low <= theirs.low <= theirs.high <= mine.high
             for mine, theirs in zip(self.stages, other.stages, strict=True)
@@ -89,10 +88,10 @@ class NoiseSpec:
 
 
 def parse_noise(text: str) -> NoiseSpec:
-    """Parse a noise spec. Raises UsageError that says what is allowed."""
+    """Parse a noise spec. Raises UsageError, which says what is allowed."""
     if text.strip().lower() == "none":
         return NoiseSpec(())
-    # A sign is only ever part of a level, so a plus before a letter is what joins two stages.
+    # Before a digit or a point, a plus is the sign of a level; elsewhere it joins two stages.
     parts = re.split(r"\+(?!\d|\.)", text)
     if len(parts) > MOST_STAGES:
         raise UsageError(
@@ -110,9 +109,9 @@ def parse_level(text: str, kind: str) -> float:
 
 
 def parse_sweep(text: str) -> list[NoiseSpec]:
-    """The noises of `gaussian:0.1..1.0/10`: ten levels from 0.1 to 1.0; one noise for all else.
+    """The noises of a sweep such as `gaussian:0.1..1.0/10`: ten levels; a plain spec is one noise.
 
-    Raises UsageError that says what is allowed.
+    Raises UsageError, which says what is allowed.
     """
     match = _SWEEP.fullmatch(text.strip())
     if match is None:
@@ -129,7 +128,7 @@ def parse_sweep(text: str) -> list[NoiseSpec]:
 
 
 def _written(level: float) -> str:
-    """A level with six digits and no exponent, which the grammar does not have."""
+    """A level with six digits, without an exponent, which the grammar does not allow."""
     return f"{Decimal(f'{level:.6g}'):f}"
 
 
@@ -149,7 +148,7 @@ def _parse_stage(part: str, text: str) -> NoiseStage:
     high = low if match["high"] is None else _parse_level(match["high"], kind, quoted)
     if high < low:
         raise UsageError(
-            f"the {quoted} has its range upside down",
+            f"the {quoted} has a range from high to low",
             f"write {name}:{_written(high)}-{_written(low)}",
         )
     return NoiseStage(name, low, high)

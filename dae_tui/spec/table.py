@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-# The noise of pairs, which nobody has made.
+# The noise of pairs, which was not added by this program.
 AS_GIVEN = "as given"
 TEXTS = ("view", "method", "noise", "setting")
 LISTS = ("per_class", "confusion")
@@ -15,43 +15,43 @@ LISTS = ("per_class", "confusion")
 
 @dataclass(frozen=True)
 class BenchmarkRow:
-    """One line of the table; None is no such figure."""
+    """One line of the table; None is a metric that does not apply."""
 
     view: str
     """`original`, `noisy` or `denoised`."""
     method: str | None
-    """Who denoised; of a noisy row who read it in the judge's place: an oracle."""
+    """The method that denoised; for a noisy row, the oracle that replaced the classifier."""
     noise: str | None
     accuracy: float | None
-    """Percent of images that the classifier reads rightly; None without classifier or labels."""
+    """The classifier's accuracy in percent; None without classifier or labels."""
     accuracy_low: float | None
     """Ends of the 95 % Wilson interval, percent."""
     accuracy_high: float | None
     psnr: float | None
-    """dB, averaged over images; None for the originals, where it is infinite."""
+    """dB, averaged over images; None for the originals, for which it is infinite."""
     ssim: float | None
     """Averaged over images; None below 7×7 pixels."""
     images_per_second: float | None
-    """Of the method alone, with the images in memory; None where nothing is denoised."""
+    """Of the method alone, with the images in memory; None if nothing is denoised."""
     sharpness: float | None = None
     """The share of the original's edges that is kept, averaged over images."""
     difference: float | None = None
-    """To the best method at this noise: points of accuracy, or dB where nobody reads."""
+    """To the best method at this noise: points of accuracy, or dB without a classifier."""
     p_value: float | None = None
-    """How likely chance alone gives so large a difference, on the same images."""
+    """The probability that chance alone gives so large a difference, on the same images."""
     setting: str | None = None
-    """What a filter was tuned to."""
+    """The setting to which a filter was tuned."""
     parameters: int | None = None
     multiply_adds: int | None = None
     """Of a network, for one image."""
     peak_bytes: int | None = None
-    """Memory that one image takes, parameters aside."""
+    """Memory that one image takes, without the parameters."""
     accuracy_spread: float | None = None
-    """The standard deviation of the accuracy over the noise seeds, where there are several."""
+    """The standard deviation of the accuracy over the noise seeds, if there are several."""
     per_class: list[float | None] | None = None
-    """Accuracy in percent for each class that has images, where it was asked for."""
+    """Accuracy in percent for each class that has images, if requested."""
     confusion: list[list[int]] | None = None
-    """How often each class (rows) was read as each (columns), where it was asked for."""
+    """How often each class (rows) was predicted as each (columns), if requested."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Example:
 
 @dataclass(frozen=True)
 class Table:
-    """A benchmark: the conditions and a row per view, method and noise."""
+    """A benchmark: its protocol, and a row per view, method and noise."""
 
     protocol: dict[str, Any]
     rows: list[BenchmarkRow]
@@ -80,9 +80,9 @@ class Table:
 
     @staticmethod
     def from_json(stored: dict[str, Any]) -> "Table":
-        """Read back what `as_json` gave, without the examples; an older version may lack figures.
+        """Read a result of `as_json`, without the examples; an older version may lack metrics.
 
-        Raises ValueError for what is no table.
+        Raises ValueError for anything that is no table.
         """
         rows = [_row(row) for row in stored["rows"]]
         noise, images = stored["protocol"].get("noise"), stored["protocol"].get("images")
@@ -93,7 +93,7 @@ class Table:
 
 
 def _row(stored: dict[str, Any]) -> BenchmarkRow:
-    """A row with its figures as numbers and its names as text, or ValueError."""
+    """A row with its metrics as numbers and its names as text. Raises ValueError."""
     values = {each.name: stored.get(each.name) for each in dataclasses.fields(BenchmarkRow)}
     for name, value in values.items():
         kind = str if name in TEXTS else list if name in LISTS else int | float
@@ -105,5 +105,5 @@ def _row(stored: dict[str, Any]) -> BenchmarkRow:
 
 
 def rank(row: BenchmarkRow) -> tuple[float, float]:
-    """What makes a method better than another: accuracy where there is any, then PSNR."""
+    """The key by which methods are ranked: accuracy if there is any, then PSNR."""
     return row.accuracy or 0.0, row.psnr or 0.0

@@ -1,4 +1,4 @@
-"""What a training is asked to do: names and numbers, JSON in and out, no torch.
+"""The configuration of a training: names and numbers, JSON in and out, no torch.
 
 The defaults are the paper's (sections 2 and 3): Gaussian noise, mean squared error, Adam, batches
 of 100, 100 epochs; the classifier's are 30 epochs of cross-entropy on clean images.
@@ -36,22 +36,22 @@ MAX_WIDTH = 4096
 MAX_WIDTHS = 16
 MAX_SETTING = 200
 
-# More than anybody trains: a number beyond is a slip of the finger, or meant to do harm.
+# Larger numbers are typing mistakes, or meant to do harm.
 MAX_EPOCHS = 1_000_000
 MAX_EPOCH_IMAGES = 1_000_000_000
 MAX_BATCH_SIZE = 1_000_000
 MAX_SHIFT = 4096
 
-# sigma 0.5, clipped: the paper's operating point, as far as its Table 1 tells it.
+# sigma 0.5, clipped: the paper's operating point, as far as its Table 1 shows.
 OPERATING_POINT = "gaussian:0.5"
 
 
-# Recipes by name: what they change of the defaults of their network.
+# Recipes by name: how they differ from the defaults of their network.
 PRESETS: dict[str, dict[str, Any]] = {
-    # Searched for the shortest training to the paper's 96.10 %, on held-out training images of
+    # Found by a search for the shortest training to the paper's 96.10 % on validation images of
     # MNIST: U-Nets of 1 to 3 scales and several widths, dense and convolutional autoencoders,
     # batches of 25 to 100, Adam, AdamW and Muon. Small batches at a high rate took the least time;
-    # Muon needs half the steps, each of twice the time.
+    # Muon needs half the steps, but each takes twice the time.
     "fast": {
         "network": "unet",
         "settings": {"widths": [16, 32], "gather": 2, "sigma": False, "residual": False},
@@ -65,7 +65,7 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """Everything that decides the weights that come out, but for the machine."""
+    """Everything that determines the resulting weights, except for the machine."""
 
     network: str = "autoencoder"
     settings: dict[str, Any] = field(default_factory=dict)
@@ -76,10 +76,10 @@ class TrainingConfig:
     clip: bool = True
     epochs: int = 100
     epoch_images: int = 0
-    """An epoch is so many images, drawn anew each time, at most all; 0: all there are."""
+    """Images per epoch, drawn anew each time; 0, or more than there are, means all."""
     batch_size: int = 100
     lr: float = 6e-3
-    """Learning rate; with the one-cycle schedule its highest."""
+    """Learning rate; with the one-cycle schedule the highest one."""
     optimizer: str = "adam"
     schedule: str = "one-cycle"
     loss: str = "mse"
@@ -87,11 +87,11 @@ class TrainingConfig:
     """Move each training image by up to so many pixels."""
     seed: int = 0
     classifier: str = ""
-    """Who judges: a published name, a file or a run; empty for the published one for the data."""
+    """A published name, a file or a run; empty for the published classifier for the data."""
     device: str = "auto"
     precision: str = "auto"
     compile: str = "auto"
-    """Compile the network: `yes`, `no`, or `auto`: where the training is long enough."""
+    """Compile the network: `yes`, `no`, or `auto`: if the training is long enough."""
 
     def __post_init__(self) -> None:
         _one_of("network", self.network, tuple(NETWORKS))
@@ -105,12 +105,12 @@ class TrainingConfig:
         noise = parse_noise(self.noise)
         if self.network == "classifier" and noise.stages:
             raise UsageError(
-                "a classifier judges, so it is trained on clean images",
-                "leave --noise out; an oracle reads noisy images: dae train oracle",
+                "a classifier is trained on clean images",
+                "leave --noise out; an oracle classifies noisy images: dae train oracle",
             )
         if self.network != "classifier" and not noise.stages:
             raise UsageError(
-                f"{self.network} needs noise to learn from", "for example --noise gaussian:0.5"
+                f"{self.network} needs noise to train with", "for example --noise gaussian:0.5"
             )
         for name, value, least, most in (
             ("epochs", self.epochs, 1, MAX_EPOCHS),
@@ -129,12 +129,12 @@ class TrainingConfig:
 
     @property
     def classifies(self) -> bool:
-        """Whether it learns to read images, clean or noisy, and not to denoise them."""
+        """Whether the network learns to classify images, clean or noisy, not to denoise them."""
         return NETWORKS[self.network].task != "denoise"
 
     @property
     def label(self) -> str:
-        """A word for the name of its run: mnist-autoencoder."""
+        """The default name of its run: mnist-autoencoder."""
         return re.sub(r"[^\w.-]+", "-", f"{Path(self.data).name}-{self.network}").lstrip(".-")
 
     def as_json(self) -> dict[str, Any]:
@@ -142,7 +142,7 @@ class TrainingConfig:
 
     @staticmethod
     def from_json(stored: dict[str, Any]) -> "TrainingConfig":
-        """Read back what `as_json` gave. Raises RunError for anything else."""
+        """Read a result of `as_json`. Raises RunError for anything else."""
         try:
             return TrainingConfig(**stored)
         except TypeError as failure:
@@ -153,7 +153,7 @@ class TrainingConfig:
 
 
 def check_data(name: str) -> None:
-    """Raise UsageError for what is neither a data set by name nor a folder."""
+    """Raise UsageError unless `name` is a data set or a folder."""
     # Not Path.is_dir, which raises for a name that is too long.
     if name not in DATA_SETS and not os.path.isdir(name):  # noqa: PTH112
         kind = "folder" if "/" in name else "data set"
@@ -167,7 +167,7 @@ def preset_config(name: str, data: str = "mnist") -> TrainingConfig:
     """The recipe of `dae train --preset NAME`. Raises UsageError for an unknown name."""
     _one_of("preset", name, tuple(PRESETS))
     recipe = PRESETS[name]
-    if data == "digits":  # Few, so that it goes through all of them as often as it takes.
+    if data == "digits":  # They are few, so the recipe uses all of them several times.
         recipe = recipe | {"epochs": 13, "epoch_images": 0}
     return dataclasses.replace(default_config(recipe["network"], data), **recipe)
 
@@ -180,12 +180,12 @@ def default_config(network: str, data: str = "mnist") -> TrainingConfig:
         return TrainingConfig(
             network, data=data, noise=noise, loss="cross-entropy", epochs=30, shift=2, lr=3e-3
         )
-    # The embedded digits are few and soon learnt: 100 epochs gain 0.3 dB over 50 and no accuracy.
+    # For the few embedded digits 100 epochs gain 0.3 dB over 50 and no accuracy.
     return TrainingConfig(network, data=data, epochs=50 if data == "digits" else 100)
 
 
 def command_line(config: TrainingConfig) -> str:
-    """A command line that trains the same weights, for cards and other people."""
+    """A command line that trains the same weights."""
     default = default_config(config.network, config.data)
     words = ["dae", "train", config.network, "--data", config.data]
     if config.noise != "none":
@@ -234,7 +234,7 @@ def parse_widths(text: str) -> list[int]:
 
 
 def parse_settings(texts: list[str]) -> dict[str, Any]:
-    """The settings of `--set NAME=VALUE`, where a value is as in JSON.
+    """The settings of `--set NAME=VALUE`, with values in JSON.
 
     Raises UsageError for all but a number, true or false, a word, or a list of those.
     """

@@ -183,7 +183,7 @@ async def test_what_was_typed_outlasts_other_defaults(tmp_path: Path) -> None:
         ("lr", "nan", "the learning rate is nan"),
         ("seed", "3000000000", "the seed is 3000000000: it is at most"),
         ("noise", "fog:1", "fog"),
-        ("noise", "none", "autoencoder needs noise to learn from"),
+        ("noise", "none", "autoencoder needs noise to train with"),
         ("data", "mnits", "there is no data set 'mnits': use mnist"),
         ("data", "x" * 300, "there is no data set"),
         ("widths", "8,x", "cannot read the widths '8,x'"),
@@ -208,7 +208,7 @@ async def test_a_mistake_is_said_and_its_field_marked_and_nothing_starts(
     async with form(tmp_path) as (driver, screen):
         await fill(driver, screen, "epochs", "0")
         await fill(driver, screen, "noise", "none")
-        await driver.until(lambda: "needs noise to learn from" in text(screen, "#said"))
+        await driver.until(lambda: "needs noise to train with" in text(screen, "#said"))
         assert [str(label.id) for label in screen.query(".label.-bad")] == [
             "label-noise",
             "label-epochs",

@@ -317,5 +317,5 @@ def test_an_oracle_is_a_classifier_of_noisy_images() -> None:
 
 
 def test_a_classifier_is_not_trained_on_noise() -> None:
-    with pytest.raises(UsageError, match="a classifier judges"):
+    with pytest.raises(UsageError, match="a classifier is trained on clean"):
         dataclasses.replace(default_config("classifier"), noise="gaussian:0.5")

@@ -4,7 +4,7 @@
 
 The images are the test part of "Optical Recognition of Handwritten Digits" (E. Alpaydin and
 C. Kaynak, UCI Machine Learning Repository, 1998, doi 10.24432/C50P49, CC BY 4.0): 1 797 digits of
-13 writers, 8×8 pixels of 0 to 16. They are stored as they are; `data.py` enlarges them to 28×28.
+13 writers, 8×8 pixels of 0 to 16. They are stored unchanged; `load_data` enlarges them to 28×28.
 """
 
 import io

@@ -1,8 +1,8 @@
 """A folder of images as a data set: any sizes, grey or colour, class subfolders as labels.
 
-Images that all have one small size are used whole, with the subfolders as their classes. Others
-are cut into square patches, which have no class. Subfolders `train` and `test` are the splits
-where both exist; otherwise every tenth image (in the order of the names) is a test image.
+Images that all have the same small size are used whole, with the subfolders as their classes.
+Other images are cut into square patches, which have no class. Subfolders `train` and `test` are
+the splits if both exist; otherwise every tenth image (in the order of names) is a test image.
 """
 
 import os
@@ -26,17 +26,17 @@ WHOLE_UP_TO = 64
 PATCH = 40
 TEST_EVERY = 10
 GREY_MODES = ("1", "L", "LA", "I", "F", "I;16", "I;16B", "I;16L")
-# What Pillow raises for files that are broken, as fuzzing found.
+# What Pillow raises for broken files, as found by fuzzing.
 PILLOW_FAILURES = (OSError, ValueError, SyntaxError, IndexError, Image.DecompressionBombError)
 
 
 def load_folder(folder: Path, split: str) -> tuple[Tensor, Tensor | None, int]:
-    """Images (N, C, H, W) uint8, labels (N,) or None, and the number of classes.
+    """Return images (N, C, H, W) uint8, labels (N,) or None, and the number of classes.
 
     C is 3 if any image of the folder is in colour, else 1. Raises DataError for a folder without
     images or an image that cannot be read.
     """
-    # All files decide on channels, size and classes, so that both splits agree on them.
+    # Channels, size and classes depend on all files, so that both splits agree on them.
     splits = _splits(folder)
     paths = [path for _, path in splits[split]]
     if not paths:
@@ -45,11 +45,11 @@ def load_folder(folder: Path, split: str) -> tuple[Tensor, Tensor | None, int]:
             f"it needs at least {TEST_EVERY} files of the kinds {' '.join(SUFFIXES)}, or shards: "
             "images*.npy, in it or both in train and in test",
         )
-    looks = [_look(path) for found in splits.values() for _, path in found]
-    colour = any(mode not in GREY_MODES for mode, _ in looks)
-    sizes = {size for _, size in looks}
+    headers = [_header(path) for found in splits.values() for _, path in found]
+    colour = any(mode not in GREY_MODES for mode, _ in headers)
+    sizes = {size for _, size in headers}
     _check_memory(
-        folder, sum(width * height for _, (width, height) in looks) * (3 if colour else 1)
+        folder, sum(width * height for _, (width, height) in headers) * (3 if colour else 1)
     )
     images = [_read(path, colour) for path in paths]
     if len(sizes) == 1 and max(next(iter(sizes))) <= WHOLE_UP_TO:
@@ -61,14 +61,14 @@ def load_folder(folder: Path, split: str) -> tuple[Tensor, Tensor | None, int]:
     patches = [patch for image in images for patch in _patches(image)]
     if not patches:
         raise DataError(
-            f"the {split} images in {folder} are smaller than {PATCH}×{PATCH} and of several sizes",
+            f"the {split} images in {folder} are smaller than {PATCH}×{PATCH} and differ in size",
             f"use images of one size, or of at least {PATCH}×{PATCH}",
         )
     return _stack(patches), None, 0
 
 
 def _check_memory(folder: Path, size: int) -> None:
-    """Refuse images of so many bytes, unpacked, where the machine has less memory."""
+    """Raise DataError if decoded images of `size` bytes exceed the machine's memory."""
     if size > os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"):
         raise DataError(
             f"the images in {folder} take {size / 2**30:,.0f} GiB, more than this machine's memory",
@@ -77,7 +77,7 @@ def _check_memory(folder: Path, size: int) -> None:
 
 
 def _splits(folder: Path) -> dict[str, list[tuple[str, Path]]]:
-    """The images of each split with the subfolder they are in, empty for none."""
+    """The images of each split as (subfolder, path); the subfolder is "" for none."""
     if (folder / "train").is_dir() and (folder / "test").is_dir():
         return {split: _images(folder / split) for split in ("train", "test")}
     found = _images(folder)
@@ -98,7 +98,7 @@ def class_names(folder: Path) -> tuple[str, ...]:
 
 
 def in_order(names: set[str]) -> list[str]:
-    """The names of classes as labels count them: numbers by their size, else by the alphabet."""
+    """The class names in the order of the labels: numerically if all are numbers, else sorted."""
     if all(name.isdecimal() for name in names):
         return sorted(names, key=lambda name: (int(name), name))
     return sorted(names)
@@ -110,14 +110,14 @@ def class_of(below: Path) -> str:
 
 
 def _images(root: Path) -> list[tuple[str, Path]]:
-    """Class and path of what is named as an image; links to nothing are left out."""
+    """Class and path of every file with an image suffix; broken links are left out."""
     try:
         paths = sorted(
             path
             for path in root.rglob("*")
             if path.suffix.lower() in SUFFIXES and path.exists() and not path.is_dir()
         )
-    except OSError as failure:  # A subfolder that goes meanwhile.
+    except OSError as failure:  # A subfolder that disappears meanwhile.
         raise DataError(f"{root} cannot be read: {failure}", "try again") from failure
     below = [path.relative_to(root) for path in paths]
     return [
@@ -129,18 +129,18 @@ def _images(root: Path) -> list[tuple[str, Path]]:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Image.Image]:
-    """An image of which the header alone is read. Raises DataError as `kinds.check_file`."""
+    """Open an image and read its header only. Raises DataError like `formats.check_file`."""
     try:
         with os.fdopen(open_regular(path), "rb") as file:
             if os.fstat(file.fileno()).st_size > FREE:
-                check_file(path, str(path))  # Pillow reads some kinds whole.
+                check_file(path, str(path))  # Pillow reads some formats whole.
             with Image.open(file) as image:
                 yield image
     except PILLOW_FAILURES as failure:
         raise _unreadable(path, failure) from failure
 
 
-def _look(path: Path) -> tuple[str, tuple[int, int]]:
+def _header(path: Path) -> tuple[str, tuple[int, int]]:
     """Mode and size of an image, from its header."""
     with _opened(path) as image:
         return image.mode, image.size

@@ -1,4 +1,4 @@
-"""Images to learn from and to judge with: uint8, in memory on the device, or streamed to it."""
+"""Images for training and evaluation: uint8, in memory on the device, or streamed to it."""
 
 from collections.abc import Generator
 from dataclasses import dataclass, replace
@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 class TrainingImages(Protocol):
-    """Images to learn from, in memory or streamed: all that the training loop knows of them."""
+    """Training images, in memory or streamed: all that the training loop knows about them."""
 
     @property
     def name(self) -> str:
@@ -18,27 +18,27 @@ class TrainingImages(Protocol):
 
     @property
     def classes(self) -> int:
-        """How many there are; 0 without labels."""
+        """The number of classes; 0 without labels."""
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """Of one image: (C, H, W)."""
+        """The shape (C, H, W) of one image."""
 
     def __len__(self) -> int: ...
 
     def batches(
         self, size: int, seed: int, epoch: int, first: int = 0, limit: int | None = None
     ) -> Generator["ImageSet"]:
-        """The batches of an epoch, in an order of seed and epoch alone.
+        """The batches of an epoch, in an order that depends on `seed` and `epoch` only.
 
         Args:
-            size: images of each batch; the rest that fills none is left out.
-            seed: with `epoch`, decides the order.
+            size: images per batch; an incomplete last batch is left out.
+            seed: determines the order, together with `epoch`.
             epoch: counted from 0.
-            first: begin with this batch, as the epoch would have gone on.
+            first: the batch to begin with, to resume an epoch.
             limit: end the epoch before this batch.
 
-        Close it when it is left early: a thread may be reading ahead.
+        Close the generator if you leave it early: a thread may be reading ahead.
         """
 
 
@@ -67,7 +67,7 @@ class ImageSet:
         self, size: int, seed: int, epoch: int, first: int = 0, limit: int | None = None
     ) -> Generator["ImageSet"]:
         """The batches of an epoch; see `TrainingImages`."""
-        # Of seed and epoch alone, so that resuming needs no memory of it.
+        # The order depends on seed and epoch only, so resuming needs no saved state.
         generator = torch.Generator().manual_seed(epoch_seed(seed, epoch))
         order = torch.randperm(len(self), generator=generator).to(self.images.device)
         count = len(self) // size
@@ -79,7 +79,7 @@ class ImageSet:
         return replace(self, images=self.images.to(device), labels=labels)
 
     def onto(self, device: torch.device) -> "ImageSet":
-        """A batch on the device; the host does not wait until a GPU has it."""
+        """Copy a batch to the device; the host does not wait for the copy to a GPU."""
         if device.type != "cuda" or self.images.is_cuda:
             return self.to(device)
         labels = None
@@ -99,18 +99,18 @@ def epoch_seed(seed: int, epoch: int) -> int:
 
 
 def unit(images: Tensor) -> Tensor:
-    """uint8 images as float32 in [0, 1]; images that are float32 already as they are."""
+    """Convert uint8 images to float32 in [0, 1]; float32 images are returned unchanged."""
     return images.float() / 255 if images.dtype == torch.uint8 else images
 
 
 def split_validation(training: ImageSet, count: int) -> tuple[ImageSet, ImageSet]:
-    """Split training images: all but `count`, and `count` to validate with, always the same."""
+    """Split off `count` validation images, always the same: (training, validation)."""
     order = torch.randperm(len(training), generator=torch.Generator().manual_seed(0))
     return training.select(order[count:]), training.select(order[:count])
 
 
 def shift(images: Tensor, pixels: int, generator: torch.Generator) -> Tensor:
-    """Each image of a batch (N, C, H, W) moved by up to `pixels` each way, its edges repeated."""
+    """Move each image of a batch (N, C, H, W) by up to `pixels` each way, repeating its edges."""
     count, _, height, width = images.shape
     device = images.device
     padded = F.pad(images.float(), (pixels,) * 4, mode="replicate").to(images.dtype)

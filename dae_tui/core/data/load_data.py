@@ -1,7 +1,7 @@
 """Data sets by name: torchvision's, the embedded digits, folders of images or of shards.
 
-`load` gives one split of a data set by name or folder. There is no silent substitute: a data set
-that is missing and cannot be downloaded is an error that names the ways out.
+`load` returns one split of a data set. It never substitutes another data set: if one is missing
+and cannot be downloaded, the error says what can be done.
 """
 
 import contextlib
@@ -30,7 +30,7 @@ from dae_tui.system.regular_files import open_regular
 
 Split = Literal["train", "test"]
 
-# What torchvision raises for files that are not what they should be.
+# What torchvision raises for broken files.
 _BROKEN = (
     OSError,
     RuntimeError,
@@ -41,7 +41,7 @@ _BROKEN = (
     struct.error,
     pickle.UnpicklingError,
 )
-# Data sets of plain IDX files, and torchvision's folders for them.
+# Data sets in plain IDX files, and torchvision's folders for them.
 PLAIN = {"mnist": "MNIST", "fashion-mnist": "FashionMNIST", "kmnist": "KMNIST"}
 # The largest file of EMNIST has 600 MB.
 MOST_BYTES = 1 << 30
@@ -52,11 +52,11 @@ DIGITS_BORDER = 4
 
 
 def load(name: str, split: Split, data_dir: Path) -> ImageSet:
-    """One split of the data set `name` (a name of `DATA_SETS` or a folder of images).
+    """Load one split of the data set `name` (a name of `DATA_SETS` or a folder of images).
 
-    torchvision's data sets are looked for in `data_dir` and downloaded there when missing. Of
-    shards, which are streamed to train with, `train` is what is held out.
-    Raises UsageError for a name that is neither, DataError for data that cannot be had or read.
+    torchvision's data sets are searched in `data_dir` and downloaded there if missing. For shards,
+    whose training images are streamed, `train` returns the validation images.
+    Raises UsageError for an unknown name, DataError for data that is missing or unreadable.
     """
     if name == "digits":
         return _digits(split)
@@ -86,8 +86,8 @@ def _digits(split: Split) -> ImageSet:
     return ImageSet("digits", images, torch.from_numpy(labels[part]).long(), 10)
 
 
-def _as_it_lies_there(name: str, split: Split, data_dir: Path) -> ImageSet | None:
-    """A data set of two IDX files that are there and whole; None leaves it to torchvision."""
+def _from_idx_files(name: str, split: Split, data_dir: Path) -> ImageSet | None:
+    """Load a data set from two complete IDX files; None leaves it to torchvision."""
     raw = data_dir / PLAIN[name] / "raw"
     prefix = "train" if split == "train" else "t10k"
     images = _idx(raw / f"{prefix}-images-idx3-ubyte", axes=3)
@@ -98,7 +98,7 @@ def _as_it_lies_there(name: str, split: Split, data_dir: Path) -> ImageSet | Non
 
 
 def _idx(path: Path, axes: int) -> NDArray[np.uint8] | None:
-    """The bytes of an IDX file with so many axes, if it is just that."""
+    """The values of a complete IDX file of bytes with `axes` axes; None for anything else."""
     start = 4 + 4 * axes
     try:
         with os.fdopen(open_regular(path), "rb") as file:
@@ -116,12 +116,12 @@ def _idx(path: Path, axes: int) -> NDArray[np.uint8] | None:
 
 
 def _check_files(folder: Path, hint: str) -> None:
-    """Refuse what torchvision would wait for, or read into memory whatever it is."""
+    """Raise DataError for pipes, which torchvision would wait for, and for oversized files."""
     for path in sorted(folder.glob("*/*")):
         try:
             about = path.stat()
         except OSError:
-            continue  # It will say so.
+            continue  # torchvision will report it.
         if stat.S_ISDIR(about.st_mode):
             continue
         if not stat.S_ISREG(about.st_mode):
@@ -131,8 +131,8 @@ def _check_files(folder: Path, hint: str) -> None:
 
 
 def _torchvision(name: str, split: Split, data_dir: Path) -> ImageSet:
-    if name in PLAIN and (there := _as_it_lies_there(name, split, data_dir)) is not None:
-        return there
+    if name in PLAIN and (found := _from_idx_files(name, split, data_dir)) is not None:
+        return found
     # Imported here: torchvision takes 3 s to import, twice as long as torch itself.
     from torchvision import datasets
 

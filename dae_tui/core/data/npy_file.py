@@ -1,4 +1,4 @@
-"""An array in a .npy file that stays on the disk: any of its rows can be read."""
+"""An array in a .npy file that stays on disk; any of its rows can be read."""
 
 import os
 from dataclasses import dataclass
@@ -14,16 +14,16 @@ from numpy.typing import NDArray
 from dae_tui.errors import DataError
 from dae_tui.system.regular_files import open_regular
 
-# What numpy raises for files that are not what they should be.
+# What numpy raises for broken files.
 _BROKEN = (OSError, ValueError, EOFError, SyntaxError, TypeError, OverflowError, TokenError)
 
 
 @dataclass(frozen=True)
 class NpyFile:
-    """An array in a .npy file, of which any rows can be read.
+    """An array in a .npy file of which any rows can be read.
 
-    It is read and not mapped: mapped pages count as the process's memory until they are unmapped,
-    and a file that gets shorter meanwhile kills the process (SIGBUS) instead of raising an error.
+    It is read, not mapped: mapped pages count as memory of the process until they are unmapped,
+    and a mapped file that gets shorter kills the process (SIGBUS) instead of raising an error.
     """
 
     path: Path
@@ -35,7 +35,7 @@ class NpyFile:
         return self.shape[0]
 
     def read(self, start: int, stop: int) -> NDArray[Any]:
-        """Rows `start` to `stop`. Raises DataError when they are not there any more."""
+        """Read rows `start` to `stop`. Raises DataError if they are no longer there."""
         size = prod(self.shape[1:])
         offset = self.offset + start * size * self.dtype.itemsize
         try:
@@ -47,15 +47,18 @@ class NpyFile:
 
 
 def open_npy(path: Path) -> NpyFile:
-    """Look at a regular file, whose data must be all there; numpy refuses pickled objects."""
+    """Check the header and size of a regular .npy file; numpy refuses pickled objects.
+
+    Raises DataError.
+    """
     try:
-        os.close(open_regular(path))  # numpy would wait for the writer of a pipe.
+        os.close(open_regular(path))  # numpy would wait for a writer if this were a pipe.
         array = open_memmap(path, mode="r")
     except _BROKEN as failure:
         raise _unreadable(path, failure) from failure
     if not array.flags.c_contiguous:
         raise DataError(
-            f"{path} is in Fortran order, in which no image lies in one place",
+            f"{path} is in Fortran order, in which no image is contiguous",
             "save it with numpy.save(path, numpy.ascontiguousarray(array))",
         )
     return NpyFile(path, array.offset, array.dtype, array.shape)

@@ -1,9 +1,9 @@
 """A data set larger than memory: folders of .npy files, streamed in a shuffled order.
 
-A sharded folder holds `images*.npy` and, for all of them or for none, `labels*.npy` of the same
-rest of the name, either flat or in the subfolders `train` and `test`. The images of all shards in
-the order of the names are one sequence. `ShardedImages.batches` puts blocks of it in random order,
-reads as many blocks as fit a buffer, and shuffles the images of the buffer.
+A sharded folder holds files `images*.npy` and, for all of them or for none, `labels*.npy` with the
+same ending, either flat or in the subfolders `train` and `test`. The images of all shards, in the
+order of the file names, form one sequence. `ShardedImages.batches` puts blocks of this sequence in
+random order, reads as many blocks as fit a buffer, and shuffles the images of the buffer.
 """
 
 from bisect import bisect_right
@@ -33,7 +33,7 @@ _SAVE_HINT = "save it with numpy.save as uint8 of (N, H, W) or (N, C, H, W), C b
 
 @dataclass(frozen=True)
 class ShardedImages:
-    """The first `count` images of a sequence of shards, which stay on the disk.
+    """The first `count` images of a sequence of shards, which stay on disk.
 
     `shape`: (C, H, W). `labels`: a file for each file of `images`, or none at all; every label is
     in [0, classes).
@@ -52,28 +52,28 @@ class ShardedImages:
     def batches(
         self, size: int, seed: int, epoch: int, first: int = 0, limit: int | None = None
     ) -> Generator[ImageSet]:
-        """The batches of one epoch, in an order that is a function of `seed` and `epoch` alone.
+        """The batches of one epoch, in an order that depends on `seed` and `epoch` only.
 
-        Each has `size` images, uint8 (size, C, H, W), and labels, int64 (size,) or None, on the
-        CPU; the images that fill no batch are left out. Begins with batch `first`, without reading
-        the buffers before it, and ends before batch `limit`. While a buffer is used up, a thread
-        reads the next one; it ends with the iterator, so close that when you leave it early.
-        Raises DataError when a file cannot be read any more.
+        Each batch has `size` images, uint8 (size, C, H, W), and labels, int64 (size,) or None, on
+        the CPU; an incomplete last batch is left out. Begins with batch `first`, without reading
+        the buffers before it, and ends before batch `limit`. While one buffer is in use, a thread
+        reads the next; it ends with the generator, so close that if you leave it early.
+        Raises DataError if a file can no longer be read.
         """
         generator = torch.Generator().manual_seed(epoch_seed(seed, epoch))
         block = self._block_images()
         blocks = torch.randperm(ceil(self.count / block), generator=generator)
         blocks_at_once = max(1, BUFFER_BYTES // (block * prod(self.shape)))
-        # Buffers of about one size: a last one of a single block would hardly be shuffled.
+        # Buffers of equal size: a last one with a single block would hardly be shuffled.
         buffers = blocks.tensor_split(ceil(len(blocks) / blocks_at_once))
-        # A seed for each, so that an epoch can be entered anywhere.
+        # One seed per buffer, so that an epoch can be resumed anywhere.
         seeds = torch.randint(2**62, (len(buffers),), generator=generator).tolist()
         end = self.count // size
         end = size * (end if limit is None else min(limit, end))
         wanted: list[tuple[Tensor, int, slice]] = []
         position = 0
         for buffer, buffer_seed in zip(buffers, seeds, strict=True):
-            # In the order of the file, so that a disk reads forwards.
+            # In file order, so that a disk reads forwards.
             starts = buffer.sort().values * block
             images = int((self.count - starts).clamp(max=block).sum())
             part = slice(max(0, first * size - position), min(images, end - position))
@@ -100,20 +100,20 @@ class ShardedImages:
                     missing -= len(order)
 
     def load(self, start: int, stop: int) -> ImageSet:
-        """Images `start` to `stop` of the sequence, in memory. Raises DataError."""
+        """Read images `start` to `stop` of the sequence into memory. Raises DataError."""
         return self._read(list(range(start, stop, self._block_images())), stop)
 
     def _block_images(self) -> int:
         return max(1, min(BLOCK_IMAGES, BLOCK_BYTES // prod(self.shape)))
 
     def _shuffled(self, starts: Tensor, seed: int, part: slice) -> tuple[ImageSet, Tensor]:
-        """The images of some blocks, and the part of their order that is wanted."""
+        """The images of some blocks, and the requested part of their shuffled order."""
         images = self._read(starts.tolist(), self.count)
         order = torch.randperm(len(images), generator=torch.Generator().manual_seed(seed))
         return images, order[part]
 
     def _read(self, starts: list[int], end: int) -> ImageSet:
-        """The blocks that begin at `starts`, one after another; none goes beyond `end`."""
+        """Read the blocks that begin at `starts`; none extends beyond `end`."""
         block = self._block_images()
         stops = [min(start + block, end) for start in starts]
         count = sum(stops) - sum(starts)
@@ -123,7 +123,7 @@ class ShardedImages:
         done = 0
         for block_start, stop in zip(starts, stops, strict=True):
             start, shard = block_start, bisect_right(begins, block_start) - 1
-            while start < stop:  # A block may go on in the next shard.
+            while start < stop:  # A block may continue in the next shard.
                 rows = start - begins[shard], min(stop, begins[shard + 1]) - begins[shard]
                 into = slice(done, done + rows[1] - rows[0])
                 images[into] = self.images[shard].read(*rows).reshape(-1, *self.shape)
@@ -144,11 +144,11 @@ def is_sharded(folder: Path) -> bool:
 
 
 def load_shards(folder: Path) -> tuple[ShardedImages, ImageSet, ImageSet]:
-    """Images to train with, which are streamed, and to hold out and to test with, in memory.
+    """Load training images, which are streamed, and validation and test images, in memory.
 
     The test images are the first of `test`, or else the last tenth of the sequence, at most 10 000;
-    held out is the last tenth of the others, at most 5000. Every file is looked at, and all labels.
-    Raises DataError for files that are not shards of one data set, or too few images.
+    the validation images are the last tenth of the others, at most 5000. Checks every file and all
+    labels. Raises DataError for files that are not shards of one data set, or too few images.
     """
     parts = [_image_paths(part) for part in _parts(folder)]
     if not all(parts):
@@ -169,7 +169,7 @@ def load_shards(folder: Path) -> tuple[ShardedImages, ImageSet, ImageSet]:
     if count < 2:
         raise DataError(
             f"there are too few images in {folder}",
-            "one each is needed to train, to validate and to test with",
+            "training, validation and test need at least one each",
         )
     trained = count - min(VALIDATION_UP_TO, max(1, count // 10))
     test = whole.load(count, min(total, count + TEST_UP_TO))
@@ -186,19 +186,19 @@ def _image_paths(folder: Path) -> list[Path]:
 
 
 def _label_paths(image_paths: list[Path]) -> list[Path]:
-    """The files with the labels of these images; empty if there are none for any of them."""
+    """The label files of these image files; empty if none of them has one."""
     expected = [path.with_name("labels" + path.name[len("images") :]) for path in image_paths]
     found = {path for folder in {p.parent for p in expected} for path in folder.glob("labels*.npy")}
     for path in sorted(found.symmetric_difference(expected)) if found else []:
         raise DataError(
             f"{path} is missing" if path not in found else f"{path} has no images",
-            "every images*.npy needs a labels*.npy of the same rest of the name, or none does",
+            "every images*.npy needs a labels*.npy with the same ending, or none does",
         )
     return expected if found else []
 
 
 def _shape(files: tuple[NpyFile, ...]) -> tuple[int, int, int]:
-    """(C, H, W) of the images of all shards, from the shapes that numpy wrote."""
+    """The shape (C, H, W) of the images of all shards, from the files' headers."""
     shapes: list[tuple[int, int, int]] = []
     for file in files:
         if file.dtype != np.uint8:
@@ -226,7 +226,7 @@ def _shape(files: tuple[NpyFile, ...]) -> tuple[int, int, int]:
 
 
 def _classes(images: tuple[NpyFile, ...], labels: tuple[NpyFile, ...]) -> int:
-    """The highest label and one, or 0 without labels."""
+    """The highest label plus one, or 0 without labels."""
     highest = -1
     for image_file, file in zip(images, labels, strict=bool(labels)):
         if file.dtype.kind not in "iu" or file.shape != (len(image_file),):
@@ -243,7 +243,7 @@ def _classes(images: tuple[NpyFile, ...], labels: tuple[NpyFile, ...]) -> int:
 
 
 def _take(images: ImageSet, indices: Tensor) -> ImageSet:
-    """`ImageSet.select`, but copying whole images: 5 million of 28×28 a second, not 0.8."""
+    """Like `ImageSet.select`, but copies whole images: 5 million of 28×28 a second, not 0.8."""
     labels = None if images.labels is None else images.labels[indices]
     return replace(images, images=images.images.index_select(0, indices), labels=labels)
 

@@ -1,4 +1,4 @@
-"""Apply a network to any number of images of any size, in batches and tiles that fit."""
+"""Apply a network to any number of images of any size, in batches and tiles that fit memory."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -20,14 +20,14 @@ from dae_tui.core.weights.weights_file import Weights
 from dae_tui.errors import WeightsError
 from dae_tui.models.registry import channels_of, settings_of, takes_sigma
 
-# Measured on two cores with 1 MB of cache: 200 digits at a time are the fastest, 1 000 take twice
-# as long each. Larger images come in smaller batches, so that memory does not grow with them.
+# Measured on two cores with 1 MB of cache: batches of 200 digits are fastest; in batches of 1 000
+# each digit takes twice as long. Larger images get smaller batches, to bound the memory.
 BATCH_PIXELS = 200 * 28 * 28
-# A dense network has little to keep for each digit: 2 000 at a time are 1.2 (fp32) to 2.5 times
-# (bf16) as fast as 200.
+# A dense network needs little memory per digit: batches of 2 000 are 1.2 (fp32) to 2.5 times
+# (bf16) as fast as batches of 200.
 DENSE_BATCH_PIXELS = 2000 * 28 * 28
 FEW_FEATURES = 4
-# A GPU has no such cache, and waits for each batch to be sent and begun.
+# On a GPU, cache size matters less than the latency of sending and starting each batch.
 LARGEST_BATCH_PIXELS = 16_384 * 28 * 28
 
 
@@ -38,17 +38,17 @@ class Compute:
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     precision: str = "fp32"
     tile: int | None = None
-    """Side of a tile in pixels; None is what the memory allows."""
+    """Side of a tile in pixels; None chooses it by the free memory."""
     overlap: int | None = None
-    """Of tiles, in pixels; at least as much as makes them agree with the whole."""
+    """Overlap of tiles in pixels; raised to `natural_overlap` where it is smaller."""
     free_bytes: float = 4e9
-    """Of the device's memory."""
+    """Free memory of the device."""
 
 
 def batches(images: Tensor, pixels: int = BATCH_PIXELS) -> Iterator[slice]:
-    """Slices that cover images (N, C, H, W), of about `pixels` each and one image at least.
+    """Slices that cover images (N, C, H, W), of about `pixels` each and at least one image.
 
-    Whoever draws noise batch by batch keeps to BATCH_PIXELS: it is the same on every machine.
+    Use BATCH_PIXELS when noise is drawn batch by batch: it is the same on every machine.
     """
     count, _, height, width = images.shape
     size = max(1, pixels // (height * width))
@@ -56,10 +56,9 @@ def batches(images: Tensor, pixels: int = BATCH_PIXELS) -> Iterator[slice]:
 
 
 def batch_pixels(weights: Weights, compute: Compute, channels: int = 1) -> int:
-    """How many pixels of images of so many channels go through the network together.
+    """How many pixels of images with `channels` channels form a batch.
 
-    As many as are fastest on a processor; on a GPU as half of its free memory holds the features
-    of.
+    On a CPU the fastest number; on a GPU as many as have their features in half the free memory.
     """
     features = _features(weights)
     if compute.device.type != "cuda":
@@ -75,19 +74,19 @@ def denoise_batch(
 ) -> Tensor:
     """Denoised float32 images in [0, 1], of the shape and on the device of `noisy` (N, C, H, W).
 
-    A network of one channel takes each channel of a colour image alone. `sigma`, (N,), is how
-    strong the noise is, for networks that are told; None has it estimated.
+    A network with one channel denoises each channel of a colour image separately. `sigma` (N,) is
+    the noise level, for networks that take it as an input; None estimates it.
     """
     height, width = noisy.shape[-2:]
     stride = getattr(network, "stride", 1)
     planes = noisy.reshape(-1, channels_of(network), height, width)
     planes = pad_to(planes, height + -height % stride, width + -width % stride)
-    told = []
+    levels = []
     if takes_sigma(network):
         sigma = estimate_sigma(noisy.cpu()) if sigma is None else sigma
-        told = [sigma.to(noisy.device).repeat_interleave(len(planes) // len(noisy))]
+        levels = [sigma.to(noisy.device).repeat_interleave(len(planes) // len(noisy))]
     with torch.autocast(noisy.device.type, torch.bfloat16, enabled=precision == "bf16"):
-        denoised: Tensor = network(planes.contiguous(memory_format=torch.channels_last), *told)
+        denoised: Tensor = network(planes.contiguous(memory_format=torch.channels_last), *levels)
     return denoised[..., :height, :width].float().clamp(0, 1).reshape(noisy.shape)
 
 
@@ -96,7 +95,7 @@ def denoise(
 ) -> Tensor:
     """Denoise float32 images (N, C, H, W) in [0, 1] in batches; the result is on the CPU.
 
-    Raises WeightsError where the network cannot take images of this size or these channels.
+    Raises WeightsError if the network does not accept this image size or number of channels.
     """
     check_fits(weights, *noisy.shape[1:])
     return denoise_images(weights, noisy, None, Compute(device, precision))
@@ -105,14 +104,15 @@ def denoise(
 def denoise_images(
     weights: Weights, noisy: Tensor, sigma: Tensor | None, compute: Compute
 ) -> Tensor:
-    """Denoise float32 images (N, C, H, W) whose noise has the levels `sigma` (N,), each whole."""
-    # Not through torch.compile: measured on two cores in bf16, 200 digits at a time, the first call
-    # takes 13 to 16 s, and later ones are 1.1 to 1.2 times as fast (U-Net) or slower (autoencoder).
+    """Denoise float32 images (N, C, H, W) with noise levels `sigma` (N,), without tiling."""
+    # Without torch.compile: measured on two cores in bf16 with batches of 200 digits, the first
+    # call takes 13 to 16 s; later ones are 1.1 to 1.2 times as fast (U-Net), or slower
+    # (autoencoder).
     network = place(weights.folded, compute.device)
     denoised = torch.empty_like(noisy)
     _, channels, height, width = noisy.shape
     stride = getattr(network, "stride", 1)
-    # An image of one pixel is padded to 64: as many as of 28×28 at a time would take 1 GB.
+    # An image of one pixel is padded to 64; a batch of the usual number of pixels would take 1 GB.
     padded = (height + -height % stride) * (width + -width % stride) // (2 * height * width)
     for part in batches(noisy, batch_pixels(weights, compute, channels) // max(1, padded)):
         denoised[part] = denoise_batch(
@@ -125,9 +125,9 @@ def denoise_images(
 
 
 def fits_whole(weights: Weights, height: int, width: int, compute: Compute) -> bool:
-    """Whether an image goes through the network in one piece."""
+    """Whether an image passes through the network in one piece."""
     if not hasattr(weights.network, "receptive_field"):
-        return True  # It takes one size, and has been trained in it.
+        return True  # A dense network accepts only the size it was trained on.
     return height * width <= _tile(weights, compute) ** 2
 
 
@@ -140,7 +140,7 @@ def denoise_large(
 ) -> Iterator[tuple[int, Tensor]]:
     """Denoise an image (height, width) in tiles; see `tiling.denoise_rows` for `rows` and yields.
 
-    One `sigma` holds for all of it, so that tiles do not differ.
+    All tiles get the same `sigma`, so that they do not differ.
     """
     network = place(weights.folded, compute.device)
     receptive_field, stride = int(network.receptive_field), int(network.stride)  # type: ignore[arg-type]
@@ -162,7 +162,7 @@ def denoise_large(
 
 
 def _tile(weights: Weights, compute: Compute) -> int:
-    """The side of the tiles: as asked, else as the memory allows."""
+    """The side of the tiles: as requested, else as the memory allows."""
     if compute.tile is not None:
         return compute.tile
     return tile_for_memory(
@@ -171,16 +171,16 @@ def _tile(weights: Weights, compute: Compute) -> int:
 
 
 def _features(weights: Weights) -> int:
-    """Channels that the network has at each pixel of an image, about."""
+    """The approximate number of features that the network computes per pixel."""
     settings = settings_of(weights.network)
-    # The units of a dense network are those of a whole image.
+    # The units of a dense network belong to the whole image.
     pixels: int = settings.get("height", 1) * settings.get("width", 1)
     widths: tuple[int, ...] = settings["widths"]
     return ceil(widths[0] * len(widths) / pixels)
 
 
 def check_fits(weights: Weights, channels: int, height: int, width: int) -> None:
-    """Raise WeightsError where the network of `weights` cannot take such images."""
+    """Raise WeightsError if the network of `weights` does not accept such images."""
     settings = weights.metadata["settings"]
     if weights.channels not in (1, channels):
         raise WeightsError(

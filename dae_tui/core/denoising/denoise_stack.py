@@ -1,6 +1,7 @@
-"""Stored images through a network and back to what they were: type, size, alpha, NaN.
+"""Denoise stored images and keep their type, size, alpha and NaN.
 
-`inspect` tells what is to be known before, `denoise_stack` does it, `structure_taken` judges it.
+`inspect` finds out what has to be known before, `denoise_stack` denoises, and `structure_taken`
+evaluates the result.
 """
 
 from collections import defaultdict
@@ -21,7 +22,7 @@ from dae_tui.core.denoising.apply_network import (
     denoise_large,
     fits_whole,
 )
-from dae_tui.core.denoising.inspection import dark_on_light, look, taken_structure
+from dae_tui.core.denoising.inspection import crops, dark_on_light, taken_structure
 from dae_tui.core.images.image_file import Stack
 from dae_tui.core.images.value_range import (
     Oddities,
@@ -34,33 +35,33 @@ from dae_tui.core.noise.estimation import estimate_sigma
 from dae_tui.core.weights.weights_file import Weights
 from dae_tui.spec.denoising import DenoiseOptions
 
-# Images of a stack that decide what all of it is like.
-LOOKED_AT = 64
-# Pixels that are brought to float32 together, few enough to stay in the cache: 10 000 digits took
-# 0.15 s to be stored when they were all converted at once, and take 0.01 s so.
+# How many images of a stack are inspected.
+INSPECTED_IMAGES = 64
+# Pixels that are converted to float32 together, few enough to stay in the cache: storing 10 000
+# digits took 0.15 s when all were converted at once, and takes 0.01 s this way.
 AT_ONCE = 1_000_000
 
 
 @dataclass(frozen=True)
 class Inspection:
-    """What a stack of images is like."""
+    """The properties of a stack of images."""
 
     sigma: float
-    """How strong its noise is: as the user said, else the median estimate."""
+    """The noise level: the one that the user gave, else the median estimate."""
     dark_on_light: bool
     oddities: Oddities
     white: float
 
 
 def white_of(stack: Stack, options: DenoiseOptions) -> float:
-    """The stored value of white in a stack; two values know black and white alone."""
+    """The stored value of white in a stack; `--white` does not apply to bilevel images."""
     if options.white is None or stack.values.dtype.kind == "b":
         return stack.white
     return options.white
 
 
 def inspect(stack: Stack, options: DenoiseOptions, name: str) -> Inspection:
-    """Find out what the network and the user need to know. Raises DataError as `find_oddities`."""
+    """Find out what network and user need to know. Raises DataError like `find_oddities`."""
     white = white_of(stack, options)
     oddities = find_oddities(stack, white, name)
     places = _places(stack, white)
@@ -72,7 +73,7 @@ def inspect(stack: Stack, options: DenoiseOptions, name: str) -> Inspection:
 
 
 def inverts(weights: Weights, options: DenoiseOptions, dark: bool) -> bool:
-    """Whether the network is to see the negative of an image that is dark on light."""
+    """Whether the network gets the negative of the image, because it is dark on light."""
     return options.invert == "yes" or (options.invert == "auto" and dark and weights.light_on_dark)
 
 
@@ -83,16 +84,16 @@ def denoise_pages(
     options: DenoiseOptions,
     compute: Compute,
 ) -> list[Stack]:
-    """The same small pages without the noise, one image each; those that are alike go together.
+    """Denoise small pages of one image each; pages of the same form are batched.
 
-    By itself a page of a few pixels would wait 4 ms on two cores, for what takes 0.02 ms.
-    Raises WeightsError as `denoise_stack`.
+    Alone, a page of a few pixels takes 4 ms on two cores; in a batch it takes 0.02 ms.
+    Raises WeightsError like `denoise_stack`.
     """
     together: dict[Any, list[int]] = defaultdict(list)
-    for number, (page, what) in enumerate(zip(pages, found, strict=True)):
-        negative = inverts(weights, options, what.dark_on_light)
+    for number, (page, inspection) in enumerate(zip(pages, found, strict=True)):
+        negative = inverts(weights, options, inspection.dark_on_light)
         form = page.values.shape, page.values.dtype, page.alpha, page.white_is_zero
-        together[form, what.white, negative].append(number)
+        together[form, inspection.white, negative].append(number)
     denoised: dict[int, Stack] = {}
     for numbers in together.values():
         first = pages[numbers[0]]
@@ -115,10 +116,10 @@ def denoise_stack(
     compute: Compute,
     sigmas: Tensor | None = None,
 ) -> Stack:
-    """The same stack without the noise.
+    """Denoise a stack.
 
-    `sigmas` (N,) are the noise levels where they differ from image to image of small ones.
-    Raises WeightsError where the network cannot take images of this size or these channels.
+    `sigmas` (N,) are the noise levels of small images, if they differ from image to image.
+    Raises WeightsError if the network does not accept this image size or number of channels.
     """
     values = image_values(stack)
     count, height, width, channels = values.shape
@@ -156,21 +157,21 @@ def denoise_stack(
 def _rows(
     image: NDArray[Any], unit: Callable[[NDArray[Any]], Tensor], top: int, end: int
 ) -> Tensor:
-    """Some rows of a stored image as the network is to see them."""
+    """Some rows of a stored image as network input."""
     return unit(image[top:end])
 
 
 def structure_taken(stack: Stack, denoised: Stack, white: float) -> float:
-    """How much of what was taken away was no noise; see `inspection.taken_structure`."""
+    """How much of what was removed was not noise; see `inspection.taken_structure`."""
     pairs = zip(_places(stack, white), _places(denoised, white), strict=True)
     return float(torch.cat([taken_structure(before, after) for before, after in pairs]).median())
 
 
 def _places(stack: Stack, white: float) -> list[Tensor]:
-    """Images (N, C, H, W) in [0, 1] from all over a stack, those of one size together."""
+    """Images and crops (N, C, H, W) in [0, 1] from all over a stack, those of one size together."""
     values = image_values(stack)
-    chosen = values[:: max(1, len(values) // LOOKED_AT)]
-    places = [look(image) for image in chosen]
+    chosen = values[:: max(1, len(values) // INSPECTED_IMAGES)]
+    places = [crops(image) for image in chosen]
     return [
         to_unit(np.stack(together), white, stack.white_is_zero).movedim(-1, -3)
         for together in zip(*places, strict=True)

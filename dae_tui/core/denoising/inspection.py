@@ -1,4 +1,4 @@
-"""What an image is like: how noisy, dark on light or light on dark, known to the weights or not."""
+"""Properties of an image: noise level, dark on light or not, like the training data or not."""
 
 import math
 
@@ -11,22 +11,22 @@ from dae_tui.core.noise.estimation import estimate_sigma
 from dae_tui.core.weights.weights_file import Weights
 from dae_tui.spec.training_config import DATA_SETS_SIZE
 
-# Pixels from which on an image is looked at in places.
+# Images with more pixels than this are inspected in crops, 4 × 4 of 512 pixels a side.
 WHOLE_UP_TO = 2048 * 2048
 PLACES = 4
 PLACE = 512
-# Of small images that come together so many are looked at closely, where the quick estimates of
-# the others are within this ratio of each other.
+# If the quick estimates of a batch of small images are within the ratio ALIKE of each other, only
+# SAMPLE of them get the accurate estimate.
 SAMPLE = 16
 ALIKE = 1.6
-# The root mean square of what is not noise in what the network took away. Measured with the
+# The root mean square of the structure in what the network removed. Measured with the
 # published weights at sigma 0.1 to 0.8: digits 0.03 to 0.13 (98 of 100), their negatives 0.27 to
 # 0.33, photographs of 28×28 to 200×200 pixels 0.14 to 0.26 (at 0.5 and below: from 0.18).
 UNLIKE = 0.15
 
 
-def look(image: NDArray[np.generic]) -> list[NDArray[np.generic]]:
-    """The whole of an image (H, W, C), or square parts from all over it where it is large."""
+def crops(image: NDArray[np.generic]) -> list[NDArray[np.generic]]:
+    """The whole image (H, W, C), or square crops from all over it if it is large."""
     height, width = image.shape[:2]
     if height * width <= WHOLE_UP_TO:
         return [image]
@@ -38,11 +38,11 @@ def look(image: NDArray[np.generic]) -> list[NDArray[np.generic]]:
 
 
 def estimate_together(images: Tensor) -> Tensor:
-    """The noise levels (N,) of small images (N, C, H, W) of one size, as `estimate_sigma`.
+    """The noise levels (N,) of small images (N, C, H, W) of one size, like `estimate_sigma`.
 
-    That takes a millisecond for a digit, many times as long as denoising it. So it looks at some of
-    them, and how they compare with a quick estimate (Immerkær 1996) holds for all; unless noise
-    differs too much among them.
+    `estimate_sigma` takes a millisecond per digit, many times as long as denoising. So only a
+    sample is measured with it; its ratio to a quick estimate (Immerkær 1996) is used for all
+    images, unless their noise levels differ too much.
     """
     if len(images) <= SAMPLE:
         return estimate_sigma(images)
@@ -55,7 +55,7 @@ def estimate_together(images: Tensor) -> Tensor:
 
 
 def _quick_sigma(images: Tensor) -> Tensor:
-    """The mean response to a difference of Laplacians, which smooth areas have little of."""
+    """A quick estimate from the mean response to a difference of Laplacians."""
     kernel = torch.tensor([[1.0, -2.0, 1.0], [-2.0, 4.0, -2.0], [1.0, -2.0, 1.0]])
     planes = images.reshape(-1, 1, *images.shape[-2:])
     response = torch.nn.functional.conv2d(planes, kernel[None, None], padding=1).abs()
@@ -63,30 +63,30 @@ def _quick_sigma(images: Tensor) -> Tensor:
 
 
 def dark_on_light(images: Tensor) -> Tensor:
-    """Whether images (N, C, H, W) show dark strokes on a light ground, (N,): the median tells."""
+    """Whether images (N, C, H, W) show dark strokes on a light ground, (N,), by their medians."""
     return images.flatten(1).median(1).values > 0.5
 
 
 def unlike(weights: Weights, size: tuple[int, ...], structure: float) -> str:
-    """What to say where images of a size (H, W) are unlike all that the weights have learnt from.
+    """A warning for images of a size (H, W) that are unlike the training data of the weights.
 
-    `structure` is how much was taken away that is no noise, as `taken_structure` measures it.
-    Empty where nothing is to be said.
+    `structure` is how much was removed that is not noise, as measured by `taken_structure`.
+    Empty if there is nothing to warn about.
     """
     height, width = size
-    learnt = f"{weights.name} has learnt from {weights.metadata.get('data', 'other images')}"
+    trained = f"{weights.name} was trained on {weights.metadata.get('data', 'other images')}"
     if weights.light_on_dark and (height, width) != DATA_SETS_SIZE:
-        return f"{learnt}, of 28×28 pixels, and this is of {width}×{height}"
+        return f"{trained} of 28×28 pixels, and this image has {width}×{height}"
     if structure > UNLIKE:
-        return f"{learnt}, and this is unlike that: it takes away more than noise"
+        return f"{trained}, and this image is unlike that: more than noise was removed"
     return ""
 
 
 def taken_structure(noisy: Tensor, denoised: Tensor) -> Tensor:
-    """How much of what was taken away is no noise, (N,), as a root mean square in [0, 1].
+    """How much of what was removed is not noise, (N,), as a root mean square in [0, 1].
 
-    Neighbours in white noise have nothing in common: what they have, the image had. Both are
-    (N, C, H, W) in [0, 1].
+    Neighbouring pixels of white noise are uncorrelated, so any correlation between neighbours
+    comes from the image. Both arguments are (N, C, H, W) in [0, 1].
     """
     taken = noisy - denoised
     taken = taken - taken.mean((2, 3), keepdim=True)

@@ -11,14 +11,14 @@ from dae_tui.core.images.image_file import ImageFile, Stack
 
 @dataclass
 class LoadedFile:
-    """A file that was read, what is known of it, and what it becomes."""
+    """A file that was read, its properties, and its denoised images."""
 
     outcome: Outcome
     file: ImageFile
     size: int = 0
-    """Bytes of the file."""
+    """Size of the file in bytes."""
     found: list[Inspection] = field(default_factory=list)
-    """What each stack is like; empty for a small image, which is looked at with others."""
+    """The properties of each stack; empty for a small image, which is inspected in a batch."""
     planes: Tensor | None = None
     """A small image, (1, C, H, W) in [0, 1]."""
     denoised: list[Stack] = field(default_factory=list)

@@ -1,8 +1,8 @@
-"""Many image files through a network: decoding, network and encoding at the same time.
+"""Denoise many image files: decoding, network and encoding run at the same time.
 
-Small images go in chunks, those of one size through the network together; others go one by one.
-While the network has a chunk, the next is read and decoded by a thread and the one before is
-encoded and written by another. Beside a large file nothing else is in memory.
+Small images are processed in chunks, those of one size in a batch; other images one by one.
+While the network processes a chunk, one thread reads and decodes the next, and another encodes and
+writes the previous one. While a large file is in memory, no other file is.
 """
 
 import os
@@ -37,15 +37,15 @@ from dae_tui.errors import DaeError, DataError
 from dae_tui.spec.denoising import DenoiseOptions, Job
 from dae_tui.system.atomic import FULL, write_new
 
-# Small images of a chunk: enough for the network, soon enough written.
+# Small images per chunk: enough for the network, and few enough to be written soon.
 CHUNK_FILES = 512
-# Bytes of a chunk's images beside which no other chunk is read or kept.
+# A chunk with more bytes than this is alone in memory.
 LARGE_BYTES = 64_000_000
-# What torch and the codecs raise for images that they cannot manage.
+# What torch and the codecs raise for images that they cannot process.
 FAILURES = (MemoryError, RuntimeError, ValueError)
-# Pixels of images that are worth bringing together.
+# Images of at most so many pixels are batched.
 SMALL = 128 * 128
-# The same of the pages of one file, and how many are done one by one.
+# The same for pages of one file, if there are more than FEW_PAGES.
 SMALL_PAGE = 64 * 64
 FEW_PAGES = 64
 
@@ -56,19 +56,19 @@ def denoise_files(
     options: DenoiseOptions,
     compute: Compute,
 ) -> Iterator[Outcome]:
-    """Denoise and write every job, and tell what became of each, in order.
+    """Denoise and write the files of all jobs; yields their outcomes in order.
 
-    A file that fails stops no other, but for a full disk, after which nothing is begun any more.
+    A file that fails does not stop the others, except for a full disk: then no more are started.
 
     Args:
         jobs: what to do.
-        choice: the weights for each image.
-        options: what the user says of the images.
-        compute: where and how.
+        choice: chooses the weights for each image.
+        options: what the user says about the images.
+        compute: where and how the network is applied.
     """
     keep_freed_memory()
     # In the main thread: a thread that waits for input cannot be interrupted.
-    given = _given() if any(job.source is None for job in jobs) else b""
+    given = _standard_input() if any(job.source is None for job in jobs) else b""
     waiting = iter(jobs)
     full = threading.Event()
     with helper_thread() as reader, helper_thread() as writer:
@@ -84,7 +84,7 @@ def denoise_files(
                 previous, written = written, writer.submit(_write_all, chunk, full)
                 if previous is not None:
                     yield from previous.result()
-                if large:  # Nothing else is in memory beside it.
+                if large:  # It must be alone in memory.
                     yield from written.result()
                     written, chunk, loaded = None, [], []
                     read = reader.submit(_read_chunk, waiting, options, given)
@@ -95,8 +95,8 @@ def denoise_files(
             writer.shutdown(wait=True, cancel_futures=True)
 
 
-def _given() -> bytes | DaeError:
-    """What is on standard input, or what is wrong with it."""
+def _standard_input() -> bytes | DaeError:
+    """The content of standard input, or why it cannot be used."""
     try:
         return kinds.content_of_stream(sys.stdin.buffer, "standard input")
     except DaeError as failure:
@@ -119,7 +119,7 @@ def _read_chunk(
 
 
 def _bytes(entry: "LoadedFile | Outcome") -> int:
-    """What a file takes in memory: its images as they are stored, or all that it says of them."""
+    """The memory that a file takes: its decoded images or its bytes, whichever is larger."""
     if isinstance(entry, Outcome):
         return 0
     return max(entry.size, sum(stack.values.nbytes for stack in entry.file.stacks))
@@ -127,7 +127,7 @@ def _bytes(entry: "LoadedFile | Outcome") -> int:
 
 def _load(job: Job, options: DenoiseOptions, given: bytes | DaeError) -> "LoadedFile | Outcome":
     outcome = Outcome(job)
-    if _is_made(job):  # By another process, since the jobs were planned.
+    if _exists(job):  # Another process has written it since the jobs were planned.
         outcome.skipped = True
         return outcome
     try:
@@ -158,8 +158,8 @@ def _load(job: Job, options: DenoiseOptions, given: bytes | DaeError) -> "Loaded
     return loaded
 
 
-def _is_made(job: Job) -> bool:
-    """Whether an output that may not be replaced is there, in the folder that was named for it."""
+def _exists(job: Job) -> bool:
+    """Whether the output exists in the output folder and may not be replaced."""
     if job.replace or job.target is None or job.inside is None:
         return False
     return os.path.lexists(job.target)
@@ -173,7 +173,7 @@ def _is_small(stack: Stack, pixels: int) -> bool:
 def _denoise(
     loaded: list[LoadedFile], choice: WeightsChoice, options: DenoiseOptions, compute: Compute
 ) -> None:
-    """Denoise the stacks of every file; small images of one size together."""
+    """Denoise the stacks of every file; small images of one size in a batch."""
     together: dict[tuple[int, ...], list[LoadedFile]] = defaultdict(list)
     for entry in loaded:
         if entry.planes is not None:
@@ -194,7 +194,7 @@ def _denoise(
 def _denoise_stacks(
     entry: LoadedFile, choice: WeightsChoice, options: DenoiseOptions, compute: Compute
 ) -> None:
-    """Every stack of a file, each with the weights for its size."""
+    """Denoise every stack of a file, each with the weights for its size."""
     outcome, stacks = entry.outcome, entry.file.stacks
     sizes = [stack.values.shape[1:3] for stack in stacks]
     chosen = [
@@ -219,7 +219,7 @@ def _denoise_stacks(
 def _denoise_pages(
     entry: LoadedFile, chosen: Sequence[Weights], options: DenoiseOptions, compute: Compute
 ) -> dict[int, Stack]:
-    """The small ones of many pages, denoised together, by their numbers."""
+    """Denoise the small pages of a file in batches, if there are many; by page number."""
     stacks = entry.file.stacks
     small = [number for number, stack in enumerate(stacks) if _is_small(stack, SMALL_PAGE)]
     if len(small) <= FEW_PAGES:
@@ -241,7 +241,7 @@ def _denoise_pages(
 
 
 def _write_all(chunk: Sequence["LoadedFile | Outcome"], full: threading.Event) -> list[Outcome]:
-    """Encode and write a chunk; the outcomes in the order of the jobs, up to a full disk."""
+    """Encode and write a chunk; returns outcomes in the order of the jobs, up to a full disk."""
     outcomes = []
     for entry in chunk:
         if full.is_set():
@@ -253,7 +253,7 @@ def _write_all(chunk: Sequence["LoadedFile | Outcome"], full: threading.Event) -
         try:
             outcome.skipped = not _write(entry)
         except BrokenPipeError:
-            raise  # Whoever read standard output has seen enough.
+            raise  # The reader of standard output has closed it.
         except OSError as failure:
             if failure.errno in FULL:
                 full.set()
@@ -269,7 +269,7 @@ def _write_all(chunk: Sequence["LoadedFile | Outcome"], full: threading.Event) -
 
 
 def _of_file(failure: Exception, job: Job) -> DaeError:
-    """A failure as one of a file, so that it stops no other."""
+    """Turn a failure into an error of one file, so that it does not stop the others."""
     if isinstance(failure, DaeError):
         return failure
     what = (str(failure).strip() or type(failure).__name__).splitlines()[0]
@@ -279,7 +279,7 @@ def _of_file(failure: Exception, job: Job) -> DaeError:
 
 
 def _write(entry: LoadedFile) -> bool:
-    """Encode and write a file; False where another process was faster."""
+    """Encode and write a file; False if another process was faster."""
     job, file = entry.outcome.job, entry.file
     if job.kind is None or job.kind == file.kind:
         content = kinds.encode(file, entry.denoised, job.name)
@@ -295,7 +295,7 @@ def _write(entry: LoadedFile) -> bool:
     try:
         write_new(job.target, content, replace=job.replace)
     except FileExistsError:
-        if not _is_made(job):
+        if not _exists(job):
             raise
         return False
     return True

@@ -1,6 +1,6 @@
-"""Small images of one size from many files: judged together, denoised together.
+"""Small images of one size from many files, inspected and denoised in one batch.
 
-A digit alone would wait longer for each of these steps to begin than for the step itself.
+For a single digit the overhead of each step would exceed the step itself.
 """
 
 import numpy as np
@@ -27,7 +27,7 @@ from dae_tui.spec.denoising import DenoiseOptions
 def denoise_small(
     entries: list[LoadedFile], choice: WeightsChoice, options: DenoiseOptions, compute: Compute
 ) -> None:
-    """Files of one small image each, all of one shape: judged together, denoised together."""
+    """Inspect and denoise files of one small image each, all of one shape, in one batch."""
     noisy = torch.cat([entry.planes for entry in entries if entry.planes is not None])
     if options.sigma is None:
         sigma = estimate_together(noisy)
@@ -55,7 +55,7 @@ def denoise_small(
 def _apply(
     entries: list[LoadedFile], noisy: Tensor, sigma: Tensor, weights: Weights, compute: Compute
 ) -> None:
-    """Small images (N, C, H, W) through a network, and back to what each file stores."""
+    """Denoise small images (N, C, H, W) and convert them back to the stored form of each file."""
     negative = torch.tensor([entry.outcome.inverted for entry in entries])[:, None, None, None]
     noisy = torch.where(negative, 1 - noisy, noisy)
     denoised = denoise_images(weights, noisy, sigma, compute)

@@ -1,8 +1,7 @@
-"""An image of any size through a network, tile by tile, row by row, without seams.
+"""Denoise an image of any size tile by tile, row by row, without seams.
 
-A tile is computed with more around it than is kept of it. Where two overlap, the values that their
-edges could have spoilt have no weight and the others are blended; with the overlap that
-`natural_overlap` gives the result is that of the whole image.
+Tiles overlap. Values that a tile's edge may have affected get weight 0, and the others are blended;
+with the overlap of `natural_overlap` the result equals that of the whole image.
 """
 
 from collections.abc import Callable, Iterator
@@ -12,28 +11,28 @@ from math import ceil
 import torch
 from torch import Tensor
 
-# Pixels over which one tile gives way to the next.
+# Pixels over which two tiles are blended.
 RAMP = 16
-# Measured on two cores: tiles of 512 are as fast as any, and a quarter of their memory is enough.
+# Measured on two cores: no tile size is faster than 512, and larger ones need 4 times the memory.
 DEFAULT_TILE = 512
 LARGEST_TILE = 2048
 SMALLEST_TILE = 64
-# Of a network's features, so many bytes of float32 live at once for each pixel and channel.
+# Bytes per pixel and feature of the float32 arrays that a network holds at the same time.
 BYTES_PER_FEATURE = 4 * 6
 
 
 @dataclass(frozen=True)
 class Tiles:
-    """How the rows or columns of an image are shared out among tiles of one size."""
+    """How the rows or columns of an image are divided into tiles of one size."""
 
     starts: list[int]
     size: int
     overlap: int
 
     def weights(self, number: int, spoilt: int) -> Tensor:
-        """(size,) in [0, 1]: how much the tile counts at each of its places; together they are 1.
+        """The tile's weight at each of its positions, (size,) in [0, 1]; all tiles add up to 1.
 
-        `spoilt` is how far from the tile's edge its values may differ from those of the image.
+        `spoilt` is how far from the tile's edge values may differ from those of the whole image.
         """
         weights = torch.ones(self.size)
         if number > 0:
@@ -46,7 +45,7 @@ class Tiles:
 
     @staticmethod
     def _rising(overlap: int, spoilt: int) -> Tensor:
-        """From 0 to 1 over the overlap, but for its spoilt ends."""
+        """A ramp from 0 to 1 over the overlap, constant over its spoilt ends."""
         flat = min(spoilt, overlap // 2)
         places = torch.arange(overlap) + 0.5
         return ((places - flat) / max(1, overlap - 2 * flat)).clamp(0, 1)
@@ -55,13 +54,13 @@ class Tiles:
 def share_out(length: int, tile: int, overlap: int, stride: int) -> Tiles:
     """Tiles that cover `length` pixels and overlap by at least `overlap`, or a third of `tile`.
 
-    Starts are multiples of `stride`, so that a network pools the same pixels as in the whole.
+    Starts are multiples of `stride`, so that the network pools the same pixels as in the whole.
     """
     whole = ceil(length / stride) * stride
     tile = max(stride, tile // stride * stride)
     if whole <= tile:
         return Tiles([0], whole, 0)
-    # Rounding the starts takes some of it; no place may belong to three tiles.
+    # Rounding the starts reduces the overlap; no position may belong to three tiles.
     overlap = min(overlap + stride, tile // 3)
     count = ceil((whole - overlap) / (tile - overlap))
     size = ceil((whole + (count - 1) * overlap) / count / stride) * stride
@@ -70,7 +69,7 @@ def share_out(length: int, tile: int, overlap: int, stride: int) -> Tiles:
 
 
 def natural_overlap(receptive_field: int) -> int:
-    """The overlap with which tiles give what the whole image would give."""
+    """The overlap with which tiles give the same result as the whole image."""
     return 2 * receptive_field + RAMP
 
 
@@ -78,9 +77,9 @@ def tile_for_memory(features: int, free_bytes: float, on_gpu: bool) -> int:
     """The side of a tile whose features fit into half of the free memory.
 
     Args:
-        features: channels that the network has at full resolution.
-        free_bytes: of the memory in which it computes.
-        on_gpu: a GPU is kept busy by larger tiles; a CPU's caches by smaller ones.
+        features: channels of the network at full resolution.
+        free_bytes: free memory of the device.
+        on_gpu: allows larger tiles, which keep a GPU busy; smaller ones suit the caches of a CPU.
     """
     largest = LARGEST_TILE if on_gpu else DEFAULT_TILE
     fits = int((free_bytes / 2 / (features * BYTES_PER_FEATURE)) ** 0.5)
@@ -101,16 +100,16 @@ def denoise_rows(
     """Denoise an image of which only a band of rows is in memory at a time.
 
     Args:
-        apply: takes and gives (1, C, h, w), h and w multiples of `stride`.
-        rows: gives the rows from one to before another of the noisy image, (C, n, width).
+        apply: takes and returns (1, C, h, w), h and w multiples of `stride`.
+        rows: returns the rows [start, end) of the noisy image, (C, n, width).
         height: of the image.
         width: of the image.
         tile: side of the tiles in pixels.
-        overlap: of neighbours, in pixels.
+        overlap: of adjacent tiles, in pixels.
         stride: of the network.
         receptive_field: how far, in pixels, an output pixel depends on the input.
 
-    Yields the first row and the rows (C, n, width) that are done, from the top to the bottom.
+    Yields the number of the first finished row and the rows (C, n, width), from top to bottom.
     """
     down = share_out(height, tile, overlap, stride)
     across = share_out(width, tile, overlap, stride)
@@ -118,7 +117,7 @@ def denoise_rows(
     done = 0
     band = torch.empty(0)
     for number, top in enumerate(down.starts):
-        # Rows from `done` on that the tiles before have begun stay at the top of the band.
+        # Rows from `done` on that earlier tiles have begun stay at the top of the band.
         noisy = pad_to(rows(top, min(top + down.size, height)), down.size, width_to(across))
         fresh = torch.zeros(noisy.shape[0], top + down.size - done, noisy.shape[2])
         if number:
@@ -137,12 +136,12 @@ def denoise_rows(
 
 
 def width_to(across: Tiles) -> int:
-    """The width that the tiles cover: that of the image, up to a multiple of the stride."""
+    """The width that the tiles cover: that of the image, rounded up to a multiple of the stride."""
     return across.starts[-1] + across.size
 
 
 def pad_to(planes: Tensor, height: int, width: int) -> Tensor:
-    """Planes (…, H, W) continued to the right and below: mirrored where they are large enough."""
+    """Pad planes (…, H, W) on the right and below: mirrored if they are large enough."""
     down, right = height - planes.shape[-2], width - planes.shape[-1]
     if down <= 0 and right <= 0:
         return planes

@@ -1,7 +1,7 @@
-"""Table 1 of the paper, for any methods, noises and data: how good, how sure, at what cost.
+"""Table 1 of the paper for any methods, noises and data: quality, confidence and cost.
 
-Images stream through in batches of one size and the noise is drawn on the CPU from a fixed seed,
-so every machine judges the same noisy images and the same command gives the same table.
+Images are processed in batches of one size and the noise is drawn on the CPU from a fixed seed,
+so every machine evaluates the same noisy images and the same command gives the same table.
 """
 
 import typing
@@ -33,41 +33,41 @@ from dae_tui.core.weights.weights_file import Weights
 from dae_tui.spec.noise_spec import NoiseSpec
 from dae_tui.spec.table import AS_GIVEN, Table
 
-# How strong the noise is for filters to be tuned: drawn anew, from a seed that is no test's.
+# The noise for tuning filters comes from a seed of its own, which no evaluation uses.
 TUNING_SEED = 2**20
 
 
 @dataclass(frozen=True)
 class EvaluationProgress:
-    """How far an evaluation has come: `images` of `total`, counted for each method and noise."""
+    """Progress of an evaluation: `images` of `total`, counted for each method and noise."""
 
     images: int
     total: int
     what: str
-    """Who is at it, or what is being made ready."""
+    """The method that is being measured, or what is being prepared."""
 
 
 @dataclass(frozen=True)
 class Oracle:
-    """Who reads noisy images in the judge's place, and the noise that it has learnt to read."""
+    """A classifier trained on noisy images, and the noise that it was trained with."""
 
     classifier: Classifier
     noise: NoiseSpec
     clip: bool
 
     def knows(self, noise: NoiseSpec | None, clip: bool) -> bool:
-        """Whether it has learnt from such noise: then it tells what the noise leaves knowable."""
+        """Whether it was trained with such noise; then it shows what remains recognisable."""
         return noise is not None and clip == self.clip and self.noise.covers(noise)
 
 
 class MeasurementStore(typing.Protocol):
-    """Where the cells of an interrupted evaluation are kept."""
+    """Keeps the measurements of an interrupted evaluation."""
 
     def get(self, key: str) -> Measurement | None:
-        """A cell that has been made."""
+        """A finished measurement, if there is one."""
 
     def put(self, key: str, measurement: Measurement) -> None:
-        """Keep a cell."""
+        """Keep a measurement."""
 
 
 def evaluate(
@@ -81,19 +81,19 @@ def evaluate(
     per_class: bool = False,
     measurements: MeasurementStore | None = None,
 ) -> Generator[EvaluationProgress | Table]:
-    """Judge the originals and, for each noise, the noisy and the denoised images.
+    """Evaluate the originals and, for each noise, the noisy and the denoised images.
 
     Args:
-        images: what to judge on; without labels there is no accuracy.
+        images: the test images; without labels there is no accuracy.
         weights: networks to denoise with.
         classifier: trained on clean images of the same classes, or None.
         protocol: noise, seeds, device.
-        filters: names of `filters.FILTERS`, each tuned for each noise with `images.tuning`.
-        oracle: reads the noisy images too, at noises that it knows.
+        filters: names in `filters.FILTERS`, each tuned for each noise with `images.tuning`.
+        oracle: classifies the noisy images too, at noises that it knows.
         per_class: whether rows hold the accuracy of each class and the confusion matrix.
         measurements: those of an earlier, interrupted start; new ones are added.
 
-    Yields how far it is, and the Table last. Raises WeightsError for a network that does not fit.
+    Yields its progress, and the Table last. Raises WeightsError for a network that does not fit.
     """
     classifier = classifier if images.labelled else None
     noises: list[NoiseSpec | None] = [None] if images.noisy else list(protocol.noises)
@@ -113,22 +113,22 @@ def evaluate(
     measured = yield from runner.measurement("original", clean, None, classifier)
     entries = [Entry("original", None, None, [measured])]
     with FilterPool() as pool:
-        for noise, reading in zip(noises, oracles, strict=True):
+        for noise, fitting in zip(noises, oracles, strict=True):
             text = AS_GIVEN if noise is None else str(noise)
             methods: list[tuple[str, str | None, Method | None, Classifier | None]]
             methods = [("noisy", None, None, classifier)]
-            methods += [("noisy", each.classifier.name, None, each.classifier) for each in reading]
+            methods += [("noisy", each.classifier.name, None, each.classifier) for each in fitting]
             methods += [("denoised", each.name, each, classifier) for each in networks]
             if filters:
                 tuner = _tuner(images, noise, protocol, classifier, pool)
                 tuned = yield from _tuned(filters, tuner, noise, seeds, runner)
                 methods += [("denoised", each.name, each, classifier) for each in tuned]
-            for view, name, method, reader in methods:
+            for view, name, method, classified_by in methods:
                 found = []
                 for seed in seeds:
                     noisy = noisy_images(images, noise, seed, protocol)
                     key = _key(view, name, noise, seed)
-                    found.append((yield from runner.measurement(key, noisy, method, reader)))
+                    found.append((yield from runner.measurement(key, noisy, method, classified_by)))
                 cost = None if method is None else method.cost
                 entries.append(Entry(view, name, text, found, cost))
     labels = None if classifier is None or images.labels is None else images.labels.numpy()
@@ -144,7 +144,7 @@ def evaluate(
 
 
 class _Runner:
-    """Makes the cells that are not there yet, and counts how far it is."""
+    """Makes the missing measurements and counts the progress."""
 
     def __init__(
         self,
@@ -161,11 +161,11 @@ class _Runner:
         return EvaluationProgress(self._done, self._total, what)
 
     def count(self, images: int) -> None:
-        """So much more is done."""
+        """Count images that are done."""
         self._done += images
 
     def skip(self, images: int) -> None:
-        """So much was done before: the time left would be far too short if it counted."""
+        """Leave out images of an earlier start: they would distort the remaining time."""
         self._total -= images
 
     def measurement(
@@ -175,7 +175,7 @@ class _Runner:
         method: Method | None,
         classifier: Classifier | None,
     ) -> Generator[EvaluationProgress, None, Measurement]:
-        """The cell of a method, as it was kept or as it is now."""
+        """The measurement of a method: a kept one, or else a new one."""
         kept = self.kept(key)
         if kept is not None:
             self.skip(len(self._images))
@@ -191,12 +191,12 @@ class _Runner:
         return measurement
 
     def kept(self, key: str) -> Measurement | None:
-        """A cell that an earlier start has made."""
+        """A measurement of an earlier start."""
         return None if self._measurements is None else self._measurements.get(key)
 
 
 def _key(view: str, name: str | None, noise: NoiseSpec | None, seed: int) -> str:
-    """What a cell is found by, which is shown to people as well."""
+    """The key of a measurement, which is also shown as its progress."""
     who = view if name is None else f"{name} ({view})"
     return f"{who} at {AS_GIVEN if noise is None else noise}, seed {seed}"
 
@@ -215,10 +215,10 @@ def _tuner(
     pool: FilterPool,
 ) -> Tuner:
     tuning = images.tuning
-    assert tuning is not None  # Whoever asks for filters loads images to tune them with.
+    assert tuning is not None  # With filters, images to tune them are loaded too.
     noisy = tuning.noisy
     if noisy is None:
-        assert noise is not None  # Only pairs have no noise of a kind.
+        assert noise is not None  # Only pairs come without a noise spec.
         generator = evaluation_generator(TUNING_SEED)
         noisy = add_noise(tuning.images, noise, generator, protocol.clip)
     pixels = images.groups[0].images[0, 0].numel()
@@ -232,7 +232,7 @@ def _tuned(
     seeds: Sequence[int],
     runner: _Runner,
 ) -> Generator[EvaluationProgress, None, list[Method]]:
-    """The filters; those are tuned whose cells are not there yet."""
+    """The filters; those without kept measurements are tuned."""
     methods = []
     for name in names:
         kept = [runner.kept(_key("denoised", name, noise, seed)) for seed in seeds]
@@ -271,7 +271,7 @@ def _description(
     if methods > 1:
         described["test"] = test_of(classifier is not None)
     if filters and images.tuning is not None:
-        read = classifier is not None and images.tuning.labels is not None
+        by_class = classifier is not None and images.tuning.labels is not None
         described["filters_tuned_on"] = images.tuning.source
-        described["filters_tuned_for"] = "accuracy" if read else "PSNR"
+        described["filters_tuned_for"] = "accuracy" if by_class else "PSNR"
     return described

@@ -1,8 +1,8 @@
-"""Who reads images: a classifier of ours, or one that a user brings as a file.
+"""Classifiers: our own weights, or a file that the user provides.
 
-Files of others are ONNX (onnxruntime runs them: the extra `onnx`) and, where they are trusted to
-run any code, `torch.export` (.pt2) and TorchScript. They take float32 images (N, C, H, W) in [0, 1]
-and give logits (N, classes).
+Other files are ONNX (run by onnxruntime, the extra `onnx`) and, if trusted to run any code,
+`torch.export` (.pt2) and TorchScript. They take float32 images (N, C, H, W) in [0, 1] and return
+logits (N, classes).
 """
 
 import re
@@ -25,7 +25,7 @@ from dae_tui.errors import DataError, WeightsError
 from dae_tui.spec.model_cards import published
 from dae_tui.system.printable import shortened
 
-# Earlier ones read whatever file a model names as its tensors: measured with 1.20.1 to 1.23.2.
+# Earlier versions read any file that a model names as its tensors: measured with 1.20.1 to 1.23.2.
 ONNXRUNTIME = (1, 24, 1)
 PROVIDERS = ("CUDAExecutionProvider", "CPUExecutionProvider")
 
@@ -43,12 +43,12 @@ class Classifier:
 
     @torch.inference_mode()
     def predict(self, images: Tensor) -> Tensor:
-        """The class (N,) that it reads in each image, int64, on the device of `images`."""
+        """The predicted class of each image, int64 (N,), on the device of `images`."""
         return self.logits(images).argmax(1)
 
 
 def classifier_from_weights(weights: Weights, data: ImageSet, device: torch.device) -> Classifier:
-    """A classifier of ours. Raises WeightsError where it cannot take images of this size."""
+    """A classifier of ours. Raises WeightsError if it does not accept images of this size."""
     check_fits(weights, *data.images.shape[1:])
     network = place(weights.folded, device)
 
@@ -63,15 +63,15 @@ def classifier_from_weights(weights: Weights, data: ImageSet, device: torch.devi
 def find_classifier(
     data: ImageSet, given: Path | None, device: torch.device, *, trusted: bool = False
 ) -> Classifier | None:
-    """Who reads images of `data`: the given file, or the published classifier, or nobody.
+    """The classifier for images of `data`: the given file, or the published one, or None.
 
     Args:
         data: the images.
         given: weights of ours, ONNX, torch.export or TorchScript.
-        device: where it is to read.
+        device: where the classifier runs.
         trusted: whether the file may be one that can run any code; see `kind_of`.
 
-    Raises WeightsError for a file that is not trusted, or holds no classifier of such images.
+    Raises WeightsError for a file that is not trusted, or is no classifier for such images.
     """
     if given is None:
         classifier = find_classifier_weights(data, None)
@@ -83,15 +83,15 @@ def find_classifier(
 
 
 def find_classifier_weights(data: ImageSet, given: Path | None) -> Weights | None:
-    """The classifier that judges images of `data`: the given one, or the published one, or none.
+    """Weights of the classifier for images of `data`: the given ones, or the published, or None.
 
-    Raises WeightsError for one that is no classifier, DataError for one of other classes, or where
-    images have none.
+    Raises WeightsError for weights of another task, DataError for other classes, or if the images
+    have none.
     """
     path = given or published().get(f"{data.name}-classifier")
     if data.labels is None and given is not None:
         raise DataError(
-            f"{data.name} has no labels to tell what a classifier reads rightly",
+            f"{data.name} has no labels to compare a classifier's predictions with",
             "leave --classifier out",
         )
     if path is None or data.labels is None:
@@ -118,7 +118,7 @@ def _foreign(path: Path, kind: Kind, data: ImageSet, device: torch.device) -> Cl
         logits = loaders[kind](path, device)
     except WeightsError:
         raise
-    # Their loaders raise whatever they like for files that are broken or something else.
+    # These loaders raise exceptions of any type for broken or foreign files.
     except Exception as failure:
         raise WeightsError(
             f"{path} cannot be read as a classifier: {_in_a_line(failure)}",
@@ -126,18 +126,18 @@ def _foreign(path: Path, kind: Kind, data: ImageSet, device: torch.device) -> Cl
         ) from failure
     shape = "×".join(map(str, data.images.shape[1:]))
     try:
-        # Two, so that a model for one image alone is known as such.
+        # Two images, to detect a model that accepts only one.
         found = logits(torch.zeros((2, *data.images.shape[1:]), device=device))
         classes = found.shape[1] if found.ndim == 2 and len(found) == 2 else 0
     except Exception as failure:
         raise WeightsError(
             f"{path} does not take two float32 images of {shape}: {_in_a_line(failure)}",
-            "it is to take (N, C, H, W) and give logits (N, classes)",
+            "a classifier takes (N, C, H, W) and returns logits (N, classes)",
         ) from failure
     if classes < 2:
         raise WeightsError(
-            f"{path} gives {tuple(found.shape)} for two images of {shape}",
-            "a classifier gives logits (N, classes)",
+            f"{path} returns {tuple(found.shape)} for two images of {shape}",
+            "a classifier returns logits (N, classes)",
         )
     return Classifier(path.stem, classes, logits)
 
@@ -161,9 +161,9 @@ def _load_onnx(path: Path, device: torch.device) -> Logits:
             f"install onnxruntime {newer} or a later one",
         )
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4  # What goes wrong is raised; it is not to be printed as well.
-    # By its path: the files of its tensors are looked for beside it, and nowhere else. Other
-    # providers, such as TensorRT, would open engines that a model brings along.
+    options.log_severity_level = 4  # Errors are raised, and need not be printed as well.
+    # Loaded by path, so external tensors are searched beside the file and nowhere else. Other
+    # providers, such as TensorRT, would open engines that come with a model.
     available = onnxruntime.get_available_providers()
     session = onnxruntime.InferenceSession(
         path, options, providers=[each for each in PROVIDERS if each in available]
@@ -192,7 +192,7 @@ def _load_exported(path: Path, device: torch.device) -> Logits:
 
 def _load_scripted(path: Path, device: torch.device) -> Logits:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # TorchScript is deprecated, and people have files of it.
+        warnings.simplefilter("ignore")  # TorchScript is deprecated, but its files still exist.
         module: nn.Module = torch.jit.load(  # type: ignore[no-untyped-call]
             path, map_location=device
         )
@@ -200,7 +200,7 @@ def _load_scripted(path: Path, device: torch.device) -> Logits:
 
 
 def _in_batches(run: Logits, batch: int | None) -> Logits:
-    """For a model that was exported for one batch size: so many at a time, the last filled up."""
+    """Run a model with a fixed batch size on any number of images; the last batch is padded."""
     if batch is None:
         return run
 

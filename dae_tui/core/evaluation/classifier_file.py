@@ -1,7 +1,7 @@
-"""What a classifier's file is, told before anything opens it to run it; no torch.
+"""The kind of a classifier file, determined before it is loaded; no torch.
 
-ONNX and safetensors are numbers and the names of known operations. torch.export and TorchScript
-files are programs: the first are unpickled, and the second can write files. So can any pickle.
+ONNX and safetensors hold numbers and the names of known operations. torch.export and TorchScript
+files are programs: the first are unpickled, which can run any code, the second can write files.
 """
 
 import os
@@ -12,12 +12,12 @@ from dae_tui.errors import WeightsError
 from dae_tui.spec.model_cards import read_metadata
 from dae_tui.system.regular_files import open_regular
 
-# As much as protobuf, and so an ONNX file, can hold.
+# The limit of protobuf, and so of an ONNX file.
 MOST_BYTES = 2 << 30
 
 
 class Kind(Enum):
-    """What a file is by its name, and what that is called."""
+    """The kind of a file, by its suffix."""
 
     OURS = "safetensors"
     ONNX = "ONNX"
@@ -44,14 +44,14 @@ _SAFE = "export the classifier as ONNX (torch.onnx.export), which runs nothing"
 
 
 def kind_of(path: Path, *, trusted: bool = False) -> Kind:
-    """What the file is that a person names as a classifier.
+    """The kind of a classifier file.
 
     Args:
-        path: the file; a program that is not trusted is not even opened to be looked at.
+        path: the file; an untrusted program is not even opened.
         trusted: whether programs may be run.
 
-    Raises WeightsError for a program that is not trusted, for one that hides behind the name of
-    something else, and for what is no regular file or is larger than `MOST_BYTES`.
+    Raises WeightsError for a program that is not trusted, for one with the suffix of another kind,
+    and for anything that is not a regular file or is larger than `MOST_BYTES`.
     """
     kind = _BY_ENDING.get(path.suffix.lower(), Kind.OURS)
     if kind.is_program and not trusted:
@@ -74,7 +74,7 @@ def check_ours(path: Path) -> None:
     """Raise WeightsError for a file that `dae train` has not written."""
     if _BY_ENDING.get(path.suffix.lower(), Kind.OURS) is not Kind.OURS:
         raise WeightsError(
-            f"{path} is no weights file of dae train, and no other judges a training",
+            f"{path} is no weights file of dae train, and a training accepts no other classifier",
             "dae train classifier makes one; dae benchmark quality --classifier takes ONNX too",
         )
     read_metadata(path)

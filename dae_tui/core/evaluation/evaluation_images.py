@@ -1,7 +1,7 @@
-"""The images that a benchmark judges methods on, and those that filters are tuned with.
+"""The images that a benchmark evaluates methods on, and those that filters are tuned with.
 
 A data set by name, a folder of small images with classes, whole photographs of any sizes, or pairs
-of clean and noisy images, for which no noise is made.
+of clean and noisy images, to which no noise is added.
 """
 
 from collections import defaultdict
@@ -29,10 +29,10 @@ from dae_tui.core.images.value_range import image_values, to_unit
 from dae_tui.errors import DataError, UsageError
 from dae_tui.spec.training_config import DATA_SETS
 
-# Pixels that filters are tuned with: 128 digits, or six places of photographs.
+# Pixels that filters are tuned with: 128 digits, or six crops of photographs.
 TUNING_PIXELS = 128 * 28 * 28
-# So many times as many are read: a share of them says little.
-READ_SHARE = 3
+# So many times as many images are classified: an accuracy needs more of them than a PSNR.
+CLASSIFIED_FACTOR = 3
 PLACE = 128
 CLEAN, NOISY = "clean", "noisy"
 
@@ -44,30 +44,30 @@ class Tuning:
     images: Tensor
     """Float32 (N, C, H, W) in [0, 1]."""
     source: str
-    """Where they are from, for people."""
+    """Where they are from, as text."""
     labels: Tensor | None = None
-    """int64 (N,), where they have classes."""
+    """int64 (N,), if they have classes."""
     noisy: Tensor | None = None
-    """The same with noise, where there are pairs."""
+    """The noisy images of pairs."""
 
 
 @dataclass(frozen=True)
 class EvaluationImages:
-    """Test images, those of one shape together, in an order that is always the same."""
+    """Test images, grouped by shape, in a fixed order."""
 
     name: str
     groups: list[ImageSet]
-    """At least one; images are uint8, or float32 in [0, 1] where they come from files."""
+    """At least one; images are uint8, or float32 in [0, 1] if they come from files."""
     tuning: Tuning | None
-    """Images to tune filters with, where that was asked for."""
+    """Images to tune filters with, if requested."""
     classes: tuple[str, ...] = ()
-    """What the labels mean, in their order; empty where there are none."""
+    """The names of the classes in the order of the labels; empty without labels."""
     noisy: list[Tensor] = field(default_factory=list)
-    """The noisy images of each group where there are pairs, float32 in [0, 1]; else empty."""
+    """The noisy images of each group for pairs, float32 in [0, 1]; else empty."""
     photographs: bool = False
-    """Whether they are whole photographs, which literature has its own protocol for."""
+    """Whether they are whole photographs, for which the literature has its own protocol."""
     left_out: int = 0
-    """Images of the folder that weights have learnt from."""
+    """How many images were left out because the weights were trained on them."""
 
     def __len__(self) -> int:
         return sum(map(len, self.groups))
@@ -83,10 +83,10 @@ class EvaluationImages:
         return torch.cat(labels) if self.labelled else None
 
     def labelled_for(self, known: int) -> "EvaluationImages":
-        """The same with the labels of a classifier that knows so many classes.
+        """The same with the labels of a classifier that knows `known` classes.
 
-        Where it knows as many as there are, they are in the order of their names; else the names
-        are to be their numbers. Raises DataError where they are not.
+        If there are as many classes, they correspond in the order of their names; else their names
+        must be the classifier's numbers. Raises DataError if they are not.
         """
         if not self.labelled or len(self.classes) == known:
             return self
@@ -106,7 +106,7 @@ class EvaluationImages:
         return replace(self, groups=groups, tuning=tuning)
 
     def first(self, count: int) -> "EvaluationImages":
-        """The first images alone."""
+        """The first `count` images."""
         groups, noisy = [], []
         for number, group in enumerate(self.groups):
             if count > 0:
@@ -125,20 +125,20 @@ def load_evaluation_images(
     tune_on: str | None = None,
     learnt_from: Sequence[str] = (),
 ) -> EvaluationImages:
-    """The images to judge methods on.
+    """Load the images to evaluate methods on.
 
     Args:
         name: a data set, whose test images are taken, or a folder. Folders `clean` and `noisy` in
-            it hold pairs of one name. Folders `train` and `test` are used as such. Small images of
-            one size are otherwise split as in training; of photographs all are taken whole.
-        data_dir: see `data.load`.
-        tune: whether images to tune filters with are wanted too.
+            it hold pairs with equal names. Folders `train` and `test` are used as such. Otherwise
+            small images of one size are split as in training; photographs are all taken whole.
+        data_dir: see `load_data.load`.
+        tune: whether to load images to tune filters with.
         tune_on: a data set or folder to tune filters with; None is the training images, or the
-            photographs themselves where there are no others.
-        learnt_from: what weights have learnt from; of a folder of that name only those images are
-            taken that no training saw.
+            photographs themselves if there are no others.
+        learnt_from: training data of the weights; of a folder with such a name only the images
+            that were not used for training are taken.
 
-    Raises UsageError or DataError for what cannot be had.
+    Raises UsageError or DataError for images that cannot be loaded.
     """
     folder = Path(name)
     training = None
@@ -161,24 +161,24 @@ def load_evaluation_images(
 
 
 def of_image_set(images: ImageSet, classes: tuple[str, ...] = ()) -> EvaluationImages:
-    """The images of one set, whose classes are called by their numbers if nothing else is said."""
+    """The images of one set; without `classes` the class names are their numbers."""
     if images.labels is not None and not classes:
         classes = tuple(map(str, range(images.classes)))
     return EvaluationImages(images.name, [images], None, classes)
 
 
 def _some(images: ImageSet, source: str) -> Tuning:
-    """Images from all over a set, as many as filters are tuned with."""
+    """Images spread evenly over a set, as many as filters are tuned with."""
     count = max(1, TUNING_PIXELS // images.images[0].numel())
     if images.labels is not None:
-        count *= READ_SHARE
+        count *= CLASSIFIED_FACTOR
     step = max(1, len(images) // count)
     some = images.select(slice(0, step * count, step))
     return Tuning(unit(some.images), source, some.labels)
 
 
 def _small(folder: Path) -> bool:
-    """Whether a folder's images are small and of one size, to be taken as a data set."""
+    """Whether a folder's images are small and of one size, and so are used as a data set."""
     sizes = {image.shape[-2:] for image in islice(_read_all(find_images(folder)), 8)}
     return len(sizes) == 1 and max(next(iter(sizes))) <= WHOLE_UP_TO
 
@@ -192,11 +192,11 @@ def _photographs(folder: Path, *, learnt_from: bool) -> EvaluationImages:
     if not paths:
         if found:
             raise DataError(
-                f"the weights have learnt from a folder called {folder.name}: of {found} images "
-                "none is left",
+                f"the weights were trained on a folder called {folder.name}: none of its {found} "
+                "images is left for testing",
                 "rename the folder if it is another one",
             )
-        raise DataError(f"there are no images in {folder}", "it is to hold image files")
+        raise DataError(f"there are no images in {folder}", "put image files into it")
     groups = _grouped((image, "") for image in _read_all(paths))
     sets = [ImageSet(str(folder.resolve()), images, None, 0) for images, _ in groups]
     others = _read_all(find_images(folder / "train")) if split else _all_images(sets)
@@ -208,14 +208,14 @@ def _photographs(folder: Path, *, learnt_from: bool) -> EvaluationImages:
 
 
 def _pairs(folder: Path) -> EvaluationImages:
-    """Clean and noisy images of the same names below two folders."""
+    """Clean and noisy images with equal names in two folders."""
     clean_paths = find_images(folder / CLEAN)
     names = [path.relative_to(folder / CLEAN) for path in clean_paths]
     noisy_paths = [folder / NOISY / name for name in names]
     missing = [path for path in noisy_paths if not path.is_file()]
     if missing or not names:
         what = f"there is no {missing[0]}" if missing else f"there are no images in {folder}"
-        raise DataError(what, f"each image in {CLEAN} has one of the same name in {NOISY}")
+        raise DataError(what, f"each image in {CLEAN} needs one of the same name in {NOISY}")
     pairs = []
     for name, clean, noisy in zip(
         names, _read_all(clean_paths), _read_all(noisy_paths), strict=True
@@ -223,7 +223,7 @@ def _pairs(folder: Path) -> EvaluationImages:
         if clean.shape != noisy.shape:
             raise DataError(
                 f"{folder / NOISY / name} and {folder / CLEAN / name} differ in size or colour",
-                "a noisy image is as large as the clean one",
+                "a noisy image must have the size and colours of the clean one",
             )
         pairs.append((torch.stack([clean, noisy]), class_of(name)))
     classes = in_order({label for _, label in pairs})
@@ -250,7 +250,7 @@ def _pairs(folder: Path) -> EvaluationImages:
 
 
 def _tuning_from(source: str, data_dir: Path, images: EvaluationImages) -> Tuning:
-    """Images of another set or folder, with as many channels as those that are judged."""
+    """Images of another set or folder, with as many channels as the test images."""
     if source in DATA_SETS:
         found = _some(load(source, "train", data_dir), source).images
     elif Path(source).is_dir():
@@ -261,14 +261,15 @@ def _tuning_from(source: str, data_dir: Path, images: EvaluationImages) -> Tunin
         )
     if images.noisy:
         raise UsageError(
-            "filters are tuned on the pairs themselves", "leave --tune-on out: no noise is known"
+            "filters are tuned on the pairs themselves",
+            "leave --tune-on out: the noise of pairs is not known",
         )
-    # Their classes may be others than the judge's.
+    # Without labels: their classes may differ from the classifier's.
     return Tuning(found[:, :1] if images.groups[0].images.shape[1] == 1 else found, source)
 
 
 def _read_all(paths: Sequence[Path]) -> Iterator[Tensor]:
-    """Images (C, H, W) in [0, 1], of alpha nothing."""
+    """Images (C, H, W) in [0, 1], without alpha."""
     for path in paths:
         stack = kinds.read_file(path, str(path)).stacks[0]
         values = image_values(stack)[0]
@@ -280,7 +281,7 @@ def _all_images(sets: Sequence[ImageSet]) -> Iterator[Tensor]:
 
 
 def _grouped(images: Iterable[tuple[Tensor, str]]) -> list[tuple[Tensor, list[str]]]:
-    """Images of one shape together, with their labels."""
+    """Images grouped by shape, with their labels."""
     groups: defaultdict[tuple[int, ...], list[tuple[Tensor, str]]] = defaultdict(list)
     for image, label in images:
         groups[tuple(image.shape)].append((image, label))
@@ -291,7 +292,7 @@ def _grouped(images: Iterable[tuple[Tensor, str]]) -> list[tuple[Tensor, list[st
 
 
 def _places(images: Iterator[Tensor]) -> Tensor:
-    """Square places (N, …, side, side) from the middle of images (…, H, W), all of one size."""
+    """Square crops (N, …, side, side) from the middle of images (…, H, W), all of one size."""
     some = list(images)
     side = min(PLACE, *(min(image.shape[-2:]) for image in some))
     count = max(1, TUNING_PIXELS // side**2)

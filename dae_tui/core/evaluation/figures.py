@@ -29,14 +29,14 @@ _SALT = "dae"
 
 @dataclass(frozen=True)
 class Sweep:
-    """A figure of every method over the levels of one kind of noise."""
+    """A metric of every method over the levels of one kind of noise."""
 
     kind: str
     levels: dict[str, list[float]]
-    """By method; the methods of the highest mean first, and last the noisy images."""
+    """By method; sorted by descending mean, with the noisy images last."""
     values: dict[str, list[float]]
     low: dict[str, list[float]]
-    """Ends of the interval, where there is one; else the values."""
+    """Ends of the interval, if there is one; else the values."""
     high: dict[str, list[float]]
 
     @property
@@ -58,12 +58,12 @@ def sweep_of(table: Table, figure: str) -> Sweep | None:
         try:
             stages = parse_noise(row.noise).stages
         except UsageError:
-            return None  # The noise of pairs is as it was given.
+            return None  # Pairs have no noise spec.
         if len(stages) != 1 or stages[0].low != stages[0].high:
             return None
         kinds.add(stages[0].kind)
         known[row.method or NOISY].append((stages[0].low, row))
-    # An oracle may know one level alone, and gives no curve then.
+    # An oracle may know only one level, which makes no curve.
     points = {name: found for name, found in known.items() if len(found) > 1}
     if len(kinds) != 1 or not points:
         return None
@@ -96,14 +96,14 @@ def write_figures(
     table: Table,
     losses: Mapping[str, tuple[NDArray[np.float64], NDArray[np.float64]]],
 ) -> list[Path]:
-    """Write all figures that a table and some runs give, and return their files.
+    """Write all figures of a table and some runs, and return their files.
 
     Args:
-        folder: where to; made if it is not there.
+        folder: where to write; created if missing.
         table: with its examples, or read back without.
         losses: steps and training losses (N,) of runs, by name: the paper's Fig. 5.
 
-    Raises OSError where a file cannot be written.
+    Raises OSError if a file cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
     figures: dict[str, Figure] = {}
@@ -128,7 +128,7 @@ def _save(figure: "Figure", path: Path) -> None:
     import matplotlib as mpl
 
     kind = path.suffix[1:]
-    # No time and no random names: the same benchmark gives the same files.
+    # No date and no random names: the same benchmark gives the same files.
     metadata: dict[str, Any] = {"Date": None} if kind == "svg" else {}
     content = io.BytesIO()
     with mpl.rc_context({"svg.hashsalt": _SALT}):
@@ -137,7 +137,7 @@ def _save(figure: "Figure", path: Path) -> None:
 
 
 def _axes(width: float, height: float, **subplots: Any) -> "tuple[Figure, Any]":
-    # Not pyplot: it would look for a screen, and remember every figure.
+    # Not pyplot: it would search for a display and keep every figure.
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height))
@@ -146,7 +146,7 @@ def _axes(width: float, height: float, **subplots: Any) -> "tuple[Figure, Any]":
 
 def _columns_of_images(examples: Sequence[Example]) -> "Figure":
     """The paper's Fig. 4: a row for each image, a column for each view."""
-    # Original and noisy, and of the others the best, in their order.
+    # Original, noisy, and the best of the others, in their order.
     views = list(examples[:2])
     rest = sorted(examples[2:], key=lambda view: -float(np.mean(view.psnr or [0.0])))
     chosen = [view for view in examples[2:] if view in rest[: VIEWS - 2]]
@@ -167,7 +167,7 @@ def _columns_of_images(examples: Sequence[Example]) -> "Figure":
             if view.psnr is not None:
                 words.append(f"{view.psnr[row]:.1f} dB")
             if view.predictions is not None:
-                words.append(f"reads {view.predictions[row]}")
+                words.append(f"predicted {view.predictions[row]}")
             place.set_xlabel("  ".join(words), fontsize=7, labelpad=2)
         axes[0, column].set_title(view.title, fontsize=8)
     figure.tight_layout(pad=0.4)

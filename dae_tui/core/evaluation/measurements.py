@@ -1,6 +1,6 @@
-"""What a method came to on every image at one noise and seed: the smallest piece of a benchmark.
+"""The results of one method on every image at one noise and seed.
 
-A benchmark that is interrupted keeps the cells that it has, and goes on with the others.
+An interrupted benchmark keeps its finished measurements and continues with the others.
 """
 
 import time
@@ -21,7 +21,7 @@ from dae_tui.core.evaluation.methods import Method
 from dae_tui.core.evaluation.metrics import SSIM_WINDOW, psnr, sharpness, ssim
 from dae_tui.core.hardware import synchronize
 
-# Images of which a picture can be drawn later, as long as they are small.
+# Images kept to be drawn later, if they are small.
 EXAMPLES = 10
 EXAMPLE_PIXELS = 10 * 512 * 512
 
@@ -30,22 +30,25 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Measurement:
-    """Figures of each image (N,), and the first images themselves."""
+    """Metrics of each image (N,), and the first images themselves.
+
+    The names of the fields are those of the stored arrays of an interrupted benchmark.
+    """
 
     reads: NDArray[np.int64]
-    """The class that was read; empty where nobody judged."""
+    """The predicted class; empty without a classifier."""
     psnr: Floats
     """dB, at most 100."""
     ssim: Floats
     """NaN for images of fewer than 7 pixels a side."""
     sharpness: Floats
     seconds: float
-    """That the method took."""
+    """Time that the method took."""
     examples: NDArray[np.uint8]
     """(n, C, H, W), the first images, clipped to [0, 1] and stored in 8 bits."""
     setting: str = ""
     peak_bytes: int = 0
-    """What the method took for an image, where that depends on its setting; else 0."""
+    """Memory that the method took for an image, if it depends on its setting; else 0."""
 
 
 def measure_method(
@@ -55,19 +58,19 @@ def measure_method(
     classifier: Classifier | None,
     device: torch.device,
 ) -> Iterator[int | Measurement]:
-    """Apply a method to all images, and judge what it gives.
+    """Apply a method to all images and measure the result.
 
     Args:
         images: the originals.
         noisy: the same with noise, float32 on the device, in the batches of `batches`.
         method: what denoises; None measures the noisy images as they are.
         classifier: what predicts their classes, or None.
-        device: of the method and the judge.
+        device: of the method and the classifier.
 
-    Yields how many images were done, batch by batch, and the Measurement last.
+    Yields the number of images of each finished batch, and the Measurement last.
     """
-    reads: list[Tensor] = []
-    figures: list[Tensor] = []
+    predictions: list[Tensor] = []
+    metrics: list[Tensor] = []
     examples: list[Tensor] = []
     seconds, warm = 0.0, False
     originals = (
@@ -80,7 +83,7 @@ def measure_method(
         given = [noisy_images for _, noisy_images in some]
         found = given
         if method is not None:
-            if not warm:  # The first call sets up: not timed.
+            if not warm:  # The first call includes setup and is not timed.
                 method.denoise(given[:1])
                 warm = True
             synchronize(device)
@@ -90,14 +93,14 @@ def measure_method(
             seconds += time.perf_counter() - started
         for (original, _), result in zip(some, found, strict=True):
             if classifier is not None:
-                reads.append(classifier.predict(result).cpu())
-            figures.append(_figures(result, original))
-            if _wanted(examples, result, first=len(figures) == 1):
+                predictions.append(classifier.predict(result).cpu())
+            metrics.append(_metrics(result, original))
+            if _wanted(examples, result, first=len(metrics) == 1):
                 examples.append((result.clamp(0, 1) * 255).round().to(torch.uint8).cpu())
             yield len(original)
-    decibels, similarity, edges = torch.cat(figures, dim=1).numpy()
+    decibels, similarity, edges = torch.cat(metrics, dim=1).numpy()
     yield Measurement(
-        torch.cat(reads).numpy() if reads else np.empty(0, np.int64),
+        torch.cat(predictions).numpy() if predictions else np.empty(0, np.int64),
         decibels,
         similarity,
         edges,
@@ -108,9 +111,9 @@ def measure_method(
     )
 
 
-def _figures(images: Tensor, original: Tensor) -> Tensor:
+def _metrics(images: Tensor, original: Tensor) -> Tensor:
     """PSNR, SSIM and sharpness, (3, N)."""
-    # The same image to the last bit would be infinite decibels: 100 dB is enough.
+    # An identical image would have infinitely many decibels: 100 dB is enough.
     decibels = psnr(images, original).clamp(max=100)
     measurable = min(images.shape[-2:]) >= SSIM_WINDOW
     similarity = ssim(images, original) if measurable else torch.full_like(decibels, torch.nan)
@@ -119,7 +122,7 @@ def _figures(images: Tensor, original: Tensor) -> Tensor:
 
 
 def _wanted(examples: list[Tensor], images: Tensor, *, first: bool) -> bool:
-    """Whether to keep a batch: from the first image on, of one shape, as many as one looks at."""
+    """Whether to keep a batch as examples: from the first image on, of one shape, EXAMPLES."""
     if not examples:
         return first and images.numel() <= EXAMPLE_PIXELS
     same = examples[0].shape[1:] == images.shape[1:]

@@ -1,4 +1,4 @@
-"""The methods that a benchmark compares: networks and filters, ready for a certain noise."""
+"""The methods that a benchmark compares: networks, and filters tuned for a certain noise."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from dae_tui.core.denoising.apply_network import (
 )
 from dae_tui.core.evaluation.classifier import Classifier
 from dae_tui.core.evaluation.evaluation_images import (
-    READ_SHARE,
+    CLASSIFIED_FACTOR,
     TUNING_PIXELS,
     EvaluationImages,
     Tuning,
@@ -28,9 +28,9 @@ from dae_tui.core.weights.weights_file import Weights
 
 # Batches that the processes of a pool share: enough that none waits for long.
 TOGETHER = 8
-# Of a filter, so many settings of the highest PSNR are read.
+# So many settings with the highest PSNR are compared by accuracy.
 SHORTLIST = 8
-# How often the images to tune with are filtered for it, about.
+# Tuning filters the tuning images about so many times.
 TUNING_WORK = 30
 
 
@@ -40,16 +40,16 @@ class Method:
 
     name: str
     setting: str
-    """What was chosen for this noise, for people; empty for a network."""
+    """What was chosen for this noise, as text; empty for a network."""
     cost: Cost
     denoise: Callable[[Sequence[Tensor]], list[Tensor]]
     """Batches of float32 (N, C, H, W) in, the same shapes out, in [0, 1], on the same device."""
     together: int = 1
-    """Batches that it takes at a time."""
+    """Batches that `denoise` takes at a time."""
 
 
 def network_method(weights: Weights, images: EvaluationImages, compute: Compute) -> Method:
-    """A network. Raises WeightsError where it cannot take images of this size or these channels."""
+    """A network. Raises WeightsError if it does not accept this image size or these channels."""
     keep_freed_memory()
     for group in images.groups:
         check_fits(weights, *group.images.shape[1:])
@@ -66,26 +66,26 @@ def network_method(weights: Weights, images: EvaluationImages, compute: Compute)
 
 @dataclass(frozen=True)
 class Tuner:
-    """Finds the settings of filters that suit images with a certain noise best."""
+    """Finds the best settings of filters for images with a certain noise."""
 
     pool: FilterPool
     tuning: Tuning
     noisy: Tensor
-    """Float32 (N, C, H, W), the images of `tuning` with noise, on the judge's device."""
+    """Float32 (N, C, H, W), the images of `tuning` with noise, on the classifier's device."""
     classifier: Classifier | None
     pixels: int
-    """Of one image of those that will be judged, for the memory it takes."""
+    """Pixels of a test image, to calculate the memory."""
 
     def tuned(self, name: str) -> Method:
         """A filter with its best setting.
 
-        That is the one of which most is read rightly, where somebody reads: of those of the highest
-        PSNR, for PSNR alone is no good guide. At sigma 0.5 the Wiener filter of the highest PSNR
-        leaves 55 % of MNIST readable, and one of 0.1 dB less 81 %. Elsewhere it is that of the
-        highest PSNR.
+        With a classifier, it is the setting with the highest accuracy among those with the highest
+        PSNR, because PSNR alone is misleading: at sigma 0.5 the Wiener filter with the highest PSNR
+        leaves 55 % of MNIST recognisable, and one with 0.1 dB less 81 %. Without a classifier, it
+        is the setting with the highest PSNR.
         """
         labels = self.tuning.labels
-        few = slice(None, None, READ_SHARE) if labels is not None else slice(None)
+        few = slice(None, None, CLASSIFIED_FACTOR) if labels is not None else slice(None)
         grey, reference = (
             each[few].flatten(0, 1).cpu().numpy() for each in (self.noisy, self.tuning.images)
         )
@@ -100,12 +100,12 @@ class Tuner:
 
 
 def tuning_work(pixels: int) -> int:
-    """What tuning a filter takes, about, in judged images of so many pixels."""
+    """The approximate work of tuning a filter, in test images of `pixels` pixels."""
     return TUNING_WORK * TUNING_PIXELS // pixels
 
 
 def measured_method(name: str, setting: str, peak_bytes: int) -> Method:
-    """A filter whose results are there already: it says what it was, and is not to be applied."""
+    """A filter whose measurements are kept: it has its setting, and must not be applied."""
 
     def denoise(batches: Sequence[Tensor]) -> list[Tensor]:
         raise AssertionError(f"{name} has been applied before")
@@ -125,7 +125,7 @@ def _filtering(pool: FilterPool, tuned: Tuned) -> Callable[[Sequence[Tensor]], l
 
 
 def _denoise_in_tiles(weights: Weights, noisy: Tensor, compute: Compute) -> Tensor:
-    """An image (C, H, W) that is too large for one piece."""
+    """Denoise an image (C, H, W) that is too large for one piece."""
     image = noisy.cpu()
     sigma = float(estimate_sigma(image[None]))
     denoised = torch.empty_like(image)

@@ -1,4 +1,4 @@
-"""Figures of merit of images: PSNR, SSIM, sharpness; of a proportion: its interval."""
+"""Metrics of images: PSNR, SSIM and sharpness; and the interval of a proportion."""
 
 from math import sqrt
 
@@ -12,7 +12,7 @@ SSIM_WINDOW = 7
 def psnr(images: Tensor, reference: Tensor) -> Tensor:
     """Peak signal-to-noise ratio in dB, (N,), of images (N, C, H, W) with a range of 1.
 
-    Infinite where an image equals its reference.
+    Infinite if an image equals its reference.
     """
     squared_error = (_exact(images) - _exact(reference)).square().flatten(1).mean(1)
     return -10 * torch.log10(squared_error)
@@ -21,8 +21,8 @@ def psnr(images: Tensor, reference: Tensor) -> Tensor:
 def ssim(images: Tensor, reference: Tensor) -> Tensor:
     """Structural similarity (Wang et al. 2004), (N,), of images (N, C, H, W) with a range of 1.
 
-    As `skimage.metrics.structural_similarity(data_range=1)` has it by default: windows of 7×7
-    with equal weights, unbiased covariances, windows inside the image only, channels averaged.
+    Like `skimage.metrics.structural_similarity(data_range=1)` by default: windows of 7×7 with
+    equal weights, unbiased covariances, windows inside the image only, channels averaged.
     Needs H and W of at least 7.
     """
     x, y = _exact(images), _exact(reference)
@@ -44,9 +44,9 @@ def ssim(images: Tensor, reference: Tensor) -> Tensor:
 def sharpness(images: Tensor, reference: Tensor) -> Tensor:
     """How much of the edges of `reference` is kept, (N,): 1 for all, 0 for none.
 
-    The gradients (Sobel) of images (N, C, H, W) projected on those of the reference: blur takes
-    from it, and noise, which has nothing in common with the edges, neither adds nor takes. NaN
-    where the reference has no edges. Needs H and W of at least 3.
+    The gradients (Sobel) of images (N, C, H, W) are projected on those of the reference. Blur
+    lowers the value; noise, which is uncorrelated with the edges, does not change it. NaN if the
+    reference has no edges. Needs H and W of at least 3.
     """
     found, edges = (_gradients(_exact(each)) for each in (images, reference))
     return (found * edges).flatten(1).sum(1) / edges.square().flatten(1).sum(1)
@@ -60,7 +60,7 @@ def _gradients(images: Tensor) -> Tensor:
 
 
 def _exact(images: Tensor) -> Tensor:
-    """In float64, which Apple's GPUs do not have."""
+    """Convert to float64, on the CPU for Apple's GPUs, which do not support it."""
     return (images.cpu() if images.device.type == "mps" else images).double()
 
 

@@ -1,6 +1,6 @@
-"""Under what noise a benchmark judges images, and the noisy images themselves.
+"""The protocol of a benchmark, and its noisy images.
 
-The noise is drawn on the CPU from a fixed seed, so every machine judges the same noisy images.
+The noise is drawn on the CPU from a fixed seed, so every machine evaluates the same noisy images.
 """
 
 from collections.abc import Iterator, Sequence
@@ -23,29 +23,29 @@ EVALUATION_SEED = 0
 
 @dataclass(frozen=True)
 class Protocol:
-    """What holds for all methods of a benchmark."""
+    """What all methods of a benchmark have in common."""
 
     noises: Sequence[NoiseSpec]
-    """Not used for pairs, whose noise is as it is."""
+    """Not used for pairs, which are noisy already."""
     clip: bool = True
     """Clip the noisy images to [0, 1]."""
     seed: int = EVALUATION_SEED
     seeds: int = 1
-    """Draw the noise so many times, from `seed` on."""
+    """How many seeds, counted from `seed`, the noise is drawn with."""
     precision: str = "fp32"
-    """Of the denoising; who judges does so in fp32 always."""
+    """Of the denoising; the classifier always runs in fp32."""
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
 
 
 def evaluation_generator(seed: int) -> torch.Generator:
-    """The noise of an evaluation: on the CPU, and of a seed that no training can have."""
+    """The generator for evaluation noise: on the CPU, with a seed that no training can have."""
     return torch.Generator().manual_seed(MAX_SEED + 1 + seed)
 
 
 def noisy_images(
     images: EvaluationImages, noise: NoiseSpec | None, seed: int, protocol: Protocol
 ) -> Iterator[Tensor]:
-    """All images with noise, or as noisy as they were given."""
+    """All images with added noise, or the given noisy images of pairs."""
     generator = evaluation_generator(seed)
     for number, group in enumerate(images.groups):
         for part in batches(group.images):
@@ -59,11 +59,11 @@ def noisy_images(
 def match_noisy(
     images: EvaluationImages, classifier: Classifier, accuracy: float, protocol: Protocol
 ) -> NoiseSpec:
-    """The Gaussian noise at which `judge` reads `accuracy` percent of the noisy images.
+    """The Gaussian noise at which `classifier` has `accuracy` percent on the noisy images.
 
-    The same normal deviates, scaled by sigma, are used at each step of a bisection, so that the
-    accuracy falls with sigma almost without jumps. Raises UsageError for an accuracy that no
-    sigma up to 8 gives.
+    Each step of the bisection uses the same normal deviates, scaled by sigma, so that the accuracy
+    decreases with sigma almost without jumps. Raises UsageError for an accuracy that no sigma up to
+    8 gives.
     """
     if images.labels is None:
         raise UsageError(f"{images.name} has no labels to count", "give the noise with --noise")
@@ -78,7 +78,7 @@ def match_noisy(
     low, high = 0.0, 0.25
     if noisy_accuracy(low) < accuracy:
         raise UsageError(
-            f"the classifier reads fewer than {accuracy:g} % of the originals",
+            f"the classifier's accuracy on the originals is below {accuracy:g} %",
             "ask for a lower accuracy, or train the classifier further",
         )
     while noisy_accuracy(high) > accuracy:

@@ -18,16 +18,16 @@ class Scores:
     """Means over images."""
 
     psnr: float
-    """In dB; infinite where all images equal the clean ones."""
+    """In dB; infinite if all images equal the clean ones."""
     ssim: float | None
     """None for images of fewer than 7 pixels a side."""
 
 
 def score(stacks: list[Stack], whites: list[float], clean: list[Stack], name: str) -> Scores:
-    """Compare images with clean ones of the same shapes, alpha aside.
+    """Compare images with clean ones of the same shapes, without alpha.
 
-    `whites` are those of `stacks`, and of clean images of the same type; others have their type's.
-    Raises DataError, which names the clean file, where the shapes differ.
+    `whites` are the white values of `stacks`, and of clean images of the same type; clean images of
+    another type have that type's. Raises DataError, which names the clean file, if shapes differ.
     """
     decibels, similarities = [], []
     shapes = [image_values(stack).shape for stack in stacks]
@@ -35,7 +35,7 @@ def score(stacks: list[Stack], whites: list[float], clean: list[Stack], name: st
     if shapes != clean_shapes:
         raise DataError(
             f"{name} holds images of other sizes: {_sizes(clean_shapes)}, not {_sizes(shapes)}",
-            "the reference is the same image without noise",
+            "the reference must be the same image without noise",
         )
     for stack, white, reference in zip(stacks, whites, clean, strict=True):
         same = reference.values.dtype == stack.values.dtype
@@ -45,7 +45,7 @@ def score(stacks: list[Stack], whites: list[float], clean: list[Stack], name: st
             height, width, _ = noisy.shape
             squares = similarity = 0.0
             for top in range(0, height, BAND):
-                # Windows reach six rows further down.
+                # The windows extend six rows further down.
                 rows = slice(top, top + BAND + SSIM_WINDOW - 1)
                 x = to_unit(noisy[rows], white, stack.white_is_zero).movedim(-1, 0)[None]
                 y = to_unit(original[rows], clean_white, reference.white_is_zero)

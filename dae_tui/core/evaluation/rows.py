@@ -1,4 +1,4 @@
-"""The rows of a benchmark's table, made of what each method came to and compared with the best."""
+"""The rows of a benchmark's table: the metrics of each method, compared with the best."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -15,7 +15,7 @@ from dae_tui.spec.table import BenchmarkRow, Example, rank
 
 @dataclass(frozen=True)
 class Entry:
-    """What is to become a row: the cells of one method at one noise, one for each seed."""
+    """The measurements of one method at one noise, one for each seed, which become a row."""
 
     view: str
     method: str | None
@@ -68,13 +68,13 @@ class Entry:
         return row
 
     def right(self, labels: NDArray[np.int64] | None) -> NDArray[np.bool_] | None:
-        """(seeds, N): whether each image was read rightly; None where nobody reads."""
+        """(seeds, N): whether each prediction was right; None without a classifier."""
         if labels is None or not all(len(each.reads) for each in self.measurements):
             return None
         return np.stack([each.reads == labels for each in self.measurements])
 
     def decibels(self) -> Floats:
-        """(N,), of each image the mean over the seeds."""
+        """The mean PSNR of each image over the seeds, (N,)."""
         mean: Floats = np.mean([each.psnr for each in self.measurements], axis=0)
         return mean
 
@@ -95,7 +95,7 @@ def make_rows(
     *,
     per_class: bool = False,
 ) -> list[BenchmarkRow]:
-    """The rows of all entries; those that denoise at one noise are compared with the best."""
+    """The rows of all entries; the methods at one noise are compared with the best of them."""
     rows = [entry.row(labels, classes, per_class=per_class) for entry in entries]
     for noise in dict.fromkeys(entry.noise for entry in entries):
         rivals = [
@@ -138,10 +138,10 @@ def _compared(
 def _accuracy(
     right: NDArray[np.bool_] | None,
 ) -> tuple[float, float, float] | tuple[None, None, None]:
-    """Accuracy and its interval in percent, where anyone judged.
+    """Accuracy and its interval in percent; None without a classifier.
 
-    Seeds are averaged, and the interval is that of so many images: the same image with other noise
-    says little of other images.
+    Seeds are averaged, and the interval is that of the number of images: the same image with other
+    noise says little about other images.
     """
     if right is None:
         return None, None, None
@@ -153,13 +153,13 @@ def _accuracy(
 def _confusion(
     predictions: NDArray[np.int64], labels: NDArray[np.int64], classes: int
 ) -> NDArray[np.int64]:
-    """How often each class was read as each; a judge may know more classes than the images have."""
+    """The confusion matrix; a classifier may know more classes than the images have."""
     confusion = np.zeros((classes, max(classes, int(predictions.max()) + 1)), np.int64)
     np.add.at(confusion, (labels, predictions), 1)
     return confusion
 
 
-def _mean(figures: Sequence[Floats]) -> float | None:
-    known = np.concatenate(figures)
+def _mean(metrics: Sequence[Floats]) -> float | None:
+    known = np.concatenate(metrics)
     known = known[np.isfinite(known)]
     return float(known.mean()) if len(known) else None

@@ -1,4 +1,4 @@
-"""Paired tests: is one method better than another on the same images, or was it chance?"""
+"""Paired tests: is one method better than another on the same images, or is it chance?"""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,11 +10,11 @@ WILCOXON = "Wilcoxon signed-rank test"
 def sign_test(right: NDArray[np.integer], other: NDArray[np.integer]) -> float:
     """The two-sided p-value of the exact sign test on how often two methods were right.
 
-    With one try for each image it is McNemar's exact test (McNemar 1947).
+    With one prediction per image it is McNemar's exact test (McNemar 1947).
 
     Args:
-        right: (N,), how many tries at each image were right.
-        other: the same of the other method.
+        right: (N,), how many predictions for each image were right.
+        other: the same for the other method.
     """
     from scipy.stats import binomtest
 
@@ -24,10 +24,10 @@ def sign_test(right: NDArray[np.integer], other: NDArray[np.integer]) -> float:
     return float(binomtest(better, better + worse).pvalue)
 
 
-def wilcoxon(figures: NDArray[np.float64], other: NDArray[np.float64]) -> float:
-    """The two-sided p-value of Wilcoxon's signed-rank test on figures (N,) of the same images."""
+def wilcoxon(metrics: NDArray[np.float64], other: NDArray[np.float64]) -> float:
+    """The two-sided p-value of Wilcoxon's signed-rank test on metrics (N,) of the same images."""
     from scipy.stats import wilcoxon as test
 
-    if np.array_equal(figures, other):
+    if np.array_equal(metrics, other):
         return 1.0
-    return float(test(figures, other).pvalue)
+    return float(test(metrics, other).pvalue)

@@ -1,1 +1,1 @@
-"""The classical filters of the paper's section 4, tuned and run on all processors. No torch."""
+"""The classical filters of the paper's section 4, tuned and run on all cores. No torch."""

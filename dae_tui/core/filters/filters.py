@@ -1,7 +1,7 @@
-"""The filters that the paper compares itself with in words (section 4), by scipy and scikit-image.
+"""The filters that the paper discusses (section 4), from scipy and scikit-image.
 
-Each is a function of grey images (N, H, W) and of settings, with a list of settings to choose
-from. No torch: worker processes import this module and start quickly.
+Each is a function of grey images (N, H, W) and settings, with a list of candidate settings. No
+torch: worker processes import this module and start quickly.
 """
 
 import warnings
@@ -25,15 +25,15 @@ class Filter:
     apply: Callable[..., Images]
     """Filters float32 images (N, H, W); further arguments are the settings."""
     candidates: Callable[[float], list[Setting]]
-    """Settings to choose from where the noise has such a root mean square."""
+    """Candidate settings for noise of the given root mean square."""
     usual: Setting
-    """What its library does where nothing is said, as far as it has such defaults."""
+    """The defaults of its library, if it has any."""
 
 
 def _each(function: Callable[..., Any], images: Images, **setting: Any) -> Images:
-    """A filter of one image at a time."""
+    """Apply a function to one image at a time."""
     with warnings.catch_warnings(), np.errstate(divide="ignore", invalid="ignore"):
-        # Of constant places, and of more wavelet levels than a small image has.
+        # About constant areas, and about more wavelet levels than a small image has.
         warnings.simplefilter("ignore")
         return np.stack([function(image, **setting) for image in images]).astype(np.float32)
 
@@ -60,32 +60,31 @@ def _median(images: Images, size: int) -> Images:
 
 
 def _wiener(images: Images, size: int, noise: float | None) -> Images:
-    """The mean where there is noise alone (Lim 1990).
+    """The local mean where there is only noise (Lim 1990).
 
-    `noise` is its variance; None has it estimated, as scipy does.
+    `noise` is its variance; with None scipy estimates it.
     """
     from scipy.signal import wiener
 
-    # Beyond the edges it sees black, where other filters see the image mirrored.
+    # scipy pads with black; the other filters mirror the image.
     mirrored = np.pad(images, ((0, 0), (size, size), (size, size)), mode="symmetric")
     filtered = _each(partial(wiener, mysize=size), mirrored, noise=noise)
     return filtered[:, size:-size, size:-size]
 
 
 def _bilateral(images: Images, sigma_color: float, sigma_spatial: float) -> Images:
-    """A mean of what is near and alike (Tomasi and Manduchi 1998).
+    """A mean of pixels that are near and similar (Tomasi and Manduchi 1998).
 
-    Our own: that of scikit-image 0.26 moves the image and smears it along a diagonal.
-
-    Its table of spatial weights has one row and column more than the window it is read for.
+    Our own implementation: the one of scikit-image 0.26 shifts the image and smears it along a
+    diagonal, because its table of spatial weights has one row and column more than its window.
     """
-    reach = max(2, int(np.ceil(2.5 * sigma_spatial)))
-    padded = np.pad(images, ((0, 0), (reach, reach), (reach, reach)), mode="symmetric")
+    radius = max(2, int(np.ceil(2.5 * sigma_spatial)))
+    padded = np.pad(images, ((0, 0), (radius, radius), (radius, radius)), mode="symmetric")
     height, width = images.shape[1:]
     total, weights = np.zeros_like(images), np.zeros_like(images)
-    for down, right in product(range(2 * reach + 1), repeat=2):
+    for down, right in product(range(2 * radius + 1), repeat=2):
         near = padded[:, down : down + height, right : right + width]
-        distance = (down - reach) ** 2 + (right - reach) ** 2
+        distance = (down - radius) ** 2 + (right - radius) ** 2
         weight = np.exp(
             -((near - images) ** 2) / np.float32(2 * sigma_color**2)
             - np.float32(distance / (2 * sigma_spatial**2))
@@ -96,7 +95,7 @@ def _bilateral(images: Images, sigma_color: float, sigma_spatial: float) -> Imag
 
 
 def _fourier(images: Images, cutoff: float, order: float) -> Images:
-    """A Butterworth low-pass; of a high order an optical filter's pinhole (Vander Lugt 1964)."""
+    """A Butterworth low-pass; of high order it is an optical pinhole filter (Vander Lugt 1964)."""
     from skimage.filters import butterworth
 
     return _each(
@@ -117,9 +116,9 @@ def _wavelet(
     levels: int | None = None,
     shifts: int = 0,
 ) -> Images:
-    """Soft shrinkage of wavelet coefficients; the mean over shifted images where asked.
+    """Soft shrinkage of wavelet coefficients, averaged over shifted images if `shifts` is not 0.
 
-    BayesShrink has a threshold for each band (Chang et al. 2000), VisuShrink one for all (Donoho
+    BayesShrink has one threshold per band (Chang et al. 2000), VisuShrink one for all (Donoho
     and Johnstone 1994).
     """
     from skimage.restoration import denoise_wavelet
@@ -135,7 +134,7 @@ def _wavelet(
 
 
 def _total_variation(images: Images, weight: float) -> Images:
-    """The nearest image of small variation (Chambolle 2004)."""
+    """The nearest image of small total variation (Chambolle 2004)."""
     from skimage.restoration import denoise_tv_chambolle
 
     return _each(denoise_tv_chambolle, images, weight=weight)
@@ -144,7 +143,7 @@ def _total_variation(images: Images, weight: float) -> Images:
 def _non_local_means(
     images: Images, h: float, sigma: float = 0.0, patch_size: int = 7, patch_distance: int = 11
 ) -> Images:
-    """A mean of alike patches (Buades et al. 2005)."""
+    """A mean of similar patches (Buades et al. 2005)."""
     from skimage.restoration import denoise_nl_means
 
     return _each(
@@ -164,7 +163,7 @@ def _grid(**values: list[Any]) -> list[Setting]:
 
 
 def _times(level: float, *factors: float) -> list[float]:
-    """Multiples of the noise level, with as many digits as one would print."""
+    """Multiples of the noise level, rounded to three digits."""
     return [float(f"{level * factor:.3g}") for factor in factors]
 
 
@@ -232,11 +231,11 @@ FILTERS = {
 
 
 def contrast(filtered: Images, original: Images) -> tuple[float, float]:
-    """The gain and offset that bring filtered images nearest to the originals (least squares).
+    """The gain and offset that bring filtered images closest to the originals (least squares).
 
-    Noise that is clipped to [0, 1] makes black brighter and white darker, and no filter that takes
-    means brings that back. Measured on MNIST at sigma 0.5: the classifier reads 9 % of what the
-    best Gaussian leaves, and 76 % once its contrast is restored.
+    Noise that is clipped to [0, 1] makes black brighter and white darker, and no averaging filter
+    can undo that. Measured on MNIST at sigma 0.5: the classifier's accuracy is 9 % after the best
+    Gaussian filter, and 76 % once its contrast is restored.
     """
     x, y = filtered.ravel().astype(np.float64), original.ravel().astype(np.float64)
     variance = x.var()

@@ -1,4 +1,4 @@
-"""Filters on all processors: a pool of processes, which never import torch."""
+"""Filters on all cores: a pool of processes that never import torch."""
 
 import multiprocessing
 import os
@@ -15,17 +15,17 @@ import numpy as np
 
 from dae_tui.core.filters.filters import FILTERS, Images, Setting, apply_filter, contrast
 
-# Pixels that go to a process together: small enough that all are busy to the end.
+# Pixels that a process gets at a time: few enough that all processes are busy to the end.
 CHUNK_PIXELS = 50 * 28 * 28
 # Side of the image with which memory is measured.
 PROBE = 128
-# Noise for which the settings are meant where there is none.
+# The noise level assumed for images without noise.
 LOWEST = 1e-3
 
 
 @dataclass(frozen=True)
 class Tuned:
-    """A filter with its best setting, and what restores the contrast afterwards."""
+    """A filter with its setting, and the gain and offset that restore the contrast."""
 
     name: str
     setting: Setting
@@ -44,14 +44,14 @@ class Tuned:
 
 
 class FilterPool:
-    """Processes that filter, one for each processor; made when the first filter needs them."""
+    """Processes that filter, one per core; started when the first filter needs them."""
 
     def __init__(self) -> None:
         self._processes = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
         self._processes = self._processes or os.cpu_count() or 1
         self._executor: ProcessPoolExecutor | None = None
         self._others: set[BaseProcess] = set()
-        """Processes that are not the pool's."""
+        """Child processes that do not belong to the pool."""
 
     def __enter__(self) -> Self:
         return self
@@ -62,7 +62,7 @@ class FilterPool:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """End the processes; what they have not begun is dropped."""
+        """End the processes; jobs that have not begun are dropped."""
         if self._executor is None:
             return
         if kind is not None:
@@ -73,7 +73,7 @@ class FilterPool:
         self._executor = None
 
     def start(self) -> None:
-        """Have every process import what it needs, so that no clock counts that; once."""
+        """Have every process import what it needs, so that this time is not measured; once."""
         if self._executor is not None:
             return
         image = np.zeros((1, 16, 16), np.float32)
@@ -90,7 +90,7 @@ class FilterPool:
         return [np.concatenate(result) for result in results]
 
     def tune(self, name: str, noisy: Images, original: Images) -> list[Tuned]:
-        """All settings of a filter, that of the highest PSNR first, the contrast restored.
+        """All settings of a filter with restored contrast, in the order of falling PSNR.
 
         Args:
             name: of `FILTERS`.
@@ -103,14 +103,14 @@ class FilterPool:
         return sorted(found, key=lambda tuned: -tuned.psnr)
 
     def peak_bytes(self, tuned: Tuned, pixels: int) -> int:
-        """The arrays that live at once while an image of so many pixels is filtered, in bytes."""
+        """Peak memory, in bytes, of the arrays for filtering an image of so many pixels."""
         (found,) = self._map(_bytes_per_pixel, [(tuned,)])
         return int(pixels * found)
 
     def _map(self, function: Any, jobs: Sequence[tuple[Any, ...]]) -> Iterator[Any]:
         if self._executor is None:
             self._others = set(multiprocessing.active_children())
-            # Not fork: the parent has threads of torch, whose locks a copy would inherit.
+            # Not fork: the parent has threads of torch, whose locks a fork would inherit.
             self._executor = ProcessPoolExecutor(
                 self._processes, multiprocessing.get_context("spawn"), _leave_ctrl_c_to_the_parent
             )
@@ -118,7 +118,7 @@ class FilterPool:
 
 
 def _cut(images: Images) -> list[Images]:
-    """Images (N, H, W) in parts that a process takes at a time."""
+    """Split images (N, H, W) into the parts that a process takes at a time."""
     count, height, width = images.shape
     size = max(1, CHUNK_PIXELS // (height * width))
     return [images[first : first + size] for first in range(0, count, size)]
@@ -143,9 +143,9 @@ def _try(name: str, setting: Setting, noisy: Images, original: Images) -> Tuned:
 
 
 def _bytes_per_pixel(tuned: Tuned) -> int:
-    """Whole bytes: the small objects of Python, which come and go, are none for each pixel."""
+    """Rounded to whole bytes, because small Python objects do not grow with the pixels."""
     image = np.random.default_rng(0).random((1, PROBE, PROBE), np.float32)
-    _filter(tuned, image)  # What is imported and remembered is no matter of the image.
+    _filter(tuned, image)  # Imports and caches are not part of the cost of an image.
     tracemalloc.start()
     try:
         before = tracemalloc.get_traced_memory()[0]

@@ -1,1 +1,1 @@
-"""Noise: added to images, and estimated in them."""
+"""Noise: synthesis and estimation."""

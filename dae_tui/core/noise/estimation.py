@@ -1,12 +1,12 @@
-"""How strong the noise of an image is, where nobody says.
+"""Estimation of the noise level of an image.
 
 Small patches of an image span few directions, white noise spans all of them: the variance in the
 weak directions is that of the noise (Chen, Zhu, Heng: "An Efficient Statistical Method for Image
 Noise Level Estimation", ICCV 2015). Patches with more variance than noise explains are left out
 (Liu, Tanaka, Okutomi: "Single-Image Noise Level Estimation for Blind Denoising", IEEE TIP 2013).
-Where values were clipped to [0, 1], noise varies less near 0 and 1, by the moments of a censored
-normal distribution (Foi: "Clipped Noisy Images", Signal Processing 2009); each patch is measured
-against the variance that its mean lets expect.
+If values were clipped to [0, 1], noise varies less near 0 and 1, by the moments of a censored
+normal distribution (Foi: "Clipped Noisy Images", Signal Processing 2009); each patch is compared
+with the variance expected for its mean.
 """
 
 import math
@@ -15,34 +15,34 @@ import torch
 from torch import Tensor
 
 MOST_PATCHES = 2**16
-"""Of one image; a larger image is looked at through patches spread evenly over it."""
+"""Of one image; for a larger image, patches spread evenly over it are used."""
 PATCHES_PER_DIMENSION = 30
 CHUNK_VALUES = 2**22
 KNOTS = 24
 ROUNDS = 8
 FLAT = 1e-10
-"""A patch of a lower variance is constant, as in saturated areas, and says nothing on noise."""
+"""A patch with a lower variance is constant, as in saturated areas, and carries no information."""
 SPREAD = 2.5
 """Patches up to so many standard deviations above the expected variance count as noise."""
 LEAST = 3.0
-"""Patches per dimension without which a level is not corrected any more."""
+"""With fewer patches per dimension a level is no longer corrected."""
 CONSTANT = 0.25
-"""The share of constant patches from which on an image is taken for one without noise."""
+"""With a larger share of constant patches an image may be free of noise."""
 LOWEST, HIGHEST = 1e-6, 2.0
 
 
 def estimate_sigma(images: Tensor) -> Tensor:
     """The standard deviation (N,) of white Gaussian noise in images, in their unit.
 
-    Measured on photographs and digits: good to a few per cent for whole photographs, to 5-10 %
-    (one standard deviation) for images of 28×28 to 40×40; below 12×12 a rough figure, and 0 for
+    Measured on photographs and digits: accurate to a few per cent for whole photographs, to 5-10 %
+    (one standard deviation) for images of 28×28 to 40×40; below 12×12 a rough estimate, and 0 for
     images of one row or column. Weak noise in texture is overestimated: 0.02 by up to 10 % in
-    whole photographs, by more in small images. Below 0.01 it may be taken for none.
+    whole photographs, by more in small images. Noise below 0.01 may be missed.
 
     Args:
-        images: float32 (N, C, H, W), finite, on the CPU, of clean values in [0, 1]. The noise is
-            as strong in all channels. An image that stays within [0, 1] and touches 0 or 1 is
-            taken as clipped; its result is the level before clipping.
+        images: float32 (N, C, H, W), finite, on the CPU, with clean values in [0, 1]. The noise is
+            equal in all channels. An image that stays within [0, 1] and touches 0 or 1 is taken
+            as clipped; its result is the level before clipping.
     """
     count, channels, height, width = images.shape
     side = _side(height, width)
@@ -57,7 +57,7 @@ def estimate_sigma(images: Tensor) -> Tensor:
 
 
 def _side(height: int, width: int) -> int:
-    """The side of the patches: large, but with many more patches than pixels in each."""
+    """The side of the patches: large, but with many more patches than pixels per patch."""
     for side in (8, 4):
         fitting = max(0, height - side + 1) * max(0, width - side + 1)
         if fitting >= PATCHES_PER_DIMENSION * side**2:
@@ -74,8 +74,8 @@ def _patches(images: Tensor, side: int, stride: int) -> Tensor:
 def _estimate(patches: Tensor) -> Tensor:
     """The noise level (N,) of patches (N, patches, side²), by fixed-point iteration.
 
-    A level tells which patches hold noise only and how much they should vary; how much they do
-    corrects the level.
+    A level determines which patches hold only noise and their expected variance; their actual
+    variance corrects the level.
     """
     size = patches.shape[2]
     clipped = _clipped(patches)[:, None]
@@ -90,14 +90,14 @@ def _estimate(patches: Tensor) -> Tensor:
     for _ in range(ROUNDS):
         expected = torch.where(clipped, _clipped_variance(means, sigma, size), sigma**2)
         loss = sigma / expected.sqrt()
-        # Clipping to one side makes heavy tails: the kurtosis is about 3 times the loss.
+        # Clipping on one side makes heavy tails: the kurtosis is about 3 times the loss.
         limit = expected * (1 + SPREAD * ((3 * loss - 1).clamp(min=0) / size).sqrt())
         kept = (energy > FLAT) & (energy <= limit)
-        # On a ramp, or where all is texture, noise alone explains hardly a patch. Where much is
-        # constant there is no noise, and the level may well fall to nothing.
+        # On a ramp, or if all is texture, noise alone explains hardly any patch. If much is
+        # constant there is no noise, and the level may fall to zero.
         enough = (kept.sum(1, keepdim=True) >= least) | constant
         ratio = _weak_variance(patches * expected.rsqrt()[..., None], kept)[:, None]
-        # The more is lost to clipping, the more slowly grows the variance with sigma. Downwards the
+        # The more is lost to clipping, the more slowly the variance grows with sigma. Downward
         # steps stay small: a level that is too low would leave only the clipped patches.
         power = torch.where(ratio > 1, loss.mean(1, keepdim=True).clamp(max=2), 1) / 2
         sigma = torch.where(enough, sigma * ratio**power, sigma).clamp(LOWEST, HIGHEST)
@@ -111,13 +111,13 @@ def _clipped(patches: Tensor) -> Tensor:
 
 
 def _weak_variance(patches: Tensor, kept: Tensor) -> Tensor:
-    """The mean variance (N,) of the kept patches in the directions that hold noise only.
+    """The mean variance (N,) of the kept patches in the directions that hold only noise.
 
     The strongest directions are dropped until the mean of the others is at most their median.
     """
     used = patches * kept[..., None]
     covariance = used.transpose(1, 2) @ used / kept.sum(1).clamp(min=1)[:, None, None]
-    # Patches have no mean here: one direction is empty.
+    # The means of the patches are subtracted: one direction is empty.
     variances = torch.linalg.eigvalsh(covariance.double())[:, 1:]
     count = torch.arange(1, variances.shape[1] + 1)
     means = variances.cumsum(1) / count
@@ -131,8 +131,8 @@ def _weak_variance(patches: Tensor, kept: Tensor) -> Tensor:
 
 def _clipped_variance(means: Tensor, sigma: Tensor, size: int) -> Tensor:
     """The variance (N, patches) of noise around the clipped means of patches of `size` pixels."""
-    # The mean of a patch is noisy itself. Clean values a little beyond [0, 1] are let in, or dark
-    # patches would be taken for brighter ones on the average.
+    # The mean of a patch is itself noisy. Clean values slightly outside [0, 1] are allowed, or dark
+    # patches would on average be taken for brighter ones.
     edge = sigma * torch.linspace(-2.4 / math.sqrt(size), 4, KNOTS)
     clean = torch.cat([edge, 1 - edge], dim=1).sort(dim=1).values
     at, variance = _clipped_moments(clean, sigma)
@@ -148,7 +148,7 @@ def _clipped_moments(clean: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor]:
     low, high = -clean / sigma, (1 - clean) / sigma
     at_low, at_high = torch.special.ndtr(low), torch.special.ndtr(-high)
     density_low, density_high = _density(low), _density(high)
-    # Both moments around the clean value: differences of large numbers would lose digits.
+    # Both moments are around the clean value: differences of large numbers would lose digits.
     first = sigma * (density_low - density_high + low * at_low + high * at_high)
     inside = 1 - at_low - at_high + low * density_low - high * density_high
     second = sigma**2 * (inside + low**2 * at_low + high**2 * at_high)

@@ -1,7 +1,7 @@
-"""Noise of every kind, made on the device of the images, from a seeded generator.
+"""Noise of every kind, generated on the device of the images from a seeded generator.
 
-Each kind is a function of images (N, C, H, W) in [0, 1], levels (N, 1, 1, 1) and a generator. The
-whole batch is made at once; there is no per-image Python work.
+Each kind is a function of images (N, C, H, W) in [0, 1], levels (N, 1, 1, 1) and a generator. It
+processes the whole batch at once, without a Python loop over images.
 """
 
 from collections.abc import Callable
@@ -17,9 +17,9 @@ def add_noise(images: Tensor, spec: NoiseSpec, generator: Generator, clip: bool 
 
     Args:
         images: float32 (N, C, H, W) in [0, 1].
-        spec: the chain of noises; a level range is drawn anew for each image.
+        spec: the chain of noises; from a level range a level is drawn for each image.
         generator: on the device of `images`; the same state gives the same noise.
-        clip: clip the result (not the steps between) to [0, 1].
+        clip: clip the result (not the intermediate steps) to [0, 1].
     """
     noisy = images
     for stage in spec.stages:
@@ -81,7 +81,7 @@ def _masking(images: Tensor, fraction: Tensor, generator: Generator) -> Tensor:
 
 
 def _stripes(images: Tensor, sigma: Tensor, generator: Generator) -> Tensor:
-    """An offset per row or per column, the same in every channel; which of the two, by chance."""
+    """An offset per row or per column, chosen at random, the same in every channel."""
     count, _, height, width = images.shape
     rows = torch.randn((count, 1, height, 1), generator=generator, device=images.device)
     columns = torch.randn((count, 1, 1, width), generator=generator, device=images.device)

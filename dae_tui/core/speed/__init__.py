@@ -1,1 +1,1 @@
-"""How fast it is: `dae benchmark speed`. What is compared takes turns in one run."""
+"""Speed measurements: `dae benchmark speed`. What is compared takes turns in one run."""

@@ -1,4 +1,4 @@
-"""Whether time grows as the number of images, and memory does not: streamed from 1 k to 1 M."""
+"""Training on 1 k to 1 M streamed images: time should grow with their number, memory not."""
 
 import tempfile
 from collections.abc import Generator, Iterator
@@ -25,7 +25,7 @@ from dae_tui.spec.training_config import preset_config
 
 COUNTS = (1_000, 10_000, 100_000, 1_000_000)
 SHARD_IMAGES = 50_000
-# Of a measurement; small sets are gone through again.
+# Images per measurement; small sets are repeated.
 LEAST_IMAGES = 30_000
 ROUNDS = 3
 BATCH = 100
@@ -33,17 +33,17 @@ BATCH = 100
 
 @dataclass(frozen=True)
 class Scale:
-    """Training on so many images, streamed from shards."""
+    """Training on `images` images, streamed from shards."""
 
     images: int
     disk_bytes: int
     images_per_second: Spread
     resident_bytes: int
-    """Of the process, when it was through."""
+    """Memory of the process at the end."""
 
 
 def measure_scale(task: Task, counts: tuple[int, ...]) -> Generator[str, None, list[Scale]]:
-    """Train on repeated images of each number, streamed from a temporary folder."""
+    """Train on each number of (repeated) images, streamed from a temporary folder."""
     found = []
     with tempfile.TemporaryDirectory() as folder:
         for count in counts:
@@ -51,7 +51,7 @@ def measure_scale(task: Task, counts: tuple[int, ...]) -> Generator[str, None, l
             shards = Path(folder, str(count))
             try:
                 _write_shards(task, shards, count)
-            except OSError as failure:  # numpy says how many bytes, and not that the disk is full.
+            except OSError as failure:  # numpy reports a number of bytes, not a full disk.
                 raise DaeError(
                     f"{count:,} images cannot be written to {folder}: {failure}",
                     "make room there, or name another folder with TMPDIR",
@@ -74,7 +74,7 @@ def _write_shards(task: Task, folder: Path, count: int) -> None:
 def _train(task: Task, folder: Path, count: int) -> Iterator[Scale]:
     device = resolve_device(task.device)
     streamed, validation, test = load_shards(folder)
-    # A few parts of the set as epochs, or a small set several times.
+    # Epochs are parts of a large set, or a small set several times.
     epochs = max(ROUNDS, LEAST_IMAGES // count)
     part = count // ROUNDS if count >= LEAST_IMAGES else 0
     config = replace(

@@ -1,4 +1,4 @@
-"""How many digits a second are denoised: networks in batches of several sizes, and filters."""
+"""Digits denoised per second: by networks in batches of several sizes, and by filters."""
 
 import time
 from collections.abc import Callable, Generator
@@ -15,32 +15,32 @@ from dae_tui.core.speed.repeated_figure import Spread, spread
 from dae_tui.core.weights.weights_file import Weights
 
 BATCHES = (1, 10, 50, 200, 1000, 2000)
-# Digits of a round: as many as a batch takes, and enough for a clock.
+# Digits of a round: at least one batch, and enough for the clock.
 LEAST = 50
 IMAGES = 2000
 SECONDS = 0.5
-# To compare with: what it is in everyone's hands, and the best filter of Table 1.
+# For comparison: the best-known filter, and the best filter of Table 1.
 COMPARED = ("median", "non-local-means")
 
 
 @dataclass(frozen=True)
 class Throughput:
-    """Digits a second of one method."""
+    """Digits per second of one method."""
 
     method: str
     precision: str | None
     """None for a filter."""
     batch: int | None
-    """None for a filter: all processors share the digits."""
+    """None for a filter: all cores share the digits."""
     images_per_second: Spread
 
 
 def measure_inference(
     networks: list[Weights], noisy: Tensor, device: torch.device, precision: str, rounds: int
 ) -> Generator[str, None, list[Throughput]]:
-    """Networks in batches and filters on all processors, in turns; yields what it is at.
+    """Measure networks in batches and filters on all cores, in turns; yields its progress.
 
-    `noisy` are float32 digits (N, 1, H, W), from which so many as are needed are taken.
+    `noisy` are float32 digits (N, 1, H, W), of which as many as needed are used.
     """
     keep_freed_memory()
     jobs: dict[tuple[str, str | None, int | None], Callable[[], float]] = {}
@@ -59,7 +59,7 @@ def measure_inference(
                 what = key[0] if key[2] is None else f"{key[0]} in batches of {key[2]:,}"
                 yield f"denoising, round {number + 1}/{rounds}: {what}"
                 if not number:
-                    job()  # torch makes itself ready for each new shape.
+                    job()  # Warm-up: torch prepares for each new shape.
                 found.setdefault(key, []).append(job())
     return [
         Throughput(name, chosen, batch, spread(rates))

@@ -1,7 +1,7 @@
-"""A generator in a process of its own, which goes on only when it is asked.
+"""A generator in a process of its own, which continues only on request.
 
-What is compared must not share a process: how one contender sets threads and memory up would
-change the other's figures. Contenders that wait take no processor from the one whose turn it is.
+Methods that are compared must not share a process: the threads and memory settings of one would
+change the other's speed. Methods that wait take no processor time from the one that runs.
 """
 
 import multiprocessing
@@ -17,19 +17,19 @@ from dae_tui.errors import DaeError
 
 T = TypeVar("T")
 _NOTHING_MORE = DaeError("what was measured ended too early")
-# Seconds in which a process is to end by itself.
+# Seconds within which a process has to end by itself.
 PATIENCE = 10
 
 
 class Isolated(Generic[T]):
-    """`make(*arguments)` runs in a new process; `next` gives what it yields.
+    """`make(*arguments)` runs in a new process; `next` returns what it yields.
 
-    A context manager: the process ends with it. `make` is a function of a module, and what it
-    takes and yields can be pickled.
+    A context manager: the process ends with it. `make` must be a module-level function, and its
+    arguments and results must be picklable.
     """
 
     def __init__(self, make: Callable[..., Iterator[T]], *arguments: Any) -> None:
-        # Not fork: the parent has threads of torch, whose locks a copy would inherit.
+        # Not fork: the parent has threads of torch, whose locks a fork would inherit.
         context = multiprocessing.get_context("spawn")
         self._here, there = context.Pipe()
         # Not a daemon: data loaders have processes of their own.
@@ -55,7 +55,7 @@ class Isolated(Generic[T]):
         self._process.join()
 
     def next(self) -> T:
-        """What the generator yields next. Raises what it raises, and DaeError where it is gone."""
+        """The generator's next value. Raises what it raises, or DaeError if it is gone."""
         try:
             self._here.send(None)
             answer: T | Exception = self._here.recv()
@@ -74,6 +74,6 @@ def _serve(asked: Connection, make: Callable[..., Iterator[Any]], arguments: Any
         while asked.recv() is None:
             asked.send(next(values, _NOTHING_MORE))
     except (EOFError, BrokenPipeError, KeyboardInterrupt):
-        return  # Nobody asks any more.
+        return  # The parent is gone or finished.
     except Exception as failure:
         asked.send(failure)

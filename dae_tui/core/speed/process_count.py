@@ -1,11 +1,11 @@
 """How many processes pay: a cost model of training with an all-reduce of the gradients. No torch.
 
-A step of n processes takes what its share of the batch takes to compute; what the rest of the batch
-takes to draw, as each process draws all of it; what of the ring all-reduce is not hidden behind the
-backward pass, with which DistributedDataParallel overlaps it; and small all-reduces that nothing
-hides: of the loss, and of the statistics of batch normalisations, both ways. The ring sends
-2 (n - 1) / n times the gradients in 2 (n - 1) messages; what is small goes through a tree, up and
-down, in 2 log2 n (Thakur et al. 2005).
+The time of a step with n processes is the sum of: computing a share of the batch; drawing the rest
+of the batch, as each process draws all of it; the part of the ring all-reduce that is not hidden
+behind the backward pass, with which DistributedDataParallel overlaps it; and small all-reduces that
+are not hidden, of the loss and of the batch normalisation statistics, forward and backward. The
+ring sends 2 (n - 1) / n times the gradients in 2 (n - 1) messages; small all-reduces go up and down
+a tree in 2 log2 n (Thakur et al. 2005).
 """
 
 from collections.abc import Sequence
@@ -15,50 +15,50 @@ from math import ceil, log2
 
 PROCESSES = (1, 2, 4, 8, 16, 32, 64)
 BYTES_OF_GRADIENT = 4
-# Of a step's arithmetic two thirds are the backward pass.
+# Two thirds of a step's arithmetic are the backward pass.
 BACKWARD = 2 / 3
-# Twice the processes pay where they give at least so many times the images.
+# Doubling the processes pays if it gives at least so many times the images per second.
 PAYS = 1.25
 
 
 @dataclass(frozen=True)
 class Machine:
-    """What one process does, and what lies between them."""
+    """The speed of one process, and the network between processes."""
 
     images_per_second: float
     parameters: int
     bandwidth: float
-    """Bytes a second that a process sends."""
+    """Bytes per second that a process sends."""
     latency: float
-    """Seconds of a message."""
+    """Seconds per message."""
     drawing: float = 0.0
-    """Seconds in which an image is taken and gets its noise."""
+    """Seconds to select an image and to add its noise."""
     barriers: int = 1
-    """Small all-reduces of a step that nothing hides: of the loss, of statistics."""
+    """Small all-reduces per step that are not hidden: of the loss, of statistics."""
 
 
 @dataclass(frozen=True)
 class Scaling:
-    """What the model says of n processes."""
+    """The model's prediction for n processes."""
 
     processes: int
     images_per_second: float
     efficiency: float
-    """Of n times one process."""
+    """Relative to n times the speed of one process."""
     exchange: float
-    """Share of a step in which gradients are waited for."""
+    """Share of a step spent waiting for gradients."""
 
 
 def model_scaling(
     machine: Machine, batch: int, processes: Sequence[int] = PROCESSES, *, grows: bool = False
 ) -> list[Scaling]:
-    """Images a second of a batch that n processes share, or that `grows` with their number."""
+    """Images per second with a batch that n processes share, or that `grows` with their number."""
     found = []
     for count in processes:
         whole = batch * count if grows else batch
         compute = whole / count / machine.images_per_second
         waiting = exposed(machine, count, compute)
-        # Of one process, drawing is part of what it was measured to do.
+        # The measured speed of one process includes drawing its share.
         drawing = (whole - whole / count) * machine.drawing
         rate = whole / (compute + drawing + waiting)
         efficiency = rate / (count * machine.images_per_second)
@@ -67,7 +67,7 @@ def model_scaling(
 
 
 def exposed(machine: Machine, processes: int, compute: float) -> float:
-    """Seconds of a step in which `processes` wait for gradients; `compute` is what it computes."""
+    """Seconds of a step spent waiting for gradients; `compute` is its computing time."""
     ring = 2 * (processes - 1) * machine.latency
     sent = 2 * (processes - 1) / processes * machine.parameters * BYTES_OF_GRADIENT
     exchange = sent / machine.bandwidth + ring
@@ -76,7 +76,7 @@ def exposed(machine: Machine, processes: int, compute: float) -> float:
 
 
 def stops_paying(found: Sequence[Scaling]) -> int | None:
-    """The most processes that are worth it; None where all of them are."""
+    """The largest number of processes that still pays; None if all of them do."""
     for fewer, more in pairwise(found):
         if more.images_per_second < PAYS * fewer.images_per_second:
             return fewer.processes

@@ -1,4 +1,4 @@
-"""A figure that was measured several times: its median, and between what it lay."""
+"""A repeated measurement: its median and range."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,5 +16,5 @@ class Spread:
 
 
 def spread(values: Sequence[float]) -> Spread:
-    """Of at least one measurement."""
+    """The spread of at least one measurement."""
     return Spread(median(values), min(values), max(values), len(values))

@@ -34,7 +34,7 @@ TUTORIAL = "tutorial"
 PAPER = "autoencoder"
 # MNIST has so many training images: what a tutorial calls an epoch.
 EPOCH_IMAGES = 60_000
-# Of a round: some seconds of the textbook's loop on two cores.
+# Steps per round: some seconds of the textbook's loop on two cores.
 STEPS = 20
 
 
@@ -54,7 +54,7 @@ class SpeedOptions:
 
 @dataclass
 class SpeedReport:
-    """What was measured; parts that were not asked for are empty."""
+    """What was measured; parts that were not requested are empty."""
 
     protocol: dict[str, Any]
     training: list[LoopSpeed] = field(default_factory=list)
@@ -73,14 +73,14 @@ class SpeedReport:
 
 
 def measure_speed(options: SpeedOptions, networks: list[Weights]) -> Generator[str | SpeedReport]:
-    """Measure the parts that are wished; yields what it is at, and the Report last."""
+    """Measure the requested parts; yields its progress, and the SpeedReport last."""
     device = resolve_device(options.device)
     precision = resolve_precision("auto", device)
     precisions = ["fp32", precision] if precision != "fp32" else ["fp32"]
     task = Task(TUTORIAL, options.data, str(options.data_dir), options.device, STEPS)
     report = SpeedReport(_protocol(options, device, precision))
     if {"training", "targets"} & set(options.parts):
-        # Of a target alone, the textbook's epoch is all that is wanted.
+        # The targets alone need only the textbook's epoch.
         wanted = precisions if "training" in options.parts else []
         tutorial = yield from training_speed(task, wanted, options.rounds)
         report.epoch_seconds = EPOCH_IMAGES / tutorial[0].images_per_second.median

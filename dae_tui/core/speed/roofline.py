@@ -1,7 +1,7 @@
-"""What share of the machine a network uses, and what keeps it from using more (the roofline).
+"""What share of the machine a network uses, and what limits it (the roofline model).
 
-Peaks are measured and not looked up: a large matrix product for arithmetic, a large copy for
-memory. Williams, Waterman and Patterson (2009) call the picture of both a roofline.
+Peaks are measured, not looked up: a large matrix product for arithmetic, a large copy for memory.
+Williams, Waterman and Patterson (2009) call the diagram of both a roofline.
 """
 
 import time
@@ -25,41 +25,41 @@ from dae_tui.models.registry import takes_sigma
 SIDE = {"cpu": 2048, "cuda": 8192}
 COPY_BYTES = {"cpu": 256 * 2**20, "cuda": 2**30}
 ROUNDS = 7
-# Operators that are named; the others are summed up.
+# Operators that are listed.
 NAMED = 4
 
 
 @dataclass(frozen=True)
 class Peaks:
-    """What the device can do, measured."""
+    """The measured peaks of the device."""
 
     flops: Mapping[str, float]
-    """Floating-point operations a second of a large matrix product, by precision."""
+    """Floating-point operations per second of a large matrix product, by precision."""
     bytes_per_second: float
-    """Read and written by a large copy."""
+    """Bytes read and written by a large copy."""
 
 
 @dataclass(frozen=True)
 class Share:
-    """What a network makes of the device."""
+    """What share of the device a network uses."""
 
     method: str
     precision: str
     batch: int
     images_per_second: float
     flops: float
-    """Floating-point operations a second, two for a multiply-add of a convolution or product."""
+    """Floating-point operations per second, two for a multiply-add of a convolution or product."""
     share_of_flops: float
     share_of_bandwidth: float
-    """Were every operator to read its inputs from memory and to write its output there, once."""
+    """If every operator read its inputs from memory and wrote its output there, once."""
     binds: str
     """`arithmetic`, `memory`, or `neither`: below half of both."""
     operators: Mapping[str, float]
-    """Shares of the time of those that take the most."""
+    """Time shares of the slowest operators."""
 
 
 def measure_peaks(device: torch.device, precisions: list[str]) -> Peaks:
-    """The highest of several measurements each."""
+    """Measure each peak as the highest of several measurements."""
     side, size = SIDE.get(device.type, 2048), COPY_BYTES.get(device.type, 2**28)
     flops = {}
     for precision in precisions:
@@ -77,7 +77,7 @@ def measure_shares(
     device: torch.device,
     peaks: Peaks,
 ) -> Generator[str, None, list[Share]]:
-    """Each network in each precision that `peaks` has, in the batches that suit a processor."""
+    """Measure each network in each precision of `peaks`, in batches that suit a CPU."""
     keep_freed_memory()
     shares = []
     for weights in networks:
@@ -121,7 +121,7 @@ def _binding(of_flops: float, of_bandwidth: float) -> str:
 
 
 def _fastest(act: Callable[[], Any], device: torch.device) -> float:
-    """Seconds of the fastest of several rounds, the first one aside."""
+    """Seconds of the fastest of several rounds, without the first one."""
     seconds = []
     for _ in range(ROUNDS + 1):
         began = time.perf_counter()
@@ -132,7 +132,7 @@ def _fastest(act: Callable[[], Any], device: torch.device) -> float:
 
 
 class _Stopwatch(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Times each operator. torch's own profiler does too, and talks on stderr."""
+    """Times each operator. torch's own profiler does too, but prints to stderr."""
 
     def __init__(self, device: torch.device) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -152,12 +152,12 @@ without_compiler(_Stopwatch)
 
 
 def _bytes_moved(network: nn.Module, images: Tensor) -> int:
-    """For one image in fp32, without weights, which a batch reads once for all of its images."""
+    """Bytes moved for one image in fp32, without weights, which are read once per batch."""
     moved: list[int] = []
     for count in (1, 2):
-        told = [torch.zeros(count, device=images.device)] if takes_sigma(network) else []
+        levels = [torch.zeros(count, device=images.device)] if takes_sigma(network) else []
         with torch.no_grad(), CountingMode() as counted:
-            network(images[:count], *told)
+            network(images[:count], *levels)
         moved.append(counted.moved_bytes)
     return moved[1] - moved[0]
 

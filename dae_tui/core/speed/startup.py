@@ -1,4 +1,4 @@
-"""How long one waits: for the help, the first training step, the dashboard."""
+"""Startup times: of the help, the first training step and the dashboard."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from dae_tui.core.speed.repeated_figure import Spread, spread
 from dae_tui.errors import DaeError
 
 PATIENCE = 120.0
-# -P: a folder `models` or `commands` where the person stands is not ours.
+# -P: folders `models` or `commands` in the working directory must not be imported.
 PYTHON = [sys.executable, "-P"]
 DAE = [*PYTHON, "-m", "dae_tui"]
 TERMINAL = os.environ | {"TERM": "xterm-256color", "COLUMNS": "80", "LINES": "24"}
@@ -22,14 +22,14 @@ TERMINAL = os.environ | {"TERM": "xterm-256color", "COLUMNS": "80", "LINES": "24
 
 @dataclass(frozen=True)
 class Startup:
-    """Seconds from typing a command to what one waits for."""
+    """Seconds from the start of a command to the awaited output."""
 
     what: str
     seconds: Spread
 
 
 def measure_startup(rounds: int) -> Generator[str, None, list[Startup]]:
-    """Start each command so many times, in turns, the first time aside; yields what it is at."""
+    """Start each command `rounds` times, in turns, after a warm-up; yields its progress."""
     found: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory() as folder:
         first = ["train", "--data", "digits", "--json", "--runs-dir", folder]
@@ -61,7 +61,7 @@ def _until_it_ends(command: list[str]) -> float:
 
 
 def _until_a_step(command: list[str]) -> float:
-    """Until `dae train --json` tells of its first 0.25 s of steps; then it is killed."""
+    """Seconds until `dae train --json` reports its first 0.25 s of steps; then it is killed."""
     began = time.perf_counter()
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as training:
         assert training.stdout is not None
@@ -75,7 +75,7 @@ def _until_a_step(command: list[str]) -> float:
 
 
 def until_shown(command: list[str], word: bytes) -> float:
-    """Until a program on a terminal of its own has drawn a word; then it is killed."""
+    """Seconds until a program in a new terminal has drawn `word`; then it is killed."""
     began = time.perf_counter()
     ours, its = os.openpty()
     seen = b""
@@ -91,7 +91,7 @@ def until_shown(command: list[str], word: bytes) -> float:
                     raise _failed(command, "it took too long")
                 read = os.read(ours, 65536)
                 if not read:
-                    raise OSError("nothing more will come")
+                    raise OSError("end of output")
                 seen += read
         except OSError as failure:  # The terminal is gone with the program.
             raise _failed(command, seen.decode(errors="replace")) from failure

@@ -1,4 +1,4 @@
-"""How long a training takes until what it denoises is read as rightly as in the paper."""
+"""How long a training takes to reach the paper's accuracy on denoised digits."""
 
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
@@ -18,22 +18,22 @@ from dae_tui.errors import UsageError
 from dae_tui.spec.events import Finished
 from dae_tui.spec.training_config import TrainingConfig, default_config, preset_config
 
-# Percent of the denoised digits; Table 1 of the paper.
+# Accuracy on denoised digits in percent; Table 1 of the paper.
 PAPER = 96.10
-# Images in which the paper's network is past it.
+# Training images after which the paper's network exceeds it.
 ENOUGH = 30_000
 
 
 @dataclass(frozen=True)
 class Trained:
-    """One training, and what it came to on the test images."""
+    """One training and its result on the test images."""
 
     seconds: float
-    """Of training alone, with what torch makes ready in the first step of a process."""
+    """Training time only, including torch's preparations in the first step of a process."""
     accuracy: float
     """Percent."""
     images: int
-    """That it has seen, each as often as it was."""
+    """Training images, repetitions included."""
 
 
 @dataclass(frozen=True)
@@ -43,19 +43,19 @@ class Target:
     recipe: str
     network: str
     images: int
-    """That each training has seen."""
+    """Images of each training."""
     seconds: Spread
     mean_seconds: float
     accuracies: tuple[float, ...]
     """Percent of the denoised test images, one for each seed."""
     reached: int
-    """Trainings that came to the paper's accuracy."""
+    """Trainings that reached the paper's accuracy."""
     share_of_epoch: float | None
     """The mean time, in epochs of the tutorial's network in the textbook's loop."""
 
 
 def recipes(data: str) -> dict[str, TrainingConfig]:
-    """The recipe `fast`, and the paper's network for as long as it needs."""
+    """The recipe `fast`, and the paper's network trained for as long as it needs."""
     paper = replace(default_config("autoencoder", data), epochs=1, epoch_images=ENOUGH)
     return {"fast": preset_config("fast", data), "paper's network": paper}
 
@@ -63,7 +63,7 @@ def recipes(data: str) -> dict[str, TrainingConfig]:
 def measure_targets(
     task: Task, seeds: int, epoch_seconds: float | None
 ) -> Generator[str, None, list[Target]]:
-    """Train every recipe with so many seeds; yields what it is at."""
+    """Train every recipe with `seeds` seeds; yields its progress."""
     targets = []
     for name, recipe in recipes(task.data).items():
         config = replace(recipe, data_dir=task.data_dir, device=task.device)
@@ -91,19 +91,19 @@ def measure_targets(
 
 @dataclass(frozen=True)
 class Agreement:
-    """What a loop comes to, trained like the other with several seeds."""
+    """The results of one loop over several seeds, to compare with the other's."""
 
     network: str
     loop: str
     images: int
-    """That each training has seen, each as often as it was."""
+    """Images of each training, repetitions included."""
     seconds: Spread
     accuracies: tuple[float, ...]
     """Percent of the denoised test images, one for each seed."""
 
 
 def measure_agreement(task: Task, seeds: int, epochs: int) -> Generator[str, None, list[Agreement]]:
-    """Train the same network with both loops for whole epochs, to see that they agree."""
+    """Train the same network with both loops for whole epochs, to check that they agree."""
     found: dict[str, list[Trained]] = {TEXTBOOK: [], OURS: []}
     for seed in range(seeds):
         for loop, measured in found.items():
@@ -146,7 +146,7 @@ def _whole_training(task: Task, loop: str, epochs: int) -> Iterator[Trained]:
             sum(getattr(each, name) for each in rounds) for name in ("seconds", "images")
         )
     else:
-        # All training images, as the textbook has them: none is held out.
+        # All training images, as in the textbook's loop: no validation images are split off.
         whole = load(task.data, "train", Path(task.data_dir)).to(experiment.device)
         training = own_training(task, experiment.network, whole, epochs=epochs)
         *_, finished = training.events()
@@ -156,7 +156,7 @@ def _whole_training(task: Task, loop: str, epochs: int) -> Iterator[Trained]:
 
 
 def _accuracy(experiment: Experiment) -> float:
-    """Percent of the denoised test images that the classifier reads rightly."""
+    """Accuracy of the classifier on the denoised test images, in percent."""
     test = experiment.test.to(resolve_device(experiment.config.device))
     accuracy = experiment.objective.evaluate(experiment.network.eval(), test).accuracy
     if accuracy is None:

@@ -1,6 +1,6 @@
 """Two training loops for the same network and batch: the textbook's and ours.
 
-Both are generators of rounds of some steps each, which `isolated.Isolated` runs in turns.
+Both are generators of rounds of some steps each, which `Isolated` runs in turns.
 """
 
 import sys
@@ -28,7 +28,7 @@ from dae_tui.spec.events import Validation
 from dae_tui.spec.noise_spec import parse_noise
 from dae_tui.spec.training_config import TrainingConfig
 
-# What tutorials train with.
+# The settings of tutorials.
 BATCH = 100
 LEARNING_RATE = 2e-4
 SIGMA = 0.5
@@ -38,17 +38,17 @@ VALIDATION_IMAGES = 100
 
 @dataclass(frozen=True)
 class Task:
-    """What both loops are to train."""
+    """What both loops train."""
 
     network: str
     data: str
     data_dir: str
     device: str
     steps: int
-    """Of a round; our loop's is an epoch at most, and the textbook's last one may be shorter."""
+    """Steps per round; at most an epoch in our loop, and the textbook's last may be shorter."""
     seed: int = 0
     precision: str = "auto"
-    """Of our loop; the textbook's is fp32."""
+    """Precision of our loop; the textbook's is fp32."""
 
 
 @dataclass(frozen=True)
@@ -58,13 +58,13 @@ class Round:
     images: int
     seconds: float
     waited: float
-    """Seconds of them in which the loop waited for data."""
+    """How many of these seconds the loop waited for data."""
     peak_bytes: int
-    """The most memory that the process has had so far; on a GPU, of the GPU."""
+    """Peak memory of the process so far; on a GPU, of the GPU."""
 
 
 def textbook_rounds(task: Task) -> Iterator[Round]:
-    """The loop as tutorials have it: images through ToTensor and a DataLoader, fp32, eager."""
+    """The loop of tutorials: images through ToTensor and a DataLoader, fp32, eager."""
     torch.manual_seed(task.seed)
     network = build(task.network, {}).to(resolve_device(task.device))
     return train_as_textbook(task, network, epochs=sys.maxsize)
@@ -82,7 +82,7 @@ def train_as_textbook(task: Task, network: nn.Module, epochs: int) -> Iterator[R
         drop_last=True,
         pin_memory=device.type == "cuda",
         persistent_workers=True,
-        # As is usual there; this process was spawned, and its own would be too.
+        # The default on Linux; this process was spawned, so its workers would be too.
         multiprocessing_context="fork" if sys.platform == "linux" else None,
     )
     steps, waited, began = 0, 0.0, time.perf_counter()
@@ -121,7 +121,7 @@ def own_rounds(task: Task) -> Iterator[Round]:
     for event in training.events():
         if isinstance(event, Validation):
             taken, seconds = event.seconds - seconds, event.seconds
-            # An epoch of few images has fewer steps than were asked for.
+            # An epoch with few images has fewer steps than requested.
             count = training.steps_per_epoch * training.batch_size
             yield Round(count, taken, images.waited, peak_bytes(device))
             images.waited = 0.0
@@ -135,7 +135,7 @@ def own_training(
     epochs: int,
     epoch_images: int = 0,
 ) -> Training:
-    """Our training as the textbook has it: Adam, one learning rate, the same batch."""
+    """Our training with the textbook's settings: Adam, one learning rate, the same batch."""
     device = resolve_device(task.device)
     config = TrainingConfig(
         network=task.network,
@@ -164,7 +164,7 @@ def own_training(
 
 
 class _Timed:
-    """Training images that know how long the loop has waited for them."""
+    """Training images that measure how long the loop waits for them."""
 
     def __init__(self, images: ImageSet) -> None:
         self._images = images
@@ -188,7 +188,7 @@ class _Timed:
 
 
 class _Pictures(Dataset[Any]):
-    """An image set that gives one PIL image at a time, as torchvision's data sets do."""
+    """An image set that returns one PIL image at a time, like torchvision's data sets."""
 
     def __init__(self, images: ImageSet, transform: Any) -> None:
         self._images = images.images.numpy()[:, 0]
@@ -206,18 +206,18 @@ def _with_to_tensor(task: Task) -> Any:
     from torchvision import datasets, transforms
 
     if task.data == "mnist":
-        with suppress(RuntimeError):  # It is not there yet: `load` says so, or downloads it.
+        with suppress(RuntimeError):  # If it is missing, `load` downloads it or raises.
             return datasets.MNIST(task.data_dir, train=True, transform=transforms.ToTensor())
     images = load(task.data, "train", Path(task.data_dir))
     return _Pictures(images, transforms.ToTensor())
 
 
 def peak_bytes(device: torch.device) -> int:
-    """The most memory that was in use: of the GPU, or of this process without its workers."""
+    """Peak memory: of the GPU, or of this process without its workers."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     try:
-        # Not getrusage, which has the most that the parent had, too.
+        # Not getrusage, whose peak includes that of the parent.
         status = Path("/proc/self/status").read_text()
         return int(status.partition("VmHWM:")[2].split()[0]) * 1024
     except (OSError, IndexError):

@@ -1,4 +1,4 @@
-"""The textbook's loop against this program's, in turns: images a second, waiting, memory."""
+"""The textbook's loop against this program's, in turns: images per second, waiting, memory."""
 
 import time
 from collections.abc import Generator
@@ -9,7 +9,7 @@ from dae_tui.core.speed.isolated_process import Isolated
 from dae_tui.core.speed.repeated_figure import Spread, spread
 from dae_tui.core.speed.training_loops import Round, Task, own_rounds, textbook_rounds
 
-# The textbook's data loaders fill their queues after its turn, which is no time of the next one's.
+# After its turn the textbook's data loaders fill their queues; this must not slow the next loop.
 REST_SECONDS = 0.5
 TEXTBOOK = "textbook"
 OURS = "dae"
@@ -25,32 +25,32 @@ class LoopSpeed:
     precision: str
     images_per_second: Spread
     ratio: float
-    """To the textbook's loop, of the medians."""
+    """Ratio of its median speed to that of the textbook's loop."""
     waiting: float
-    """Share of the time in which it waited for data."""
+    """Share of the time spent waiting for data."""
     peak_bytes: int
 
 
 def training_speed(
     task: Task, precisions: list[str], rounds: int
 ) -> Generator[str, None, list[LoopSpeed]]:
-    """Measure both loops on a task, ours in each of the precisions; yields what it is at.
+    """Measure both loops on a task, ours in each precision; yields its progress.
 
-    They take turns, so that whatever else the machine does meets all of them. The first round of
-    each, in which torch makes itself ready, does not count.
+    They take turns, so that other load on the machine affects all of them. The first round of each
+    is a warm-up and does not count.
     """
-    contenders = [(TEXTBOOK, "fp32"), *((OURS, precision) for precision in precisions)]
-    found: list[list[Round]] = [[] for _ in contenders]
+    variants = [(TEXTBOOK, "fp32"), *((OURS, precision) for precision in precisions)]
+    found: list[list[Round]] = [[] for _ in variants]
     with ExitStack() as opened:
         loops = []
-        for loop, precision in contenders:
+        for loop, precision in variants:
             yield f"{task.network}: starting {loop} in {precision}"
             rounds_of = textbook_rounds if loop == TEXTBOOK else own_rounds
             isolated = Isolated[Round](rounds_of, replace(task, precision=precision))
             loops.append(opened.enter_context(isolated))
             isolated.next()
         for number in range(rounds):
-            for (loop, precision), isolated, measured in zip(contenders, loops, found, strict=True):
+            for (loop, precision), isolated, measured in zip(variants, loops, found, strict=True):
                 yield f"{task.network}: round {number + 1}/{rounds}, {loop} in {precision}"
                 time.sleep(REST_SECONDS)
                 measured.append(isolated.next())
@@ -65,5 +65,5 @@ def training_speed(
             sum(each.waited for each in measured) / sum(each.seconds for each in measured),
             measured[-1].peak_bytes,
         )
-        for (loop, precision), speed, measured in zip(contenders, speeds, found, strict=True)
+        for (loop, precision), speed, measured in zip(variants, speeds, found, strict=True)
     ]

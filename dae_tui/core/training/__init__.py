@@ -1,1 +1,1 @@
-"""Training a network: the loop, its objectives, exact resume, several processes."""
+"""Training a network: the loop, its objectives, checkpointing, several processes."""

@@ -1,7 +1,7 @@
-"""All that a training needs to go on exactly where it was, as one safetensors file.
+"""Checkpointing: all that a training needs to resume exactly, as one safetensors file.
 
-Weights, optimiser, random states and position go into a single file: whatever moment a process is
-killed at, the file on disk is one whole state and never half of two.
+Weights, optimiser, random states and position go into a single file: whenever a process is killed,
+the file on disk is one complete state, never a mixture of two.
 """
 
 import json
@@ -20,7 +20,7 @@ _HINT = "train anew; the run's checkpoints/best may still hold usable weights"
 
 @dataclass
 class Progress:
-    """Where a training stands."""
+    """The progress of a training."""
 
     epoch: int = 0
     """Epochs completed."""
@@ -28,9 +28,9 @@ class Progress:
     seconds: float = 0.0
     best_loss: float | None = None
     epoch_loss_sum: float = 0.0
-    """Sum of the step losses of the epoch under way."""
+    """Sum of the step losses of the current epoch."""
     first_loss: float | None = None
-    """What the training began with; a loss far above it has exploded."""
+    """The first loss of the training; a loss far above it has exploded."""
     training_images: int = 0
 
 
@@ -54,7 +54,7 @@ def pack(
 def unpack(
     stored: bytes, network: nn.Module, optimizer: FusedOptimizer, generator: Generator
 ) -> Progress:
-    """Put a packed state back. Raises RunError for a state that is broken or of another network."""
+    """Restore a packed state. Raises RunError for a broken state, or that of another network."""
     try:
         tensors = load(stored)
         header_size = int.from_bytes(stored[:8], "little")
@@ -72,8 +72,8 @@ def unpack(
 def _set_random_state(generator: Generator, tensors: dict[str, Tensor], progress: Progress) -> None:
     device, noise = generator.device, tensors["random.noise"]
     if noise.shape != generator.get_state().shape:
-        # From another kind of device, whose generators are of another kind: the training goes on
-        # with other noise than it would have had, though not with noise that it had already.
+        # The state is from another type of device, with other generators: the training continues
+        # with different noise, but does not repeat any.
         generator.manual_seed(generator.initial_seed() + progress.step)
         return
     generator.set_state(noise)

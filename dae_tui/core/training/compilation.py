@@ -1,8 +1,8 @@
-"""Whether torch.compile pays within a training, and a network that is compiled.
+"""Whether torch.compile pays for a training, and the compiled network.
 
 Measured on two cores in bf16, batches of 100: 1.14 (U-Net) and 1.12 times (autoencoder) as fast,
-the tutorial's network 1.08 times, after 11 to 25 s. On a GPU, unmeasured, CUDA graphs spare the
-host from starting every operation of every step.
+the tutorial's network 1.08 times, after 11 to 25 s. On a GPU (not measured) CUDA graphs save the
+host from launching every operation of every step.
 """
 
 import logging
@@ -17,8 +17,8 @@ from dae_tui.core.weights.cost import network_cost
 from dae_tui.errors import DaeError
 from dae_tui.spec.training_config import TrainingConfig
 
-# Multiply-adds of the forward passes of a run from which it pays: on two cores some ten minutes,
-# of which a tenth is saved; a GPU does a hundred times as much in that time.
+# Compiling pays for runs with at least so many multiply-adds in forward passes: on two cores some
+# ten minutes, of which a tenth is saved; a GPU does a hundred times as much in that time.
 PAYS_FROM = {"cpu": 3e13, "cuda": 3e15}
 
 
@@ -29,11 +29,11 @@ def pays(
     images: int,
     processes: int = 1,
 ) -> bool:
-    """Whether a training on so many `images` of `shape` (C, H, W), all epochs counted, compiles.
+    """Whether to compile for a training on `images` images of `shape` (C, H, W) in all epochs.
 
-    Decided by counting and not by a clock, and for the whole run wherever it goes on, so that the
-    same command comes to the same weights. What several processes gain by it was not measured: they
-    compile only where they are asked to.
+    Decided by counting, not by timing, and for the whole run even if it is resumed, so that the
+    same command gives the same weights. The gain with several processes was not measured: they
+    compile only on request.
     """
     if config.compile != "auto":
         return config.compile == "yes"
@@ -45,16 +45,16 @@ def pays(
 
 
 def compiled(network: nn.Module, device: torch.device, *, asked_for: bool = False) -> nn.Module:
-    """`network` as it is to be called; its parameters stay where they are.
+    """The compiled `network`, which shares its parameters.
 
-    Where compiling fails, for want of a C++ compiler say, it goes on as it was; but if it was
+    If compiling fails, for example without a C++ compiler, it runs uncompiled; but if compiling was
     `asked_for`, raises DaeError.
     """
     import torch._dynamo  # Takes 3 s.
     import torch._inductor.config
 
     for name in ("torch.utils.cpp_extension", "torch._dynamo", "torch._inductor"):
-        logging.getLogger(name).setLevel(logging.ERROR)  # They talk on stderr.
+        logging.getLogger(name).setLevel(logging.ERROR)  # They log to stderr.
     torch._inductor.config.compile_threads = 1  # No processes that outlive a killed training.
     if asked_for:
         _try_to_compile(device)
@@ -67,14 +67,14 @@ def compiled(network: nn.Module, device: torch.device, *, asked_for: bool = Fals
 
 
 def _try_to_compile(device: torch.device) -> None:
-    """Compile something small, to learn whether that works here. Raises DaeError."""
+    """Compile something small to check that it works here. Raises DaeError."""
     import torch._dynamo
     import torch._inductor.config
 
-    torch._dynamo.reset()  # What was compiled before would answer, or be forgiven.
+    torch._dynamo.reset()  # Earlier results must not be reused.
     try:
         with (
-            warnings.catch_warnings(action="ignore"),  # It tells that caches are off.
+            warnings.catch_warnings(action="ignore"),  # It warns that caches are off.
             torch._dynamo.config.patch(suppress_errors=False),
             torch._inductor.config.patch(force_disable_caches=True),
         ):

@@ -1,9 +1,9 @@
-"""Several processes that train one network together, on one machine or many.
+"""Distributed training of one network by several processes, on one machine or many.
 
-Started by `torchrun`, each process takes its share of every batch; gradients are averaged by
-torch's DistributedDataParallel, over NCCL between GPUs and over gloo else. A batch is drawn whole,
-with its noise, in every process, so that together they come to what one process comes to with the
-same batch; only dropout is each process's own.
+Started by `torchrun`, each process takes its share of every batch; torch's DistributedDataParallel
+averages gradients, over NCCL between GPUs and otherwise over gloo. Every process draws the whole
+batch with its noise, so that the result is that of one process with the same batch; only dropout
+differs between processes.
 """
 
 import os
@@ -23,7 +23,7 @@ from torch.nn.parallel import DistributedDataParallel
 from dae_tui.errors import DaeError, DataError, UsageError
 from dae_tui.system.ranks import ranks
 
-# A paused training keeps the others waiting: as long as that may be.
+# While rank 0 is paused, the other processes wait for it.
 PATIENCE = timedelta(days=1)
 
 
@@ -33,31 +33,31 @@ class LostProcessError(DaeError):
     def __init__(self) -> None:
         super().__init__(
             "another process of this training has ended",
-            "start all of them again, with --resume RUN where a checkpoint was saved",
+            "start all of them again, with --resume RUN if a checkpoint was saved",
         )
 
 
 @dataclass(frozen=True)
 class Group:
-    """The processes that train together; one alone unless it is told otherwise."""
+    """The processes that train together; by default a single one."""
 
     rank: int = 0
     size: int = 1
 
     @property
     def is_rank_0(self) -> bool:
-        """Whether this process judges, saves and writes; the others only compute."""
+        """Whether this process evaluates, saves and writes; the others only compute."""
         return self.rank == 0
 
     def share(self, count: int) -> slice:
-        """The part of `count` images that is this process's."""
+        """The part of `count` images that belongs to this process."""
         part = count // self.size
         return slice(self.rank * part, (self.rank + 1) * part)
 
     def check(self, batch_size: int) -> None:
-        """Raise UsageError for a batch that cannot be shared equally, or not in parts of two."""
+        """Raise UsageError unless a batch can be divided equally, into parts of at least two."""
         if batch_size % self.size or batch_size < 2 * self.size:
-            # Not more than this batch: it may be as large as there are images.
+            # Not larger than this batch, which may hold all images.
             best = max(2, batch_size // self.size) * self.size
             raise UsageError(
                 f"a batch of {batch_size} cannot be shared by {self.size} processes",
@@ -65,10 +65,10 @@ class Group:
             )
 
     def meet(self, images: str, device: torch.device) -> None:
-        """Make sure that all processes have the same images, and each a GPU of its own.
+        """Check that all processes have the same images, and each a GPU of its own.
 
-        `images` says which ones they are, to tell them from others. Raises DataError or UsageError,
-        in every process the same.
+        `images` identifies the images of this process. Raises the same DataError or UsageError in
+        every process.
         """
         own = (images, device.type, f"{device} of {socket.gethostname()}", _identity(device))
         met: list[Any] = [None] * self.size
@@ -93,47 +93,47 @@ class Group:
                 )
 
     def mean(self, value: Tensor) -> Tensor:
-        """The mean over the processes of a scalar on the device."""
+        """The mean of a scalar, which is on the device, over the processes."""
         if self.size > 1:
             dist.all_reduce(value)
             value = value / self.size
         return value
 
-    def any(self, wish: bool) -> bool:
-        """Whether any process wishes; all of them get the same answer."""
+    def any(self, flag: bool) -> bool:
+        """Whether `flag` is set in any process; all get the same answer."""
         if self.size == 1:
-            return wish
-        wishes = torch.tensor(int(wish))  # On the CPU: no GPU is kept waiting.
-        dist.all_reduce(wishes)
-        return bool(wishes)
+            return flag
+        count = torch.tensor(int(flag))  # On the CPU, so that no GPU waits.
+        dist.all_reduce(count)
+        return bool(count)
 
-    def wait(self) -> None:
-        """Until all processes have come here."""
+    def barrier(self) -> None:
+        """Wait until all processes have reached this point."""
         self.any(False)
 
-    def tell(self, value: Any) -> Any:
-        """What the leading process says, known to all."""
+    def broadcast(self, value: Any) -> Any:
+        """The value of rank 0, in all processes."""
         if self.size == 1:
             return value
-        told = [value]
-        dist.broadcast_object_list(told, src=0, device=torch.device("cpu"))
-        return told[0]
+        values = [value]
+        dist.broadcast_object_list(values, src=0, device=torch.device("cpu"))
+        return values[0]
 
     def wrap(self, network: nn.Module, device: torch.device) -> nn.Module:
-        """`network` as it is to be trained: its gradients are averaged over the processes."""
+        """Wrap `network` for training: its gradients are averaged over the processes."""
         if self.size == 1:
             return network
         share_statistics(network, self)
         on_gpu = [device.index] if device.type == "cuda" else None
         wrapped = DistributedDataParallel(network, device_ids=on_gpu)
-        # Statistics are shared already: torch need not send them before each step.
+        # Statistics are shared already: torch must not broadcast them before each step.
         wrapped.broadcast_buffers = False
         return wrapped
 
 
 def _identity(device: torch.device) -> str | None:
-    """What tells a GPU from all others; None for what processes may share."""
-    # Not its number: where each process sees one GPU alone, all of them call theirs cuda:0.
+    """The unique identity of a GPU; None for devices that processes may share."""
+    # Not its number: if each process sees only one GPU, all of them call theirs cuda:0.
     return str(torch.cuda.get_device_properties(device).uuid) if device.type == "cuda" else None
 
 
@@ -142,9 +142,9 @@ def batch_norms(network: nn.Module) -> list[_BatchNorm]:
 
 
 def share_statistics(network: nn.Module, group: Group) -> None:
-    """Let batch normalisation see the whole batch, and not this process's part of it.
+    """Let batch normalisation use the whole batch, not only this process's part of it.
 
-    torch's own SyncBatchNorm does so on GPUs alone. Raises ValueError for one without a weight or
+    torch's own SyncBatchNorm works on GPUs only. Raises ValueError for one without a weight or
     momentum, which none of our networks has.
     """
     for module in batch_norms(network):
@@ -154,7 +154,7 @@ def share_statistics(network: nn.Module, group: Group) -> None:
 
 
 class _SharedBatchNorm:
-    """The forward pass of a batch normalisation whose batch lies in several processes."""
+    """The forward pass of a batch normalisation whose batch is spread over several processes."""
 
     def __init__(self, module: _BatchNorm, group: Group) -> None:
         self._module = module
@@ -170,7 +170,7 @@ class _SharedBatchNorm:
         own = torch.stack(torch.var_mean(values, dims, correction=0))
         variances, means = _FromAll.apply(own, self._group).unbind(1)
         mean = means.mean(0)
-        # Chan et al. (1983): unlike a difference of squares, it never comes out below zero.
+        # Chan et al. (1983): unlike a difference of squares, this is never negative.
         variance = (variances + (means - mean).square()).mean(0)
         with torch.no_grad():
             count = self._group.size * features.numel() / features.shape[1]
@@ -189,7 +189,7 @@ class _SharedBatchNorm:
 
 
 class _FromAll(torch.autograd.Function):
-    """The values of every process, (processes, …), through which gradients flow back to each."""
+    """Gathers the values of every process, (processes, …); gradients flow back to each."""
 
     @staticmethod
     def forward(ctx: Any, own: Tensor, group: Group) -> Tensor:
@@ -207,10 +207,10 @@ class _FromAll(torch.autograd.Function):
 
 @contextmanager
 def joined() -> Iterator[Group]:
-    """Meet the other processes, train with them, part from them; alone there is nothing to do.
+    """Join the process group and leave it at the end; a single process has nothing to do.
 
-    Raises LostProcessError where one of them ends before its time, UsageError where nothing says
-    how they find each other, and DaeError where they do not.
+    Raises LostProcessError if another process ends early, UsageError if no address is given at
+    which the processes meet, and DaeError if they do not find each other.
     """
     here = ranks()
     if here.size == 1:
@@ -218,17 +218,17 @@ def joined() -> Iterator[Group]:
         return
     if "MASTER_ADDR" not in os.environ:
         raise UsageError(
-            f"{here.size} processes are to train together, and none says where they meet",
+            f"{here.size} processes are to train together, but MASTER_ADDR is not set",
             "start them with torchrun, which sets MASTER_ADDR and MASTER_PORT",
         )
-    # What lies on a GPU goes over NCCL, all else over gloo.
+    # Tensors on GPUs are exchanged over NCCL, all others over gloo.
     on_gpus = torch.cuda.is_available() and dist.is_nccl_available()
     try:
         dist.init_process_group("cpu:gloo,cuda:nccl" if on_gpus else "gloo", timeout=PATIENCE)
     except (RuntimeError, ValueError) as failure:
         raise DaeError(
             f"the {here.size} processes do not find each other: {_first_line(failure)}",
-            "start them with torchrun, and look at what it is told of --rdzv-endpoint",
+            "start them with torchrun, and check its --rdzv-endpoint",
         ) from failure
     try:
         yield Group(here.rank, here.size)
@@ -236,12 +236,12 @@ def joined() -> Iterator[Group]:
         if is_of_the_others(failure):
             raise LostProcessError from failure
         raise
-    # Not after an error: torch would wait for the others, which may wait for this process.
+    # Not after an error: torch would wait for the other processes, which may wait for this one.
     dist.destroy_process_group()
 
 
 def is_of_the_others(failure: RuntimeError) -> bool:
-    """Whether torch reports a connection that has gone, and not a fault of ours."""
+    """Whether torch reports a lost connection, and not an error of this process."""
     said = str(failure).lower()
     gone = ("connection", "socket", "peer", "remote process", "broken pipe")
     of_torch = dist.DistNetworkError | dist.DistStoreError

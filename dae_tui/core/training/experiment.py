@@ -1,4 +1,4 @@
-"""A whole training as the paper has it: data, network, classifier, training, Table 1."""
+"""A whole experiment of the paper: data, network, classifier, training, Table 1."""
 
 import platform
 import threading
@@ -32,9 +32,9 @@ from dae_tui.spec.table import Table
 from dae_tui.spec.training_config import DATA_SETS, OPERATING_POINT, TrainingConfig
 from dae_tui.version import __version__
 
-# What weights remember of a table: speeds are the machine's.
-KEPT_FIGURES = ["view", "method", "noise", "accuracy", "accuracy_low", "accuracy_high", "psnr"]
-KEPT_FIGURES += ["ssim"]
+# The columns of a table that weights keep: not speeds, which depend on the machine.
+KEPT_METRICS = ["view", "method", "noise", "accuracy", "accuracy_low", "accuracy_high", "psnr"]
+KEPT_METRICS += ["ssim"]
 VALIDATION_IMAGES = 5000
 VALIDATION_SHARE = 10
 EXAMPLES = 16
@@ -43,7 +43,7 @@ FEWEST = 2  # Batch normalisation needs two in a batch.
 
 @dataclass(frozen=True)
 class Experiment:
-    """Everything that a training needs, made ready: nothing is trained or written yet."""
+    """Everything that a training needs; nothing is trained or written yet."""
 
     config: TrainingConfig
     command: str
@@ -62,7 +62,7 @@ class Experiment:
         stop: threading.Event | None = None,
         group: Group | None = None,
     ) -> Iterator[Event]:
-        """Train and yield what happens; see `training.Training`."""
+        """Train and yield events; see `loop.Training`."""
         training = Training(
             self.config,
             self.network,
@@ -80,10 +80,10 @@ class Experiment:
         return training.events()
 
     def benchmark(self, weights: Weights) -> Iterator[EvaluationProgress | Table]:
-        """Judge trained weights on the test images; see `evaluation.evaluate`.
+        """Evaluate trained weights on the test images; see `benchmark.evaluate`.
 
-        A network is judged at the noise it was trained for; a classifier, which has had none, on
-        the originals and at the operating point.
+        A network is evaluated at the noise it was trained for; a classifier, which was trained
+        without, on the originals and at the operating point.
         """
         noise = parse_noise(self.config.noise)
         trained, methods = self.classifier, [weights]
@@ -97,12 +97,12 @@ class Experiment:
         return evaluate(of_image_set(self.test), methods, classifier, protocol)
 
     def _metadata(self) -> dict[str, Any]:
-        """What the weights say of their origin, beside what rebuilds the network."""
+        """What the weights file says about its origin, in addition to the network's settings."""
         config = self.config.as_json()
         for machine in ("settings", "data_dir", "classifier", "device", "precision", "compile"):
             del config[machine]
         return config | {
-            # A folder by its own name: where it lay says nothing to those who get the weights.
+            # A folder by its name only: its path means nothing on other machines.
             "data": Path(self.training.name).name,
             "channels": self.training.shape[0],
             "classes": self.training.classes,
@@ -115,28 +115,28 @@ class Experiment:
 
 
 def prepare(config: TrainingConfig, classifier: Path | None, command: str) -> Experiment:
-    """Load the data, build the network and find who judges it.
+    """Load the data, build the network and find the classifier.
 
     Args:
         config: what to train.
-        classifier: weights to judge with; None takes the published ones for the data, if any.
-        command: the command line, which the weights remember.
+        classifier: weights of the classifier; None takes the published ones for the data, if any.
+        command: the command line, which the weights file keeps.
 
-    Raises DataError, WeightsError, DeviceError or UsageError for what cannot be had.
+    Raises DataError, WeightsError, DeviceError or UsageError.
     """
     device = resolve_device(config.device)
     precision = resolve_precision(config.precision, device)
     training, validation, test = _images(config, device)
     if config.classifies and validation.labels is None:
         raise DataError(
-            f"{config.data} has no labels to learn",
+            f"{config.data} has no labels to train with",
             "put the images of each class in a subfolder, or labels*.npy beside images*.npy",
         )
     if config.shift >= min(training.shape[1:]):
         height, width = training.shape[1:]
         raise UsageError(
             f"a shift of {config.shift} moves images of {height}×{width} out of sight",
-            f"it is less than {min(height, width)}",
+            f"it must be less than {min(height, width)}",
         )
     network = place(_build(config, validation), device)
     classifier_weights = None
@@ -167,7 +167,7 @@ def prepare(config: TrainingConfig, classifier: Path | None, command: str) -> Ex
 def _images(
     config: TrainingConfig, device: torch.device
 ) -> tuple[TrainingImages, ImageSet, ImageSet]:
-    """Images to learn from and to hold out, on the device or streamed to it, and to test with."""
+    """Training and validation images, on the device or streamed to it, and test images."""
     training: TrainingImages
     if config.data not in DATA_SETS and is_sharded(Path(config.data)):
         training, validation, test = load_shards(Path(config.data))
@@ -180,7 +180,7 @@ def _images(
     if len(training) < FEWEST:
         raise DataError(
             f"{config.data} has {len(training)} images to train with",
-            f"it needs at least {FEWEST}, and learns little from so few",
+            f"it needs at least {FEWEST}, and many more for a useful result",
         )
     return training, validation.to(device), test
 
@@ -196,7 +196,7 @@ def versions() -> dict[str, str]:
 
 
 def _build(config: TrainingConfig, data: ImageSet) -> nn.Module:
-    """The network with the settings that the data decide; the seed decides its first weights."""
+    """The network with the settings that follow from the data, initialised with the seed."""
     channels, height, width = data.shape
     settings: dict[str, Any] = {"channels": channels}
     if config.network == "dense":
@@ -208,13 +208,13 @@ def _build(config: TrainingConfig, data: ImageSet) -> nn.Module:
         return build(config.network, settings | config.settings)
     except (TypeError, ValueError) as failure:
         raise UsageError(
-            f"{config.network} cannot be built so: {failure}", "see --widths and --set"
+            f"{config.network} cannot be built: {failure}", "see --widths and --set"
         ) from failure
 
 
-def with_figures(weights: Weights, table: Table) -> dict[str, Any]:
-    """The metadata of `weights` with what was measured, but for speeds: they are the machine's."""
-    rows = [{key: getattr(row, key) for key in KEPT_FIGURES} for row in table.rows]
+def with_metrics(weights: Weights, table: Table) -> dict[str, Any]:
+    """The metadata of `weights` with its metrics, except speeds, which depend on the machine."""
+    rows = [{key: getattr(row, key) for key in KEPT_METRICS} for row in table.rows]
     protocol = {key: value for key, value in table.protocol.items() if key != "device"}
     protocol["data"] = Path(protocol["data"]).name
     return weights.metadata | {"figures": {"protocol": protocol, "rows": rows}}

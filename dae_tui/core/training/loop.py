@@ -1,7 +1,7 @@
 """The training loop, as a generator of events (sections 2.2, 2.3 and 3.1 of the paper).
 
-`Training.events` trains and yields what happened; it prints nothing, writes nothing, and does not
-know who reads. While the reader keeps it waiting, it waits: that is how a training is paused.
+`Training.events` trains and yields events; it prints nothing, writes nothing, and does not know its
+consumer. While the consumer does not ask for the next event, the training is paused.
 """
 
 import math
@@ -28,13 +28,13 @@ from dae_tui.spec.events import Checkpoint, Event, Finished, Started, Step, Vali
 from dae_tui.spec.training_config import TrainingConfig
 
 WARMUP = 0.15
-# Steps between two times that processes ask each other whether to stop: where they take long, at
-# each, as torchrun kills after half a minute.
+# Processes agree on whether to stop every so many steps: on CPUs, whose steps are slow, at every
+# step, because torchrun kills them after half a minute.
 STOP_EVERY = {"cpu": 1, "cuda": 10}
 
 
 class Training:
-    """One network being trained: everything that changes from step to step is in here."""
+    """One network being trained, with all state that changes from step to step."""
 
     def __init__(
         self,
@@ -52,25 +52,25 @@ class Training:
         stop: threading.Event | None = None,
         group: Group | None = None,
     ) -> None:
-        """Make ready.
+        """Prepare the training.
 
         Args:
-            config: how to train; its seed decides the order of the images and the noise.
+            config: how to train; its seed determines the order of the images and the noise.
             network: on the device, freshly built.
-            objective: what to optimise and how to judge it.
-            training: images to learn from; those in memory are on the device.
-            validation: images to judge with after each epoch, on the device.
+            objective: what to optimise and how to evaluate it.
+            training: training images; those in memory are on the device.
+            validation: validation images, evaluated after each epoch, on the device.
             examples: a few images to show as samples, on the device.
             device: where to compute.
             precision: `fp32`, or `bf16` for autocast.
-            metadata: goes into every weights file beside what rebuilds the network.
-            resume: the file `state.safetensors` of a checkpoint, to go on from there.
+            metadata: goes into every weights file, in addition to the network's settings.
+            resume: the content of `state.safetensors` of a checkpoint to resume.
             stop: once it is set, the training ends after the current step, with a checkpoint.
-            group: the processes that share each batch; None trains alone.
+            group: the processes that share each batch; None is a single process.
 
         Raises RunError for a state that cannot be resumed, or not with these images, UsageError
-        for a batch or GPUs that the processes cannot share, and DataError where their images
-        differ: in every process the same.
+        for a batch or GPUs that the processes cannot share, and DataError if their images differ;
+        all processes raise the same.
         """
         if device.type == "cpu":
             keep_freed_memory()
@@ -101,7 +101,7 @@ class Training:
                     "bring back the images it was trained on, or train anew",
                 )
         self.progress.training_images = len(training)
-        if not self.group.is_rank_0:  # Or dropout would be alike in every process.
+        if not self.group.is_rank_0:  # Otherwise dropout would be equal in every process.
             torch.manual_seed(config.seed + 1_000_003 * self.group.rank + self.progress.step)
         self.batch_size = min(config.batch_size, len(training))
         self.group.check(self.batch_size)
@@ -115,10 +115,10 @@ class Training:
         )
 
     def events(self) -> Iterator[Event]:
-        """Train to the end, or until `stop` is set, and yield what happens.
+        """Train to the end, or until `stop` is set, and yield events.
 
-        Raises DivergedError when the loss is NaN, infinite or a thousand times what it was. There
-        is no checkpoint of that: the last one is from before.
+        Raises DivergedError if the loss is NaN, infinite or a thousand times the first loss. No
+        checkpoint is saved then: the last one is from before.
         """
         first_step = self.progress.step
         yield self._started()
@@ -142,7 +142,7 @@ class Training:
         )
 
     def _steps(self) -> Iterator[Event]:
-        """The steps of one epoch that are still to do."""
+        """The remaining steps of one epoch."""
         epoch = self.progress.epoch
         whole_epoch = self.training.batches(
             self.batch_size,
@@ -170,7 +170,7 @@ class Training:
                 if epoch == 0 and self.progress.step & (self.progress.step - 1) == 0:
                     self.statistics.pause()
                     yield from self._sample()
-        # Nothing is judged or saved before its losses were looked at, nor while the clock runs.
+        # All losses are checked, and the clock is stopped, before anything is evaluated or saved.
         if self.statistics.pending:
             yield self._report(lr)
         self.statistics.pause()
@@ -209,7 +209,7 @@ class Training:
         return self.group.mean(loss.detach())
 
     def _end_epoch(self) -> Iterator[Event]:
-        """Judge the network, show what it does, save it."""
+        """Evaluate the network, yield a sample, save it."""
         progress = self.progress
         progress.epoch += 1
         train_loss = progress.epoch_loss_sum / self.steps_per_epoch
@@ -220,7 +220,7 @@ class Training:
         result = self.objective.evaluate(self.network, self.validation)
         if not math.isfinite(result.loss):
             raise DivergedError(
-                f"the training diverged: the held-out loss after epoch {progress.epoch} "
+                f"the training diverged: the validation loss after epoch {progress.epoch} "
                 f"(step {progress.step}) is {result.loss:g}",
                 DIVERGED_HINT,
             )
@@ -277,7 +277,7 @@ class Training:
 
 
 def _fingerprint(images: TrainingImages) -> str:
-    """What tells these images from others: how many there are, of what size, and some of them."""
+    """Identifies images by their number, their size and a checksum of some of them."""
     with closing(images.batches(min(len(images), 100), seed=0, epoch=0, limit=1)) as batches:
         some = next(batches).images.cpu().numpy()
     size = "×".join(map(str, images.shape))
@@ -285,10 +285,10 @@ def _fingerprint(images: TrainingImages) -> str:
 
 
 def learning_rate(config: TrainingConfig, step: int, total_steps: int) -> float:
-    """The learning rate of the step after `step` steps of `total_steps`.
+    """The learning rate after `step` of `total_steps` steps.
 
     `one-cycle` rises linearly over the first 15 % and falls as a half cosine to zero (Smith and
-    Topin 2019); `constant` is what the paper's Adam does. Measured on MNIST, three epochs of the
+    Topin 2019); `constant` is the paper's. Measured on MNIST, three epochs of the
     autoencoder: one cycle to 0.006 gains 0.2 points of accuracy and 0.2 dB over a constant 0.006
     or 0.001.
     """

@@ -1,8 +1,8 @@
-"""What a training optimises and how it is judged: denoising, or classifying clean images.
+"""The objectives of a training, and their evaluation: denoising, or classifying images.
 
-The training loop asks an objective for inputs, a loss and an evaluation and knows nothing else of
-it. Inputs are drawn apart from the loss: processes that share a batch draw all of it, so that the
-noise is that of one process, and each takes its part through the network.
+The training loop asks an objective for inputs, a loss and an evaluation and knows nothing else
+about it. Inputs are drawn separately from the loss: processes that share a batch draw all of it, so
+that the noise is that of one process, and each passes its part through the network.
 """
 
 from collections.abc import Sequence
@@ -21,13 +21,13 @@ from dae_tui.models.registry import takes_sigma
 from dae_tui.spec.events import Sample
 from dae_tui.spec.noise_spec import NoiseSpec
 
-# Held-out images get the same noise each time, so that their figures can be compared.
+# Validation images get the same noise each time, so that their metrics are comparable.
 VALIDATION_SEED = 1
 
 
 @dataclass(frozen=True)
 class ValidationResult:
-    """How a network does on held-out images; see `events.Validation` for the units."""
+    """Metrics of a network on validation images; see `events.Validation` for the units."""
 
     loss: float
     psnr: float | None = None
@@ -38,7 +38,7 @@ class Objective(Protocol):
     """What a network is trained for."""
 
     def draw(self, network: nn.Module, images: Tensor, generator: Generator) -> list[Tensor]:
-        """What the network is shown of float32 images (N, C, H, W) in [0, 1]: each (N, …)."""
+        """The network's inputs, each (N, …), from float32 images (N, C, H, W) in [0, 1]."""
 
     def loss(
         self,
@@ -47,7 +47,7 @@ class Objective(Protocol):
         images: Tensor,
         labels: Tensor | None,
     ) -> Tensor:
-        """The mean loss (a scalar) of what was drawn of images and their labels (N,)."""
+        """The mean loss (a scalar) for drawn inputs, their images and labels (N,)."""
 
     def evaluate(self, network: nn.Module, validation: ImageSet) -> ValidationResult:
         """Evaluate a network, which is in evaluation mode, on images it was not trained on."""
@@ -55,25 +55,25 @@ class Objective(Protocol):
     def sample(
         self, network: nn.Module, examples: ImageSet, epoch: int, step: int
     ) -> Sample | None:
-        """What the network does with a few examples, if that can be shown."""
+        """The network's output for a few examples, if it can be shown."""
 
 
 @dataclass(frozen=True)
 class Denoising:
-    """Noisy image in, original out (section 2.2 of the paper), with noise drawn anew each time."""
+    """Noisy image in, original out (section 2.2 of the paper), with new noise each time."""
 
     noise: NoiseSpec
     clip: bool
     loss_name: str
     classifier: nn.Module | None
-    """Trained on clean images, on the device; measures what denoising kept."""
+    """Trained on clean images, on the device; measures what denoising preserved."""
 
     def draw(self, network: nn.Module, images: Tensor, generator: Generator) -> list[Tensor]:
         noisy = add_noise(images, self.noise, generator, clip=False)
-        told = []
-        if takes_sigma(network):  # How strong the noise was before anything was clipped.
-            told = [(noisy - images).square().mean((1, 2, 3)).sqrt()]
-        return [noisy.clamp(0, 1) if self.clip else noisy, *told]
+        levels = []
+        if takes_sigma(network):  # The noise level before clipping.
+            levels = [(noisy - images).square().mean((1, 2, 3)).sqrt()]
+        return [noisy.clamp(0, 1) if self.clip else noisy, *levels]
 
     def loss(
         self,
@@ -93,15 +93,15 @@ class Denoising:
             noisy = self._noisy(original, generator)
             denoised = denoise_batch(network, noisy)
             loss += self._distance(denoised, original).item() * len(original)
-            # A black image restored to the last bit would count as infinite: 100 dB is enough.
+            # An exactly restored black image would be infinite: 100 dB is enough.
             decibels += psnr(denoised, original).clamp(max=100).sum().item()
             if self.classifier is not None and validation.labels is not None:
                 predictions = self.classifier(denoised).argmax(1)
                 correct += (predictions == validation.labels[part]).sum().item()
         total = len(validation)
-        judged = self.classifier is not None and validation.labels is not None
+        classified = self.classifier is not None and validation.labels is not None
         return ValidationResult(
-            loss / total, decibels / total, 100 * correct / total if judged else None
+            loss / total, decibels / total, 100 * correct / total if classified else None
         )
 
     @torch.inference_mode()
@@ -125,7 +125,7 @@ class Denoising:
         return Sample(epoch=epoch, step=step, labels=labels, predictions=predictions, **arrays)
 
     def _noisy(self, original: Tensor, generator: Generator) -> Tensor:
-        """Noise drawn on the CPU, so that every device sees the same."""
+        """Add noise drawn on the CPU, so that it is the same on every device."""
         return add_noise(original.cpu(), self.noise, generator, self.clip).to(original.device)
 
     def _distance(self, denoised: Tensor, original: Tensor) -> Tensor:
@@ -136,7 +136,7 @@ class Denoising:
 
 @dataclass(frozen=True)
 class Classification:
-    """Image in, class out: clean images for the judge, noisy ones for the oracle."""
+    """Image in, class out: clean images for the classifier, noisy ones for the oracle."""
 
     noise: NoiseSpec
     clip: bool

@@ -1,7 +1,7 @@
 """Adam, AdamW and SGD, each step one fused operation: torch's own, through its functional API.
 
-Measured on two cores with 257 k to 1.07 M parameters: 0.2 to 0.5 ms a step, not fused 0.7 to 1.5.
-The classes of `torch.optim` import torch's compiler, which takes 3 s: longer than it takes to train
+Measured on two cores with 257 k to 1.07 M parameters: 0.2 to 0.5 ms a step, 0.7 to 1.5 if not
+fused. The classes of `torch.optim` import torch's compiler, which takes 3 s: longer than training
 the recipe `fast`.
 """
 
@@ -16,7 +16,7 @@ from torch.optim.sgd import sgd
 BETAS = 0.9, 0.999
 EPS = 1e-8
 MOMENTUM = 0.9
-# What AdamW decays weights by (Loshchilov and Hutter 2019), torch's default.
+# The weight decay of AdamW (Loshchilov and Hutter 2019), torch's default.
 WEIGHT_DECAY = 1e-2
 
 
@@ -28,7 +28,7 @@ class FusedOptimizer:
         self._name = name
         self._parameters = [each for each in parameters if each.requires_grad]
         moments = ("momentum_buffer",) if name == "sgd" else ("exp_avg", "exp_avg_sq")
-        # The fused operations walk through memory, so that layouts must agree.
+        # The fused operations walk linearly through memory, so the layouts must agree.
         self._moments = {
             moment: [torch.zeros_like(each, requires_grad=False) for each in self._parameters]
             for moment in moments
@@ -41,13 +41,13 @@ class FusedOptimizer:
 
     @torch.no_grad()
     def step(self, lr: float) -> None:
-        """Change the parameters by their gradients with the learning rate `lr`."""
+        """Update the parameters by their gradients with the learning rate `lr`."""
         changed = [n for n, each in enumerate(self._parameters) if each.grad is not None]
         parameters: list[Tensor] = [self._parameters[n] for n in changed]
         gradients = [each.grad for each in parameters if each.grad is not None]
         moments = [[each[n] for n in changed] for each in self._moments.values()]
         if self._name == "sgd":
-            # Momentum that starts at zero is what torch starts with: the first gradient.
+            # A momentum buffer of zeros is equivalent to torch's start with the first gradient.
             sgd(
                 parameters,
                 gradients,
@@ -88,10 +88,10 @@ class FusedOptimizer:
         }
 
     def load(self, state: Mapping[str, Tensor]) -> None:
-        """Put back what `state` gave. Raises ValueError for the state of another network."""
+        """Restore a result of `state`. Raises ValueError for the state of another network."""
         own = self.state()
         if own.keys() != state.keys():
-            raise ValueError("the moments are those of another network or optimiser")
+            raise ValueError("the moments belong to another network or optimiser")
         for name, value in own.items():
             if value.shape != state[name].shape:
                 raise ValueError(f"the moment {name} has another shape")

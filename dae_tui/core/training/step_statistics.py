@@ -1,4 +1,4 @@
-"""Losses and time of training steps, without making the device wait for the host at each step."""
+"""Losses and times of training steps, without making the device wait for the host at each step."""
 
 import math
 import time
@@ -13,18 +13,18 @@ from dae_tui.errors import DivergedError
 # How often the losses, which stay on the device, are fetched and reported.
 REPORT_SECONDS = 0.25
 REPORT_STEPS = 100
-# A loss that has grown by so much since the first step is not coming back.
+# A loss that has grown by this factor since the first step will not recover.
 EXPLODED = 1000.0
 DIVERGED_HINT = "lower the learning rate with --lr; the last good checkpoint is kept"
 
 
 class StepStatistics:
-    """Collects step losses; fetches them only to report, and counts training time alone."""
+    """Collects step losses; fetches them only to report, and counts training time only."""
 
     def __init__(
         self, batch_size: int, device: torch.device, progress: Progress, *, checks: bool = True
     ) -> None:
-        """Of several processes with the same losses the first one `checks` whether they explode."""
+        """Of several processes with the same losses only rank 0 `checks` whether they explode."""
         self.seconds = 0.0
         self.speed = 0.0
         """Images per second over the steps of the last report."""
@@ -37,12 +37,12 @@ class StepStatistics:
         self._started: float | None = None
 
     def start(self) -> None:
-        """Let the clock run, if it does not already."""
+        """Start the clock, if it is not running."""
         if self._started is None:
             self._started = time.perf_counter()
 
     def pause(self) -> None:
-        """Stop the clock once the device is done: what follows is not training."""
+        """Stop the clock once the device is done: what follows does not count as training."""
         if self._started is not None:
             synchronize(self._device)
             elapsed = time.perf_counter() - self._started
@@ -51,12 +51,12 @@ class StepStatistics:
             self._progress.seconds += elapsed
 
     def add(self, loss: Tensor) -> None:
-        """Note the loss of one step, a scalar on the device."""
+        """Add the loss of one step, a scalar on the device."""
         self._losses.append(loss)
 
     @property
     def pending(self) -> bool:
-        """Whether steps were made that no report has told of."""
+        """Whether there are steps that were not reported yet."""
         return bool(self._losses)
 
     def due(self) -> bool:
@@ -65,9 +65,9 @@ class StepStatistics:
         return waited >= REPORT_SECONDS or len(self._losses) >= REPORT_STEPS
 
     def report(self) -> float:
-        """The mean loss since the last report; the clock stands afterwards.
+        """The mean loss since the last report; stops the clock.
 
-        Raises DivergedError that names the first step whose loss is not finite, or has exploded.
+        Raises DivergedError, which names the first step whose loss is not finite or has exploded.
         """
         losses: list[float] = torch.stack(self._losses).tolist()
         self.pause()

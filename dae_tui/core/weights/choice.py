@@ -1,4 +1,4 @@
-"""Which weights an image is denoised with: those that were named, or the best published ones."""
+"""Choice of the weights for an image: the ones that were named, or the best published ones."""
 
 from functools import cache
 from pathlib import Path
@@ -12,14 +12,14 @@ from dae_tui.spec.training_config import DATA_SETS, DATA_SETS_SIZE
 
 LEAST_SIGMA_OF_DIGITS = 0.08
 NEAR = 0.3
-"""How far a level may be from the one that weights have learnt, as a share of it."""
+"""How far a level may be from the one that weights were trained with, relative to it."""
 
 
 class WeightsChoice:
-    """The weights for each image: always the same where some were named, else the best ones."""
+    """Chooses the weights for each image: the named ones, or else the best published ones."""
 
     def __init__(self, named: Path | None = None) -> None:
-        """Load the weights that were named. Raises WeightsError where that cannot be."""
+        """Load the named weights, if any. Raises WeightsError."""
         self._named = None if named is None else load_weights(named)
         self._loaded: dict[Path, Weights] = {}
 
@@ -34,10 +34,10 @@ class WeightsChoice:
 
 
 def best_published(height: int, width: int, sigma: float) -> Path:
-    """The published weights that suit images of a size and noise level best.
+    """The best published weights for images of a size and noise level.
 
-    Digits have weights of their own. Measured on MNIST (PSNR in dB of those that have learnt one
-    level, 0.5, of those that have learnt every level, and of those for photographs):
+    Digits have weights of their own. Measured on MNIST (PSNR in dB of weights trained with one
+    level, 0.5, of weights trained with all levels, and of those for photographs):
     24.8, 30.8, 32.6 at sigma 0.05; 24.6, 29.1, 28.0 at 0.1; 23.3, 23.9, 20.9 at 0.3; 22.4, 22.3,
     18.8 at 0.4; 21.2, 20.9, 16.9 at 0.5; 17.4, 18.0, 11.5 at 0.8.
     """
@@ -57,7 +57,7 @@ def best_published(height: int, width: int, sigma: float) -> Path:
 
 
 def _fits(noise: str, sigma: float) -> int:
-    """How well weights that have learnt from `noise` suit a level: better if from it alone."""
+    """How well weights trained with `noise` suit a level: best if trained with that level only."""
     low, high = parse_noise(noise).stages[0].low, parse_noise(noise).stages[0].high
     if low == high:
         return 2 if abs(sigma / low - 1) < NEAR else 0
@@ -66,7 +66,7 @@ def _fits(noise: str, sigma: float) -> int:
 
 @cache
 def _denoisers() -> dict[Path, dict[str, Any]]:
-    """What the published denoisers say of themselves: this is asked for every image."""
+    """The metadata of the published denoisers; cached, because every image needs it."""
     every = {path: read_metadata(path) for path in published().values()}
     return {
         path: metadata

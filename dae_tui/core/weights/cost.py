@@ -14,29 +14,29 @@ from torch.utils.flop_counter import flop_registry
 from dae_tui.core.weights.weights_file import count_parameters
 from dae_tui.models.registry import channels_of, takes_sigma
 
-# Beyond, cost grows with the pixels.
+# For larger images, the cost is extrapolated from the number of pixels.
 LARGEST_SIDE = 512
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Of denoising one image."""
+    """The cost of denoising one image."""
 
     parameters: int = 0
     multiply_adds: int | None = None
-    """Of convolutions and matrix products; None where they are not counted."""
+    """Of convolutions and matrix products; None if they are not counted."""
     peak_bytes: int | None = None
-    """Of the tensors that live at once, parameters aside."""
+    """Of the tensors that exist at the same time, without the parameters."""
 
 
 def network_cost(network: nn.Module, channels: int, height: int, width: int) -> Cost:
-    """What `network` costs for one image (C, H, W), in float32.
+    """The cost of `network` for one image (C, H, W), in float32.
 
-    It is run on a black image, not larger than what tells how cost grows.
+    It is counted on a black image of at most LARGEST_SIDE pixels a side.
     """
     stride = getattr(network, "stride", 1)
     planes = channels // channels_of(network)
-    fixed = not hasattr(network, "receptive_field")  # It takes one size.
+    fixed = not hasattr(network, "receptive_field")  # It accepts only one size.
     rows, columns = (
         side + -side % stride
         if fixed
@@ -46,12 +46,12 @@ def network_cost(network: nn.Module, channels: int, height: int, width: int) -> 
     larger = (height + -height % stride) * (width + -width % stride) / (rows * columns)
     device = next(network.parameters()).device
     black = torch.zeros(1, channels_of(network), rows, columns, device=device)
-    told = [torch.zeros(1, device=device)] if takes_sigma(network) else []
+    levels = [torch.zeros(1, device=device)] if takes_sigma(network) else []
     training = network.training
-    network.eval()  # Statistics of batch normalisations stay as they are.
-    # Not in inference mode, in which operators are not taken apart into those that are counted.
+    network.eval()  # Batch normalisation must not update its statistics.
+    # Not in inference mode, which does not decompose operators into those that are counted.
     with torch.no_grad(), CountingMode() as counted:
-        network(black, *told)
+        network(black, *levels)
     network.train(training)
     # torch counts a multiply-add as two.
     adds = round(counted.flops // 2 * planes * larger)
@@ -59,16 +59,16 @@ def network_cost(network: nn.Module, channels: int, height: int, width: int) -> 
 
 
 class CountingMode(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Counts, while it is entered, what operators do and the memory of tensors that they make."""
+    """Counts the operations of operators and the memory of the tensors that they create."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.flops = 0
         """Of convolutions and matrix products."""
         self.peak_bytes = 0
-        """Of the tensors that lived at once."""
+        """Of the tensors that existed at the same time."""
         self.moved_bytes = 0
-        """Were every operator to read its inputs from memory, and to write its outputs there."""
+        """If every operator read its inputs from memory and wrote its outputs there."""
         self._live_bytes = 0
         self._known: dict[int, int] = {}
 
@@ -105,10 +105,10 @@ class CountingMode(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 
 def without_compiler(mode: type[TorchDispatchMode]) -> None:
-    """Keep torch from importing its compiler, which takes 3 s, for a mode that has no use for it.
+    """Keep torch from importing its compiler, which takes 3 s, for a mode that does not need it.
 
-    torch wraps what a mode does so that compiled code leaves it alone, and remembers the wrapped
-    function under this name. Where it does not any more, it is only slower.
+    torch wraps the function of a mode to exclude it from compilation, and keeps the wrapped
+    function under this name. If a version of torch does not, this has no effect.
     """
     function = getattr(mode.__torch_dispatch__, "__wrapped__", None)
     if function is not None:

@@ -1,4 +1,4 @@
-"""Weights on disk: safetensors with metadata, from which the network is rebuilt. Never pickle."""
+"""Weights files: safetensors with metadata to rebuild the network. Never pickle."""
 
 import errno
 import json
@@ -35,29 +35,29 @@ _HINT = "use weights that dae train has written"
 
 @dataclass(frozen=True)
 class Weights:
-    """A trained network, ready to be applied, and what its file says of it."""
+    """A trained network, ready for inference, and the metadata of its file."""
 
     name: str
     network: nn.Module
-    """As it was trained: what files hold, and what is counted."""
+    """As trained: the network that files hold and whose cost is counted."""
     metadata: dict[str, Any]
 
     @cached_property
     def folded(self) -> nn.Module:
-        """The network to be applied, without batch normalisation; see `fold_batch_norm`.
+        """The network for inference, without batch normalisation; see `fold_batch_norm`.
 
-        It is made once, from what `network` holds then.
+        It is created once, from the state of `network` at that time.
         """
         return fold_batch_norm(self.network)
 
     @property
     def channels(self) -> int:
-        """Channels of the images that the network takes."""
+        """Number of input channels of the network."""
         return channels_of(self.network)
 
     @property
     def light_on_dark(self) -> bool:
-        """Whether it has learnt light strokes on a dark ground, as every data set by name has."""
+        """Whether it was trained on light strokes on a dark ground, as in all data sets by name."""
         return self.metadata.get("data") in DATA_SETS
 
 
@@ -66,7 +66,7 @@ def count_parameters(network: nn.Module) -> int:
 
 
 def to_bytes(network: nn.Module, metadata: dict[str, Any]) -> bytes:
-    """A whole weights file: the tensors of `network`, and `metadata` with what rebuilds it."""
+    """The content of a weights file: the tensors of `network`, `metadata`, and its settings."""
     described = metadata | {
         "settings": settings_of(network),
         "parameters": count_parameters(network),
@@ -81,8 +81,8 @@ def to_bytes(network: nn.Module, metadata: dict[str, Any]) -> bytes:
 def load_weights(path: Path, name: str = "", task: str = "denoise") -> Weights:
     """Rebuild the network of a weights file, in evaluation mode on the CPU.
 
-    Raises WeightsError for a file that is missing, broken, not safetensors, of another network
-    than its metadata says, or not made for `task`; see `models.registry`.
+    Raises WeightsError for a file that is missing, broken or not safetensors, that does not match
+    its metadata, or that is not for `task`; see `models.registry`.
     """
     metadata = read_metadata(path)
     made_for = NETWORKS[metadata["network"]].task
@@ -92,8 +92,8 @@ def load_weights(path: Path, name: str = "", task: str = "denoise") -> Weights:
             "see dae weights list",
         )
     try:
-        # On the meta device nothing is allocated until the tensors of the file have been compared
-        # with the network: settings that ask for a terabyte get an error, not the terabyte.
+        # The meta device allocates nothing until the tensors of the file have been compared with
+        # the network: settings that ask for a terabyte cause an error, not an allocation.
         with torch.device("meta"):
             network = build(metadata["network"], metadata["settings"])
         needed = sum(tensor.nbytes for tensor in network.state_dict().values())

@@ -14,8 +14,8 @@ from dae_tui.core.denoising.denoise_stack import inspect, inverts
 from dae_tui.core.denoising.inspection import (
     UNLIKE,
     WHOLE_UP_TO,
+    crops,
     dark_on_light,
-    look,
     taken_structure,
     unlike,
 )
@@ -80,13 +80,13 @@ def test_what_is_said_of_images_that_the_weights_do_not_know(weights: Weights) -
 def test_large_images_are_looked_at_in_places() -> None:
     side = int(WHOLE_UP_TO**0.5)
     small = np.zeros((side, side, 1), np.uint8)
-    assert look(small)[0] is small
+    assert crops(small)[0] is small
     large = np.zeros((side, 3 * side, 1), np.uint8)
-    places = look(large)
+    places = crops(large)
     assert len(places) == 16
     assert sum(place.size for place in places) <= WHOLE_UP_TO
     thin = np.zeros((3, 2 * WHOLE_UP_TO, 1), np.uint8)
-    assert {place.shape[0] for place in look(thin)} == {3}
+    assert {place.shape[0] for place in crops(thin)} == {3}
 
 
 def test_a_stack_is_inspected_as_a_whole(weights: Weights, digits: Tensor) -> None:

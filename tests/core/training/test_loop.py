@@ -390,9 +390,9 @@ def test_a_loss_that_explodes_just_before_a_stop_is_not_saved(digits: ImageSet) 
     assert not any(isinstance(event, Checkpoint) for event in events)
 
 
-def test_a_held_out_loss_that_is_not_finite_is_never_best(digits: ImageSet) -> None:
+def test_a_validation_loss_that_is_not_finite_is_never_best(digits: ImageSet) -> None:
     events: list[Event] = []
-    with pytest.raises(DivergedError, match="held-out loss after epoch 1 "):
+    with pytest.raises(DivergedError, match="validation loss after epoch 1 "):
         events.extend(training(digits, objective=Scripted({}, validation=float("nan"))).events())
     assert not any(isinstance(event, Checkpoint) for event in events)
 
