@@ -11,7 +11,7 @@ from rich.console import Console
 from dae_tui.commands.benchmarking.speed_tables import grids, show
 from dae_tui.core.speed.data_size import Scale
 from dae_tui.core.speed.denoising_speed import Throughput
-from dae_tui.core.speed.repeated_figure import Spread
+from dae_tui.core.speed.repeated_measurement import Spread
 from dae_tui.core.speed.report import SpeedReport
 from dae_tui.core.speed.roofline import Peaks, Share
 from dae_tui.core.speed.startup import Startup
@@ -135,9 +135,9 @@ def test_the_cost_model_has_no_figures_for_a_batch_that_cannot_be_shared(
     monkeypatch.setenv("COLUMNS", "60")
     monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
     said = dae(*words).out
-    assert "A batch of 8 that is shared pays up to 4. A batch of 8 each pays up to 64 and" in said
+    assert "Sharing a batch of 8 pays off up to 4 processes. A batch of 8 each pays off" in said
     assert "at least 1.25 times the images" in said
-    assert "–: cannot be shared in equal parts" in said
+    assert "–: the batch has no equal parts" in said
     assert "too narrow for: waiting (--json has all)" in said
     assert "…" not in said
 

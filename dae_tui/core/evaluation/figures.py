@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 NOISY = "(noisy)"
-KINDS_OF_FILE = ("png", "svg")
+FORMATS = ("png", "svg")
 ROWS = 6
 VIEWS = 6
 # Of SVG files: the same figure has the same bytes.
@@ -44,7 +44,7 @@ class Sweep:
         return f"{self.kind} {KINDS[self.kind].level}"
 
 
-def sweep_of(table: Table, figure: str) -> Sweep | None:
+def sweep_of(table: Table, metric: str) -> Sweep | None:
     """`accuracy` or `psnr` over the noise level; None unless one kind of noise has several levels.
 
     The noisy images are a method called `NOISY`.
@@ -53,7 +53,7 @@ def sweep_of(table: Table, figure: str) -> Sweep | None:
     kinds = set()
     for row in table.rows:
         oracle = row.view == "noisy" and row.method is not None
-        if row.noise is None or getattr(row, figure) is None or (oracle and figure == "psnr"):
+        if row.noise is None or getattr(row, metric) is None or (oracle and metric == "psnr"):
             continue
         try:
             stages = parse_noise(row.noise).stages
@@ -68,27 +68,27 @@ def sweep_of(table: Table, figure: str) -> Sweep | None:
     if len(kinds) != 1 or not points:
         return None
     means = {
-        name: float(np.mean([getattr(row, figure) for _, row in found]))
+        name: float(np.mean([getattr(row, metric) for _, row in found]))
         for name, found in points.items()
     }
     order = sorted(points, key=lambda name: (name == NOISY, -means[name]))
     found = {name: sorted(points[name], key=lambda point: point[0]) for name in order}
-    interval = figure == "accuracy"
+    interval = metric == "accuracy"
     return Sweep(
         kinds.pop(),
         {name: [level for level, _ in pairs] for name, pairs in found.items()},
-        {name: [getattr(row, figure) for _, row in pairs] for name, pairs in found.items()},
-        {n: [_end(row, figure, "low", interval) for _, row in pairs] for n, pairs in found.items()},
+        {name: [getattr(row, metric) for _, row in pairs] for name, pairs in found.items()},
+        {n: [_end(row, metric, "low", interval) for _, row in pairs] for n, pairs in found.items()},
         {
-            n: [_end(row, figure, "high", interval) for _, row in pairs]
+            n: [_end(row, metric, "high", interval) for _, row in pairs]
             for n, pairs in found.items()
         },
     )
 
 
-def _end(row: BenchmarkRow, figure: str, which: str, interval: bool) -> float:
+def _end(row: BenchmarkRow, metric: str, which: str, interval: bool) -> float:
     end = getattr(row, f"accuracy_{which}") if interval else None
-    return float(getattr(row, figure) if end is None else end)
+    return float(getattr(row, metric) if end is None else end)
 
 
 def write_figures(
@@ -111,13 +111,13 @@ def write_figures(
         figures["fig4-digits"] = _columns_of_images(table.examples)
     if losses:
         figures["fig5-training-loss"] = _losses(losses)
-    for figure, title in (("accuracy", "accuracy in %"), ("psnr", "PSNR in dB")):
-        sweep = sweep_of(table, figure)
+    for metric, title in (("accuracy", "accuracy in %"), ("psnr", "PSNR in dB")):
+        sweep = sweep_of(table, metric)
         if sweep is not None:
-            figures[f"{figure}-against-{sweep.kind}"] = _curves(sweep, title, table)
+            figures[f"{metric}-against-{sweep.kind}"] = _curves(sweep, title, table)
     written = []
     for name, drawn in figures.items():
-        for kind in KINDS_OF_FILE:
+        for kind in FORMATS:
             path = folder / f"{name}.{kind}"
             _save(drawn, path)
             written.append(path)

@@ -1,1 +1,1 @@
-"""Image files in and out, each written back as the format, size and type it was."""
+"""Reading and writing image files, each in the format, size and type that it had."""

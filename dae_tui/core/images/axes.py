@@ -1,4 +1,4 @@
-"""What the axes of an array are: one image or many, channels first, last or none."""
+"""The meaning of an array's axes: one image or many, channels first, last or none."""
 
 from typing import Any, NamedTuple
 
@@ -10,7 +10,7 @@ from dae_tui.errors import DataError
 
 SHAPES = "(H, W), (N, H, W), (H, W, C), (N, H, W, C) or (N, C, H, W), C of 1, 3 or 4"
 CHANNELS = (1, 3, 4)
-# Sides of fewer pixels could as well be channels.
+# Axes shorter than this could also be channels.
 LEAST_SIDE = 5
 
 
@@ -35,7 +35,7 @@ def as_stack(array: NDArray[Any], name: str, channels_first: bool = False) -> St
 
 
 def from_stack(stack: Stack, like: NDArray[Any], channels_first: bool = False) -> NDArray[Any]:
-    """The values of a stack in the shape and memory order of the array that it came from."""
+    """The values of a stack in the shape and memory order of its original array."""
     axes = _axes(like.shape, channels_first)
     assert axes is not None  # `as_stack` has read it.
     back = [axes.to_stack.index(axis) for axis in range(like.ndim)]
@@ -73,7 +73,7 @@ def _axes(shape: tuple[int, ...], channels_first: bool) -> _Axes | None:
 
 
 def check_type(dtype: np.dtype[Any], name: str) -> None:
-    """Raise DataError for values that are no greys."""
+    """Raise DataError for types that cannot hold pixel values."""
     if dtype.kind == "b" or (dtype.kind == "f" and dtype.itemsize <= 8):
         return
     if dtype.kind != "u" or dtype.itemsize > 4:

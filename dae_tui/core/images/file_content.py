@@ -1,4 +1,4 @@
-"""The bytes of image files: never more than the beginning of a file says that it needs.
+"""The bytes of image files: never more than a file's beginning says that it needs.
 
 What is no image is known by its first bytes, and is not read on. Beyond `FREE` bytes each kind of
 file tells by its `bounds` how many bytes a whole file of such a beginning has, before the rest is
@@ -17,7 +17,7 @@ from dae_tui.system.regular_files import open_regular
 START = 1 << 16
 """Bytes that tell what a file is."""
 FREE = 1 << 26
-"""So many bytes are read whatever they are; a file may have as many beside its pixels."""
+"""So many bytes are always read; a file may have as many besides its pixels."""
 STREAM_MOST = 1 << 30
 """Of standard input, where a kind of file tells at its end alone how large it is."""
 MOST_SHRUNK = 1040
@@ -27,7 +27,7 @@ _AT_ONCE = 1 << 24
 
 
 class Source(Protocol):
-    """Bytes in memory or on the disk."""
+    """Bytes in memory or on disk."""
 
     def __len__(self) -> int: ...
 
@@ -44,7 +44,7 @@ Raises DataError for a file that cannot be what it says.
 
 
 class OnDisk:
-    """A file that is open; only the parts that are asked for are read."""
+    """An open file, of which only the requested parts are read."""
 
     def __init__(self, file: int) -> None:
         self.file = file
@@ -93,7 +93,7 @@ def read_path(path: Path, look: Look, check: Check, name: str) -> bytes:
 
 
 def check_path(path: Path, look: Look, check: Check, name: str) -> None:
-    """Raise DataError as `read_path`, without reading the file."""
+    """Raise DataError like `read_path`, without reading the file."""
     try:
         with OnDisk(open_regular(path)) as source:
             _start(source, look, check, name)
@@ -132,7 +132,7 @@ def read_stream(stream: BinaryIO, look: Look, check: Check, name: str) -> bytes:
 
 
 def unreadable(name: str, failure: Exception) -> DataError:
-    """What to say of a file that cannot be opened or read."""
+    """The error for a file that cannot be opened or read."""
     reason = failure.strerror if isinstance(failure, OSError) else str(failure)
     reason = (reason or type(failure).__name__).lower()
     if not reason.endswith("not a regular file"):
@@ -144,7 +144,7 @@ def unreadable(name: str, failure: Exception) -> DataError:
 def _not_so_large(name: str, size: int, least: int, most: int) -> DataError:
     if size < least:
         return DataError(
-            f"{name} is not whole: it has {size:,} bytes where {least:,} or more belong",
+            f"{name} is not whole: it has {size:,} bytes instead of at least {least:,}",
             "fetch or copy it again",
         )
     return DataError(

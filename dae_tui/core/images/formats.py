@@ -1,4 +1,4 @@
-"""A file's kind by what it holds, not by its name; and the other way round for new files."""
+"""The format of a file by its content, not by its name; for new files, by their name."""
 
 import gzip
 import struct
@@ -21,7 +21,7 @@ from dae_tui.core.images.file_content import (
 from dae_tui.core.images.image_file import About, ImageFile, Stack
 from dae_tui.errors import DataError, UsageError
 
-# Endings of each kind; the first is the one that new files get.
+# Suffixes of each format; new files get the first one.
 ENDINGS = {
     "png": (".png",),
     "jpeg": (".jpg", ".jpeg"),
@@ -58,26 +58,26 @@ _MODULES = {"jpeg": "jpeg_webp", "webp": "jpeg_webp", "npy": "arrays"}
 
 
 def kind_of_content(content: bytes) -> str | None:
-    """The kind of a file by its first bytes; None for what is no image that dae reads."""
+    """The format of a file by its first bytes; None if dae does not read it."""
     if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
         return "webp"
     return next((kind for start, kind in _BEGINNINGS if content.startswith(start)), None)
 
 
 def kind_of_name(name: str) -> str | None:
-    """The kind that a name says, by its ending."""
+    """The format of a file name, by its suffix."""
     lower = name.lower()
     return next((kind for kind, ends in ENDINGS.items() if lower.endswith(ends)), None)
 
 
 def check_kind(kind: str) -> None:
-    """Raise UsageError for a kind that dae does not write."""
+    """Raise UsageError for a format that dae does not write."""
     if kind not in ENDINGS:
         raise UsageError(f"there is no format '{kind}'", f"use {', '.join(ENDINGS)}")
 
 
 def read(content: bytes, name: str) -> ImageFile:
-    """The images of a file. Raises DataError, which names it, for whatever cannot be read."""
+    """Decode the images of a file. Raises DataError, which names the file, if it cannot be read."""
     kind = _known(content, name)
     with _one_error(kind, name):
         file: ImageFile = _function("read", kind)(content, name)
@@ -99,7 +99,7 @@ def content_of(path: Path, name: str) -> bytes:
 
 
 def check_file(path: Path, name: str) -> None:
-    """Raise DataError as `content_of`, without reading the file."""
+    """Raise DataError like `content_of`, without reading the file."""
     check_path(path, partial(_known, name=name), partial(_bounds, name=name), name)
 
 
@@ -109,7 +109,7 @@ def content_of_stream(stream: BinaryIO, name: str) -> bytes:
 
 
 def _known(start: bytes, name: str) -> str:
-    """The kind of a file. Raises DataError for what is no image."""
+    """The format of a file. Raises DataError if it is no image."""
     if not start:
         raise DataError(f"{name} is empty")
     kind = kind_of_content(start)
@@ -130,28 +130,28 @@ def _bounds(source: Source, stream: bool, name: str) -> tuple[int, int]:
 
 @contextmanager
 def _one_error(kind: str, name: str) -> Iterator[None]:
-    """Make DataError, which names the file, of all that broken ones raise."""
+    """Convert everything that broken files raise to DataError, which names the file."""
     try:
         yield
     except DataError:
         raise
     except MemoryError as failure:
         raise DataError(f"{name} needs more memory than there is") from failure
-    # Broken files make the libraries raise whatever they like: fuzzing found a dozen types.
+    # For broken files the libraries raise all kinds of exceptions: fuzzing found a dozen types.
     except Exception as failure:
         what = (str(failure).strip() or type(failure).__name__).splitlines()[0]
         raise DataError(f"{name} is not a whole {kind} file: {what}") from failure
 
 
 def encode(file: ImageFile, stacks: Sequence[Stack], name: str) -> bytes:
-    """`file.encode`. Raises DataError, which names the file, for all that goes wrong."""
+    """Call `file.encode`. Raises DataError, which names the file, for any failure."""
     try:
         return file.encode(stacks)
     except DataError as failure:
         raise DataError(f"{name}: {failure.message}", failure.hint) from failure
     except MemoryError:
         raise
-    # What the libraries keep of a file that others made may not fit what they write.
+    # Metadata of foreign files may not be valid for the libraries' encoders.
     except Exception as failure:
         what = (str(failure).strip() or type(failure).__name__).splitlines()[0]
         raise DataError(f"{name} cannot be written as {file.kind}: {what}") from failure
@@ -179,7 +179,7 @@ def _function(what: str, kind: str) -> Callable[..., Any]:
 
 
 def with_ending(path: Path, kind: str) -> Path:
-    """`path` with the ending of another kind."""
+    """`path` with the suffix of another format."""
     for ending in sorted((e for ends in ENDINGS.values() for e in ends), key=len, reverse=True):
         if path.name.lower().endswith(ending) and len(path.name) > len(ending):
             return path.with_name(path.name[: -len(ending)] + ENDINGS[kind][0])

@@ -1,4 +1,4 @@
-"""What every kind of image file is read into and written from."""
+"""The decoded form of all image files."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from dae_tui.errors import DataError
 
-# A picture of 12 000 × 12 000 pixels is real; one of 50 000 × 50 000 in a few kilobytes is not.
+# An image of 12 000 × 12 000 pixels is plausible; 50 000 × 50 000 in a few kilobytes is not.
 MOST_PIXELS = 500_000_000
 # Pages of a TIFF or arrays of an NPZ: of 128×128 pixels they may not be more anyway.
 MOST_STACKS = 30_000
@@ -22,7 +22,7 @@ class Stack:
     values: NDArray[Any]
     """(N, H, W, C) of the stored type; C is 1 or 3 (4 for CMYK), and one more with alpha."""
     alpha: bool = False
-    """The last channel says how opaque each pixel is, and is no part of the image."""
+    """The last channel is opacity, and is not denoised."""
     white_is_zero: bool = False
     """Stored values count from white to black, as some TIFFs have it."""
 
@@ -36,7 +36,7 @@ class Stack:
 
 @dataclass(frozen=True)
 class About:
-    """What a file says of its images, and another kind of file could say as well."""
+    """Metadata of a file that other formats can hold as well."""
 
     icc: bytes | None = None
     """ICC profile."""
@@ -62,11 +62,11 @@ class ImageFile:
     types in the same order."""
     about: About = field(default_factory=About)
     remarks: tuple[str, ...] = ()
-    """What will not be as it was, such as "the palette becomes RGB"."""
+    """What will change, such as "the palette becomes RGB"."""
 
 
 def check_pixels(name: str, *sizes: int) -> None:
-    """Refuse an image that would fill the memory, before it is decoded.
+    """Raise DataError for an image that would exhaust the memory, before it is decoded.
 
     Args:
         name: of the file, for the message.
@@ -81,13 +81,13 @@ def check_pixels(name: str, *sizes: int) -> None:
         pixels *= int(size)
     if pixels > MOST_PIXELS:
         raise DataError(
-            f"{name} says it holds {'×'.join(map(str, sizes))} pixels, too many to be true",
+            f"{name} claims to hold {'×'.join(map(str, sizes))} pixels, too many to be true",
             f"dae takes up to {MOST_PIXELS:,} pixels a file: cut it into parts",
         )
 
 
 def check_stacks(name: str, count: int, what: str, more: bool = False) -> None:
-    """Refuse a file of more images than can be done in a reasonable time, however small they are.
+    """Raise DataError for more images than can be processed in a reasonable time.
 
     Args:
         name: of the file, for the message.

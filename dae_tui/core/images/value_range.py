@@ -1,4 +1,4 @@
-"""Stored values to images in [0, 1] and back, and what is odd about them."""
+"""Conversion of stored values to images in [0, 1] and back, and unusual values."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,9 +12,9 @@ from torch import Tensor
 from dae_tui.core.images.image_file import Stack
 from dae_tui.errors import DataError
 
-# Unclipped noise goes beyond 1, but not so far: such floats have another range than [0, 1].
+# Unclipped noise exceeds 1, but not this far: such floats have another range than [0, 1].
 HIGHEST_FLOAT = 16
-# Rows that are looked at together, so that an image of 12 000 × 12 000 needs no second copy.
+# Rows that are checked together, so that an image of 12 000 × 12 000 needs no second copy.
 BAND = 1024
 
 
@@ -23,17 +23,17 @@ class Oddities:
     """Stored values that an image should not have."""
 
     values: int = 0
-    """All that there are."""
+    """The number of all values."""
     not_finite: int = 0
     """NaN or infinite. They stay so."""
     outside: int = 0
     """Below black or above white."""
     lowest: float = 0.0
     highest: float = 1.0
-    """In [0, 1] where nothing is outside."""
+    """Within [0, 1] if no value is outside."""
 
     def remarks(self) -> list[str]:
-        """A line for each, for the user."""
+        """One line for the user about each of them."""
         lines = []
         if self.not_finite:
             lines.append(f"{self.not_finite:,} values are NaN or infinite, and stay so")

@@ -13,7 +13,7 @@ from dae_tui.core.data.load_data import load
 from dae_tui.core.data.shards import load_shards
 from dae_tui.core.hardware import place, resolve_device, resolve_precision
 from dae_tui.core.speed.isolated_process import Isolated
-from dae_tui.core.speed.repeated_figure import Spread, spread
+from dae_tui.core.speed.repeated_measurement import Spread, spread
 from dae_tui.core.speed.training_loops import Task
 from dae_tui.core.training.loop import Training
 from dae_tui.core.training.objectives import Denoising

@@ -11,7 +11,7 @@ from dae_tui.core.denoising.apply_network import denoise_batch
 from dae_tui.core.filters.filters import FILTERS
 from dae_tui.core.filters.pool import FilterPool, Tuned
 from dae_tui.core.hardware import keep_freed_memory, place, synchronize
-from dae_tui.core.speed.repeated_figure import Spread, spread
+from dae_tui.core.speed.repeated_measurement import Spread, spread
 from dae_tui.core.weights.weights_file import Weights
 
 BATCHES = (1, 10, 50, 200, 1000, 2000)

@@ -17,7 +17,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from dae_tui.core.denoising.apply_network import Compute, batch_pixels, denoise_batch
 from dae_tui.core.hardware import keep_freed_memory, place, synchronize
-from dae_tui.core.speed.repeated_figure import spread
+from dae_tui.core.speed.repeated_measurement import spread
 from dae_tui.core.weights.cost import CountingMode, network_cost, without_compiler
 from dae_tui.core.weights.weights_file import Weights
 from dae_tui.models.registry import takes_sigma

@@ -10,7 +10,7 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from select import select
 
-from dae_tui.core.speed.repeated_figure import Spread, spread
+from dae_tui.core.speed.repeated_measurement import Spread, spread
 from dae_tui.errors import DaeError
 
 PATIENCE = 120.0

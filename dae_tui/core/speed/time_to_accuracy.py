@@ -10,7 +10,7 @@ import torch
 from dae_tui.core.data.load_data import load
 from dae_tui.core.hardware import resolve_device
 from dae_tui.core.speed.isolated_process import Isolated
-from dae_tui.core.speed.repeated_figure import Spread, spread
+from dae_tui.core.speed.repeated_measurement import Spread, spread
 from dae_tui.core.speed.training_loops import Task, own_training, train_as_textbook
 from dae_tui.core.speed.training_speed import OURS, TEXTBOOK
 from dae_tui.core.training.experiment import Experiment, prepare

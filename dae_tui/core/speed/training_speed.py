@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
 from dae_tui.core.speed.isolated_process import Isolated
-from dae_tui.core.speed.repeated_figure import Spread, spread
+from dae_tui.core.speed.repeated_measurement import Spread, spread
 from dae_tui.core.speed.training_loops import Round, Task, own_rounds, textbook_rounds
 
 # After its turn the textbook's data loaders fill their queues; this must not slow the next loop.

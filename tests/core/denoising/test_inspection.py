@@ -73,11 +73,11 @@ def test_white_noise_is_no_structure_and_a_wave_is() -> None:
 
 def test_what_is_said_of_images_that_the_weights_do_not_know(weights: Weights) -> None:
     assert unlike(weights, (28, 28), 0.05) == ""
-    assert "28×28 pixels, and this is of 50×40" in unlike(weights, (40, 50), 0.05)
+    assert "28×28 pixels, and this image has 50×40" in unlike(weights, (40, 50), 0.05)
     assert "more than noise" in unlike(weights, (28, 28), 0.3)
 
 
-def test_large_images_are_looked_at_in_places() -> None:
+def test_large_images_are_inspected_in_crops() -> None:
     side = int(WHOLE_UP_TO**0.5)
     small = np.zeros((side, side, 1), np.uint8)
     assert crops(small)[0] is small

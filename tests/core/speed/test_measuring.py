@@ -13,7 +13,7 @@ from dae_tui.core.speed import startup
 from dae_tui.core.speed import time_to_accuracy as targets
 from dae_tui.core.speed.data_size import measure_scale
 from dae_tui.core.speed.denoising_speed import measure_inference
-from dae_tui.core.speed.repeated_figure import spread
+from dae_tui.core.speed.repeated_measurement import spread
 from dae_tui.core.speed.roofline import Peaks, measure_peaks, measure_shares
 from dae_tui.core.speed.time_to_accuracy import recipes
 from dae_tui.core.speed.training_loops import BATCH, Task, own_rounds, textbook_rounds

@@ -1,1 +1,1 @@
-"""One module for each image format: how it is read, and how it is written as it was."""
+"""One module per image format: reading, and writing with the metadata that it had."""

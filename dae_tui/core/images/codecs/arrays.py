@@ -18,12 +18,12 @@ from dae_tui.errors import DataError
 
 AGAIN = "fetch or copy it again"
 LONGEST_HEADER = 10_000 + 12
-"""Bytes before the values; numpy reads no longer ones."""
+"""Longest header in bytes; numpy refuses longer ones."""
 
 
 @dataclass(frozen=True)
 class Header:
-    """What a .npy array says of itself."""
+    """The header of a .npy array."""
 
     shape: tuple[int, ...]
     order: Literal["C", "F"]
@@ -65,7 +65,7 @@ def write_npy(stacks: Sequence[Stack], about: About) -> bytes:
 
 
 def npy_header(content: bytes, name: str) -> Header:
-    """What an array that begins so says of itself. Raises DataError."""
+    """Parse the header of an array. Raises DataError."""
     opened = io.BytesIO(content)
     version = npy.read_magic(opened)
     if version not in ((1, 0), (2, 0)):
@@ -87,7 +87,7 @@ def npy_array(content: bytes, header: Header, name: str) -> NDArray[Any]:
 
 
 def check_size(size: int, header: Header, name: str) -> None:
-    """Raise DataError where so many bytes are not the whole of an array."""
+    """Raise DataError unless `size` bytes are exactly one whole array."""
     wanted = math.prod(header.shape) * header.dtype.itemsize
     if size - header.end != wanted or min(header.shape, default=0) < 0:
         raise DataError(
@@ -129,7 +129,7 @@ def joined(stacks: Sequence[Stack], kind: str) -> NDArray[Any]:
         raise DataError(f"{kind} needs an image to hold")
     if len({(stack.values.shape[1:], stack.values.dtype, stack.alpha) for stack in stacks}) > 1:
         raise DataError(
-            f"{kind} holds images of one size and type alone", "write npz or tiff, which hold more"
+            f"{kind} holds images of one size and type only", "write npz or tiff, which hold more"
         )
     if stacks[0].values.shape[3] - stacks[0].alpha not in (1, 3):
         raise DataError(f"{kind} cannot hold CMYK", "write tiff, which can")
@@ -141,7 +141,7 @@ def joined(stacks: Sequence[Stack], kind: str) -> NDArray[Any]:
 
 
 def plain(values: NDArray[Any]) -> NDArray[Any]:
-    """(N, H, W, C) without the axes that reading it needs not."""
+    """(N, H, W, C) without the axes that are not needed to read it."""
     if values.shape[3] == 2:
         raise DataError("arrays of grey images cannot hold alpha", "write png or tiff, which can")
     short = values[0] if len(values) == 1 else values

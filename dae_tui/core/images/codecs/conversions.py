@@ -1,4 +1,4 @@
-"""What several kinds of files do alike with palettes, resolutions, profiles and white for black.
+"""Conversions that several formats share: palettes, resolutions, profiles, inverted values.
 
 And with the images that are to be written, where a file holds but one.
 """
@@ -49,7 +49,7 @@ def only_image(
 
 
 def swapped(values: NDArray[Any], alpha: bool) -> NDArray[Any]:
-    """A copy of stored values (..., C) with black for white and white for black, alpha aside."""
+    """A copy of stored values (..., C) with black and white exchanged, but not alpha."""
     copied = values.copy()
     image = copied[..., : values.shape[-1] - alpha]
     if values.dtype.kind == "f":
@@ -78,7 +78,7 @@ def spread_palette(
 
 
 def fitting_icc(about: About, colours: int) -> bytes | None:
-    """The ICC profile, if it is one for images of so many channels, alpha aside."""
+    """The ICC profile, if it is for images with so many colour channels."""
     space = {1: b"GRAY", 3: b"RGB ", 4: b"CMYK"}.get(colours)
     return about.icc if about.icc and about.icc[16:20] == space else None
 

@@ -1,4 +1,4 @@
-"""JPEG and WebP, through Pillow; the quality of a file and what it says of itself stay.
+"""JPEG and WebP, through Pillow; the quality and the metadata of a file are kept.
 
 Pillow's own check against huge images would stop at 179 million pixels for some kinds and not for
 others, so its classes are used directly, after checks of the headers.
@@ -24,7 +24,7 @@ from dae_tui.errors import DataError
 _EXIF = b"Exif\0\0"
 _APP0, _APP2, _APP14, _APP15, _COMMENT = 0xE0, 0xE2, 0xEE, 0xEF, 0xFE
 _SCAN, _END = 0xDA, 0xD9
-# Start of frame, without the markers between that define tables.
+# Start-of-frame markers, without those in between that define tables.
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _HUFFMAN = (0xC0, 0xC1, 0xC2)
 _PROGRESSIVE = (0xC2, 0xC6, 0xCA, 0xCE)
@@ -58,7 +58,7 @@ class _Jpeg(NamedTuple):
     components: list[tuple[int, int, int, int]]
     """Identifier, samples across and down, number of the quantisation table."""
     segments: list[tuple[int, bytes]]
-    """Marker and whole segment of everything that is no part of the image."""
+    """Marker and whole segment of everything that is not part of the image."""
 
 
 def read_jpeg(content: bytes, name: str) -> ImageFile:
@@ -218,7 +218,7 @@ def _is_mpf(marker: int, segment: bytes) -> bool:
 
 
 def _jpeg_options(header: _Jpeg, image: JpegImageFile) -> tuple[dict[str, Any], list[str]]:
-    """What makes Pillow pack an image as this file does, and remarks."""
+    """The options with which Pillow encodes like this file, and remarks."""
     tables = [list(image.quantization[component[3]]) for component in header.components]
     transform = image.info.get("adobe_transform")
     if len(tables) == 4 and transform == 2:  # YCCK, which Pillow writes as CMYK.
@@ -284,7 +284,7 @@ def _webp_size(chunks: dict[bytes, bytes], name: str) -> tuple[int, int]:
 
 
 def _webp_options(lossless: bool) -> dict[str, Any]:
-    """`exact` keeps colours where nothing is opaque."""
+    """The options of the encoder; `exact` keeps the colours of transparent pixels."""
     if lossless:
         return {"lossless": True, "exact": True}
     return {"quality": _LOSSY_WEBP_QUALITY, "exact": True}

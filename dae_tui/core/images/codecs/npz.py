@@ -1,4 +1,4 @@
-"""NumPy's .npz: a zip archive of .npy arrays; what is no image in it stays as it is."""
+"""NumPy's .npz: a zip archive of .npy arrays; arrays that are no images are kept unchanged."""
 
 import io
 import os
@@ -53,7 +53,7 @@ class _Member:
 
 @dataclass(frozen=True)
 class _Claim:
-    """What a member says it is, before it is unpacked."""
+    """What the header of a member claims, before it is unpacked."""
 
     info: zipfile.ZipInfo
     header: Header | None
@@ -82,7 +82,7 @@ class _Archive:
 
 
 def read(content: bytes, name: str) -> ImageFile:
-    """The arrays of an .npz that are images, in order; the others stay, which remarks say.
+    """The arrays of an .npz that are images, in order; remarks name the others, which are kept.
 
     Raises DataError for an archive without images, and for one that unpacks to more than its
     headers say or than can be true.
@@ -137,7 +137,7 @@ def _opened(file: BinaryIO, name: str) -> zipfile.ZipFile:
 
 
 def _claims(archive: zipfile.ZipFile, name: str) -> list[_Claim]:
-    """What each member says it is. Raises DataError where that is too much in all."""
+    """The claims of all members. Raises DataError if they are too large in total."""
     infos = archive.infolist()
     check_stacks(name, len(infos), "arrays")
     if len({info.filename for info in infos}) != len(infos):

@@ -1,4 +1,4 @@
-"""PNG: 1, 8 and 16 bits, grey and colour; all that a file says beside its pixels stays.
+"""PNG: 1, 8 and 16 bits, grey and colour; the metadata of a file is kept.
 
 The pixels go through libpng; every other chunk is copied byte by byte.
 """
@@ -43,7 +43,7 @@ from dae_tui.core.images.image_file import About, ImageFile, Stack, check_pixels
 from dae_tui.errors import DataError
 
 _LARGEST_PROFILE = 1 << 26
-# Of libpng; higher ones take several times as long for 5 % of the size.
+# Compression level of libpng; higher ones take several times as long to save 5 % of the size.
 _LEVEL = 2
 
 

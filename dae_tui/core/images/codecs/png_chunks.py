@@ -1,4 +1,4 @@
-"""The chunks of a PNG file: taken apart and checked, and which of them stay for other pixels.
+"""The chunks of a PNG file: parsed, checked, and selected to be kept with new pixels.
 
 Checksums, the header and the length of the unpacked pixels are all found right before libpng sees
 them. Which chunks stay is what the PNG specification, third edition, asks of editors in section 14.
@@ -58,7 +58,7 @@ class Pass(NamedTuple):
 
 
 def split_chunks(content: bytes, name: str) -> Parts:
-    """A file taken to pieces, the checksum of each of which is right.
+    """Parse a file into chunks and check their checksums.
 
     Raises DataError for broken and animated files, and for chunks that nobody knows.
     """
@@ -162,7 +162,7 @@ def plain_file(parts: Parts, extra: bytes = b"") -> bytes:
 
 
 def is_unknown(kind: bytes) -> bool:
-    """Whether a chunk may say things about the pixels that no longer hold."""
+    """Whether a chunk may describe the pixels, and so may no longer be right."""
     known = kind in _STILL_TRUE or kind in (b"PLTE", b"tRNS", b"hIST", *_OF_TYPE)
     return not kind[3] & 32 and not known
 

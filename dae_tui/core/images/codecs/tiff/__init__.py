@@ -1,4 +1,4 @@
-"""TIFF and BigTIFF: all that the tags say is kept, every page's values are new."""
+"""TIFF and BigTIFF: all tags are kept, the values of every page are new."""
 
 from dae_tui.core.images.codecs.tiff.codec import bounds, read, write
 

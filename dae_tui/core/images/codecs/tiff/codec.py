@@ -1,4 +1,4 @@
-"""TIFF and BigTIFF: every page's values anew, all that its tags say byte by byte as it was."""
+"""TIFF and BigTIFF: new values for every page, and its tags byte for byte as they were."""
 
 import io
 from collections.abc import Iterable, Iterator, Sequence
@@ -29,7 +29,7 @@ from dae_tui.errors import DataError
 
 # Rows of 500 pages of 2 000 × 500 pixels, each a strip; one takes 0.02 ms.
 _MOST_BOXES = 1_000_000
-# Raw files of cameras show a thumbnail alone.
+# Raw files of cameras have only a thumbnail as their page.
 _MOST_HIDDEN = 4 * FREE
 
 
@@ -140,7 +140,7 @@ def _encode(stacks: Sequence[Stack], targets: Sequence[Page], form: Form, conten
 
 
 def _storable(stack: Stack) -> Iterator[NDArray[Any]]:
-    """The images (H, W, C), 0 being black, but white for CMYK and for grey that has it so."""
+    """The images (H, W, C); 0 is black, except for CMYK and white-is-zero grey."""
     colours = stack.values.shape[3] - stack.alpha
     turned = colours > 1 and stack.white_is_zero != (colours == 4)
     for image in stack.values:

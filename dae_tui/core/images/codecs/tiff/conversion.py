@@ -1,4 +1,4 @@
-"""What is not written to a TIFF as it was read: palettes, odd numbers of bits, lossy compressions.
+"""What changes when a TIFF is written: palettes, odd numbers of bits, lossy compression.
 
 Palettes become colours, values of other bits than numpy has become 8 or 16 bits, and compressions
 that are read alone become deflate.
@@ -83,7 +83,7 @@ def _stretched(values: NDArray[Any], bits: int, dtype: np.dtype[Any] | None = No
 
 
 def changes(page: Page, target: Page) -> list[str]:
-    """What is not as it was in the page that is written."""
+    """What changes in the written page, as remarks."""
     found = []
     if page.photometric == codes.PALETTED:
         what = "RGB" if target.photometric == codes.RGB else "grey"

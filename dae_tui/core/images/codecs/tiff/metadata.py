@@ -1,4 +1,4 @@
-"""What a TIFF says beside its pixels, for other kinds of files, and what they say as tags.
+"""Metadata of a TIFF for other formats, and theirs as tags.
 
 EXIF is a TIFF structure itself, so the tags of a page that a camera or scanner wrote are handed on
 as EXIF, and EXIF of other files comes back as tags.
@@ -30,7 +30,7 @@ _SAID = (270, 271, 272, codes.ORIENTATION, 305, 306, 315, 33432, codes.EXIF, cod
 
 
 def read_about(tags: Tags, form: Form) -> About:
-    """What the tags of a page say that other kinds of files could say as well."""
+    """The metadata in a page's tags that other formats can hold as well."""
     said = {code: tag for code, tag in kept_tags(tags).items() if code in _SAID}
     if codes.DESCRIPTION in said and bytes(said[codes.DESCRIPTION].raw[:6]).startswith(
         (b"{", b"<", b"ImageJ")

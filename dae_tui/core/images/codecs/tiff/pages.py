@@ -1,4 +1,4 @@
-"""How the pages of a TIFF store their pixels, as their tags say it, and how new pages do.
+"""How the pages of a TIFF store their pixels, according to their tags; and new pages.
 
 Everything is checked before anything is unpacked: what kind of image a page is, and that its
 strips or tiles are all in the file and can hold as many pixels as it claims.
@@ -83,7 +83,7 @@ class Page:
 
 
 def check_hidden(tables: Sequence[tuple[int, Tags]], name: str) -> None:
-    """Refuse files whose images are not all found by their tags."""
+    """Raise DataError for files with images that their tags do not list."""
     tags = tables[0][1]
     for code, what in _VENDORS.items():
         if code in tags:

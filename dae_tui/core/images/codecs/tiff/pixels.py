@@ -1,4 +1,4 @@
-"""The strips and tiles of a TIFF's page, unpacked to values and packed again.
+"""Decoding and encoding the strips and tiles of a TIFF's page.
 
 tifffile and imagecodecs do the work, after checks of what they would not notice; values that lie
 in the file as numpy has them are not copied.
@@ -20,7 +20,7 @@ from dae_tui.core.images.codecs.tiff.pages import Page
 from dae_tui.core.images.codecs.tiff.tags import AGAIN, CUT
 from dae_tui.errors import DataError
 
-# tifffile logs what it mends in broken files; such files are refused here.
+# tifffile logs what it repairs in broken files; such files are refused here.
 logging.getLogger("tifffile").setLevel(logging.CRITICAL + 1)
 
 # Of what `codes.WRITABLE` names, but for what needs the rows.
@@ -65,7 +65,7 @@ def unpacked(page: Page, content: bytes, opened: tifffile.TiffFile, label: str) 
 
 
 def _check_jpeg(packed: bytes, block: tuple[int, int], label: str) -> None:
-    """Refuse JPEG data that libjpeg would fill up with grey, or that claims other sizes."""
+    """Raise DataError for JPEG data that libjpeg would pad with grey, or with another size."""
     if not packed.rstrip(b"\0").endswith(b"\xff\xd9"):
         raise DataError(f"{label} {CUT}: its JPEG data ends too early", AGAIN)
     place = 2

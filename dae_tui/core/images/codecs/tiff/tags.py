@@ -1,4 +1,4 @@
-"""The tags of a TIFF or BigTIFF, byte by byte: read, and put together to a file again.
+"""The tags of a TIFF or BigTIFF, byte by byte: read, and assembled to a file again.
 
 Tags are kept as the bytes that they are, so that private ones, EXIF and GPS stay, whatever they
 say. Those that point at other places of the file (EXIF does) are read with what they point at.
@@ -97,7 +97,7 @@ class Form:
 
 
 class Budget:
-    """What the tags of a file may take in all: many could claim the same place, again and again."""
+    """A limit for the total size of tags: many could claim the same part of the file."""
 
     def __init__(self, source: Source | memoryview, name: str) -> None:
         self._tags = _MOST_TAGS
@@ -105,7 +105,7 @@ class Budget:
         self._name = name
 
     def spend(self, tags: int, size: int = 0) -> None:
-        """Raises DataError where that is more than there is."""
+        """Raises DataError if that exceeds the limit."""
         self._tags -= tags
         self._bytes -= size
         if self._tags < 0 or self._bytes < 0:
@@ -126,7 +126,7 @@ def read_start(content: Source | memoryview, name: str) -> tuple[Form, int]:
 def read_tables(
     content: Source | memoryview, form: Form, first: int, name: str
 ) -> list[tuple[int, Tags]]:
-    """Place and tags of each page. Raises DataError for what has no end, or too many."""
+    """Offset and tags of each page. Raises DataError for an endless chain, or too many pages."""
     positions = _places(content, form, first, name)
     budget = Budget(content, name)
     return [(place, read_tags(content, form, place, name, budget)) for place in positions]
@@ -207,7 +207,7 @@ def _read_tag(
 
 
 def is_lost(code: int, tag: Tag) -> bool:
-    """Whether a tag points to what is not taken along, or is of no known type."""
+    """Whether a tag points to data that is not copied, or is of no known type."""
     if tag.kind not in _SIZES or code in POINTERS:
         return True
     return tag.inner is None and (code in _INNER or tag.kind == codes.IFD)
