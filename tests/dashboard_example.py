@@ -123,7 +123,7 @@ def _digits(epoch: int) -> dict[str, np.ndarray]:
 
 
 def example_result() -> PlaygroundResult:
-    """The first digit, which the classifier reads rightly but for the noise."""
+    """The first digit, which the classifier predicts rightly except for the noisy view."""
     arrays = _digits(8)
     probabilities = {
         view: np.full(10, 0.02, np.float32) for view in ("original", "noisy", "denoised")

@@ -360,7 +360,7 @@ def test_classifiers_are_refused_with_a_reason(tmp_path: Path) -> None:
     play(tmp_path, act)
 
 
-def test_many_keys_at_once_end_at_the_last_wish(tmp_path: Path) -> None:
+def test_many_keys_at_once_end_at_the_last_request(tmp_path: Path) -> None:
     async def act(player: Player) -> None:
         await player.press(*["right"] * 40)
         assert player.screen.result is not None

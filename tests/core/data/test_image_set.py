@@ -1,4 +1,4 @@
-"""Image sets: values, parts held out, and images that are moved."""
+"""Image sets: values, validation images, and images that are shifted."""
 
 import numpy as np
 import pytest

@@ -19,7 +19,7 @@ from dae_tui.errors import DataError
 
 LENGTHS = (700, 333, 967)
 TOTAL = sum(LENGTHS)
-# Of 2000 images, the last 200 are to test with and 180 before them are held out.
+# Of 2000 images, the last 200 are test images and the 180 before them validation images.
 TRAINED, VALIDATION_IMAGES = 1620, 180
 
 
@@ -119,7 +119,7 @@ def test_the_order_is_a_function_of_seed_and_epoch(training: ShardedImages) -> N
         assert np.mean(np.equal(other, order)) < 0.01
 
 
-def test_neighbours_come_from_all_over_the_set(training: ShardedImages) -> None:
+def test_adjacent_images_come_from_all_over_the_set(training: ShardedImages) -> None:
     order = np.array(epoch_of(training, size=20))
     distances = np.abs(np.diff(order))
     # Two images drawn at random are a third of the set apart on average.

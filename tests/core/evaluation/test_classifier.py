@@ -1,4 +1,4 @@
-"""Who reads: our classifiers, and those that people bring as ONNX, torch.export or TorchScript."""
+"""Classifiers: ours, and those that people bring as ONNX, torch.export or TorchScript."""
 
 import os
 import pickle

@@ -64,7 +64,7 @@ def test_a_name_that_clears_the_screen_is_written_out(tmp_path: Path) -> None:
         kind_of(tmp_path / "a\x1b[2J.pt")
 
 
-def test_a_training_is_judged_by_weights_of_dae_train_alone(tmp_path: Path) -> None:
+def test_a_training_accepts_only_classifiers_of_dae_train(tmp_path: Path) -> None:
     check_ours(published()["digits-classifier"])
     for name in ("a.onnx", "a.pt2", "a.pt"):
         os.mkfifo(tmp_path / name)  # Not even opened.

@@ -1,4 +1,4 @@
-"""What methods are judged on: data sets, folders of classes, photographs, pairs."""
+"""What methods are evaluated on: data sets, folders of classes, photographs, pairs."""
 
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ def save(
     return values
 
 
-def test_a_data_set_is_judged_on_its_test_images_and_tunes_on_others() -> None:
+def test_a_data_set_is_evaluated_on_its_test_images_and_tunes_on_others() -> None:
     images = load_evaluation_images("digits", Path())
     assert (len(images), images.labelled, images.photographs) == (382, True, False)
     assert images.tuning is not None
@@ -113,7 +113,7 @@ def test_a_pair_that_lacks_one_or_differs_in_size_is_named(tmp_path: Path) -> No
         load_evaluation_images(str(tmp_path), Path())
 
 
-def test_shards_are_judged_on_those_to_test_with(tmp_path: Path) -> None:
+def test_shards_are_evaluated_on_their_test_images(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     np.save(tmp_path / "images-0.npy", rng.integers(256, size=(50, 8, 8), dtype=np.uint8))
     np.save(tmp_path / "labels-0.npy", np.arange(50) % 3)

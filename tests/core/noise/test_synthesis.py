@@ -123,7 +123,7 @@ def test_values_stay_in_the_range_of_theory_and_fill_it(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", sorted(set(SPECS) - {"stripes", "quantize"}))
-def test_neighbours_channels_and_images_are_drawn_independently(kind: str) -> None:
+def test_pixels_channels_and_images_are_drawn_independently(kind: str) -> None:
     residual = noisy(flat(8, 3), SPECS[kind], clip=False).double()
     residual = (residual - residual.mean()) / residual.std()
     pairs = {

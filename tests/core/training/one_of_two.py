@@ -37,7 +37,7 @@ def masks_of_dropout(group: Group, data_dir: Path) -> list[bool]:
 
 
 def end(group: Group) -> None:
-    """The leader fails between two steps; the other one waits for it in vain."""
+    """Rank 0 fails between two steps; the other process waits for it in vain."""
     if group.is_rank_0:
         raise DivergedError("the training diverged")
     group.any(False)

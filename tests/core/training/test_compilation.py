@@ -24,10 +24,10 @@ def test_a_long_training_pays_and_a_short_one_does_not() -> None:
     assert not pays(CONFIG, network, SHAPE, hundred_epochs, processes=2)
 
 
-@pytest.mark.parametrize(("wish", "found"), [("yes", True), ("no", False)])
-def test_what_is_asked_for_is_done(wish: str, found: bool) -> None:
+@pytest.mark.parametrize(("choice", "found"), [("yes", True), ("no", False)])
+def test_what_is_asked_for_is_done(choice: str, found: bool) -> None:
     network = build("autoencoder", {})
-    config = dataclasses.replace(CONFIG, compile=wish)
+    config = dataclasses.replace(CONFIG, compile=choice)
     assert pays(config, network, SHAPE, 1) is found
     assert pays(config, network, SHAPE, 10**12) is found
 

@@ -34,10 +34,10 @@ def environment(runs: Path) -> dict[str, str]:
 
 
 def losses(run: Path) -> list[float]:
-    """Train and held-out losses of each epoch."""
+    """Training and validation losses of each epoch."""
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-    judged = [line for line in lines if line["event"] == "validation"]
-    return [line[key] for line in judged for key in ("train_loss", "val_loss")]
+    validations = [line for line in lines if line["event"] == "validation"]
+    return [line[key] for line in validations for key in ("train_loss", "val_loss")]
 
 
 def only_run(runs: Path) -> Path:
@@ -118,14 +118,14 @@ def test_what_two_processes_make_sure_of(tmp_path: Path) -> None:
         for rank in range(2)
     ]
     try:
-        leader, follower = (json.loads(process.communicate(timeout=120)[0]) for process in both)
+        rank_0, rank_1 = (json.loads(process.communicate(timeout=120)[0]) for process in both)
     finally:
         for process in both:
             process.kill()
-    assert leader["images"] == "process 0 would train on images 0, process 1 on images 1"
-    assert follower["images"] == leader["images"]
-    assert leader["dropout"] != follower["dropout"]
-    assert (leader["end"], follower["end"]) == ("DivergedError", "LostProcessError")
+    assert rank_0["images"] == "process 0 would train on images 0, process 1 on images 1"
+    assert rank_1["images"] == rank_0["images"]
+    assert rank_0["dropout"] != rank_1["dropout"]
+    assert (rank_0["end"], rank_1["end"]) == ("DivergedError", "LostProcessError")
 
 
 def test_two_processes_come_to_what_one_comes_to(tmp_path: Path) -> None:

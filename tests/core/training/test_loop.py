@@ -109,11 +109,11 @@ def test_yields_what_happens_in_order(digits: ImageSet) -> None:
 
 
 def test_learns(digits: ImageSet) -> None:
-    judged = [event for event in training(digits).events() if isinstance(event, Validation)]
-    assert judged[-1].val_loss < 0.8 * judged[0].val_loss
-    assert judged[-1].val_psnr is not None
-    assert judged[0].val_psnr is not None
-    assert judged[-1].val_psnr > judged[0].val_psnr
+    validations = [event for event in training(digits).events() if isinstance(event, Validation)]
+    assert validations[-1].val_loss < 0.8 * validations[0].val_loss
+    assert validations[-1].val_psnr is not None
+    assert validations[0].val_psnr is not None
+    assert validations[-1].val_psnr > validations[0].val_psnr
 
 
 def test_train_loss_is_the_mean_of_the_step_losses(digits: ImageSet) -> None:
@@ -128,15 +128,15 @@ def test_train_loss_is_the_mean_of_the_step_losses(digits: ImageSet) -> None:
 
 def test_only_the_best_epochs_are_kept_as_best(digits: ImageSet) -> None:
     best: list[int] = []
-    judged: list[Validation] = []
+    validations: list[Validation] = []
     for event in training(digits).events():
         if isinstance(event, Validation):
-            judged.append(event)
+            validations.append(event)
         if isinstance(event, Checkpoint) and event.kind == "best":
             best.append(event.epoch)
     lowest = float("inf")
     expected = []
-    for event in judged:
+    for event in validations:
         if event.val_loss < lowest:
             lowest = event.val_loss
             expected.append(event.epoch)
@@ -157,7 +157,7 @@ def test_samples_show_three_views_of_the_same_digits(digits: ImageSet) -> None:
 
 
 def test_the_clock_counts_training_alone(digits: ImageSet, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not what its reader does meanwhile, nor judging, however often it reports."""
+    """Not what its consumer does meanwhile, nor evaluation, however often it reports."""
     now = 0.0
     monkeypatch.setattr("dae_tui.core.training.step_statistics.time.perf_counter", lambda: now)
     for every in (1, 3, 100):
@@ -212,8 +212,8 @@ def test_streamed_images_train_as_well_and_go_on_to_the_same_bits(
         )
 
     whole = streamed()
-    judged = [event for event in whole.events() if isinstance(event, Validation)]
-    assert judged[-1].val_loss < 0.8 * judged[0].val_loss
+    validations = [event for event in whole.events() if isinstance(event, Validation)]
+    assert validations[-1].val_loss < 0.8 * validations[0].val_loss
     state = last_state(streamed().events(), epoch=2)
     resumed = streamed(state)
     list(resumed.events())
@@ -235,7 +235,7 @@ def test_goes_on_to_the_same_bits_after_a_kill(digits: ImageSet, optimizer: str)
 
 def test_goes_on_to_the_same_bits_from_the_middle_of_an_epoch(digits: ImageSet) -> None:
     whole = training(digits)
-    judged = [event for event in whole.events() if isinstance(event, Validation)]
+    validations = [event for event in whole.events() if isinstance(event, Validation)]
     stop = threading.Event()
     files = {}
     for event in training(digits, stop=stop).events():
@@ -247,7 +247,9 @@ def test_goes_on_to_the_same_bits_from_the_middle_of_an_epoch(digits: ImageSet) 
     resumed = training(digits, resume=files["last"].files["state.safetensors"])
     again = [event for event in resumed.events() if isinstance(event, Validation)]
     assert_same(weights(whole), weights(resumed))
-    assert [event.train_loss for event in again] == pytest.approx([e.train_loss for e in judged])
+    assert [event.train_loss for event in again] == pytest.approx(
+        [e.train_loss for e in validations]
+    )
 
 
 def test_dropout_and_shifts_go_on_to_the_same_bits(digits: ImageSet) -> None:
@@ -300,13 +302,13 @@ def test_stopping_in_the_first_epoch_leaves_weights_and_state(digits: ImageSet) 
 
 def test_compiled_it_learns_as_well(digits: ImageSet) -> None:
     losses, graphs = [], []
-    for wish in ("no", "yes"):
-        config = dataclasses.replace(DENOISER, compile=wish, epochs=2)
+    for choice in ("no", "yes"):
+        config = dataclasses.replace(DENOISER, compile=choice, epochs=2)
         trained = training(digits, config, network="dense")
         torch._dynamo.reset()  # What other tests have compiled.
         torch._dynamo.utils.counters.clear()
-        judged = [event for event in trained.events() if isinstance(event, Validation)]
-        losses.append([event.val_loss for event in judged])
+        validations = [event for event in trained.events() if isinstance(event, Validation)]
+        losses.append([event.val_loss for event in validations])
         graphs.append(torch._dynamo.utils.counters["stats"]["unique_graphs"])
     assert graphs == [0, 1]
     assert losses[1] == pytest.approx(losses[0], rel=0.01)
@@ -314,8 +316,8 @@ def test_compiled_it_learns_as_well(digits: ImageSet) -> None:
 
 def test_bf16_learns_as_well(digits: ImageSet) -> None:
     trained = training(digits, precision="bf16")
-    judged = [event for event in trained.events() if isinstance(event, Validation)]
-    assert judged[-1].val_loss < 0.8 * judged[0].val_loss
+    validations = [event for event in trained.events() if isinstance(event, Validation)]
+    assert validations[-1].val_loss < 0.8 * validations[0].val_loss
     assert all(value.dtype != torch.bfloat16 for value in weights(trained).values())
 
 

@@ -155,7 +155,7 @@ def test_weights_fold_once_and_are_saved_as_they_were() -> None:
     assert count_parameters(weights.network) == parameters
 
 
-def test_the_judge_reads_the_same_classes() -> None:
+def test_the_classifier_predicts_the_same_classes() -> None:
     digits = load("digits", "test", Path())
     classifier = load_weights(published()["digits-classifier"], task="classify")
     ours = classifier_from_weights(classifier, digits, torch.device("cpu"))
