@@ -15,12 +15,12 @@ LEAST_SIDE = 5
 
 
 def as_stack(array: NDArray[Any], name: str, channels_first: bool = False) -> Stack:
-    """An array as a stack of images, without a copy where that can be had.
+    """An array as a stack of images, without a copy if possible.
 
     Args:
         array: of one of the shapes that `SHAPES` names. Four channels are RGB and alpha.
         name: for messages.
-        channels_first: three axes are (C, H, W) where the first is 1, 3 or 4, as torch has them.
+        channels_first: three axes are (C, H, W) if the first is 1, 3 or 4, as in torch.
 
     Raises DataError for other shapes and for types that are no images.
     """

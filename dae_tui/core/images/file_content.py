@@ -1,8 +1,8 @@
 """The bytes of image files: never more than a file's beginning says that it needs.
 
-What is no image is known by its first bytes, and is not read on. Beyond `FREE` bytes each kind of
-file tells by its `bounds` how many bytes a whole file of such a beginning has, before the rest is
-read: a gigabyte that claims to be a digit costs neither the memory nor the time.
+Files that are no images are recognised by their first bytes and not read further. Beyond `FREE`
+bytes each format tells by its `bounds` how many bytes a whole file with such a beginning has,
+before the rest is read: a gigabyte that claims to be a digit costs neither memory nor time.
 """
 
 import os
@@ -34,7 +34,7 @@ class Source(Protocol):
     def __getitem__(self, part: slice, /) -> bytes: ...
 
 
-Look = Callable[[bytes], object]
+StartCheck = Callable[[bytes], object]
 """Raises DataError for bytes with which no image begins."""
 Check = Callable[[Source, bool], tuple[int, int]]
 """The least and the most bytes of a whole file; True where there is only the beginning here.
@@ -69,20 +69,20 @@ class OnDisk:
         return os.pread(self.file, max(0, stop - start), start)
 
 
-def read_path(path: Path, look: Look, check: Check, name: str) -> bytes:
+def read_path(path: Path, check_start: StartCheck, check: Check, name: str) -> bytes:
     """The bytes of a regular file.
 
     Args:
         path: of the file.
-        look: raises DataError for a file that does not begin as an image.
-        check: asked about files of more than `FREE` bytes.
+        check_start: raises DataError for a file that does not begin as an image.
+        check: gives the allowed size of files of more than `FREE` bytes.
         name: of the file, for messages.
 
-    Raises DataError, which names the file, where it cannot be read or is no regular file.
+    Raises DataError, which names the file, if it cannot be read or is no regular file.
     """
     try:
         with OnDisk(open_regular(path)) as source:
-            start = _start(source, look, check, name)
+            start = _start(source, check_start, check, name)
             if len(start) < START:
                 return start
             with os.fdopen(os.dup(source.file), "rb") as file:
@@ -92,19 +92,19 @@ def read_path(path: Path, look: Look, check: Check, name: str) -> bytes:
         raise unreadable(name, failure) from failure
 
 
-def check_path(path: Path, look: Look, check: Check, name: str) -> None:
+def check_path(path: Path, check_start: StartCheck, check: Check, name: str) -> None:
     """Raise DataError like `read_path`, without reading the file."""
     try:
         with OnDisk(open_regular(path)) as source:
-            _start(source, look, check, name)
+            _start(source, check_start, check, name)
     except (OSError, ValueError) as failure:
         raise unreadable(name, failure) from failure
 
 
-def _start(source: OnDisk, look: Look, check: Check, name: str) -> bytes:
+def _start(source: OnDisk, check_start: StartCheck, check: Check, name: str) -> bytes:
     """The first bytes of a file that may well be an image of its size."""
     start = os.read(source.file, START)
-    look(start)
+    check_start(start)
     size = len(source)
     if size > FREE:
         least, most = check(source, False)
@@ -113,10 +113,10 @@ def _start(source: OnDisk, look: Look, check: Check, name: str) -> bytes:
     return start
 
 
-def read_stream(stream: BinaryIO, look: Look, check: Check, name: str) -> bytes:
+def read_stream(stream: BinaryIO, check_start: StartCheck, check: Check, name: str) -> bytes:
     """All that comes through a pipe, as `read_path`; what does not end is not waited for."""
     start = stream.read(START)
-    look(start)
+    check_start(start)
     parts = [start, stream.read(FREE - START)]
     size = len(start) + len(parts[1])
     if size == FREE:

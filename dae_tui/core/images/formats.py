@@ -92,8 +92,8 @@ def read_file(path: Path, name: str) -> ImageFile:
 def content_of(path: Path, name: str) -> bytes:
     """The bytes of an image file.
 
-    Raises DataError for what is no regular file, does not begin as an image, or is smaller or
-    larger than its beginning allows; no more of such a file is read than that.
+    Raises DataError for anything that is not a regular file, does not begin as an image, or is
+    smaller or larger than its beginning allows; reads no more of such a file.
     """
     return read_path(path, partial(_known, name=name), partial(_bounds, name=name), name)
 
@@ -158,9 +158,9 @@ def encode(file: ImageFile, stacks: Sequence[Stack], name: str) -> bytes:
 
 
 def write(kind: str, stacks: Sequence[Stack], about: About, name: str) -> bytes:
-    """The bytes of a file of another kind than the images came from.
+    """The bytes of a file in another format than that of the images.
 
-    Raises DataError, which names it, where such a file cannot hold them.
+    Raises DataError, which names the file, if the format cannot hold them.
     """
     try:
         content: bytes = _function("write", kind)(stacks, about)

@@ -48,7 +48,7 @@ class Oddities:
 def to_unit(values: NDArray[Any], white: float, white_is_zero: bool = False) -> Tensor:
     """Stored values of any shape as float32 images, where 0 is black and 1 is `white`.
 
-    What is not finite is the mean of the rest: nothing in the network may see it.
+    Values that are not finite become the mean of the others, so that the network gets none.
     """
     if values.dtype.kind == "f":
         with np.errstate(over="ignore", invalid="ignore"):
@@ -67,9 +67,9 @@ def to_unit(values: NDArray[Any], white: float, white_is_zero: bool = False) -> 
 def from_unit(
     images: Tensor, like: NDArray[Any], white: float, white_is_zero: bool = False
 ) -> NDArray[Any]:
-    """Images in [0, 1] as values of the type of `like`, which they come from.
+    """Images in [0, 1] as values of the type of `like`, their original values.
 
-    What is NaN or infinite in `like` stays: nothing is invented where nothing was measured.
+    NaN and infinite values of `like` are kept, because nothing was measured there.
     """
     unit = images.numpy()
     if white_is_zero:
@@ -90,7 +90,7 @@ def from_unit(
 
 
 def find_oddities(stack: Stack, white: float, name: str) -> Oddities:
-    """What is odd about the values, alpha aside.
+    """Unusual values in a stack, without alpha.
 
     Raises DataError for floats whose range cannot be [0, white] and for values that are all NaN.
     """

@@ -59,7 +59,7 @@ def bounds_npy(source: Source, name: str) -> tuple[int, int]:
 def write_npy(stacks: Sequence[Stack], about: About) -> bytes:
     """A .npy array (H, W), (N, H, W), (H, W, C) or (N, H, W, C) where 0 is black.
 
-    Raises DataError for images of several sizes or types. There is no place for `about`.
+    Raises DataError for images of several sizes or types. Drops `about`.
     """
     return saved(plain(joined(stacks, "npy")))
 

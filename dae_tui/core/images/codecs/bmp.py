@@ -57,7 +57,7 @@ class _Header(NamedTuple):
 def read(content: bytes, name: str) -> ImageFile:
     """The image of a BMP file: bool for black and white, else uint8.
 
-    Raises DataError for broken files and for kinds that hardly exist (JPEG or PNG inside).
+    Raises DataError for broken files and for very rare kinds (JPEG or PNG inside).
     """
     header = _header(content, name)
     if header.bits <= 8:
@@ -86,7 +86,7 @@ def bounds(source: Source, name: str) -> tuple[int, int]:
 def write(stacks: Sequence[Stack], about: About) -> bytes:
     """A BMP of one image: 1 bit for bool, 8 for grey, 24 for RGB, 32 with alpha.
 
-    Grey with alpha becomes RGBA. EXIF cannot be held. Raises DataError for all other images.
+    Grey with alpha becomes RGBA. Drops EXIF. Raises DataError for all other images.
     """
     values = only_image(stacks, "bmp", ("bool", "uint8"))
     per_metre = dots_per_metre(about.dpi) if about.dpi else (0, 0)

@@ -1,6 +1,6 @@
 """Conversions that several formats share: palettes, resolutions, profiles, inverted values.
 
-And with the images that are to be written, where a file holds but one.
+Also checks the images to be written, for formats that hold only one.
 """
 
 from collections.abc import Sequence
@@ -65,8 +65,8 @@ def spread_palette(
 ) -> NDArray[np.uint8]:
     """The colours (H, W, C) for the indexes (H, W) of a palette (colours, 3, or 4 with alpha).
 
-    It is grey where all colours that are used are, unless `colour` is asked for. Raises DataError
-    for indexes that the palette does not have.
+    The result is grey if all used colours are, unless `colour` is set. Raises DataError for indexes
+    that the palette does not have.
     """
     used = np.flatnonzero(np.bincount(indexes.ravel(), minlength=256))
     if used[-1] >= len(palette):

@@ -60,7 +60,7 @@ def write(stacks: Sequence[Stack], about: About) -> bytes:
     """An IDX file (N, H, W), or (N, 3, H, W) in colour, of uint8, float32 or float64; 0 is black.
 
     bool becomes uint8. Raises DataError for other types, for alpha, and for several sizes or
-    types. There is no place for `about`.
+    types. Drops `about`.
     """
     values = joined(stacks, "idx")
     if values.shape[3] not in (1, 3):

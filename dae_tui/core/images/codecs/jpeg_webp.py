@@ -94,7 +94,7 @@ def read_jpeg(content: bytes, name: str) -> ImageFile:
 def bounds_jpeg(source: Source, name: str) -> tuple[int, int]:
     """The least and the most bytes of a file with such a header; raises DataError as `read_jpeg`.
 
-    Phones put a film of some seconds behind a photograph.
+    The most is large because phones append a video of some seconds to a photograph.
     """
     header = _jpeg_header(source, name)
     pixels = header.height * header.width

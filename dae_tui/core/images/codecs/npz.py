@@ -85,7 +85,7 @@ def read(content: bytes, name: str) -> ImageFile:
     """The arrays of an .npz that are images, in order; remarks name the others, which are kept.
 
     Raises DataError for an archive without images, and for one that unpacks to more than its
-    headers say or than can be true.
+    headers say or than is plausible.
     """
     members: list[_Member] = []
     stacks: list[Stack] = []
@@ -111,7 +111,7 @@ def read(content: bytes, name: str) -> ImageFile:
 def bounds(source: OnDisk, name: str) -> tuple[int, int]:
     """The least and the most bytes of a file with such a table of contents.
 
-    Raises DataError for a table that says what cannot be true.
+    Raises DataError for an implausible table.
     """
     with os.fdopen(os.dup(source.file), "rb") as file, _opened(file, name) as archive:
         return 0, 2 * sum(claim.info.file_size for claim in _claims(archive, name)) + FREE
@@ -120,7 +120,7 @@ def bounds(source: OnDisk, name: str) -> tuple[int, int]:
 def write(stacks: Sequence[Stack], about: About) -> bytes:
     """A compressed .npz with an array for each stack, `arr_0` and so on, as numpy names them.
 
-    Raises DataError for CMYK and grey with alpha. There is no place for `about`.
+    Raises DataError for CMYK and grey with alpha. Drops `about`.
     """
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:

@@ -144,9 +144,9 @@ def _decode_palette(name: str, parts: Parts, said: dict[bytes, bytes]) -> NDArra
 
 
 def _decoded(parts: Parts, extra: bytes = b"") -> NDArray[Any]:
-    """The values as libpng gives them, for the pixels and an `extra` chunk alone.
+    """The values as decoded by libpng, for the pixels and an `extra` chunk only.
 
-    It prints warnings about other chunks and interlaced images, so it does not get them.
+    libpng prints warnings about other chunks and interlaced images, so it does not get them.
     """
     if not parts.interlaced:
         decoded: NDArray[Any] = png_decode(plain_file(parts, extra))

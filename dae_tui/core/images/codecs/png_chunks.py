@@ -1,7 +1,7 @@
 """The chunks of a PNG file: parsed, checked, and selected to be kept with new pixels.
 
-Checksums, the header and the length of the unpacked pixels are all found right before libpng sees
-them. Which chunks stay is what the PNG specification, third edition, asks of editors in section 14.
+Checksums, the header and the length of the unpacked pixels are checked before libpng gets them.
+Which chunks are kept follows section 14 of the PNG specification, third edition.
 """
 
 import struct
@@ -60,7 +60,7 @@ class Pass(NamedTuple):
 def split_chunks(content: bytes, name: str) -> Parts:
     """Parse a file into chunks and check their checksums.
 
-    Raises DataError for broken and animated files, and for chunks that nobody knows.
+    Raises DataError for broken and animated files, and for unknown critical chunks.
     """
     parts = read_header(content, name)
     position = 33
@@ -105,8 +105,8 @@ def _check_chunk(kind: bytes, whole: bytes, name: str) -> None:
 def check_data(parts: Parts, name: str) -> None:
     """Raise DataError for packed pixels that libpng would refuse.
 
-    It has to get none of these: imagecodecs (2026.3) gives up a reference to None with each of its
-    PNG errors, which ends the interpreter after some thousands of broken files.
+    libpng must not get any of these: imagecodecs (2026.3) releases a reference to None with each of
+    its PNG errors, which ends the interpreter after some thousands of broken files.
     """
     size = unpacked_size(parts)
     inflater = zlib.decompressobj()

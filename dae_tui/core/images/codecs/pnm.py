@@ -1,6 +1,6 @@
 """PBM, PGM, PPM and PAM, plain or raw, with 1 to 16 bits (Netpbm's manual pages).
 
-The header stays to the byte when other values are written, so the largest value stays as well.
+The header is kept byte for byte when other values are written, and with it the largest value.
 """
 
 import re
@@ -74,7 +74,7 @@ def bounds(source: Source, name: str) -> tuple[int, int]:
 def write(stacks: Sequence[Stack], about: About) -> bytes:
     """A raw PBM, PGM or PPM, or a PAM with alpha, of one image: bool, uint8 or uint16.
 
-    It holds nothing of `about`. Raises DataError for all other images.
+    Drops `about`. Raises DataError for all other images.
     """
     values = only_image(stacks, "pnm", ("bool", "uint8", "uint16"))
     height, width, channels = values.shape

@@ -101,7 +101,7 @@ def _pages(content: Source | memoryview, name: str) -> tuple[Form, list[Page], l
 def write(stacks: Sequence[Stack], about: About) -> bytes:
     """A TIFF with a page for every image, compressed with deflate; a BigTIFF above 4 GB.
 
-    Types stay. Raises DataError for values that no TIFF holds, and for more pages than are read.
+    Keeps types. Raises DataError for values that no TIFF holds, and for more pages than are read.
     """
     if (count := sum(len(stack.values) for stack in stacks)) > MOST_STACKS:
         raise DataError(

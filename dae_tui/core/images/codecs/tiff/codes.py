@@ -1,6 +1,6 @@
 """The numbers that TIFF gives to tags, to types of their values, to colours and to compressions.
 
-As TIFF 6.0 and its supplements have them, and libtiff for what it added.
+From TIFF 6.0, its supplements and the extensions of libtiff.
 """
 
 # Tags.

@@ -1,7 +1,7 @@
 """What changes when a TIFF is written: palettes, odd numbers of bits, lossy compression.
 
-Palettes become colours, values of other bits than numpy has become 8 or 16 bits, and compressions
-that are read alone become deflate.
+Palettes become colours, numbers of bits that numpy does not have become 8 or 16 bits, and
+compressions that can only be read become deflate.
 """
 
 from dataclasses import replace

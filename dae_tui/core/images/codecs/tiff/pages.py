@@ -100,7 +100,7 @@ def check_hidden(tables: Sequence[tuple[int, Tags]], name: str) -> None:
 def read_page(tags: Tags, position: int, form: Form, size: int, label: str) -> Page:
     """How a page stores its pixels, and where, in a file of so many bytes.
 
-    Raises DataError for what is no image that dae reads, or not whole.
+    Raises DataError for an image that dae does not read, or that is not whole.
     """
     return _placed(_page(tags, position, form, label), form, size, label)
 

@@ -1,7 +1,7 @@
 """The tags of a TIFF or BigTIFF, byte by byte: read, and assembled to a file again.
 
-Tags are kept as the bytes that they are, so that private ones, EXIF and GPS stay, whatever they
-say. Those that point at other places of the file (EXIF does) are read with what they point at.
+Tags are kept as bytes, so that private ones, EXIF and GPS survive, whatever they hold. Tags that
+point to other parts of the file, such as EXIF, are read with what they point to.
 """
 
 import io
