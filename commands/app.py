@@ -19,8 +19,8 @@ from dae_tui.errors import DaeError, ExitCode
 from dae_tui.version import __version__
 
 SUBCOMMANDS = {
-    "train": "Train a denoising autoencoder, or a classifier that judges it.",
-    "denoise": "Take the noise out of image files of any kind and size, and of whole folders.",
+    "train": "Train a denoising autoencoder, or a classifier to evaluate it.",
+    "denoise": "Remove noise from image files of any kind and size, and from whole folders.",
     "benchmark": "Measure networks and filters: Table 1 for any noise and data, sweeps, figures.",
     "runs": "List, show and steer training runs: pause, resume, stop, delete.",
     "weights": "List, show and export trained weights.",
@@ -90,8 +90,8 @@ def _run(arguments: Sequence[str]) -> int:
     except typer.Exit as leaving:
         return int(leaving.exit_code)
     except (SystemExit, BrokenPipeError):
-        # Whoever read our output has gone, as `head` does: that is no failure. Typer and Rich
-        # turn it into SystemExit, which nothing else raises here.
+        # The reader of our output has gone, as `head` does: not a failure. Typer and Rich turn
+        # it into SystemExit, which nothing else raises here.
         return ExitCode.OK
     except typer.TyperException as mistake:
         return _report_usage(mistake)
@@ -104,13 +104,13 @@ def _run(arguments: Sequence[str]) -> int:
 
 
 def _end(code: int, output: Output | None) -> int:
-    """Flush what was printed; the exit code, which says so where results could not be printed."""
+    """Flush stdout and return the exit code: a failure where results could not be printed."""
     failure = None if output is None else output.failure
     try:
         sys.stdout.flush()
     except OSError as flushing:
         failure = flushing
-    # A command that failed has said so. (The help of no arguments at all has the code of usage.)
+    # A command that failed has said so. (Help without any arguments exits with USAGE.)
     if code in (ExitCode.OK, ExitCode.USAGE) and not isinstance(failure, BrokenPipeError | None):
         return _report_failure(failure)
     return code
@@ -127,12 +127,12 @@ def _report_failure(failure: Exception) -> int:
         return _report(f"{(failure.strerror or str(failure)).lower()}{where}", hint)
     return _report(
         f"unexpected {type(failure).__name__}: {failure}",
-        "this is a fault of dae; DAE_DEBUG=1 shows where it happened",
+        "this is a bug in dae; DAE_DEBUG=1 shows where it happened",
     )
 
 
 def _report(message: str, hint: str, code: int = ExitCode.FAILURE) -> int:
-    """Say what went wrong; that somebody stopped a command is no error."""
+    """Print what went wrong; a command that somebody stopped is not an error."""
     stopped = code in (ExitCode.INTERRUPTED, ExitCode.TERMINATED)
     say(message if stopped else f"error: {message}")
     if hint:
@@ -141,9 +141,9 @@ def _report(message: str, hint: str, code: int = ExitCode.FAILURE) -> int:
 
 
 def _report_usage(mistake: Any) -> int:
-    """A command line that cannot be parsed; no arguments at all get the help."""
+    """Report a command line that cannot be parsed; without any arguments, print the help."""
     if type(mistake).__name__ == "NoArgsIsHelpError":
-        with suppress(OSError):  # It is known to the end.
+        with suppress(OSError):  # `_end` reports it.
             print(mistake.format_message())
         return ExitCode.USAGE
     context = getattr(mistake, "ctx", None)

@@ -46,7 +46,8 @@ FiguresOption = Annotated[
     typer.Option(metavar="DIR", help="Write figures as PNG and SVG: digits, losses, curves."),
 ]
 PerClassOption = Annotated[
-    bool, typer.Option("--per-class", help="Accuracy of each class, and what is taken for what.")
+    bool,
+    typer.Option("--per-class", help="Print accuracies of classes and the confusion matrix."),
 ]
 
 
@@ -87,26 +88,26 @@ def quality(
             min=0,
             max=100,
             metavar="PERCENT",
-            help="Find the Gaussian sigma at which the classifier reads PERCENT of the noisy "
-            "images, and measure there. The paper's is 13.68.",
+            help="Find the Gaussian sigma at which the classifier is right on PERCENT of the noisy "
+            "images, and measure there. The paper's value is 13.68.",
         ),
     ] = None,
     data: Annotated[str, options.data()] = "mnist",
     data_dir: DataDirOption = None,
     images: Annotated[
-        int | None, typer.Option(min=1, help="Take the first N test images, not all.")
+        int | None, typer.Option(min=1, help="Use only the first N test images.")
     ] = None,
     tune_on: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME|FOLDER", help="Images to tune filters with; else the training images."
+            metavar="NAME|FOLDER", help="Images to tune filters on; else the training images."
         ),
     ] = None,
     classifier: Annotated[
         str | None,
         typer.Option(
             metavar="NAME|FILE|RUN",
-            help="Who reads the images; else the published one. Also an ONNX file: (N, C, H, W) in "
+            help="The classifier; else the published one. An ONNX file works too: (N, C, H, W) in "
             "[0, 1] in, logits (N, classes) out.",
         ),
     ] = None,
@@ -114,30 +115,34 @@ def quality(
         bool,
         typer.Option(
             "--trust-classifier",
-            help="Open a --classifier of torch.export (.pt2) or TorchScript (.pt, .ts, "
-            ".torchscript) too. Such a file can run any code as you.",
+            help="Also open a --classifier of torch.export (.pt2) or TorchScript (.pt, .ts, "
+            ".torchscript). Such a file can run any code with your rights.",
         ),
     ] = False,
     clip: Annotated[
         bool | None,
         typer.Option(
             "--clip/--no-clip",
-            help="Clip noisy values to [0, 1]; as files are, so the default, but for photographs.",
+            help="Clip noisy values to [0, 1], as files store them; the default except for "
+            "photographs.",
         ),
     ] = None,
     seed: SeedOption = 0,
     seeds: Annotated[
-        int, typer.Option(min=1, max=100, help="Draw the noise so many times, from --seed on.")
+        int, typer.Option(min=1, max=100, help="Number of noise draws, with seeds from --seed on.")
     ] = 1,
-    precision: Annotated[str, typer.Option(help="fp32 (auto is that) or bf16.")] = "auto",
+    precision: Annotated[str, typer.Option(help="fp32 (the same as auto) or bf16.")] = "auto",
     device: DeviceOption = "auto",
     runs_dir: RunsDirOption = options.RUNS_DIR,
     digits: Annotated[
-        int, typer.Option(min=0, max=10, help="Show so many digits in all views above the table.")
+        int,
+        typer.Option(min=0, max=10, help="Number of digits to show above the table, in all views."),
     ] = 0,
     per_class: PerClassOption = False,
     figures: FiguresOption = None,
-    svg: Annotated[Path | None, typer.Option(help="Write what is shown as a picture too.")] = None,
+    svg: Annotated[
+        Path | None, typer.Option(help="Also write the output as an SVG picture.")
+    ] = None,
     json: JsonOption = False,
     csv: CsvOption = False,
     markdown: MarkdownOption = False,
@@ -145,16 +150,16 @@ def quality(
     html: HtmlOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Judge original, noisy and denoised test images: accuracy of a classifier, PSNR and SSIM.
+    """Evaluate original, noisy and denoised test images: a classifier's accuracy, PSNR and SSIM.
 
-    The classifier was trained on clean images alone. Accuracies have 95 % Wilson intervals, and
+    The classifier was trained on clean images only. Accuracies have 95 % Wilson intervals, and
     each method is compared with the best on the same images. Filters are tuned for each noise on
     training images. The noise is drawn from a fixed seed, so the same command gives the same
-    figures. A folder with clean/ and noisy/ in it is measured as it is; of photographs, which have
-    no classes, PSNR is what counts. An interrupted benchmark goes on with the same command.
+    numbers. A folder with clean/ and noisy/ in it is measured as it is. Photographs have no
+    classes and are ranked by PSNR. An interrupted benchmark goes on with the same command.
     """
     form = _form(json=json, csv=csv, markdown=markdown, latex=latex, html=html)
-    # The same figures on every machine, unless asked otherwise.
+    # fp32 gives the same numbers on every machine.
     check_device(device)
     precision = "fp32" if check_precision(precision) == "auto" else precision
     check_folder(svg)
@@ -185,9 +190,9 @@ def quality(
     )
     if not tested.labelled and (classifier or per_class):
         raise UsageError(
-            f"the images of {data} have no classes to read",
-            "put those of each class into a folder of its own; or leave --classifier and "
-            "--per-class out",
+            f"the images of {data} have no classes",
+            "put the images of each class into a folder of its own, or leave out --classifier and "
+            "--per-class",
         )
     loaded_classifier = find_classifier(
         tested.groups[0], classifier_path, torch_device, trusted=trust_classifier
@@ -229,7 +234,7 @@ def quality(
     if match_noisy is not None:
         table.protocol["match_noisy"] = match_noisy
     if measurements.found and not quiet:
-        say(f"{measurements.found} results of an interrupted start were used")
+        say(f"reused {measurements.found} measurements of an interrupted start")
     keep(table, runs_dir, quiet)
     unfinished.remove()
     show_table(table, form, digits=digits, per_class=per_class, svg=svg)
@@ -240,7 +245,7 @@ def quality(
 @app.command()
 def show(
     name: Annotated[
-        str, typer.Argument(help="A saved table: its name, the end of it, or a file.")
+        str, typer.Argument(help="A saved table: its name, the end of its name, or a file.")
     ] = "latest",
     runs_dir: RunsDirOption = options.RUNS_DIR,
     per_class: PerClassOption = False,
@@ -252,7 +257,7 @@ def show(
     html: HtmlOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Print a saved table again, in any form."""
+    """Print a saved table again, in any format."""
     from dae_tui.commands.benchmarking.show import show_table, write_figure_files
 
     form = _form(json=json, csv=csv, markdown=markdown, latex=latex, html=html)
@@ -266,7 +271,7 @@ def show(
 @app.command()
 def compare(
     names: Annotated[
-        list[str], typer.Argument(help="Saved tables, the first one to compare with.")
+        list[str], typer.Argument(help="Saved tables; the others are compared with the first.")
     ],
     runs_dir: RunsDirOption = options.RUNS_DIR,
     json: JsonOption = False,
@@ -277,7 +282,7 @@ def compare(
     from dae_tui.commands.output.terminal import print_json, stdout
 
     if len(names) < 2:
-        raise UsageError("one table has nothing to be compared with", "name two or more")
+        raise UsageError("there is only one table to compare", "name two or more")
     saved = [find_table(name, runs_dir) for name in names]
     tables = [(each.name, _read(each)) for each in saved]
     if json:
@@ -290,7 +295,7 @@ def compare(
 
 
 def _form(**asked: bool) -> str | None:
-    """The form that is asked for; None is a table for people."""
+    """The output format that was asked for; None is a table for a terminal."""
     chosen = [form for form, is_asked in asked.items() if is_asked]
     if len(chosen) > 1:
         forms = ", ".join(f"--{form}" for form in asked)
@@ -305,6 +310,4 @@ def _read(saved: SavedTable) -> "Table":
     try:
         return Table.from_json({"protocol": saved.protocol, "rows": saved.rows})
     except (KeyError, TypeError, ValueError) as failure:
-        raise RunError(
-            f"{saved.path} holds no table that can be read: {failure}", "measure anew"
-        ) from failure
+        raise RunError(f"{saved.path} holds no table: {failure}", "measure again") from failure

@@ -1,4 +1,4 @@
-"""`dae dashboard`: watch and steer trainings; leaving it leaves them alone."""
+"""`dae dashboard`: watch and steer trainings, which go on when it is closed."""
 
 import re
 import sys
@@ -28,16 +28,17 @@ def dashboard(
     runs_dir: RunsDirOption = options.RUNS_DIR,
     data_dir: DataDirOption = None,
     graphics: Annotated[
-        Graphics | None, typer.Option(help="How to draw digits; else what the terminal can show.")
+        Graphics | None,
+        typer.Option(help="How to draw digits; else as the terminal allows."),
     ] = None,
     theme: Annotated[
         Theme, typer.Option(help="Colours: dark, light, or the terminal's own (ansi).")
     ] = Theme.DARK,
     refresh: Annotated[
-        float, typer.Option(min=0.2, max=60, help="Seconds between looks.", metavar="SECONDS")
+        float, typer.Option(min=0.2, max=60, help="Seconds between updates.", metavar="SECONDS")
     ] = 1.0,
     svg: Annotated[
-        Path | None, typer.Option(help="Write one look as a picture instead; needs no terminal.")
+        Path | None, typer.Option(help="Write one screen as a picture instead; needs no terminal.")
     ] = None,
     size: Annotated[
         str, typer.Option(help="Columns and rows of that picture.", metavar="COLUMNSxROWS")
@@ -46,10 +47,10 @@ def dashboard(
         bool, typer.Option("--no-mouse", help="Leave the mouse to the terminal.")
     ] = False,
 ) -> None:
-    """Watch runs live: loss, machine, and digits; pause, stop, compare, play.
+    """Watch runs live: loss, machine and digits; pause, stop and compare them, or try images.
 
-    It reads the runs' folders alone. Leave it with q, or lose the connection: every training goes
-    on, and a new dashboard shows the whole curve.
+    It only reads the folders of runs. If you leave it with q or lose the connection, every
+    training goes on, and a new dashboard shows the whole curve.
     """
     check_folder(svg)
     cells = _parse_size(size)
@@ -86,7 +87,7 @@ def _check_terminal() -> None:
     others = "for scripts: dae runs list --json; for a picture: dae dashboard --svg FILE"
     if not (_is_terminal(sys.stdin) and _is_terminal(sys.stdout)):
         raise UsageError("the dashboard needs a terminal", others)
-    # Textual draws there: elsewhere the screen would stay blank.
+    # Textual draws on stderr: if that led elsewhere, the screen would stay blank.
     if not _is_terminal(sys.stderr):
         raise UsageError("stderr must be a terminal: the dashboard draws on it", others)
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 app = options.subcommand()
 
 GIB = 2**30
-# How long the first look waits, so that the processor has a figure.
+# The first reading waits so long: utilisation of the processor needs a span of time.
 FIRST_SECONDS = 0.2
 LEAST_INTERVAL, MOST_INTERVAL = 0.1, 86400.0
 MISSING = "–"
@@ -37,10 +37,10 @@ UNITS = {
 @app.command()
 def devices(
     json: JsonOption = False,
-    watch: Annotated[bool, typer.Option("--watch", help="Look again until Ctrl-C.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Repeat until Ctrl-C.")] = False,
     interval: Annotated[
         float,
-        typer.Option("--interval", metavar="SECONDS", help="Between two looks; at least 0.1."),
+        typer.Option("--interval", metavar="SECONDS", help="Between two readings; at least 0.1."),
     ] = 1.0,
 ) -> None:
     """Show GPUs (NVML), CPU and memory: utilisation, power, temperature.
@@ -49,14 +49,14 @@ def devices(
     """
     if not LEAST_INTERVAL <= interval <= MOST_INTERVAL:
         raise UsageError(
-            f"--interval {interval:g} is not possible",
+            f"--interval cannot be {interval:g}",
             f"use {LEAST_INTERVAL:g} to {MOST_INTERVAL:g} seconds",
         )
     from dae_tui.commands.output.terminal import print_json, stdout
 
-    looks = _looks(interval if watch else None)
+    readings = _readings(interval if watch else None)
     if json:
-        for machine in looks:
+        for machine in readings:
             print_json(machine.as_json())
         return
     console = stdout()
@@ -64,17 +64,17 @@ def devices(
         from rich.live import Live
 
         with Live(console=console, auto_refresh=False) as live:
-            # A terminal that outlives us, killed, keeps its cursor.
+            # Rich hides the cursor, and a process that is killed would leave it hidden.
             console.show_cursor()
-            for machine in looks:
+            for machine in readings:
                 live.update(_draw(machine), refresh=True)
         return
-    for machine in looks:
+    for machine in readings:
         console.print(_draw(machine))
 
 
-def _looks(interval: float | None) -> "Iterator[Machine]":
-    """One look, or one after another every `interval` seconds."""
+def _readings(interval: float | None) -> "Iterator[Machine]":
+    """One reading of the machine, or one every `interval` seconds."""
     from dae_tui.devices.monitor import Monitor
 
     monitor = Monitor()
@@ -107,7 +107,7 @@ def _draw(machine: "Machine") -> "RenderableType":
     cpu, memory = machine.cpu_utilisation, machine.memory_used
     clock = time.strftime("%H:%M:%S", time.localtime(machine.time))
     for words in (
-        ("CPU", f"{_figure(cpu)} %", cores, machine.cpu_name, cpu.reason),
+        ("CPU", f"{_rounded(cpu)} %", cores, machine.cpu_name, cpu.reason),
         ("RAM", f"{_gib(memory, machine.memory_total)} GiB", memory.reason),
         (machine.host, clock),
     ):
@@ -127,16 +127,16 @@ def _gpu_table(machine: "Machine") -> "RenderableType":
         table.add_row(
             str(gpu.index),
             printable(gpu.name),
-            _figure(gpu.utilisation),
+            _rounded(gpu.utilisation),
             _gib(gpu.memory_used, gpu.memory_total),
-            f"{_figure(gpu.power)}/{_figure(gpu.power_limit)}",
-            _figure(gpu.temperature),
+            f"{_rounded(gpu.power)}/{_rounded(gpu.power_limit)}",
+            _rounded(gpu.temperature),
         )
     return table
 
 
 def _missing(gpu: "Gpu") -> str:
-    """Which figures of a GPU are missing, by reason; the reason alone where all are."""
+    """Which values of a GPU are missing, by reason; the reason alone where all are missing."""
     fields: dict[str, list[str]] = {}
     for field, unit in UNITS.items():
         reading: Reading = getattr(gpu, field)
@@ -148,7 +148,7 @@ def _missing(gpu: "Gpu") -> str:
     )
 
 
-def _figure(reading: Reading) -> str:
+def _rounded(reading: Reading) -> str:
     return MISSING if reading.value is None else f"{reading.value:.0f}"
 
 

@@ -30,19 +30,19 @@ SeedOption = Annotated[
     int, typer.Option("--seed", min=0, max=MAX_SEED, help="Seed of everything random.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on stdout and nothing else.")]
-QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No talk on stderr but errors.")]
-VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="More talk on stderr.")]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print only errors on stderr.")]
+VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Print more on stderr.")]
 
 RUNS_DIR = Path("runs")
 
 
 def subcommand() -> typer.Typer:
-    """The Typer of one subcommand, or of a group of them, with plain help as the top has it."""
+    """The Typer of one subcommand, or of a group of them, with plain help like that of `dae`."""
     return typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None)
 
 
 def data() -> Any:
-    """`--data`, whose default is each command's own."""
+    """`--data`, whose default depends on the command."""
     return typer.Option(
         "--data",
         metavar="NAME|FOLDER",
@@ -52,7 +52,7 @@ def data() -> Any:
 
 
 def noise(more: str = "") -> Any:
-    """`--noise`, whose default is each command's own."""
+    """`--noise`, whose default depends on the command."""
     return typer.Option(
         "--noise",
         metavar="SPEC",
@@ -73,31 +73,31 @@ def resolve_data_dir(given: Path | None) -> Path:
 
 
 def check_folder(target: Path | None) -> None:
-    """Refuse a file to be written later whose folder is not there: better now than then."""
+    """Refuse an output file whose folder does not exist, before the work begins."""
     if target is not None and not target.parent.is_dir():
-        raise UsageError(f"there is no folder {target.parent}", "make it first")
+        raise UsageError(f"there is no folder {target.parent}", "create it first")
 
 
 def make_folder(folder: Path | None) -> None:
-    """Make a folder that files are to be written into later, or refuse it: better now than then."""
+    """Create a folder for output files, or refuse it, before the work begins."""
     if folder is None:
         return
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as failure:
         raise UsageError(
-            f"{folder} cannot be a folder: {str(failure.strerror).lower()}", "name another"
+            f"{folder} cannot be created: {str(failure.strerror).lower()}", "name another folder"
         ) from failure
 
 
 def check_device(given: str) -> str:
-    """`--device`, before torch is there to tell whether there is one. Raises UsageError."""
+    """`--device`, checked before torch is imported to find it. Raises UsageError."""
     parse_device(given)
     return given
 
 
 def check_precision(given: str) -> str:
-    """`--precision`, before torch is there to tell what `auto` is. Raises UsageError."""
+    """`--precision`, checked before torch is imported to resolve `auto`. Raises UsageError."""
     if given not in PRECISIONS:
         raise UsageError(
             f"there is no precision '{shortened(given)}'", f"use {', '.join(PRECISIONS)}"

@@ -36,7 +36,7 @@ STOP_POLL_SECONDS = 0.2
 
 @app.callback()
 def runs() -> None:
-    """List, show and steer training runs. The training hears of it within a second."""
+    """List, show and steer training runs. A training reacts within a second."""
 
 
 @app.command("list")
@@ -73,8 +73,8 @@ def _row(summary: Summary) -> "tuple[str | Text, ...]":
         summary.name,
         Text(summary.state, STATE_STYLES.get(summary.state, "")),
         f"{summary.epoch or 0}/{summary.epochs or '?'}",
-        _figure(summary.val_loss, "", 5) or "–",
-        _figure(summary.test_accuracy, "") or "–",
+        _with_unit(summary.val_loss, "", 5) or "–",
+        _with_unit(summary.test_accuracy, "") or "–",
         age(summary.heartbeat),
     )
 
@@ -83,7 +83,7 @@ def _row(summary: Summary) -> "tuple[str | Text, ...]":
 def show(
     run: RunArgument, runs_dir: RunsDirOption = options.RUNS_DIR, json: JsonOption = False
 ) -> None:
-    """Show what a run was asked for, how it stands and where it is."""
+    """Show the command, the state, the metrics and the folder of a run."""
     from dae_tui.commands.output.terminal import print_json, stdout
 
     found = find_run(run, runs_dir)
@@ -107,17 +107,17 @@ def show(
         "device": meta.get("device"),
         "epoch": f"{status.get('epoch', 0)}/{config.get('epochs', '?')}",
         "step": status.get("step"),
-        "training time": _figure(status.get("seconds"), "s", 1),
-        "held-out loss": status.get("val_loss"),
-        "held-out PSNR": _figure(status.get("val_psnr"), "dB"),
-        "held-out accuracy": _figure(status.get("val_accuracy"), "%"),
-        "test accuracy": _figure(status.get("test_accuracy"), "%"),
+        "training time": _with_unit(status.get("seconds"), "s", 1),
+        "validation loss": status.get("val_loss"),
+        "validation PSNR": _with_unit(status.get("val_psnr"), "dB"),
+        "validation accuracy": _with_unit(status.get("val_accuracy"), "%"),
+        "test accuracy": _with_unit(status.get("test_accuracy"), "%"),
         "weights": found.weights if found.weights.exists() else None,
     }
     for key, value in shown.items():
         if value is not None:
-            # Never wrapped by us: a path or a command can be copied.
-            stdout().print(f"{key:18} {printable(value)}", soft_wrap=True)
+            # Not wrapped, so that a path or a command can be copied.
+            stdout().print(f"{key:20} {printable(value)}", soft_wrap=True)
 
 
 @app.command()
@@ -127,7 +127,7 @@ def stop(
     wait: Annotated[bool, typer.Option("--wait", help="Return when it has stopped.")] = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Ask a run to stop: it saves its state, judges what it has, and ends."""
+    """Ask a run to stop: it saves its state, evaluates its best weights, and ends."""
     found = find_run(run, runs_dir)
     _ask(found, Request.STOP, quiet)
     while wait and found.state().alive:
@@ -138,7 +138,7 @@ def stop(
 def pause(
     run: RunArgument, runs_dir: RunsDirOption = options.RUNS_DIR, quiet: QuietOption = False
 ) -> None:
-    """Ask a run to pause; it keeps its memory and its place."""
+    """Ask a run to pause; its process stays, with all that it has in memory."""
     _ask(find_run(run, runs_dir), Request.PAUSE, quiet)
 
 
@@ -157,12 +157,12 @@ def delete(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Remove a run of --runs-dir, weights and all. Files that it has not written stay."""
+    """Delete a run of --runs-dir and its weights. Files that it did not write stay."""
     found = find_run(run, runs_dir)
     check_deletable(found, runs_dir)
     if not yes:
         if not sys.stdin.isatty():
-            raise UsageError(f"deleting {found.name} is for good", "say --yes")
+            raise UsageError(f"deleting {found.name} cannot be undone", "confirm with --yes")
         typer.confirm(f"delete {printable(found.name)} for good?", abort=True, err=True)
     kept = delete_run(found, runs_dir)
     if kept or not quiet:
@@ -176,14 +176,14 @@ def path(run: RunArgument, runs_dir: RunsDirOption = options.RUNS_DIR) -> None:
 
 
 def _ask(run: Run, request: Request, quiet: bool) -> None:
-    # One that is paused is asked all the same: it may just have been asked to go on.
+    # A paused run is asked all the same: it may just have been asked to resume.
     already = request is Request.PAUSE and run.state() is State.PAUSED
     run.ask(request)
     if not quiet:
-        said = f"{run.name} is paused already" if already else f"asked {run.name} to {request}"
+        said = f"{run.name} is already paused" if already else f"asked {run.name} to {request}"
         say(said)
 
 
-def _figure(value: Any, unit: str, digits: int = 2) -> str | None:
+def _with_unit(value: Any, unit: str, digits: int = 2) -> str | None:
     known = number(value)
     return None if known is None else f"{known:.{digits}f} {unit}".strip()

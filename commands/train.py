@@ -45,7 +45,7 @@ from dae_tui.system.ranks import ranks
 
 app = options.subcommand()
 
-# What may differ when a run goes on: the rest decides the weights.
+# What may change when a run is resumed; everything else decides the weights.
 RESUMABLE = ("epochs", "data_dir", "device", "classifier", "compile")
 
 
@@ -75,21 +75,22 @@ def train(
         bool, typer.Option("--no-clip", help="Leave noisy values outside [0, 1] as they are.")
     ] = False,
     epochs: Annotated[
-        int | None, typer.Option(help="Times through the images [100, digits 50, classifier 30].")
+        int | None, typer.Option(help="Passes over the images [100, digits 50, classifier 30].")
     ] = None,
     epoch_images: Annotated[
         int | None,
-        typer.Option(metavar="N", help="Count N images, drawn anew, as an epoch; else all."),
+        typer.Option(metavar="N", help="Images of an epoch, drawn anew for each; else all."),
     ] = None,
     batch_size: Annotated[int | None, typer.Option(help="Images per step [100].")] = None,
     lr: Annotated[
-        float | None, typer.Option(help="Learning rate, at its highest [0.006, classifier 0.003].")
+        float | None, typer.Option(help="Highest learning rate [0.006, classifier 0.003].")
     ] = None,
     optimizer: Annotated[str | None, typer.Option(help="adam [default], adamw or sgd.")] = None,
     schedule: Annotated[str | None, typer.Option(help="one-cycle [default] or constant.")] = None,
     loss: Annotated[str | None, typer.Option(help="mse [default] or l1.")] = None,
     shift: Annotated[
-        int | None, typer.Option(help="Move each training image by up to so many pixels.")
+        int | None,
+        typer.Option(help="Shift training images at random by at most so many pixels."),
     ] = None,
     widths: Annotated[
         str | None,
@@ -114,38 +115,38 @@ def train(
     ] = None,
     classifier: Annotated[
         str | None,
-        typer.Option(metavar="NAME|FILE|RUN", help="Who reads the digits; else the published one."),
+        typer.Option(metavar="NAME|FILE|RUN", help="The classifier; else the published one."),
     ] = None,
     preset: Annotated[
         str | None,
         typer.Option(
             metavar="NAME",
-            help="Start from a recipe: fast, a small U-Net in 16 000 images, past 96.10 % on MNIST "
-            "in seconds.",
+            help="Start from a recipe: fast trains a small U-Net on 16 000 images, to more than "
+            "96.10 % on MNIST, in seconds.",
         ),
     ] = None,
     name: Annotated[
-        str | None, typer.Option(help="A word for the run's name; else data and network.")
+        str | None, typer.Option(help="A label in the run's name; else data and network.")
     ] = None,
     runs_dir: RunsDirOption = options.RUNS_DIR,
     resume: Annotated[
         str | None,
-        typer.Option(metavar="RUN", help="Go on with a run, exactly where its checkpoint is."),
+        typer.Option(metavar="RUN", help="Continue a run exactly from its last checkpoint."),
     ] = None,
     detached: Annotated[
-        bool, typer.Option("--detach", help="Train in a process of its own; print the run's name.")
+        bool, typer.Option("--detach", help="Train in a background process; print the run's name.")
     ] = False,
     svg: Annotated[
-        Path | None, typer.Option(help="Write digits and table as a picture too.")
+        Path | None, typer.Option(help="Also write digits and table as an SVG picture.")
     ] = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
 ) -> None:
-    """Train a denoising autoencoder, or the classifier that judges it.
+    """Train a denoising autoencoder, or the classifier to evaluate it.
 
     The run is kept as a folder under --runs-dir. At the end the network denoises the test images,
-    which it has never seen, and the classifier, which has never seen noise, reads them: Table 1.
+    which it has never seen, and a classifier, trained without noise, predicts their classes.
     """
     if ranks().rank > 0:
         _join()
@@ -172,7 +173,7 @@ def train(
         "device": device,
         "classifier": _same_from_everywhere(classifier, runs_dir),
     }
-    # A resumed run keeps its folder of data unless another is typed: DAE_DATA alone is no wish.
+    # A resumed run keeps its folder of data unless another is typed; DAE_DATA alone changes none.
     source = context.get_parameter_source("data_dir")
     if resume is not None and source is not None and source.name == "COMMANDLINE":
         given["data_dir"] = str(resolve_data_dir(data_dir).resolve())
@@ -197,7 +198,7 @@ def train(
                 "torchrun's processes cannot be detached", "leave --detach out: use nohup or tmux"
             )
         if svg is not None:
-            raise UsageError("a detached training draws no picture", "leave --svg out")
+            raise UsageError("a detached training writes no picture", "leave --svg out")
         if resume is None:
             detach(run, config.as_json(), [])
         else:
@@ -210,7 +211,7 @@ def train(
     with Signals() as signals:
         with _told_if_the_disk_is_full(run), RunWriter(run.folder) as writer:
             writer.status(State.STARTING)
-            # Imported here: torch takes seconds to import. A mistake in the options is said
+            # Imported here: torch takes seconds to import. Mistakes in the options are told
             # before that, and others see the run while it starts.
             from dae_tui.commands.training.display import display_for
             from dae_tui.commands.training.session import run_training
@@ -219,7 +220,7 @@ def train(
                 result = run_training(config, classifier_path, command, writer, signals, display)
         if result is not None:
             display.show_result(result, svg)
-    # A signal that came when all was done stopped nothing.
+    # A signal that came after the end stopped nothing.
     if result is None and signals.received is not None:
         raise StoppedError(run.folder, signals.received)
 
@@ -228,8 +229,8 @@ def _at_least_one(epoch_images: int | None) -> int | None:
     """`--epoch-images`. A config has 0 where all are meant; typed, it is a mistake."""
     if epoch_images is not None and epoch_images < 1:
         raise UsageError(
-            f"epoch images {shortened(epoch_images, 30)} cannot be",
-            "it is at least 1; a number larger than there are takes all",
+            f"epoch images cannot be {shortened(epoch_images, 30)}",
+            "use at least 1; a number above that of the images takes all",
         )
     return epoch_images
 
@@ -237,7 +238,7 @@ def _at_least_one(epoch_images: int | None) -> int | None:
 def _classifier_path(config: TrainingConfig, runs_dir: Path) -> Path | None:
     """The weights that `--classifier` means."""
     if config.classifier and config.classifies:
-        raise UsageError(f"nobody judges the {config.network}", "leave --classifier out")
+        raise UsageError(f"no classifier evaluates the {config.network}", "leave --classifier out")
     if not config.classifier:
         return None
     path = find_weights(config.classifier, runs_dir)
@@ -246,7 +247,7 @@ def _classifier_path(config: TrainingConfig, runs_dir: Path) -> Path | None:
 
 
 def _join() -> None:
-    """Be one of several processes, of which the first one does all but the computing."""
+    """Train as a process of another rank than 0, which alone validates, writes and prints."""
     from dae_tui.commands.training.session import join_training
 
     raise typer.Exit(join_training())
@@ -273,7 +274,7 @@ def _told_if_the_disk_is_full(run: Run) -> Iterator[None]:
             raise
         raise DaeError(
             f"no space left on device: {failure.filename or run.folder}",
-            f"make room; it goes on from its last whole checkpoint, if it has one: "
+            f"free some space; it resumes from its last whole checkpoint, if it has one: "
             f"dae train --resume {run.folder}",
         ) from failure
 
@@ -282,12 +283,12 @@ def _resumed(run: Run, changed: Mapping[str, Any]) -> tuple[TrainingConfig, str]
     """The run's own config, with more epochs or what another machine needs, and its command."""
     stored = run.config()
     if not stored:
-        raise RunError(f"the run {run.name} has no readable config.json", "train anew")
+        raise RunError(f"the run {run.name} has no readable config.json", "start a new training")
     fixed = [key for key in changed if key not in RESUMABLE and changed[key] != stored.get(key)]
     if fixed:
         raise UsageError(
             f"a resumed run keeps its {', '.join(sorted(fixed))}",
-            f"only {', '.join(map(flag, RESUMABLE))} can change; or train anew",
+            f"only {', '.join(map(flag, RESUMABLE))} can change; or start a new training",
         )
     config = dataclasses.replace(
         TrainingConfig.from_json(stored),
@@ -297,12 +298,12 @@ def _resumed(run: Run, changed: Mapping[str, Any]) -> tuple[TrainingConfig, str]
     if config.epochs < reached:
         raise UsageError(
             f"the run {run.name} is in epoch {reached}, beyond {config.epochs}",
-            f"go further with --epochs {2 * reached}",
+            f"train longer with --epochs {2 * reached}",
         )
     if run.state() is State.FINISHED and config.epochs <= stored["epochs"]:
         raise UsageError(
             f"the run {run.name} has finished its {config.epochs} epochs",
-            f"go further with --epochs {2 * config.epochs}",
+            f"train longer with --epochs {2 * config.epochs}",
         )
     command = run.meta().get("command") or command_line(TrainingConfig.from_json(stored))
     if config.epochs != stored["epochs"]:

@@ -46,11 +46,11 @@ def list_weights(json: JsonOption = False) -> None:
 
 
 def _row(name: str, metadata: dict[str, Any]) -> tuple[str, ...]:
-    figures = (_headline(metadata).get(key) for key in ("accuracy", "psnr"))
+    metrics = (_headline(metadata).get(key) for key in ("accuracy", "psnr"))
     return (
         name,
         *(metadata[key] for key in ("network", "data", "noise")),
-        *("–" if figure is None else f"{figure:.2f}" for figure in figures),
+        *("–" if value is None else f"{value:.2f}" for value in metrics),
     )
 
 
@@ -58,7 +58,7 @@ def _row(name: str, metadata: dict[str, Any]) -> tuple[str, ...]:
 def show(
     name: WeightsArgument, runs_dir: RunsDirOption = options.RUNS_DIR, json: JsonOption = False
 ) -> None:
-    """Show the card of weights: what they are, the command that trained them, what they reach."""
+    """Show the card of weights: what they are, the command that trained them, their metrics."""
     from rich.markdown import Markdown
 
     from dae_tui.commands.output.terminal import print_json, stdout
@@ -69,7 +69,7 @@ def show(
         print_json({"name": weights_name(path), "file": str(path)} | metadata)
     else:
         console = stdout()
-        # A link shows its address: the words of a card may be anybody's.
+        # Links show their address, as a card may come from anybody.
         card_text = Markdown(_card(path, weights_name(path), metadata), hyperlinks=False)
         console.print(card_text, width=min(console.width, CARD_WIDTH))
         stdout().print(f"file {printable(path)}", soft_wrap=True)
@@ -108,7 +108,7 @@ def _card(path: Path, name: str, metadata: dict[str, Any]) -> str:
 
 
 def _printable_words(value: Any) -> Any:
-    """Metadata of which every word, however deep, is one line that a terminal can be given."""
+    """Metadata with every string, at any depth, made one printable line."""
     if isinstance(value, dict):
         return {printable(key): _printable_words(item) for key, item in value.items()}
     if isinstance(value, list):
@@ -117,7 +117,7 @@ def _printable_words(value: Any) -> Any:
 
 
 def _headline(metadata: dict[str, Any]) -> dict[str, Any]:
-    """The figures of the view that the weights are for."""
+    """The metrics of the view that the weights are for."""
     rows: list[dict[str, Any]] = (metadata.get("figures") or {}).get("rows") or [{}]
     return rows[0] if NETWORKS[metadata["network"]].task == "classify" else rows[-1]
 

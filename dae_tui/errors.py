@@ -1,15 +1,15 @@
-"""The errors a person can cause or meet: each knows its exit code and what to do about it.
+"""The errors a person can cause or meet: each has an exit code and a hint on what to do.
 
 They are raised where the fact is known and caught once, at the command line, which prints
-`error: MESSAGE` and `hint: HINT` on stderr and leaves with `exit_code`. Both are one line, whatever
-the names, typed words and messages of libraries hold that they quote.
+`error: MESSAGE` and `hint: HINT` on stderr and exits with `exit_code`. Both are one line, whatever
+is in the names, typed words and messages of libraries that they quote.
 """
 
 from enum import IntEnum
 
 from dae_tui.system.printable import printable, shortened
 
-# The longest path that Linux takes, and what is said around it.
+# The longest path that Linux takes, and the words around it.
 MOST_CHARACTERS = 5000
 
 
@@ -26,7 +26,7 @@ class ExitCode(IntEnum):
 
 
 class DaeError(Exception):
-    """Something failed that the user can understand; `hint` says what would help."""
+    """A failure that the user can understand; `hint` says what would help."""
 
     exit_code = ExitCode.FAILURE
 
@@ -37,7 +37,7 @@ class DaeError(Exception):
 
 
 class UsageError(DaeError):
-    """The command line asks for something that does not exist or cannot be."""
+    """The command line asks for something that does not exist or is impossible."""
 
     exit_code = ExitCode.USAGE
 
@@ -63,6 +63,6 @@ class RunError(DaeError):
 
 
 class DeviceError(DaeError):
-    """The asked-for device is not on this machine."""
+    """The requested device is not on this machine."""
 
     exit_code = ExitCode.NO_DEVICE

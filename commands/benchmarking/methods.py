@@ -1,4 +1,4 @@
-"""Which methods a benchmark compares, and who judges: what was typed, to filters and files."""
+"""The methods and the classifier of a benchmark: from what was typed to filters and files."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from dae_tui.core.evaluation.evaluation_images import EvaluationImages
 
 GROUPS = ("all", "networks", "filters")
-# What rows are called that are no weights'.
+# Names of rows that do not come from weights.
 TAKEN = (*FILTERS, "original", "noisy")
 GENERAL_DENOISER = "photos-unet"
 
@@ -32,12 +32,12 @@ def choose_methods(
     """Names of filters, and weights files with the name of the method.
 
     Args:
-        methods: `--methods`; None and no `weights` is the published networks for the data.
+        methods: `--methods`; None without `weights` means the published networks for the data.
         weights: `--weights`: published names, files and runs.
         data: the name or folder of the images.
-        runs_dir: where runs are looked for.
+        runs_dir: the folder of runs.
 
-    Raises UsageError for data or a method that does not exist, WeightsError for such weights.
+    Raises UsageError for unknown data or methods, WeightsError for unknown weights.
     """
     check_data(data)
     asked = [word.strip() for word in (methods or "").split(",") if word.strip()]
@@ -65,9 +65,9 @@ def choose_methods(
 
 
 def choose_classifier(text: str | None, runs_dir: Path, trusted: bool, quiet: bool) -> Path | None:
-    """The file of `--classifier`; a line on stderr where it can run code and is trusted.
+    """The file that `--classifier` names; a trusted one that can run code is told on stderr.
 
-    Raises UsageError where there is none to trust, WeightsError for one that is not to be opened.
+    Raises UsageError where there is none to trust, WeightsError for a file that must not be opened.
     """
     if not text:
         if trusted:
@@ -75,12 +75,12 @@ def choose_classifier(text: str | None, runs_dir: Path, trusted: bool, quiet: bo
         return None
     path = find_weights(text, runs_dir)
     if kind_of(path, trusted=trusted).is_program and not quiet:
-        say(f"{path} is opened, as it is trusted: it can run any code as you")
+        say(f"opening {path}, as it is trusted: it can run any code with your rights")
     return path
 
 
 def _published_for(data: str) -> list[str]:
-    """The published denoisers that have learnt from such images; of a folder those for anything."""
+    """The published denoisers trained on such images; for a folder the one for any images."""
     denoisers = _denoisers()
     if Path(data).is_dir():
         return [name for name in denoisers if name == GENERAL_DENOISER]
@@ -88,7 +88,7 @@ def _published_for(data: str) -> list[str]:
 
 
 def _weights_called(word: str, data: str) -> str:
-    """Published weights by their name, or by their network's."""
+    """Published weights by their own name or by that of their network."""
     for name in (word, f"{data}-{word}", f"mnist-{word}"):
         if name in _denoisers():
             return name
@@ -108,7 +108,7 @@ def _denoisers() -> list[str]:
 
 
 def find_oracle(images: "EvaluationImages", device: "torch.device") -> "Oracle | None":
-    """The published classifier that reads noisy images of this data set, if there is one."""
+    """The published classifier trained on noisy images of this data set, if there is one."""
     from dae_tui.core.evaluation.benchmark import Oracle
     from dae_tui.core.evaluation.classifier import classifier_from_weights
     from dae_tui.core.weights.weights_file import load_weights

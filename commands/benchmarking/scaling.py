@@ -1,4 +1,4 @@
-"""`dae benchmark scaling`: how many processes pay, by a cost model."""
+"""`dae benchmark scaling`: how many processes are worth using, by a cost model."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -28,32 +28,34 @@ def scaling(
     images_per_second: Annotated[
         float,
         typer.Option(
-            min=1, max=1e9, help="Of one process, as dae train and dae benchmark speed print it."
+            min=1,
+            max=1e9,
+            help="Speed of one process, as dae train and dae benchmark speed print it.",
         ),
     ],
     network: Annotated[
-        str, typer.Argument(help="Whose gradients are exchanged: autoencoder, unet, …")
+        str, typer.Argument(help="The network to train: autoencoder, unet, …")
     ] = "autoencoder",
     batch_size: Annotated[
-        int, typer.Option(min=2, max=10_000_000, help="Images of a step, of all together.")
+        int, typer.Option(min=2, max=10_000_000, help="Images per step, over all processes.")
     ] = 100,
     bandwidth: Annotated[
-        float, typer.Option(min=0.001, max=1e6, help="GB a second between processes.")
+        float, typer.Option(min=0.001, max=1e6, help="GB per second between processes.")
     ] = 10.0,
     latency: Annotated[
-        float, typer.Option(min=0, max=1e6, help="Microseconds of a message.")
+        float, typer.Option(min=0, max=1e6, help="Microseconds per message.")
     ] = 20.0,
     drawing: Annotated[
         float,
-        typer.Option(min=0, max=1e6, help="Microseconds in which an image gets its noise."),
+        typer.Option(min=0, max=1e6, help="Microseconds to draw an image and its noise."),
     ] = 0.1,
     json: JsonOption = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print a Markdown table.")] = False,
 ) -> None:
-    """Say how many processes pay before they are started. This is a model and no measurement.
+    """Estimate how many processes are worth using. This is a model, not a measurement.
 
-    A step takes what its share of the batch takes to compute, and what the exchange of gradients
-    (a ring all-reduce) takes beyond the backward pass, behind which it is hidden.
+    A step takes the time to compute its share of the batch, and the part of the exchange of
+    gradients (a ring all-reduce) that the backward pass does not hide.
     """
     config = default_config(network)
     # Imported here: torch takes seconds to import, and a mistake in the options is said at once.
@@ -109,7 +111,7 @@ def _grid(
     shared: Sequence[Scaling],
     growing: Sequence[Scaling],
 ) -> "Grid":
-    """The table; of those that cannot share the batch it has no figures for that."""
+    """The table; it has no numbers where processes cannot share the batch equally."""
     from dae_tui.commands.benchmarking.speed_tables import Grid
 
     of_shared = {one.processes: _cells(one) for one in shared}
@@ -132,14 +134,15 @@ def _grid(
     )
     remark = [
         f"{machine.parameters:,} parameters, {machine.bandwidth / 1e9:g} GB/s, "
-        f"{machine.latency * 1e6:g} µs a message, {machine.drawing * 1e6:g} µs an image to draw: "
-        f"a model. It pays where twice the processes give at least {PAYS:g} times the images.",
-        _sentence(f"A batch of {batch_size} that is shared", shared),
+        f"{machine.latency * 1e6:g} µs per message, {machine.drawing * 1e6:g} µs to draw an image: "
+        f"a model. Doubling the processes pays off if it gives at least {PAYS:g} times the images "
+        "per second.",
+        _sentence(f"Sharing a batch of {batch_size}", shared),
         _sentence(f"A batch of {batch_size} each", growing),
     ]
     if len(shared) < len(growing):
-        remark.append(f"{NONE}: cannot be shared in equal parts of two images or more.")
-    return Grid(f"{network}: how many processes pay", columns, rows, " ".join(remark))
+        remark.append(f"{NONE}: the batch has no equal parts of two images or more.")
+    return Grid(f"{network}: how many processes pay off", columns, rows, " ".join(remark))
 
 
 def _cells(found: Scaling) -> tuple[str, str, str]:
@@ -153,4 +156,4 @@ def _cells(found: Scaling) -> tuple[str, str, str]:
 def _sentence(subject: str, found: Sequence[Scaling]) -> str:
     most = stops_paying(found) or found[-1].processes
     beyond = " and beyond" if most == PROCESSES[-1] else ""
-    return f"{subject} pays up to {most}{beyond}."
+    return f"{subject} pays off up to {most} processes{beyond}."

@@ -1,4 +1,4 @@
-"""A benchmark from its conditions to what is kept and shown of it."""
+"""The steps of a benchmark: its images, its protocol, its progress and the saved table."""
 
 from collections.abc import Generator, Sequence
 from contextlib import closing
@@ -34,7 +34,7 @@ def evaluation_images(
     tune: bool,
     quiet: bool,
 ) -> EvaluationImages:
-    """The test images, or the first of them; what is left out is said."""
+    """The test images, or the first `count` of them; says on stderr how many are left out."""
     if tune_on is not None and not tune:
         raise UsageError("there are no filters to tune", "name some with --methods")
     images = load_evaluation_images(
@@ -45,8 +45,7 @@ def evaluation_images(
         learnt_from=[str(each.metadata.get("data")) for each in weights],
     )
     if images.left_out and not quiet:
-        left_out = f"{images.left_out} images that weights have learnt from are left out"
-        say(left_out)
+        say(f"left out {images.left_out} images that the weights were trained on")
     return images if count is None else images.first(count)
 
 
@@ -57,10 +56,10 @@ def protocol_for(
     clip: bool | None,
     protocol: Protocol,
 ) -> Protocol:
-    """The conditions with the noise and the clipping that suit the images, where none is asked."""
+    """The protocol, with noise and clipping that suit the images where none are asked for."""
     if images.noisy and (noises or match_noisy is not None or protocol.seeds > 1 or clip):
         raise UsageError(
-            "the images are noisy as they are", "leave --noise, --seeds and --clip out"
+            "the images are noisy already", "leave out --noise, --match-noisy, --seeds and --clip"
         )
     if not noises and match_noisy is None:
         default = PHOTOGRAPHS if images.photographs else (OPERATING_POINT,)
@@ -72,7 +71,7 @@ def protocol_for(
 def follow(evaluation: Generator[EvaluationProgress | Table], quiet: bool) -> Table:
     """Run an evaluation with a progress bar on stderr."""
     console = stderr()
-    # Closed when it is interrupted here, or its processes would outlive it.
+    # Closed where it is interrupted: its processes would live on otherwise.
     with (
         closing(evaluation) as states,
         Progress(
@@ -84,7 +83,7 @@ def follow(evaluation: Generator[EvaluationProgress | Table], quiet: bool) -> Ta
             disable=quiet or not console.is_terminal,
         ) as bar,
     ):
-        task = bar.add_task("judging images", total=None)
+        task = bar.add_task("evaluating images", total=None)
         for state in states:
             if isinstance(state, EvaluationProgress):
                 what = printable(state.what)
@@ -95,7 +94,7 @@ def follow(evaluation: Generator[EvaluationProgress | Table], quiet: bool) -> Ta
 
 
 def keep(table: Table, runs_dir: Path, quiet: bool) -> None:
-    """Save the table for `dae dashboard` to compare; it is printed where that fails too."""
+    """Save the table for `dae dashboard` to compare; a failure is told and stops nothing."""
     try:
         saved = save_table(runs_dir, table.as_json())
     except OSError as failure:

@@ -1,4 +1,4 @@
-"""A benchmark's table in the form that is asked for, and its figures as files. No torch."""
+"""A benchmark's table in the requested format, and its figures as files. No torch."""
 
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from dae_tui.spec.table import Table
 def show_table(
     table: Table, form: str | None, *, digits: int, per_class: bool, svg: Path | None = None
 ) -> None:
-    """Print a table on stdout, for people or in a form to paste elsewhere, and draw it too."""
+    """Print a table on stdout, for people or in a format to paste elsewhere; `svg` draws it."""
     if form is None:
         show_digits_and_table(table, digits=digits, per_class=per_class)
     else:
@@ -28,7 +28,7 @@ def show_table(
 
 
 def write_figure_files(folder: Path, table: Table, weights: list[Path], quiet: bool) -> None:
-    """Figures into a folder; those of training losses for weights that are a run's."""
+    """Write figures into a folder; those of training losses for weights of runs only."""
     losses: dict[str, tuple[NDArray[Any], NDArray[Any]]] = {}
     for path in weights:
         if path.parts[-3:-2] == ("checkpoints",):
@@ -39,4 +39,4 @@ def write_figure_files(folder: Path, table: Table, weights: list[Path], quiet: b
     for path in written:
         say(f"wrote {path}")
     if not written:
-        say("this table gives no figures: it has one level and no examples")
+        say("there are no figures to draw: the table has one noise level and no examples")

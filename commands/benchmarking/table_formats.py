@@ -108,7 +108,7 @@ _TEX = str.maketrans(
 
 
 def print_table(table: Table, form: str) -> None:
-    """Print a table on stdout in a format of `FORMATS`."""
+    """Print a table on stdout in one of `FORMATS`."""
     if form == "json":
         print_json(table.as_json())
     else:

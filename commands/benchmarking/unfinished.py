@@ -1,4 +1,4 @@
-"""The cells of a benchmark that is under way, kept on disk: an interrupted one goes on."""
+"""Measurements of an unfinished benchmark, kept on disk so that an interrupted one can go on."""
 
 import hashlib
 from collections.abc import Sequence
@@ -17,16 +17,16 @@ from dae_tui.version import __version__
 
 
 class KeptMeasurements:
-    """Cells by their key, in memory and in files; those of an earlier start are found again."""
+    """Measurements by key, in memory and in files; those of an earlier start are found again."""
 
     def __init__(self, unfinished: UnfinishedBenchmark) -> None:
         self._unfinished = unfinished
         self._measurements: dict[str, Measurement] = {}
         self.found = 0
-        """How many an earlier start had left."""
+        """How many came from an earlier start."""
 
     def get(self, key: str) -> Measurement | None:
-        """The cell, if it has been made."""
+        """The measurement, if it has been made."""
         if key not in self._measurements:
             arrays = self._unfinished.read(key)
             measurement = None if arrays is None else _measurement(arrays)
@@ -37,7 +37,7 @@ class KeptMeasurements:
         return self._measurements[key]
 
     def put(self, key: str, measurement: Measurement) -> None:
-        """Keep a cell that was made."""
+        """Keep a measurement."""
         self._measurements[key] = measurement
         self._unfinished.write(
             key, {name: np.asarray(value) for name, value in asdict(measurement).items()}
@@ -50,9 +50,9 @@ def identity(
     files: Sequence[Path | None],
     images: EvaluationImages,
 ) -> dict[str, Any]:
-    """What makes a cell the same one again: conditions, names, and what weights and images hold.
+    """What a measurement depends on: protocol, names, and the content of weights and images.
 
-    Noise and seed are a part of its key: another sweep can use it too.
+    Noise and seed are part of its key instead, so that another sweep can use it too.
     """
     contents = [None if path is None else _digest(path.read_bytes()) for path in files]
     tensors = [each for group in images.groups for each in (group.images, group.labels)]
@@ -76,7 +76,7 @@ def _digest(content: bytes) -> str:
 
 
 def _measurement(arrays: dict[str, Any]) -> Measurement | None:
-    """None for arrays that another version has left."""
+    """The measurement in stored arrays; None for those of another version."""
     try:
         arrays["seconds"] = float(arrays["seconds"])
         arrays["setting"] = str(arrays["setting"])

@@ -1,1 +1,1 @@
-"""What `dae denoise` alone needs: which file goes where, and what is said of it."""
+"""What `dae denoise` alone needs: which file goes where, and the report on it."""

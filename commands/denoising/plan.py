@@ -1,4 +1,4 @@
-"""Which file goes where: inputs as a person types them, to jobs."""
+"""Which file goes where: from typed inputs to jobs."""
 
 import glob
 import os
@@ -13,21 +13,21 @@ from dae_tui.spec.denoising import Job
 from dae_tui.system.printable import printable
 
 STANDARD = "-"
-# Of so many files, at most, the images are drawn side by side.
-LOOKED_AT = 16
+# At most so many files are drawn side by side.
+MOST_DRAWN = 16
 _KNOWN = " ".join(end for ends in ENDINGS.values() for end in ends)
 
 
 @dataclass
 class Plan:
-    """What is to be done, what cannot be, and what was done before."""
+    """What is to be done, what cannot be done, and what was done before."""
 
     jobs: list[Job] = field(default_factory=list)
     failed: list[Outcome] = field(default_factory=list)
     done_before: list[Job] = field(default_factory=list)
 
     def keeping(self, count: int | None) -> "Plan":
-        """The same, where the images of the first jobs are wanted afterwards; None is of all."""
+        """The same plan, keeping the images of the first `count` jobs; None keeps all."""
         kept = [replace(job, keep=True) for job in self.jobs[:count]]
         rest = [] if count is None else self.jobs[count:]
         return replace(self, jobs=kept + rest)
@@ -49,10 +49,10 @@ class Place:
     in_place: bool = False
     overwrite: bool = False
     kind: str | None = None
-    """Of all outputs; None is each input's own."""
+    """The format of all outputs; None is that of each input."""
     rank: int = 0
     world: int = 1
-    """Which of how many processes is to do its share."""
+    """Of so many processes this is number `rank`; each does its share."""
     folder: bool = False
     """Whether the output was named as a folder, with a slash at its end."""
 
@@ -76,10 +76,10 @@ def plan(inputs: list[Path], place: Place, recursive: bool) -> Plan:
     if place.in_place and place.output is not None:
         raise UsageError("--in-place and -o exclude each other", "leave one of them out")
     if not place.in_place and place.output is None:
-        raise UsageError("where to?", "name a file or folder with -o, or say --in-place")
+        raise UsageError("no output is named", "name a file or folder with -o, or use --in-place")
     if place.in_place and place.kind:
         raise UsageError(
-            "--in-place keeps the format", "name a folder with -o for files of another one"
+            "--in-place keeps the format", "name a folder with -o to write another format"
         )
     output = place.output
     if output == Path(STANDARD):
@@ -92,7 +92,7 @@ def plan(inputs: list[Path], place: Place, recursive: bool) -> Plan:
         one = bool(output.suffix) or not place.is_folder
     if output is not None and not one and not place.is_folder:
         raise UsageError(
-            f"{output} names one file, and there are several to write",
+            f"{output} names one file, but there are several to write",
             "name a folder with -o",
         )
     planned = Plan()
@@ -132,7 +132,7 @@ def _add(planned: Plan, entries: list[tuple[Path, Path]], place: Place, one: boo
         if number % place.world != place.rank:
             continue
         if taken[target] != source:
-            reason = f"{job.name} would go to {target}, where {taken[target]} goes"
+            reason = f"{job.name} would be written to {target}, as would {taken[target]}"
             planned.failed.append(Outcome(job, DataError(reason, "denoise them into two folders")))
         elif not replaces and _exists(target):
             planned.done_before.append(job)
@@ -152,7 +152,9 @@ def _target(source: Path, below: Path, place: Place, one: bool) -> Path:
 def _standard(inputs: list[Path], place: Place) -> Plan:
     """Standard input to standard output, or to a file."""
     if len(inputs) > 1 or place.in_place:
-        raise UsageError("- is one image on standard input", "it goes to standard output, or -o")
+        raise UsageError(
+            "- excludes other inputs and --in-place", "it goes to standard output or to -o"
+        )
     target = None if place.output in (None, Path(STANDARD)) else place.output
     if target and target.is_dir():
         raise UsageError(f"{target} is a folder", "name a file for standard input")
@@ -173,11 +175,11 @@ def _to_standard_output(inputs: list[Path], place: Place) -> Plan:
 
 
 def _expand(typed: Path) -> list[Path]:
-    """A path that exists, broken links among them, or what a pattern finds."""
+    """A path that exists, be it a broken link, or the matches of a pattern."""
     if os.path.lexists(typed):
         return [typed]
     text = os.fspath(typed)
-    # Path.glob knows no absolute patterns.
+    # Path.glob takes no absolute patterns.
     found = sorted(glob.glob(text, recursive=True)) if glob.has_magic(text) else []  # noqa: PTH207
     if not found:
         raise UsageError(f"there is no {typed}", "give files or folders that exist")
@@ -187,7 +189,7 @@ def _expand(typed: Path) -> list[Path]:
 def _images(
     path: Path, output: Path | None, recursive: bool, planned: Plan
 ) -> Iterator[tuple[Path, Path]]:
-    """The images of an input, and what each is called below the folder that was typed."""
+    """The images of an input, each with its path relative to the typed folder."""
     if not path.is_dir():
         yield path, Path(path.name)
         return
@@ -223,16 +225,16 @@ def _not_a_file(path: Path) -> Outcome:
 
 
 def _check_ending(output: Path, kind: str | None) -> None:
-    """Refuse a file with an ending of no image, unless the kind is told: it is a slip."""
+    """Refuse an ending that no image has, unless the format is given: it is a typing mistake."""
     if kind is None and output.suffix and kind_of_name(output.name) is None and not _sink(output):
         raise UsageError(
-            f"{output} does not end as an image does",
-            f"it writes {_KNOWN}; --format names the kind of any file, a / at the end a folder",
+            f"{output} does not have the ending of an image",
+            f"use {_KNOWN}; or --format for any other name, or a / at the end for a folder",
         )
 
 
 def _exists(path: Path) -> bool:
-    """Whether there is an output to lose; a crash of the system can leave empty ones."""
+    """Whether there is an output to lose; empty files, as a system crash leaves, do not count."""
     try:
         return path.stat().st_size > 0 or not (path.is_file() or _sink(path))
     except OSError:

@@ -42,7 +42,7 @@ def preview(views: dict[str, Image], graphics: Graphics, columns: int, rows: int
 
 
 def comparison_png(rows: Sequence[dict[str, Image]], name: str) -> bytes:
-    """A PNG with a row for each file: noisy, denoised, and what they should be."""
+    """A PNG with a row for each file: noisy, denoised, and the reference if there is one."""
     lines = [_beside([_rgb(image) for image in row.values()]) for row in rows]
     width = max(line.shape[1] for line in lines)
     padded = []

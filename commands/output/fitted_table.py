@@ -1,4 +1,4 @@
-"""Tables on narrow terminals: whole columns go, the least important first, never half a figure."""
+"""Tables for narrow terminals: whole columns are dropped, the least important first."""
 
 from collections.abc import Callable, Collection, Sequence
 
@@ -10,19 +10,19 @@ from rich.text import Text
 from dae_tui.commands.output.terminal import plain_table
 from dae_tui.system.printable import printable
 
-# Only measures: as wide as any table.
+# Only for measuring: wider than any table.
 _MEASURE = Console(width=1000)
 
 
 def fits(table: Table, width: int) -> bool:
-    """Whether a table is drawn whole in so many columns."""
+    """Whether a table fits into so many columns."""
     return Measurement.get(_MEASURE, _MEASURE.options, table).maximum <= width
 
 
 def fitted(draw: Callable[[Collection[str]], Table], dropped: Sequence[str], width: int) -> Table:
-    """A table without as many of the `dropped` columns, from the first one on, as it takes to fit.
+    """The table, without the first of the `dropped` columns: as few of them as make it fit.
 
-    `draw` draws it without the columns of the headings that it is given.
+    `draw` draws it without the columns of the given headings.
     """
     for count in range(len(dropped) + 1):
         table = draw(dropped[:count])
@@ -39,14 +39,14 @@ def print_fitted(
     left: Collection[str],
     dropped: Sequence[str],
 ) -> None:
-    """Print a table that fits into the console, and under it what there was no room for.
+    """Print a table that fits into the console, and below it the names of dropped columns.
 
     Args:
-        console: where to; off a terminal it is wide enough for all.
+        console: where to print; off a terminal it is wide enough for all.
         headings: of the columns; the first one names the rows and stays.
-        rows: a cell for each heading; words may be anybody's, a Text is ours.
+        rows: a text for each heading; a `str` is made printable, a `Text` is trusted.
         left: headings of words, which are aligned to the left.
-        dropped: headings in the order in which their columns go.
+        dropped: headings in the order in which their columns are dropped.
     """
 
     def draw(without: Collection[str]) -> Table:
@@ -56,7 +56,7 @@ def print_fitted(
             table.add_column(
                 headings[place],
                 justify="left" if headings[place] in left else "right",
-                # Where there is no room even for a name, it goes on in the next line.
+                # A name that is too long goes on in the next line.
                 no_wrap=place > 0,
                 overflow="ellipsis" if place else "fold",
             )

@@ -28,6 +28,8 @@ DIGITS = 3
 PICTURE_WIDTH = 110
 PLOT_WIDTH = 120
 MAX_SIDE = 40
+# On terminals of at least so many columns, "20.0 dB  predicted 7" is no wider than its picture.
+WHOLE_CAPTION = 66
 
 
 def show_digits_and_table(table: Table, *, digits: int = DIGITS, per_class: bool = False) -> None:
@@ -81,13 +83,12 @@ def _digits(views: list[Example], graphics: Graphics, width: int, digits: int) -
     """The first test images: original, noisy, and denoised by the first method."""
     titles = ["original", "noisy", "denoised"]
     captions, arrays = {}, {}
+    word = "predicted" if width >= WHOLE_CAPTION else "pred."
     for title, view in zip(titles, views, strict=False):
         count = min(digits, len(view.images))
         decibels = [""] * count if view.psnr is None else [f"{v:.1f} dB  " for v in view.psnr]
-        predictions = view.predictions
-        classes = (
-            [""] * count if predictions is None else [f"predicted {digit}" for digit in predictions]
-        )
+        found = view.predictions
+        classes = [""] * count if found is None else [f"{word} {number}" for number in found]
         captions[title] = [a + b for a, b in zip(decibels[:count], classes[:count], strict=True)]
         arrays[title] = view.images[:count].mean(1) / 255  # Colour is drawn in grey.
     return views_side_by_side(arrays, captions, graphics, width)

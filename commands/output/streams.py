@@ -1,8 +1,8 @@
-"""The standard streams as every command may rely on them, talk on stderr, names on stdout.
+"""The standard streams, made reliable for every command; messages on stderr, names on stdout.
 
 A shell can close them (`>&-`), and what they lead to can be full or gone. Here a stream is always
-open; standard output fails once, in an error that names it; and no work stops for stderr, which is
-talk alone. Imports neither Rich nor NumPy: the command line uses it at every start.
+open; standard output fails once, with an error that names it; and no work stops because of stderr,
+which has only messages. Imports neither Rich nor NumPy: the command line uses it at every start.
 """
 
 import errno
@@ -24,23 +24,22 @@ class OutputError(OSError):
 
 
 class Output(io.FileIO):
-    """Standard output, down to the kernel. After a failure, what is written goes nowhere.
+    """Unbuffered standard output. After a failure, what is written is discarded.
 
-    Else Python would come upon the rest of the text again, and complain, when it flushes on
-    leaving.
+    Otherwise Python would try to write the rest again when it flushes at exit, and complain.
     """
 
     def __init__(self, descriptor: int) -> None:
         super().__init__(descriptor, "w", closefd=False)
         self.failure: OSError | None = None
-        """The error that a write has raised: BrokenPipeError where the reader has gone."""
+        """The error that a write raised: BrokenPipeError where the reader has gone."""
         self._was_terminal = self.isatty()
 
     def write(self, content: "ReadableBuffer", /) -> int:
         """Write, or raise BrokenPipeError or OutputError; the latter names standard output."""
         if self.failure is None:
             try:
-                # None: another process that shares the stream has made it one that does not wait.
+                # None: another process that shares the stream has made it non-blocking.
                 while (written := super().write(content)) is None:
                     select([], [self], [])
                 return written
@@ -58,8 +57,8 @@ class Output(io.FileIO):
         return OutputError(failure.errno, why, "standard output")
 
 
-class _Talk(io.FileIO):
-    """Standard error, down to the kernel: what cannot be written is lost, and nothing else."""
+class _StandardError(io.FileIO):
+    """Unbuffered standard error: what cannot be written is lost, without an exception."""
 
     def __init__(self, descriptor: int) -> None:
         super().__init__(descriptor, "w", closefd=False)
@@ -83,7 +82,7 @@ def open_streams() -> Output | None:
     if sys.stdin is None:
         sys.stdin = open(_fill(os.O_RDONLY), closefd=False, encoding="utf-8")  # noqa: SIM115
     if sys.stdout is None:
-        # For reading alone: results that nobody gets are an error.
+        # Opened for reading only: to print results that nobody gets is an error.
         output = Output(_fill(os.O_RDONLY))
         sys.stdout = text_on(output)
     elif sys.stdout is sys.__stdout__:
@@ -91,21 +90,21 @@ def open_streams() -> Output | None:
         sys.stdout = text_on(output, sys.stdout)
     else:
         raw = getattr(getattr(sys.stdout, "buffer", None), "raw", None)
-        output = raw if isinstance(raw, Output) else None  # Of a command before, in this process.
+        output = raw if isinstance(raw, Output) else None  # Of an earlier command, same process.
     if sys.stderr is None:
-        sys.stderr = text_on(_Talk(_fill(os.O_WRONLY)))
+        sys.stderr = text_on(_StandardError(_fill(os.O_WRONLY)))
     elif sys.stderr is sys.__stderr__:
-        sys.stderr = text_on(_Talk(2), sys.stderr)
+        sys.stderr = text_on(_StandardError(2), sys.stderr)
     return output
 
 
 def say(words: object) -> None:
-    """One line of talk on stderr, whatever the words hold."""
+    """Print `words` as one printable line on stderr."""
     print(printable(words), file=sys.stderr, flush=True)
 
 
 def print_name(name: str | Path) -> None:
-    """A name or a path on stdout: to the byte for scripts, printable for a person."""
+    """A name or a path on stdout: its exact bytes for scripts, printable on a terminal."""
     if sys.stdout.isatty():
         print(printable(name))
     else:

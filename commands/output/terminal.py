@@ -1,4 +1,4 @@
-"""What is drawn with Rich, and data, on the two streams: data on stdout, talk on stderr."""
+"""Printing with Rich, and of JSON: results on stdout, progress and messages on stderr."""
 
 import errno
 import os
@@ -24,7 +24,7 @@ NO_TERMINAL_WIDTH = 400
 class SafeConsole(Console):
     """A console whose text cannot steer the terminal. Rich itself lets escape sequences through.
 
-    Words of others are made `printable` where they become text; this is the border behind that.
+    Foreign words are made `printable` where they become text; this is the second line of defence.
     """
 
     def render(
@@ -39,9 +39,9 @@ class SafeConsole(Console):
 
 
 def _harmless(segment: Segment) -> Segment:
-    """A segment without control characters in its text, nor a link, whose address can hold some.
+    """A segment without control characters, and without a link, whose address can hold some.
 
-    What Rich itself has to tell the terminal comes as segments of `control`.
+    What Rich itself tells the terminal comes as segments with `control` set.
     """
     text, style, control = segment
     if control:
@@ -60,7 +60,7 @@ def stdout() -> Console:
 
 
 def stderr() -> Console:
-    """For progress and remarks."""
+    """For progress and messages."""
     return SafeConsole(stderr=True, highlight=False, markup=False, emoji=False)
 
 
@@ -79,21 +79,21 @@ def plain_table() -> Table:
 
 @contextmanager
 def enduring() -> Iterator[None]:
-    """Print for as long as that is possible: the work goes on without a reader, or a free disk.
+    """Print as long as possible: work goes on when the reader has gone or the disk is full.
 
-    What the latter does to results is said at the end, by commands.app.
+    That results were lost on a full disk is reported at the end, by commands.app.
     """
     try:
         yield
     except OSError as failure:
-        # What says that a stream takes nothing any more, and not that a file does.
+        # Only these say that a stream, and not a file, takes nothing any more.
         if not (isinstance(failure, OutputError) or failure.errno in (errno.EIO, errno.EPIPE)):
             raise
         _silence_others()
 
 
 def _silence_others() -> None:
-    """Let what is still written to a closed stream that is not ours go nowhere."""
+    """Discard what is still written to closed streams that are not ours."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
@@ -109,5 +109,5 @@ def print_json(value: dict[str, Any]) -> None:
 
 
 def print_lines(text: str) -> None:
-    """Lines to paste elsewhere, on stdout; nothing but a newline ends one."""
+    """Print lines to paste elsewhere on stdout; only a newline ends one."""
     print("\n".join(map(printable, text.split("\n"))), end="")

@@ -138,7 +138,7 @@ class LiveDisplay(Display):
     def show_evaluation(self, progress: EvaluationProgress) -> None:
         self._progress.update(
             self._task,
-            description="judging the test images",
+            description="evaluating the test images",
             completed=progress.images,
             total=progress.total,
         )
@@ -161,10 +161,10 @@ class LiveDisplay(Display):
 
 
 class EnduringDisplay(Display):
-    """Another display, until nothing can be printed any more; silence from then on.
+    """Another display until printing fails, and silence from then on.
 
-    A training goes on without its audience, and on a full disk. What the results do there is said
-    at the end, by commands.app.
+    A training goes on without a reader, or on a full disk. That results were lost there is
+    reported at the end, by commands.app.
     """
 
     def __init__(self, run: Run, shown: Display) -> None:
@@ -225,13 +225,13 @@ def _display(style: str, run: Run) -> Display:
 def _introduction(started: Started) -> str:
     return (
         f"{started.parameters:,} parameters on {started.device} in {started.precision}, "
-        f"{started.training_images:,} training and {started.validation_images:,} held-out images"
+        f"{started.training_images:,} training and {started.validation_images:,} validation images"
         + (f", from step {started.step}" if started.step else "")
     )
 
 
 def _validation(event: Validation) -> str:
-    parts = [f"train loss {event.train_loss:.5f}", f"held-out loss {event.val_loss:.5f}"]
+    parts = [f"train loss {event.train_loss:.5f}", f"validation loss {event.val_loss:.5f}"]
     if event.val_psnr is not None:
         parts.append(f"{event.val_psnr:.2f} dB")
     if event.val_accuracy is not None:

@@ -1,4 +1,4 @@
-"""Other work on the processor, which a training waits for in every step."""
+"""Other load on the processor, which slows every step of a training."""
 
 import time
 from math import floor
@@ -10,17 +10,16 @@ from dae_tui.devices.processor import Processor
 from dae_tui.runs.writer import RunWriter
 from dae_tui.spec.events import Event, Started, Step
 
-# Seconds of training after which to look, and cores from which on it is worth telling.
+# Seconds of training before the measurement, and the load in cores that is worth reporting.
 LOOK_AFTER = 1.0
 WORTH_TELLING = 0.4
 
 
-class Neighbours:
-    """Looks once, a while after the first steps of a training on the processor, and tells.
+class OtherLoad:
+    """Measures other load once, soon after the first steps of a training on the CPU.
 
-    Measured on two cores, the recipe `fast` beside a process that takes one: 10.8 s, and 2.4 s with
-    a single thread. The threads are the person's to choose, as other numbers of them come to other
-    last bits.
+    On two cores, the recipe `fast` beside a process that takes one core: 10.8 s, and 2.4 s with a
+    single thread. The choice is left to the person: the number of threads changes the last bits.
     """
 
     def __init__(self, writer: RunWriter, display: Display) -> None:
@@ -35,7 +34,7 @@ class Neighbours:
         if isinstance(event, Started):
             self._on_cpu = event.device == "cpu"
         elif isinstance(event, Step) and self._on_cpu:
-            # From the first steps on: before them torch may compile, with processes of its own.
+            # Not before the first steps: torch may compile until then, in processes of its own.
             if self._processor is None:
                 self._processor, self._since = Processor(), time.monotonic()
             elif time.monotonic() - self._since >= LOOK_AFTER:

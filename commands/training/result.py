@@ -1,4 +1,4 @@
-"""What a training came to, and the display that shows it; those that show more build on it."""
+"""The result of a training, and the display that shows it; other displays build on it."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,7 @@ from dae_tui.system.printable import printable
 
 @dataclass(frozen=True)
 class Result:
-    """What a training came to."""
+    """What a training produced."""
 
     experiment: Experiment
     weights: Weights
@@ -45,16 +45,16 @@ class Display:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Take down what was put up."""
+        """End what is drawn in place."""
 
     def say(self, message: str) -> None:
-        """A remark to the person."""
+        """A message for the person."""
 
     def show(self, event: Event) -> None:
         """Something happened in the training."""
 
     def show_evaluation(self, progress: EvaluationProgress) -> None:
-        """The evaluation at the end has come so far."""
+        """The evaluation at the end has made progress."""
 
     def show_result(self, result: Result, svg: Path | None) -> None:
         """The training is over."""

@@ -54,7 +54,7 @@ def test_python_dash_m_is_the_same_command() -> None:
     [
         (["nothing"], "no such command 'nothing'"),
         (["train", "--epochs", "many"], "invalid value for '--epochs'"),
-        (["denoise", "x.npy"], "where to?"),
+        (["denoise", "x.npy"], "no output is named"),
         (["denoise", "x.npy", "-o", "y.npy", "--sigma", "much"], "cannot read the level 'much'"),
         (["denoise", "x.npy", "-o", "y.npy", "--invert", "maybe"], "cannot invert 'maybe'"),
         (["denoise", "x.npy", "-o", "y.npy", "--format", "gif"], "there is no format 'gif'"),

@@ -108,7 +108,7 @@ def test_the_table_has_its_conditions_under_it(dae: Dae) -> None:
     outcome = dae(*QUALITY, "--digits", "1")
     assert outcome.code == 0
     assert "clipped to [0, 1]" in outcome.out
-    assert "read by digits-classifier" in outcome.out
+    assert "classified by digits-classifier" in outcome.out
     assert "reads" in outcome.out
 
 
@@ -196,7 +196,7 @@ def test_classes_are_counted_one_by_one(dae: Dae) -> None:
     assert confusion.diagonal().sum() / 382 == pytest.approx(row["accuracy"] / 100)
     assert row["per_class"] == pytest.approx((100 * confusion.diagonal() / counts.numpy()).tolist())
     shown = dae(*QUALITY, "--per-class").out
-    assert "read as" in shown
+    assert "true \\ predicted" in shown
 
 
 def test_seeds_are_averaged_and_their_spread_is_told(dae: Dae) -> None:
@@ -267,7 +267,7 @@ def test_an_interrupted_benchmark_goes_on(
     assert outcome.code == 0, outcome.err
     # The original; noisy, autoencoder and mean at two levels: seven, three of which were there.
     assert len(calls) == 4
-    assert "3 results of an interrupted start" in outcome.err
+    assert "3 measurements of an interrupted start" in outcome.err
     again = json.loads(outcome.out)
     for row in (*whole["rows"], *again["rows"]):
         row["images_per_second"] = None
@@ -363,7 +363,7 @@ def test_a_table_of_an_older_version_is_shown(dae: Dae, tmp_path: Path) -> None:
         assert "20.5" in outcome.out
 
 
-def test_images_that_change_between_two_starts_are_judged_anew(
+def test_images_that_change_between_two_starts_are_measured_again(
     dae: Dae, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     random = np.random.default_rng(0)
@@ -386,7 +386,7 @@ def test_images_that_change_between_two_starts_are_judged_anew(
     assert "interrupted start" not in outcome.err
 
 
-def test_pairs_are_judged_as_they_are(dae: Dae, tmp_path: Path) -> None:
+def test_pairs_are_evaluated_as_they_are(dae: Dae, tmp_path: Path) -> None:
     digits = load("digits", "test", Path())
     assert digits.labels is not None
     original = unit(digits.images[:30])
@@ -487,7 +487,7 @@ def test_a_classifier_that_is_trusted_is_opened_and_told_of(dae: Dae, tmp_path: 
     outcome = dae(*command)
     assert outcome.code == 0, outcome.err
     assert json.loads(outcome.out)["protocol"]["classifier"] == "mine"
-    told = f"{path} is opened, as it is trusted: it can run any code as you"
+    told = f"opening {path}, as it is trusted: it can run any code with your rights"
     assert outcome.err.splitlines()[0] == told
     assert dae(*command, "-q").err == ""
 

@@ -152,7 +152,7 @@ def test_of_two_inputs_of_one_name_the_first_is_done(dae: Dae, tmp_path: Path) -
     outcome = dae("denoise", tmp_path / "a", tmp_path / "b", "-o", tmp_path / "out")
     assert outcome.code == 1
     (error,) = [line for line in outcome.err.splitlines() if line.startswith("error: ")]
-    assert f"{tmp_path / 'b' / 'same.npy'} would go to" in error
+    assert f"{tmp_path / 'b' / 'same.npy'} would be written to" in error
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["same.npy"]
 
 

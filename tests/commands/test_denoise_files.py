@@ -317,7 +317,7 @@ def test_a_full_disk_ends_it_with_one_line_and_no_partial_file(
     assert outcome.code == 1
     found = errors(outcome.err)
     assert "no space left on device" in found[0]
-    assert "6 files were not begun" in found[1]
+    assert "6 files were not started" in found[1]
     assert len(found) == 2
     assert len(files(tmp_path / "out")) == 5
     assert dae("denoise", folder, "-o", tmp_path / "out").code == 0

@@ -123,7 +123,7 @@ def test_what_another_process_writes_meanwhile_is_skipped(
         (out / name).unlink()
     told = dae("denoise", folder, "-o", out, *FAST)
     assert told.code == 0
-    assert "skipped 2 whose output exists" in told.err
+    assert "skipped 2 files whose output exists" in told.err
     assert "denoised 2 of 2 files" in told.err
     named = dae("denoise", folder / "1.png", "-o", tmp_path / "2.png", *FAST)
     assert named.code == 1  # Whoever names the file wants that one.

@@ -77,7 +77,7 @@ def test_pausing_twice_says_so(dae: Dae, finished: Path) -> None:
         writer.status(State.RUNNING)
         assert dae("runs", "pause", "tiny").err == f"asked {finished.name} to pause\n"
         writer.status(State.PAUSED)
-        assert dae("runs", "pause", "tiny").err == f"{finished.name} is paused already\n"
+        assert dae("runs", "pause", "tiny").err == f"{finished.name} is already paused\n"
         assert writer.request() is Request.PAUSE
 
 

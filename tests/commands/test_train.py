@@ -98,7 +98,7 @@ def test_json_is_an_event_a_line_and_ends_with_the_table(dae: Dae) -> None:
 def test_a_person_sees_digits_the_table_and_the_weights(dae: Dae) -> None:
     outcome = dae("train", *SHORT)
     assert outcome.code == 0
-    for word in ("original", "noisy", "denoised", "accuracy %", "reads", "run", "weights"):
+    for word in ("original", "noisy", "denoised", "accuracy %", "predicted", "run", "weights"):
         assert word in outcome.out
     assert "epoch 2/2" in outcome.err
     assert "\x1b" not in outcome.out + outcome.err
@@ -138,7 +138,7 @@ def test_a_table_can_be_a_picture(dae: Dae, tmp_path: Path) -> None:
     assert "denoised" in text
 
 
-def test_a_classifier_is_judged_on_clean_and_noisy_images(dae: Dae) -> None:
+def test_a_classifier_is_evaluated_on_clean_and_noisy_images(dae: Dae) -> None:
     outcome = dae("train", "classifier", *SHORT, "--json")
     assert outcome.code == 0
     done = json.loads(outcome.out.splitlines()[-1])
@@ -291,20 +291,20 @@ def test_stopped_before_its_first_step_it_is_stopped_and_not_failed(
     assert only_run(tmp_path).state() is State.FINISHED
 
 
-def test_detaching_keeps_who_judges_and_where_the_data_are(
+def test_detaching_keeps_the_classifier_and_the_folder_of_data(
     dae: Dae, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    judge = ["train", "classifier", *SHORT, "--name", "judge", "--quiet"]
-    assert dae(*judge).code == 0
+    training = ["train", "classifier", *SHORT, "--name", "other", "--quiet"]
+    assert dae(*training).code == 0
     monkeypatch.setenv("DAE_DATA", str(tmp_path / "elsewhere"))
     monkeypatch.chdir(tmp_path)
     outcome = dae("train", *SHORT, "--classifier", "latest", "--data-dir", "here", "--detach")
     assert outcome.code == 0, outcome.err
     run = Run(tmp_path / "runs" / outcome.out.strip())
     wait_for(run, State.FINISHED)
-    assert "-judge-" in run.config()["classifier"]
+    assert "-other-" in run.config()["classifier"]
     assert run.config()["data_dir"] == str(tmp_path / "here")
-    assert "-judge-" not in run.name
+    assert "-other-" not in run.name
 
 
 def test_a_live_run_keeps_its_config_when_another_resume_is_refused(
@@ -320,11 +320,11 @@ def test_a_live_run_keeps_its_config_when_another_resume_is_refused(
     process.communicate()
 
 
-def test_nobody_judges_who_reads(dae: Dae) -> None:
+def test_no_classifier_evaluates_a_classifier(dae: Dae) -> None:
     for network in ("classifier", "oracle"):
         outcome = dae("train", network, "--data", "digits", "--classifier", "mnist-classifier")
         assert outcome.code == 2
-        assert f"nobody judges the {network}" in outcome.err
+        assert f"no classifier evaluates the {network}" in outcome.err
 
 
 def test_a_resumed_run_keeps_its_network(dae: Dae) -> None:
@@ -420,14 +420,14 @@ def test_what_cannot_be_is_a_short_usage_error(
 def test_an_epoch_of_all_images_is_stored_as_0_and_typed_as_more_than_there_are(dae: Dae) -> None:
     outcome = dae("train", "--data", "digits", "--epoch-images", "0")
     assert outcome.err.splitlines() == [
-        "error: epoch images 0 cannot be",
+        "error: epoch images cannot be 0",
         "hint: it is at least 1; a number larger than there are takes all",
     ]
     assert TrainingConfig.from_json(default_config("dense").as_json()).epoch_images == 0
 
 
 @pytest.mark.parametrize("name", ["mine.onnx", "mine.pt2", "mine.pt"])
-def test_only_weights_of_ours_judge_a_training(dae: Dae, tmp_path: Path, name: str) -> None:
+def test_only_weights_of_ours_evaluate_a_training(dae: Dae, tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(b"PK\x03\x04")
     outcome = dae("train", *SHORT, "--classifier", tmp_path / name)
     assert (outcome.code, outcome.out) == (3, "")
@@ -549,7 +549,7 @@ def test_a_diverging_training_fails_with_the_step(dae: Dae, tmp_path: Path) -> N
     assert only_run(tmp_path).state() is State.FAILED
 
 
-def test_real_mnist_trains_and_is_judged(dae: Dae, mnist_dir: Path) -> None:
+def test_real_mnist_trains_and_is_evaluated(dae: Dae, mnist_dir: Path) -> None:
     """The recipe `fast` on real digits; the figure is a floor, not a record."""
     outcome = dae("train", "--preset", "fast", "--data-dir", mnist_dir, "--json")
     assert outcome.code == 0, outcome.err

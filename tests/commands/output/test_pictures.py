@@ -14,7 +14,7 @@ from dae_tui.commands.output.pictures import picture, views_side_by_side
 from dae_tui.terminal.blocks import Graphics
 
 VIEWS = ("original", "noisy", "denoised")
-CAPTION = "20.0 dB  reads 7"
+CAPTION = "20.0 dB  pred. 7"
 
 
 def palette_grey(number: int) -> float:

@@ -136,7 +136,7 @@ def test_a_terminal_that_hung_up_is_a_reader_that_has_gone() -> None:
 
 
 def test_talk_that_cannot_be_written_is_no_failure() -> None:
-    talk = streams.text_on(streams._Talk(os.open("/dev/full", os.O_WRONLY)))
+    talk = streams.text_on(streams._StandardError(os.open("/dev/full", os.O_WRONLY)))
     print("lost", file=talk, flush=True)
 
 
