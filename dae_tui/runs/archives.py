@@ -1,4 +1,4 @@
-"""Arrays in .npz files that anybody may have written: read whole, and of a bounded size."""
+"""Arrays in foreign .npz files: read whole, and only up to a limit of size."""
 
 import io
 import math
@@ -13,28 +13,28 @@ from numpy.typing import NDArray
 
 from dae_tui.system.regular_files import read_regular
 
-# What numpy, zipfile and zlib raise for a file that is no such archive, or a damaged one;
-# RuntimeError where it seems to be encrypted, NotImplementedError for another compression.
+# What numpy, zipfile and zlib raise for a file that is not such an archive, or is damaged;
+# RuntimeError if it seems encrypted, NotImplementedError (a subclass) for other compression.
 BROKEN = (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError)
 
 
 def read_archive(path: Path, most: int) -> dict[str, NDArray[Any]]:
-    """The arrays of an archive by name; what else is in it is left out. Nothing is unpickled.
+    """The arrays of an archive by name, without its other members. Nothing is unpickled.
 
     Args:
         path: the file.
-        most: bytes that the file, and that all of its arrays, may take at most.
+        most: the most bytes that the file, and all of its arrays together, may take.
 
-    Raises one of `BROKEN` for a file that is no archive, larger, or not what its headers say.
+    Raises one of `BROKEN` for a file that is no archive, is larger, or contradicts its headers.
     """
     content = read_regular(path, most)
     if content.startswith(npy.MAGIC_PREFIX):
-        raise ValueError("it holds one array alone")
+        raise ValueError("it holds a single array")
     arrays = {}
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         members = archive.infolist()
         if sum(member.file_size for member in members) > most:
-            raise ValueError("it unpacks to more than can be true")
+            raise ValueError("it would unpack to too many bytes")
         for member in members:
             array = _array(archive.read(member))
             if array is not None:
@@ -43,7 +43,7 @@ def read_archive(path: Path, most: int) -> dict[str, NDArray[Any]]:
 
 
 def _array(content: bytes) -> NDArray[Any] | None:
-    """The array of a member, None for what is none. Raises ValueError for a broken one."""
+    """The array of a member, None if it is no array. Raises ValueError for a broken one."""
     if not content.startswith(npy.MAGIC_PREFIX):
         return None
     opened = io.BytesIO(content)

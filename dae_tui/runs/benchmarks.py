@@ -1,6 +1,6 @@
 """Tables of `dae benchmark`, kept in the folder of runs as `benchmarks/<date>-<time>-….json`.
 
-What an interrupted benchmark has come to is kept under `benchmarks/unfinished/` until it is done.
+The measurements of an interrupted benchmark are kept under `benchmarks/unfinished/` until it ends.
 """
 
 import hashlib
@@ -22,10 +22,10 @@ from dae_tui.runs.layout import dump_json, new_run_name, read_json, write_json
 from dae_tui.system.atomic import remove_leftovers, write_whole
 
 BENCHMARKS = "benchmarks"
-# The name of a folder of images can be as long as a file's, and ours has more in it.
+# A folder of images can have the longest name there is, and ours adds to it.
 LABEL_LENGTH = 40
 FORGOTTEN_SECONDS = 30 * 24 * 3600
-# What a table takes at most, and a piece of a benchmark: ten thousand figures an image set.
+# The most bytes of a table, and of a piece of a benchmark: ten thousand numbers per data set.
 MOST_TABLE = 16 << 20
 MOST_PIECE = 256 << 20
 _DIGEST = re.compile("[0-9a-f]{16}")
@@ -45,7 +45,7 @@ class SavedTable:
 
 
 def save_table(runs_dir: Path, table: dict[str, Any]) -> Path:
-    """Keep a table, and return where. Raises OSError where it cannot be written."""
+    """Save a table and return its path. Raises OSError if it cannot be written."""
     data = re.sub(r"[^\w.-]+", "-", Path(str(table["protocol"]["data"])).name).lstrip(".-")
     data = data[:LABEL_LENGTH]
     folder = runs_dir / BENCHMARKS
@@ -56,12 +56,12 @@ def save_table(runs_dir: Path, table: dict[str, Any]) -> Path:
 
 
 def find_table(text: str, runs_dir: Path) -> SavedTable:
-    """A saved table by a path, its name, the end of it, or `latest`. Raises RunError."""
+    """A saved table by path, name, end of its name, or `latest`. Raises RunError."""
     path = Path(text)
     if path.suffix == ".json" and path.is_file():
         table = _read_table(path)
         if table is None:
-            raise RunError(f"{path} holds no table", "a file of dae benchmark quality does")
+            raise RunError(f"{path} holds no table", "save one with: dae benchmark quality")
         found = [table]
     else:
         tables = list_tables(runs_dir)
@@ -78,7 +78,7 @@ def find_table(text: str, runs_dir: Path) -> SavedTable:
 
 
 def list_tables(runs_dir: Path) -> list[SavedTable]:
-    """The tables that were kept, newest first; files that hold something else are left out."""
+    """The saved tables, newest first; files that hold something else are left out."""
     try:
         paths = sorted((runs_dir / BENCHMARKS).glob("*.json"), reverse=True)
     except OSError:
@@ -95,11 +95,11 @@ def _read_table(path: Path) -> SavedTable | None:
 
 
 class UnfinishedBenchmark:
-    """The pieces of a benchmark that is under way, as files of arrays.
+    """The pieces of an unfinished benchmark, as files of arrays.
 
     Another start with the same `identity` finds them. A piece that cannot be written is lost, and
-    one that cannot be read is made again: neither stops the benchmark. What nobody has gone on with
-    for a month is removed.
+    one that cannot be read is made again: neither stops the benchmark. Pieces are removed after a
+    month without use.
     """
 
     def __init__(self, runs_dir: Path, identity: Mapping[str, Any]) -> None:
@@ -126,9 +126,9 @@ class UnfinishedBenchmark:
             write_whole(self._path(key), content.getvalue())
 
     def remove(self) -> None:
-        """Forget all pieces: the benchmark is done."""
+        """Remove all pieces: the benchmark is done."""
         _remove_pieces(self._folder)
-        with suppress(OSError):  # Others may be under way.
+        with suppress(OSError):  # It holds those of others.
             self._folder.parent.rmdir()
 
     def _path(self, key: str) -> Path:
@@ -136,7 +136,7 @@ class UnfinishedBenchmark:
 
 
 def _remove_pieces(folder: Path) -> None:
-    """Remove the pieces of a benchmark and their folder, and nothing that is something else."""
+    """Remove the pieces of a benchmark and their folder, and nothing else."""
     if not _DIGEST.fullmatch(folder.name) or folder.is_symlink():
         return
     with suppress(OSError):

@@ -1,8 +1,8 @@
-"""Deleting a run, and nothing else: not a folder that only looks like one, no file of another.
+"""Deleting a run, and nothing else: no folder that only looks like a run, no foreign file.
 
-A run's folder names its run in `meta.json`. It is renamed aside first, so that nobody finds half
-of it, and then the files that a run has are removed one by one, `meta.json` as the last. No link
-is followed. What the run has not written stays, under the name the folder had.
+A run's folder names its run in `meta.json`. The folder is renamed first, so that nobody finds half
+of it; then the files of the run are removed one by one, `meta.json` last. No link is followed.
+Files that the run did not write stay, and the folder then gets its name back.
 """
 
 import os
@@ -17,7 +17,7 @@ from dae_tui.runs.lock import HeldLock, look_at_lock
 from dae_tui.runs.reader import Run
 from dae_tui.system.atomic import remove_leftovers
 
-# What a run has, from the first to go to the last: its marker.
+# The files of a run in the order of removal; the last one marks the folder as a run.
 _FILES = (CONTROL, STATUS, METRICS, LOG, CONFIG, LOCK, META)
 _FOLDERS = {
     "samples": re.compile(r"\d{8,}\.npz"),
@@ -30,10 +30,10 @@ _ASIDE = re.compile(r"\.(?P<name>.+)\.deleted")
 
 
 def delete_run(run: Run, runs_dir: Path) -> list[Path]:
-    """Remove a run of `runs_dir`, and return the paths in its folder that it had not written.
+    """Remove a run of `runs_dir`, and return the paths in its folder that it did not write.
 
-    Those stay where they are. Raises RunError for a folder that is no run of that folder, for a
-    run that is being trained, and where the folder cannot be removed.
+    Those stay where they are. Raises RunError for a folder that is no run in `runs_dir`, for a run
+    that is being trained, and if the folder cannot be removed.
     """
     _finish_earlier(runs_dir)
     check_deletable(run, runs_dir)
@@ -42,7 +42,7 @@ def delete_run(run: Run, runs_dir: Path) -> list[Path]:
     except OSError as failure:
         raise _not_removed(run.folder, failure) from failure
     try:
-        # A run that goes on after its end holds the lock before its status says so.
+        # A run that is being resumed holds the lock before its status says so.
         if not lock.take():
             raise _being_trained(run)
         aside = run.folder.with_name(f".{run.name}.deleted")
@@ -56,30 +56,30 @@ def delete_run(run: Run, runs_dir: Path) -> list[Path]:
 
 
 def check_deletable(run: Run, runs_dir: Path) -> None:
-    """Raise RunError for what is no run of this folder of runs, and for one that is trained."""
+    """Raise RunError for what is no run in `runs_dir`, and for one that is being trained."""
     _check_is_run(run, runs_dir)
     if run.state().alive:
         raise _being_trained(run)
 
 
 def deleted_words(run: Run, kept: list[Path]) -> str:
-    """What became of a run that was deleted, in one sentence."""
+    """The message about a deleted run."""
     if not kept:
         return f"deleted {run.name}"
     some = ", ".join(str(path.relative_to(run.folder)) for path in kept[:KEPT_NAMED])
     more = f" and {len(kept) - KEPT_NAMED} more" if len(kept) > KEPT_NAMED else ""
-    return f"deleted {run.name}; what it had not written stays in {run.folder}: {some}{more}"
+    return f"deleted {run.name}; files that it did not write stay in {run.folder}: {some}{more}"
 
 
 def remove_new_run(folder: Path) -> None:
-    """Take back a folder that was made for a run which never began; what is foreign stays."""
+    """Remove the folder of a run that never began; foreign files stay."""
     with suppress(OSError):
         _remove_files(folder)
         folder.rmdir()
 
 
 def _check_is_run(run: Run, runs_dir: Path) -> None:
-    """Raise RunError for whatever `dae train` has not made in this folder of runs."""
+    """Raise RunError for anything that `dae train` did not make in `runs_dir`."""
     folder = run.folder
     try:
         if folder.is_symlink():
@@ -92,7 +92,7 @@ def _check_is_run(run: Run, runs_dir: Path) -> None:
         if not runs_dir.is_dir() or not folder.parent.samefile(runs_dir):
             raise RunError(
                 f"{folder} is not directly inside {runs_dir}, the folder of runs",
-                f"say --runs-dir {folder.parent} if that is a folder of runs",
+                f"use --runs-dir {folder.parent} if that is a folder of runs",
             )
     except OSError as failure:
         raise _not_removed(folder, failure) from failure
@@ -101,7 +101,7 @@ def _check_is_run(run: Run, runs_dir: Path) -> None:
         says = f"names the run '{marked}'" if isinstance(marked, str) else "names no run"
         raise RunError(
             f"{folder} is not known to be a run: its {META} {says}",
-            "look what is in it, and remove it by hand",
+            "look at what is in it, and remove it by hand",
         )
     status = read_json(folder / STATUS) or {}
     lock = look_at_lock(folder).name
@@ -109,15 +109,15 @@ def _check_is_run(run: Run, runs_dir: Path) -> None:
         which = "lock" if status.get("state") in list(State) else STATUS
         raise RunError(
             f"{folder} may be in use: its {which} cannot be read",
-            "see that nobody trains there, and remove it by hand",
+            "make sure that nothing trains there, and remove it by hand",
         )
 
 
 def _remove_files(folder: Path) -> None:
-    """Remove the files that a run has, the marker as the last, and the folders that get empty."""
+    """Remove the files of a run, the marker last, and the folders that become empty."""
     for below, pattern in _FOLDERS.items():
         inner = folder / below
-        # A link among the folders would lead elsewhere.
+        # A link among the folders could lead elsewhere.
         if any(part.is_symlink() for part in (inner, inner.parent)) or not inner.is_dir():
             continue
         if pattern is not None:
@@ -133,14 +133,14 @@ def _remove_files(folder: Path) -> None:
 
 
 def _remove_file(path: Path) -> None:
-    """Remove a regular file; a link or a pipe of its name is not what a run has written."""
+    """Remove a regular file; a link or a pipe of that name was not written by a run."""
     with suppress(FileNotFoundError):
         if stat.S_ISREG(os.lstat(path).st_mode):
             path.unlink()
 
 
 def _put_back(aside: Path, folder: Path) -> list[Path]:
-    """Remove a folder that is empty now, else give it its name again; what is in it."""
+    """Remove a folder that is empty, else give it its name back; returns what is in it."""
     try:
         aside.rmdir()
     except OSError:
@@ -161,7 +161,7 @@ def _below(folder: Path) -> list[Path]:
 
 
 def _finish_earlier(runs_dir: Path) -> None:
-    """Finish what a process that was killed had begun to delete."""
+    """Finish deletions that a killed process had begun."""
     with suppress(OSError):
         for aside in list(runs_dir.iterdir()):
             found = _ASIDE.fullmatch(aside.name)
@@ -171,7 +171,7 @@ def _finish_earlier(runs_dir: Path) -> None:
             if (read_json(aside / META) or {}).get("run") != name:
                 continue
             with suppress(OSError):
-                lock = HeldLock(aside)  # Made anew where it had gone already.
+                lock = HeldLock(aside)  # Created again if it was removed already.
                 try:
                     if lock.take():  # Else that process still lives.
                         _remove_files(aside)

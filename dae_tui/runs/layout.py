@@ -1,13 +1,13 @@
-"""What is where in a run's folder, and how its files are replaced.
+"""The files in a run's folder, and how they are replaced.
 
 <date>-<time>-<name>-<4hex>/
 config.json     what was asked for
 meta.json       which run this is; versions, git, argv, device
 status.json     process, host, state, step, heartbeat: replaced whole, every second while it trains
-lock            held (flock) as long as the training lives
+lock            held (flock) while the training lives
 metrics.jsonl   one JSON object per line, only ever appended to
-train.log       what the training said
-control.json    what others ask of it: pause, resume or stop
+train.log       the messages of the training
+control.json    the request of another process: pause, resume or stop
 checkpoints/{last,best}/weights.safetensors, checkpoints/last/state.safetensors
 samples/<step>.npz
 """
@@ -38,9 +38,9 @@ SAMPLES = "samples"
 BEST_WEIGHTS = Path("checkpoints", "best", "weights.safetensors")
 LAST_STATE = Path("checkpoints", "last", "state.safetensors")
 METRICS_VERSION = 1
-# What one JSON file of a run may hold, in bytes: ours take a few thousand.
+# The most bytes of one JSON file of a run; ours take a few thousand.
 MOST_JSON = 4 << 20
-# What a file system takes as a name, less what stands around the word of a run.
+# The longest name that file systems take, less the rest of a run's name.
 LONGEST_LABEL = 200
 HEARTBEAT_SECONDS = 1.0
 
@@ -63,7 +63,7 @@ class State(StrEnum):
 
 
 class Request(StrEnum):
-    """What `control.json` can ask of a training."""
+    """What another process can ask of a training, in `control.json`."""
 
     PAUSE = "pause"
     RESUME = "resume"
@@ -71,10 +71,10 @@ class Request(StrEnum):
 
 
 def new_run_name(label: str) -> str:
-    """A name that sorts by time and that nobody else has: 20260131-235959-LABEL-3f2a.
+    """A unique name that sorts by time: 20260131-235959-LABEL-3f2a.
 
-    Raises UsageError for a label of other characters than letters, digits and `_.+-`, which
-    nothing on the way to a shell or a terminal takes for more than a name.
+    Raises UsageError for a label with other characters than letters, digits and `_.+-`, which are
+    safe in a shell and on a terminal.
     """
     if (
         re.fullmatch(r"[\w.+-]+", label) is None
@@ -89,7 +89,7 @@ def new_run_name(label: str) -> str:
 
 
 def dump_json(value: Mapping[str, Any], indent: int | None = None) -> str:
-    """`value` as JSON that every reader takes: figures that are not finite become null."""
+    """`value` as JSON that every reader accepts: numbers that are not finite become null."""
     return json.dumps(_finite(value), indent=indent, allow_nan=False)
 
 
@@ -106,7 +106,7 @@ def write_json(path: Path, value: Mapping[str, Any]) -> None:
 
 
 def read_json(path: Path, most: int = MOST_JSON) -> dict[str, Any] | None:
-    """The object in a JSON file of at most `most` bytes; None where there is no such thing."""
+    """The object in a JSON file of at most `most` bytes; None if there is no such thing."""
     try:
         value = json.loads(read_regular(path, most))
     except (OSError, ValueError, RecursionError):
@@ -115,14 +115,14 @@ def read_json(path: Path, most: int = MOST_JSON) -> dict[str, Any] | None:
 
 
 def make_folder(folder: Path) -> None:
-    """Make the folder of a new run, marked as this run's. Raises OSError, and where it exists."""
+    """Create the folder of a new run and its marker. Raises OSError, also if it exists."""
     folder.mkdir(parents=True)
     write_json(folder / META, {"run": folder.name})
     os.close(os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o644))
 
 
 def heard_of(status: Mapping[str, Any], seconds: float) -> bool:
-    """Whether the heartbeat of a status is newer than so many seconds."""
+    """Whether the heartbeat of a status is less than so many seconds old."""
     heartbeat = status.get("heartbeat")
-    # Compared, not subtracted: an integer beyond all floats has no difference from one.
+    # Compared, not subtracted: an integer beyond the range of floats would raise.
     return isinstance(heartbeat, int | float) and heartbeat > time.time() - seconds

@@ -1,8 +1,8 @@
-"""Whether somebody trains in a run's folder: lock, process, host and heartbeat decide together.
+"""Whether a process trains in a run's folder: lock, process, host and heartbeat decide together.
 
-The lock (flock) is held for as long as the training lives, and tells the truth wherever it can be
-seen. A lock file that was removed or replaced tells nothing: the training still holds the old one.
-So the status also says which process took which file, and the process is looked at then.
+The lock (flock) is held while the training lives, and is reliable wherever it is visible. A lock
+file that was removed or replaced says nothing: the training still holds the old one. So the status
+also says which process took which file, and that process is checked in this case.
 """
 
 import fcntl
@@ -19,19 +19,19 @@ from dae_tui.system.regular_files import open_regular
 
 # Another machine's lock may not be visible here; its heartbeat then decides.
 SILENT_SECONDS = 60.0
-# Heard of so lately, a process that cannot be seen is believed to live: it may be in a container.
+# With a heartbeat this new, an invisible process is taken to live: it may be in a container.
 FRESH_SECONDS = 5.0
-# A process is known by its number and the time it began, which clocks that are set change a little.
+# A process is known by its number and its start; setting the clock moves the latter a little.
 SAME_START_SECONDS = 2.0
 
 
 class Lock(Enum):
-    """What a look at the lock file says."""
+    """The state of a lock file."""
 
     HELD = "held"
     FREE = "free"
     MISSING = "missing"
-    """There is none, or something that is no regular file."""
+    """There is none, or it is no regular file."""
     UNKNOWN = "unknown"
     """The file system has no locks."""
 
@@ -54,8 +54,8 @@ def look_at_lock(folder: Path) -> Lock:
 
 
 def describe_holder(folder: Path) -> dict[str, Any]:
-    """What the status says of the process that holds the lock, which is this one."""
-    import psutil  # 50 ms, and needed by those alone that train or look at a doubtful run.
+    """What the status says about the process that holds the lock: this one."""
+    import psutil  # 50 ms, and needed only to train, or to check a doubtful run.
 
     return {
         "pid": os.getpid(),
@@ -66,13 +66,13 @@ def describe_holder(folder: Path) -> dict[str, Any]:
 
 
 def is_trained(folder: Path, status: Mapping[str, Any], lock: Lock) -> bool:
-    """Whether the training that wrote `status`, of a state that is alive, still lives."""
+    """Whether the training that wrote `status`, with a state that is alive, still lives."""
     if lock is Lock.HELD:
         return True
     if lock is Lock.UNKNOWN or not _is_this_host(status):
         return heard_of(status, SILENT_SECONDS)
     if status.get("state") == State.STARTING and status.get("pid") is None:
-        # Said by who starts it: the process itself has yet to take the lock.
+        # Written by the parent process: the training has yet to take the lock.
         return heard_of(status, FRESH_SECONDS)
     if lock is Lock.FREE and not was_replaced(folder, status):
         return False
@@ -82,17 +82,17 @@ def is_trained(folder: Path, status: Mapping[str, Any], lock: Lock) -> bool:
 
 
 def was_replaced(folder: Path, status: Mapping[str, Any]) -> bool:
-    """Whether the lock file is another one than the process of `status` took, in that folder."""
+    """Whether the lock file is not the one that the process of `status` took in this folder."""
     known = status.get("inodes")
     if not isinstance(known, list) or len(known) != 2:
-        return False  # Written by a version that did not say.
+        return False  # Written by a version without them.
     now = _inodes(folder)
-    # A copy of a folder has another number, and what its status says is of the one it was.
+    # A copied folder has another number, and its status is about the original.
     return bool(known[0] == now[0] and known[1] != now[1])
 
 
 def _inodes(folder: Path) -> list[int | None]:
-    """The numbers by which the file system knows the folder and its lock file."""
+    """The inode numbers of the folder and its lock file."""
     found: list[int | None] = []
     for path in (folder, folder / LOCK):
         try:
@@ -107,7 +107,7 @@ def _is_this_host(status: Mapping[str, Any]) -> bool:
 
 
 def _process_lives(folder: Path, status: Mapping[str, Any]) -> bool:
-    """Whether the process that `status` names is still there, and is the one that took the lock."""
+    """Whether the process that `status` names still lives and is the one that took the lock."""
     import psutil
 
     pid, started, known = (status.get(key) for key in ("pid", "process_started", "inodes"))
@@ -124,9 +124,9 @@ def _process_lives(folder: Path, status: Mapping[str, Any]) -> bool:
 
 
 class HeldLock:
-    """The lock of a run, held by this process. Raises OSError where it cannot be opened.
+    """The lock of a run for this process. Raises OSError if it cannot be opened.
 
-    `take` says whether it was free; `close` lets go.
+    `take` tries to lock it; `close` releases it.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -134,7 +134,7 @@ class HeldLock:
         self._file = self._open()
 
     def take(self) -> bool:
-        """Whether it could be locked, as the file that is at its path now."""
+        """Try to lock the file that is at its path now; whether that worked."""
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -1,4 +1,4 @@
-"""The training as a process: its signals, and starting it so that it outlives the terminal."""
+"""The training as a process: its signals, and how it is started to outlive the terminal."""
 
 import os
 import signal
@@ -19,21 +19,21 @@ from dae_tui.system.regular_files import open_regular
 
 POLL_SECONDS = 0.1
 SAID_BYTES = 64_000
-# A live display hides the cursor and has no time to show it again.
+# A live display has hidden the cursor, and has no time to show it again.
 SHOW_CURSOR = b"\x1b[?25h\n"
-LEFT_AT_ONCE = b"error: left at once; what came after the last checkpoint is lost\n"
+LEFT_AT_ONCE = b"error: ended at once; what came after the last checkpoint is lost\n"
 
 
 def exit_code_of(received: int) -> ExitCode:
-    """What a process that a signal stopped leaves with."""
+    """The exit code of a process that a signal stopped."""
     return ExitCode.INTERRUPTED if received == signal.SIGINT else ExitCode.TERMINATED
 
 
 class Signals:
-    """Turns SIGTERM and SIGINT into a wish to stop, and ignores SIGHUP, while it is entered.
+    """Turns SIGTERM and SIGINT into a request to stop, and ignores SIGHUP, while it is entered.
 
-    `stop` is set by the first signal; a second SIGINT ends the process at once. The handlers
-    found are put back on leaving.
+    The first signal sets `stop`; a second SIGINT ends the process at once. On exit the former
+    handlers are restored.
     """
 
     def __init__(self) -> None:
@@ -43,7 +43,7 @@ class Signals:
         self._found: dict[int, Any] = {}
 
     def stopping(self) -> bool:
-        """Whether a signal came, and not just the wish of a person to stop."""
+        """Whether a signal came, and not only a request to stop through the run's folder."""
         return self.received is not None
 
     def __enter__(self) -> "Signals":
@@ -76,16 +76,16 @@ class Signals:
 def detach(
     run: Run, config: Mapping[str, Any] | None, options: Sequence[str], patience: float = 120.0
 ) -> None:
-    """Train `run` in a process session of its own, and wait until it is under way.
+    """Train `run` in a process session of its own, and wait until it has begun.
 
     Args:
-        run: its folder; a new one gets the config, and the process goes on with it as with any.
-        config: what a new run is to do; None for one that exists.
+        run: its folder; a new one gets the config, and the process resumes it like any other.
+        config: the config of a new run; None for one that exists.
         options: more options of `dae train --resume RUN`.
         patience: seconds to wait.
 
-    What it prints goes to the run's log. Raises RunError, with what it said last, where it ends
-    before it has begun to train.
+    Its output goes to the run's log. Raises RunError with its last words if it ends before it has
+    begun to train.
     """
     try:
         if config is not None:
@@ -99,7 +99,7 @@ def detach(
             f"the run folder {run.folder} cannot be written: {failure.strerror}",
             "choose another folder with --runs-dir or DAE_RUNS",
         ) from failure
-    # -P: a folder `models` or `commands` where the person stands is not ours.
+    # -P: a folder `dae_tui` in the current directory is not ours.
     command = [sys.executable, "-P", "-m", "dae_tui", "train", "--quiet"]
     with log:
         before = log.tell()
@@ -110,13 +110,13 @@ def detach(
             stderr=log,
             start_new_session=True,
         )
-    # Reaped when it ends, if that is while this process lives: a dashboard starts many.
+    # Reaped if it ends while this process lives: a dashboard starts many.
     Thread(target=process.wait, daemon=True).start()
     deadline = time.monotonic() + patience
     while time.monotonic() < deadline:
         code = process.poll()
         if code == 0:
-            return  # So short a training that it is over.
+            return  # A training so short that it is over.
         if code is not None:
             said = _said(run, before)
             if config is not None and "step" not in run.status():
@@ -129,7 +129,7 @@ def detach(
 
 
 def _said(run: Run, start: int) -> str:
-    """The last of what the log got after so many bytes."""
+    """The end of what was added to the log after so many bytes."""
     with os.fdopen(open_regular(run.folder / LOG), "rb") as log:
         end = log.seek(0, os.SEEK_END)
         log.seek(max(start, end - SAID_BYTES))
@@ -137,9 +137,10 @@ def _said(run: Run, start: int) -> str:
 
 
 def _failure(said: str, code: int) -> RunError:
-    """The error that a process printed before it left with `code`."""
+    """The error that a process printed before it ended with `code`, else its last lines."""
     lines = said.splitlines()
-    found = {"error": f"the training ended with exit code {code}", "hint": "\n".join(lines[-3:])}
+    last = " · ".join(filter(None, map(str.strip, lines[-3:])))
+    found = {"error": f"the training ended with exit code {code}", "hint": last}
     for line in lines:
         kind, separator, text = line.partition(": ")
         if separator and kind in found:

@@ -1,4 +1,4 @@
-"""The reading side of runs, for any number of processes, on local and network file systems."""
+"""The reading side of runs: for any number of processes, on local and network file systems."""
 
 import json
 import os
@@ -27,17 +27,17 @@ from dae_tui.system.regular_files import open_regular
 
 # Bytes that tell one metrics file from another: its first line holds the time it was written.
 BEGINNING = 64
-# No line of ours is as long; one that is longer is passed over.
+# No line of ours is as long; longer ones are skipped.
 LONGEST_LINE = 1 << 20
-# What is read of the metrics at once, and searched through from their end.
+# The most bytes of metrics that are read, or searched from their end, at once.
 MOST_AT_ONCE = 8 << 20
-# Lines that look like the one searched for and are not: so many are believed to be an accident.
+# A search gives up after so many lines that contain the word but are not the event.
 MOST_MISTAKEN = 100
 
 
 @dataclass(frozen=True)
 class Run:
-    """A run's folder. Every property reads the disk anew and survives missing files."""
+    """A run's folder. Every method reads the disk again and tolerates missing files."""
 
     folder: Path
 
@@ -50,7 +50,7 @@ class Run:
         return self.folder / BEST_WEIGHTS
 
     def best_weights(self) -> Path:
-        """The weights. Raises WeightsError, which says what would help, where there are none."""
+        """The best weights. Raises WeightsError with a hint if there are none."""
         if not self.weights.is_file():
             hint = "wait for its first epoch" if self.state().alive else self.how_to_go_on()
             raise WeightsError(f"the run {self.name} has no weights yet", hint)
@@ -63,7 +63,7 @@ class Run:
         return read_json(self.folder / META) or {}
 
     def status(self) -> dict[str, Any]:
-        """The last status with `state` as it is now: `crashed` where the process is gone."""
+        """The last status with the present `state`: `crashed` if the process is gone."""
         status = read_json(self.folder / STATUS) or {}
         try:
             state = State(status.get("state", ""))
@@ -79,7 +79,7 @@ class Run:
         return State(self.status()["state"])
 
     def ask(self, request: Request) -> None:
-        """Ask the training for something. Raises RunError where no process would hear it."""
+        """Ask something of the training. Raises RunError if no process would see it."""
         state = self.state()
         if not state.alive:
             raise RunError(
@@ -94,23 +94,23 @@ class Run:
             ) from failure
 
     def how_to_go_on(self) -> str:
-        """What goes on with a run whose process has ended."""
+        """The hint how to resume a run whose process has ended."""
         if not self.config():
-            return "train anew"
+            return "start a new training"
         if self.state() is State.FINISHED:
-            return f"go further with: dae train --resume {self.folder} --epochs N"
+            return f"train longer with: dae train --resume {self.folder} --epochs N"
         return f"go on with: dae train --resume {self.folder}"
 
 
 class MetricsFollower:
-    """Reads the lines that were added to a run's metrics since it last looked.
+    """Reads the lines that were added to a run's metrics since the last read.
 
-    Only whole lines are taken, of about `LONGEST_LINE` bytes at most. A file that was replaced or
-    cut is read from its start again, and `restarted` is then True until the next look. (A file
-    system gives a new file the number of a deleted one, so its beginning is compared too.)
+    Only whole lines are taken, of at most about `LONGEST_LINE` bytes. A file that was replaced or
+    cut is read again from its start, and `restarted` is then True until the next read. (A file
+    system can reuse the number of a deleted file, so the beginning is compared too.)
 
     A run that was killed and resumed repeats the steps after its checkpoint: an event `started`
-    with a `step` says that what came before it, of later steps, did not last.
+    with a `step` makes earlier events of later steps invalid.
     """
 
     def __init__(self, run: Run) -> None:
@@ -119,19 +119,19 @@ class MetricsFollower:
         """How many bytes of the file have been read."""
         self._beginning = b""
         self._skipping = False
-        """Whether the rest of a line that is too long comes next."""
+        """Whether the next bytes are the rest of a line that is too long."""
         self.restarted = False
 
     def read(self, limit: int = MOST_AT_ONCE) -> list[dict[str, Any]]:
         """The new events, oldest first; lines that are not JSON objects are left out.
 
-        About `limit` bytes are read at once; the next look goes on from there.
+        About `limit` bytes are read at once; the next call continues from there.
         """
         self.restarted = False
         try:
             with os.fdopen(open_regular(self._path), "rb") as file:
                 beginning = file.read(BEGINNING)
-                # Not BEGINNING: what was read may have been added after the beginning was.
+                # Not BEGINNING: the file may have been shorter at the last read.
                 known = min(self.offset, len(self._beginning))
                 size = os.fstat(file.fileno()).st_size
                 if size < self.offset or beginning[:known] != self._beginning[:known]:
@@ -160,26 +160,26 @@ class MetricsFollower:
 def list_runs(runs_dir: Path) -> list[Run]:
     """The runs in a folder, oldest first.
 
-    A folder without a config or status is not a run, nor is one whose name begins with a dot.
+    A folder without config and status is not a run, nor is one whose name begins with a dot.
     """
     try:
         entries = [entry for entry in runs_dir.iterdir() if not entry.name.startswith(".")]
     except OSError:
         return []
-    # Not Path.is_dir: one entry that cannot be looked at would hide all others.
+    # Not Path.is_dir: one inaccessible entry would hide all others.
     folders = sorted(entry for entry in entries if os.path.isdir(entry))  # noqa: PTH112
     return [Run(folder) for folder in folders if _is_run(folder)]
 
 
 def find_run(text: str, runs_dir: Path) -> Run:
-    """The run that `text` means: a folder, a name, `latest`, or a part that only one name has.
+    """The run that `text` means: a folder, a name, `latest`, or a part of only one name.
 
-    The word a run was given, or its four last digits, come before other parts of names.
+    The label of a run and its last four digits take precedence over other parts of names.
 
-    Raises RunError where there is none, UsageError where there are several.
+    Raises RunError if there is none, UsageError if there are several.
     """
     if text != "latest" and _is_run(Path(text)):
-        return Run(Path(os.path.abspath(text)))  # noqa: PTH100 - a link stays one, to be known.
+        return Run(Path(os.path.abspath(text)))  # noqa: PTH100 - keeps links.
     runs = list_runs(runs_dir)
     if text == "latest" and runs:
         return runs[-1]
@@ -190,7 +190,7 @@ def find_run(text: str, runs_dir: Path) -> Run:
     )
     if len(found) > 1:
         names = ", ".join(run.name for run in found[:4])
-        raise UsageError(f"'{text}' means {len(found)} runs: {names}", "give more of the name")
+        raise UsageError(f"'{text}' means {len(found)} runs: {names}", "type more of the name")
     if not found:
         raise RunError(
             f"there is no run '{text}' in {runs_dir}",
@@ -200,7 +200,7 @@ def find_run(text: str, runs_dir: Path) -> Run:
 
 
 def last_event(run: Run, kind: str) -> dict[str, Any] | None:
-    """The newest event of a kind, searched for from the end of the metrics; None without one."""
+    """The newest event of a kind, searched from the end of the metrics; None if there is none."""
     try:
         file = open_regular(run.folder / METRICS)
     except OSError:
@@ -218,10 +218,10 @@ def last_event(run: Run, kind: str) -> dict[str, Any] | None:
 
 
 def _lines_with(file: int, word: bytes) -> Iterator[bytes]:
-    """The whole lines that hold a word, from the last to the first; too long ones are left out."""
+    """The whole lines that contain a word, from the last to the first, without too long ones."""
     end = os.fstat(file).st_size
     while end > 0:
-        # As much as the longest line before what is searched, so that each is seen whole.
+        # Pieces overlap by the longest line, so that each line is whole in one of them.
         begin = max(0, end - MOST_AT_ONCE)
         piece = os.pread(file, end - begin, begin)
         searched = len(piece)
@@ -229,7 +229,7 @@ def _lines_with(file: int, word: bytes) -> Iterator[bytes]:
             start = piece.rfind(b"\n", 0, at) + 1
             stop = piece.find(b"\n", at)
             if start == 0 and begin > 0 and at < LONGEST_LINE:
-                break  # Its beginning is further up.
+                break  # It begins in the piece before.
             if stop >= 0:
                 yield piece[start:stop]
             searched = start
@@ -241,13 +241,13 @@ def _lines_with(file: int, word: bytes) -> Iterator[bytes]:
 
 
 def _words(name: str) -> tuple[str, str]:
-    """What a person calls a run: the label in 20260131-235959-LABEL-3f2a, and its last part."""
+    """The label in 20260131-235959-LABEL-3f2a, and the last part."""
     label, _, last = "-".join(name.split("-")[2:]).rpartition("-")
     return label, last
 
 
 def _is_run(folder: Path) -> bool:
-    # Not Path.exists: before Python 3.12 that raises for a name that is too long or unreadable.
+    # Not Path.exists: before Python 3.12 it raises for names that are too long or unreadable.
     return os.path.exists(folder / STATUS) or os.path.exists(folder / CONFIG)  # noqa: PTH110
 
 
@@ -255,11 +255,11 @@ def parse_events(lines: bytes) -> list[dict[str, Any]]:
     """The JSON objects among whole lines; other lines are left out."""
     written = [line for line in lines.split(b"\n") if line]
     try:
-        # As one array: parsing a million lines one by one takes three times as long.
+        # As one array: a million lines one by one take three times as long.
         events = json.loads(b"[" + b",".join(written) + b"]")
     except (ValueError, RecursionError):
         events = []
-    # A line that is no value of its own can make one with the next: then they are fewer.
+    # Broken lines can form one value together: then there are fewer values than lines.
     if len(events) != len(written):
         events = [_event(line) for line in written]
     return [event for event in events if isinstance(event, dict)]

@@ -1,4 +1,4 @@
-"""A run in one row: what its files say, whoever wrote them."""
+"""A run in one row, from files that may be foreign or broken."""
 
 import dataclasses
 import math
@@ -16,7 +16,7 @@ _TIME = re.compile(r"^\d{8}-\d{6}-")
 
 @dataclass(frozen=True)
 class Summary:
-    """What a list of runs shows of one. A figure that is missing or no number is None."""
+    """What a list shows of a run. A value that is missing or no number is None."""
 
     name: str
     state: State
@@ -31,26 +31,26 @@ class Summary:
     """Training loss of the last report."""
     val_loss: float | None
     val_psnr: float | None
-    """Of the held-out images, denoised, in dB."""
+    """Of the denoised validation images, in dB."""
     val_accuracy: float | None
-    """Percent of the held-out digits, denoised, that the classifier reads rightly."""
+    """Percent of the denoised validation images that the classifier predicts correctly."""
     test_accuracy: float | None
     images_per_second: float | None
     seconds: float | None
     """Training time so far."""
     seconds_left: float | None
-    """Training time to come, if it goes on as fast as it went; None where it will not."""
+    """Training time to come at the present speed; None if the run is not alive."""
     heartbeat: float | None
-    """When the training last wrote, in seconds since 1970."""
+    """When the training last wrote its status, in seconds since 1970."""
 
     @property
     def label(self) -> str:
-        """The name without the time it began: mnist-autoencoder-3f2a."""
+        """The name without its date and time: mnist-autoencoder-3f2a."""
         return _TIME.sub("", self.name)
 
     @property
     def accuracy(self) -> float | None:
-        """Of the test images once it is over, of the held-out ones until then."""
+        """The test accuracy once it is known, the validation accuracy until then."""
         return self.val_accuracy if self.test_accuracy is None else self.test_accuracy
 
     def as_json(self) -> dict[str, Any]:
@@ -58,9 +58,9 @@ class Summary:
 
 
 def summarize(run: Run, status: Mapping[str, Any] | None = None) -> Summary:
-    """What the files of a run say of it now, or with a `status` read before.
+    """The summary of a run, with its `status` if that has been read already.
 
-    Missing and broken files say less.
+    Where files are missing or broken, values are None.
     """
     status, config = run.status() if status is None else status, run.config()
     state = State(status["state"])
@@ -69,7 +69,7 @@ def summarize(run: Run, status: Mapping[str, Any] | None = None) -> Summary:
     epochs = number(config.get("epochs"))
     left = None
     if state.alive and seconds and step and steps_per_epoch and epochs:
-        # As a float: integers would raise where it becomes infinite, which is no time either.
+        # As a float: huge integers would raise, whereas an infinite time becomes None.
         left = number(max(0.0, (float(epochs) * steps_per_epoch - step) * seconds / step))
     return Summary(
         name=run.name,
@@ -94,22 +94,22 @@ def summarize(run: Run, status: Mapping[str, Any] | None = None) -> Summary:
 
 
 def number(value: Any) -> float | None:
-    """A figure of a file that anybody may have written; None for what is no finite number."""
+    """A number from a foreign file; None for anything but a finite number."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:
         return value if math.isfinite(value) else None
-    except OverflowError:  # An integer beyond all floats.
+    except OverflowError:  # An integer beyond the range of floats.
         return None
 
 
 def word(value: Any) -> str | None:
-    """A text of such a file; None for what is no text or empty."""
+    """A text from a foreign file; None for what is no text, or empty."""
     return value if isinstance(value, str) and value else None
 
 
 def age(heartbeat: float | None) -> str:
-    """How long ago a run was last heard of, in whole ones of its largest unit: 5 s, 3 min, 4 d."""
+    """The time since a heartbeat in whole numbers of its largest unit: 5 s, 3 min, 4 d."""
     if heartbeat is None:
         return "–"
     seconds = max(0, time.time() - heartbeat)
@@ -120,7 +120,7 @@ def age(heartbeat: float | None) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Seconds as people say them: 8.1s, 42s, 7m03s, 2h05m."""
+    """Seconds in readable form: 8.1s, 42s, 7m03s, 2h05m."""
     if seconds < 59.5:
         return f"{seconds:.1f}s" if seconds < 9.95 else f"{seconds:.0f}s"
     minutes, seconds = divmod(round(seconds), 60)

@@ -1,4 +1,4 @@
-"""The writing side of a run, held by the training process alone."""
+"""The writing side of a run, for the training process alone."""
 
 import io
 import os
@@ -47,19 +47,18 @@ _FOLDERS = ("", SAMPLES, "checkpoints/best", "checkpoints/last")
 class RunWriter:
     """Writes a run's folder; the lock is held from construction until `close`.
 
-    A lock file that is removed meanwhile is made anew. Where it is replaced by another file,
-    `lock_replaced` says so, for the training to stop; where another process has locked that one,
-    nothing more is written, and whatever would write raises RunError.
+    A lock file that is removed meanwhile is created again. If it is replaced by another file,
+    `lock_replaced` tells the training to stop; if another process has locked that file, nothing
+    more is written, and every method that would write raises RunError.
 
-    Use as a context manager: an error that leaves it is noted in the folder. Before a training was
-    described there was none: then a new folder is removed, and a run that was to go on stays as it
-    was. Raises RunError where the folder cannot be made or written, or where another process holds
-    it.
+    Use as a context manager: an error that leaves it is recorded in the folder. An error before
+    `describe` removes a new folder, and leaves a run that was to be resumed as it was. Raises
+    RunError if the folder cannot be created or written, or another process holds it.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._status = read_json(folder / STATUS) or {}  # A resumed run keeps its figures.
+        self._status = read_json(folder / STATUS) or {}  # A resumed run keeps its metrics.
         self._before = dict(self._status)
         self._described = False
         self._written = 0.0
@@ -77,13 +76,13 @@ class RunWriter:
             self._opened = opened.pop_all()
 
     def _open(self, opened: ExitStack) -> None:
-        """Take the lock and open the files; what is `opened` is closed again if one fails."""
+        """Take the lock and open the files; those `opened` are closed if a later one fails."""
         self._new = not self.folder.exists()
         if self._new:
             make_folder(self.folder)
         for part in _FOLDERS:
             (self.folder / part).mkdir(parents=True, exist_ok=True)
-        # Before a lock file is made: the other training would take that for a replaced one.
+        # Before a lock file is created: the other training would take it for a replaced one.
         self._refuse_a_second_training()
         self._lock = HeldLock(self.folder)
         opened.callback(self._close_lock)
@@ -95,8 +94,8 @@ class RunWriter:
         self._log = opened.enter_context(
             os.fdopen(open_regular(self.folder / LOG, append), "a", buffering=1, encoding="utf-8")
         )
-        (self.folder / CONTROL).unlink(missing_ok=True)  # What was asked of an earlier process.
-        for part in _FOLDERS:  # What an earlier process was writing when it was killed.
+        (self.folder / CONTROL).unlink(missing_ok=True)  # A request to an earlier process.
+        for part in _FOLDERS:  # Left by a process that was killed.
             remove_leftovers(self.folder / part, owned=True)
 
     def __enter__(self) -> "RunWriter":
@@ -115,16 +114,16 @@ class RunWriter:
             self.close()
 
     def close(self) -> None:
-        """Let go of the folder; a state that still says running now reads as crashed."""
+        """Release the folder; a status that still says running now counts as crashed."""
         self._opened.close()
 
     def _close_lock(self) -> None:
-        self._lock.close()  # Not that of the beginning: it may have been locked again.
+        self._lock.close()  # Not the first one: it may have been replaced.
 
     def describe(self, config: Mapping[str, Any], meta: Mapping[str, Any]) -> None:
-        """Write what was asked for and under what circumstances.
+        """Write the config and the circumstances of the training.
 
-        A run that goes on keeps how it began, and lists under `resumed` how it went on.
+        A resumed run keeps those of its start, and lists those of each resumption in `resumed`.
         """
         self._check_lock()
         write_json(self.folder / CONFIG, config)
@@ -135,14 +134,14 @@ class RunWriter:
         write_json(self.folder / META, {**meta, "run": self.folder.name})
         self._described = True
 
-    def status(self, state: State, reason: str = "", **figures: Any) -> None:
-        """Say at once what the run is doing; figures stay until they are given again."""
-        self._status |= {"state": str(state), "reason": reason, **figures}
+    def status(self, state: State, reason: str = "", **metrics: Any) -> None:
+        """Write at once what the run is doing; metrics stay until they are given again."""
+        self._status |= {"state": str(state), "reason": reason, **metrics}
         self._write_status()
 
-    def heartbeat(self, **figures: Any) -> None:
-        """Note newer figures, and write them when the last ones on disk are a second old."""
-        self._status |= figures
+    def heartbeat(self, **metrics: Any) -> None:
+        """Take newer metrics, and write them if those on disk are a second old."""
+        self._status |= metrics
         if time.monotonic() - self._written >= HEARTBEAT_SECONDS:
             self._write_status()
 
@@ -151,14 +150,14 @@ class RunWriter:
         self._check_lock()
         line = dump_json({"v": METRICS_VERSION, "time": round(time.time(), 3), **event})
         remaining = memoryview(f"{line}\n".encode())
-        while remaining:  # A full disk can take half a line; the next write then fails.
+        while remaining:  # A full disk may take half a line; the next write then fails.
             remaining = remaining[os.write(self._metrics, remaining) :]
 
     def log(self, message: str) -> None:
         self._log.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {printable(message)}\n")
 
     def sample(self, step: int, arrays: Mapping[str, NDArray[Any]]) -> None:
-        """Keep the views of a few digits after `step` steps."""
+        """Save the views of a few digits after `step` steps."""
         self._check_lock()
         buffer = io.BytesIO()
         np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
@@ -171,7 +170,7 @@ class RunWriter:
             write_whole(self.folder / "checkpoints" / kind / name, content)
 
     def request(self) -> Request | None:
-        """What others last asked of this run."""
+        """What another process last asked of this run."""
         asked = read_json(self.folder / CONTROL)
         try:
             return Request((asked or {}).get("request", ""))
@@ -184,7 +183,7 @@ class RunWriter:
         if self._new and not (self.folder / CONFIG).exists():
             remove_new_run(self.folder)
             return
-        # One that was started as a process of its own has nobody else to tell.
+        # A detached process (STARTING) can tell of its failure only here.
         if not self._described and self._before.get("state") not in (None, State.STARTING):
             with suppress(OSError):
                 write_json(self.folder / STATUS, self._before)
@@ -201,7 +200,7 @@ class RunWriter:
         write_json(self.folder / STATUS, status | self._holder)
 
     def _take_lock(self) -> None:
-        # A reader that looks whether the lock is free holds it for a moment itself.
+        # A reader that checks the lock holds it for a moment itself.
         deadline = time.monotonic() + LOCK_PATIENCE_SECONDS
         while not self._lock.take():
             if time.monotonic() > deadline:
@@ -211,14 +210,14 @@ class RunWriter:
         self._holder = describe_holder(self.folder)
 
     def _refuse_a_second_training(self) -> None:
-        """Raise RunError where a process lives that holds a lock which is not in its place."""
+        """Raise RunError if a process lives that holds a lock file which was replaced."""
         status = self._before
         alive = status.get("state") in [state for state in State if state.alive]
         if not alive or status.get("pid") in (None, os.getpid()):
             return
         if not was_replaced(self.folder, status):
             return
-        # A process that cannot be seen, in a container, is given away by its next heartbeat.
+        # A process that is invisible in a container shows itself by its next heartbeat.
         while is_trained(self.folder, status, Lock.MISSING):
             newer = read_json(self.folder / STATUS) or {}
             if is_trained(self.folder, status, Lock.FREE) or newer != status:
@@ -226,13 +225,13 @@ class RunWriter:
             time.sleep(LOCK_POLL_SECONDS)
 
     def _check_lock(self) -> None:
-        """Notice that the lock file is not the one that is held; see the class."""
+        """Notice if the lock file is not the one that is held; see the class."""
         if self._lost:
             raise self._taken()
         if self.lock_replaced or self._lock.is_in_place():
             return
         if not self.folder.is_dir():
-            return  # All of it is gone: writing says so.
+            return  # The whole folder is gone: writing will fail.
         removed = self._lock.is_gone()
         before, self._lock = self._lock, HeldLock(self.folder)
         before.close()
@@ -250,7 +249,7 @@ class RunWriter:
         )
 
     def _end_partial_line(self) -> None:
-        """A process that was killed while it wrote may have left half a line: close it off."""
+        """End the half line that a killed process may have left."""
         size = os.fstat(self._metrics).st_size
         if size and os.pread(self._metrics, 1, size - 1) != b"\n":
             os.write(self._metrics, b"\n")

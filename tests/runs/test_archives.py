@@ -56,14 +56,14 @@ def test_a_bomb_is_refused_before_it_unpacks(tmp_path: Path) -> None:
     path = archive(tmp_path / "a.npz", original=claiming((1 << 21,), bytes(1 << 21)))
     assert path.stat().st_size < 10_000
 
-    with pytest.raises(BROKEN, match="unpacks to more than can be true"):
+    with pytest.raises(BROKEN, match="would unpack to too many bytes"):
         read_archive(path, MOST)
 
 
 def test_an_array_alone_is_no_archive(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", np.zeros(3))
 
-    with pytest.raises(BROKEN, match="one array alone"):
+    with pytest.raises(BROKEN, match="a single array"):
         read_archive(tmp_path / "a.npy", MOST)
 
 

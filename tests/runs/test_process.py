@@ -274,12 +274,12 @@ def test_a_child_that_says_nothing_is_known_by_its_exit_code(
 def test_what_a_child_said_before_it_was_killed_is_the_hint(
     run: Run, child: Callable[[str], None]
 ) -> None:
-    child('import os\nprint("loading", flush=True)\nos.kill(os.getpid(), 9)')
+    child('import os\nprint("loading\\n\\nmnist", flush=True)\nos.kill(os.getpid(), 9)')
 
     with pytest.raises(RunError) as failure:
         detach(run, {"network": "dense"}, [])
 
-    assert failure.value.hint == "loading"
+    assert failure.value.hint == "loading · mnist"
 
 
 def test_a_run_that_went_before_keeps_its_figures_when_it_cannot_go_on(

@@ -550,7 +550,7 @@ def test_a_part_of_several_names_is_a_usage_error(runs_dir: Path) -> None:
         find_run("dense", runs_dir)
 
     assert refusal.value.exit_code == 2
-    assert refusal.value.hint == "give more of the name"
+    assert refusal.value.hint == "type more of the name"
 
 
 @pytest.mark.parametrize("text", ["nothing", "runs/nothing", "*", "a\0b", "x" * 300])

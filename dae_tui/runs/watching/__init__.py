@@ -1,1 +1,1 @@
-"""What a dashboard shows of runs, read anew at each look and only where needed."""
+"""What a dashboard shows of runs: each look reads only what may have changed."""

@@ -1,8 +1,8 @@
 """The loss curves of a run, read from its metrics: whole, or quickly from a long file.
 
-A file with a million lines takes seconds to read whole. `overview` looks at a few thousand places
-of it instead, which a terminal cannot tell from the whole; `CurveFollower` reads the whole piece
-by piece and then what is added.
+A file with a million lines takes seconds to read whole. `overview` reads it at a few thousand
+places instead, which look the same on a terminal; `CurveFollower` reads the whole piece by piece
+and then what is added.
 """
 
 import math
@@ -21,26 +21,26 @@ from dae_tui.runs.reader import LONGEST_LINE, MetricsFollower, Run, parse_events
 from dae_tui.runs.summary import number
 from dae_tui.system.regular_files import open_regular
 
-OVERVIEW_LOOKS = 2000
-# Two of the longest lines of steps fit into this.
-LOOK_BYTES = 600
-# The last step and what comes after it in a run that is over: its figures are a long line.
+OVERVIEW_PLACES = 2000
+# Any two lines of steps fit into this.
+PLACE_BYTES = 600
+# The last step and what follows it in a run that is over: the line of its result is long.
 END_BYTES = 8_000
 SEARCH_BYTES = 4_000_000
-# More validations than a chart has columns by far; of more, every second one is left out.
+# Many more validations than a chart has columns; beyond that, every second one is left out.
 MOST_RARE = 20_000
-# The newest bests: an earlier one counts again where a resumed run repeats what came after it.
+# The newest best epochs: an earlier one counts again if a resumed run repeats the later steps.
 MOST_BESTS = 1000
 _STEP = b'"event": "step"'
 _RARE_EVENTS = (b'"event": "started"', b'"event": "validation"')
-# Files up to this size are read whole in less time than anybody notices.
+# Files up to this size are read whole without a delay that anybody would notice.
 SMALL_BYTES = 2_000_000
 PIECE_BYTES = 500_000
 
 
 @dataclass
 class Curve:
-    """Values over steps, in ascending order of steps; a value that was no number is NaN."""
+    """Values over ascending steps; a value that is no number is NaN."""
 
     _steps: "array[float]" = field(default_factory=lambda: array("d"))
     _values: "array[float]" = field(default_factory=lambda: array("d"))
@@ -49,14 +49,14 @@ class Curve:
         return len(self._steps)
 
     def add(self, step: float, value: float) -> None:
-        """Append a value. Steps that a killed run had made and a resumed one makes again go."""
+        """Append a value. Steps that a resumed run repeats replace the earlier ones."""
         if self._steps and step <= self._steps[-1]:
             self.cut(step)
         self._steps.append(step)
         self._values.append(value)
 
     def cut(self, step: float) -> None:
-        """Forget what came at `step` and after."""
+        """Remove the values at `step` and after."""
         kept = bisect_left(self._steps, step)
         del self._steps[kept:]
         del self._values[kept:]
@@ -68,14 +68,14 @@ class Curve:
 
 @dataclass
 class Curves:
-    """What the metrics of a run tell so far."""
+    """The losses in the metrics of a run so far."""
 
     train: Curve = field(default_factory=Curve)
     """Loss of the training steps."""
     validation: Curve = field(default_factory=Curve)
-    """Loss on the held-out images, once per epoch."""
+    """Validation loss, once per epoch."""
     _bests: list[dict[str, Any]] = field(default_factory=list)
-    """The events `validation` that were the best when they came, in ascending order of steps."""
+    """The events `validation` that were the best of their time, in ascending order of steps."""
 
     @property
     def best(self) -> dict[str, Any] | None:
@@ -83,13 +83,13 @@ class Curves:
         return self._bests[-1] if self._bests else None
 
     def add(self, event: dict[str, Any]) -> None:
-        """Take in one event of the metrics; what is no event of a curve is left out."""
+        """Add one event of the metrics; events without losses are ignored."""
         step = number(event.get("step"))
         if step is None:
             return
         match event.get("event"):
             case "started":
-                # What an earlier process did after the checkpoint that this one began from.
+                # Removes what an earlier process did after the checkpoint.
                 self.train.cut(step + 1)
                 self.validation.cut(step + 1)
                 self._cut_bests(step + 1)
@@ -122,12 +122,12 @@ class CurveFollower:
             self.curves = Curves()
         for event in events:
             self.curves.add(event)
-        # Not whether there were events: a piece may hold none, and the next one may.
+        # Not whether there were events: a piece may hold none although the next one does.
         return self._follower.offset != before or self._follower.restarted
 
 
 def is_long(run: Run) -> bool:
-    """Whether reading the metrics whole would keep somebody waiting."""
+    """Whether reading the whole metrics would take noticeable time."""
     try:
         return (run.folder / METRICS).stat().st_size > SMALL_BYTES
     except OSError:
@@ -135,9 +135,9 @@ def is_long(run: Run) -> bool:
 
 
 def overview(run: Run) -> Curves:
-    """The curves from a long file quickly: every validation, and steps at evenly spaced places.
+    """The curves of a long file, quickly: every validation, and steps at evenly spaced places.
 
-    The whole of a small file. A file that cannot be read gives empty curves.
+    A small file is read whole. A file that cannot be read gives empty curves.
     """
     curves = Curves()
     try:
@@ -146,7 +146,7 @@ def overview(run: Run) -> Curves:
             if size <= SMALL_BYTES:
                 lines = os.pread(file.fileno(), size, 0)
             else:
-                places = _steps(file.fileno(), size, OVERVIEW_LOOKS) | _rare(file.fileno())
+                places = _steps(file.fileno(), size, OVERVIEW_PLACES) | _rare(file.fileno())
                 lines = b"\n".join(line for _, line in sorted(places.items()))
     except OSError:
         return curves
@@ -155,16 +155,16 @@ def overview(run: Run) -> Curves:
     return curves
 
 
-def glance(run: Run, looks: int) -> list[float]:
-    """About `looks` training losses from the first to the last, for a sparkline."""
+def glance(run: Run, count: int) -> list[float]:
+    """About `count` training losses from the first to the last, for a sparkline."""
     curve = Curve()
     try:
         with _metrics(run) as file:
             size = file.seek(0, os.SEEK_END)
-            if size <= looks * LOOK_BYTES:
+            if size <= count * PLACE_BYTES:
                 lines = os.pread(file.fileno(), size, 0)
             else:
-                lines = b"\n".join(_steps(file.fileno(), size, looks).values())
+                lines = b"\n".join(_steps(file.fileno(), size, count).values())
     except OSError:
         return []
     for event in parse_events(lines):
@@ -172,22 +172,22 @@ def glance(run: Run, looks: int) -> list[float]:
         if event.get("event") == "step" and step is not None:
             curve.add(step, _value(event.get("loss")))
     losses: list[float] = curve.arrays()[1].tolist()
-    if len(losses) <= looks:
+    if len(losses) <= count:
         return losses
-    return [losses[(len(losses) - 1) * look // max(1, looks - 1)] for look in range(looks)]
+    return [losses[(len(losses) - 1) * index // max(1, count - 1)] for index in range(count)]
 
 
 def _metrics(run: Run) -> FileIO:
-    """The metrics, to be read at any place. Raises OSError, also for what is no regular file."""
+    """The open metrics file. Raises OSError, also for what is no regular file."""
     return FileIO(open_regular(run.folder / METRICS))
 
 
-def _steps(file: int, size: int, looks: int) -> dict[int, bytes]:
-    """Whole lines at evenly spaced places of a file, and its last step, by where they begin."""
+def _steps(file: int, size: int, count: int) -> dict[int, bytes]:
+    """Lines at evenly spaced places of a file, and its last step, by their offsets."""
     found = {}
-    for look in range(looks):
-        place = max(0, size - LOOK_BYTES) * look // max(1, looks - 1)
-        before, newline, after = os.pread(file, LOOK_BYTES, place).partition(b"\n")
+    for index in range(count):
+        place = max(0, size - PLACE_BYTES) * index // max(1, count - 1)
+        before, newline, after = os.pread(file, PLACE_BYTES, place).partition(b"\n")
         line, whole, _ = after.partition(b"\n")
         if whole:
             found[place + len(before) + len(newline)] = line
@@ -202,9 +202,9 @@ def _steps(file: int, size: int, looks: int) -> dict[int, bytes]:
 
 
 def _rare(file: int) -> dict[int, bytes]:
-    """The lines of a file that are no steps, by where they begin; of very many, some.
+    """The lines of a file that are no steps, by their offsets; only some of very many.
 
-    Searched for as the writer spells them: that is ten times as fast as parsing every line.
+    They are found by the writer's spelling, ten times as fast as by parsing every line.
     """
     found: dict[int, bytes] = {}
     place, kept = 0, b""
@@ -224,11 +224,11 @@ def _rare(file: int) -> dict[int, bytes]:
         place += len(read)
         kept = piece[whole:]
         if len(kept) > LONGEST_LINE:
-            kept = b""  # Its end is no line then, and no event.
+            kept = b""  # The rest of a line that is too long is no event.
     return found
 
 
 def _value(value: Any) -> float:
-    """A loss; NaN for the null that a loss which is not finite was written as."""
+    """A loss; NaN for null, as which the writer stores a loss that is not finite."""
     known = number(value)
     return math.nan if known is None else known

@@ -1,9 +1,7 @@
-"""Watching one run: everything a screen shows of it, read anew at each look and only where needed.
-
-Reading alone: nobody that watches can disturb the training.
-"""
+"""Watching one run: everything that a screen shows of it. It only reads the run's folder."""
 
 import os
+import re
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -31,22 +29,22 @@ class RunView:
     status: dict[str, Any]
     meta: dict[str, Any]
     curves: Curves
-    """Shared with later looks, which add to it."""
+    """The same object at later looks, which add to it."""
     whole: bool
-    """Whether `curves` holds every line, and not an overview of a long file."""
+    """Whether `curves` has every line, and is not the overview of a long file."""
     changed: bool
-    """Whether the curves have changed since the look before."""
+    """Whether the curves have changed since the last look."""
     steps: list[int]
-    """The steps after which digits were kept."""
+    """The steps after which digits were saved."""
     log: list[str]
     """The last lines of the log."""
 
 
 class RunWatch:
-    """Looks at one run again and again. One thread at a time may look.
+    """Reads one run again and again. Only one thread at a time may call `look`.
 
-    The first look at a long run has an overview of its curves; the looks that follow read the whole
-    behind it, for a quarter of a second each, and then what is added.
+    The first look at a long run gives an overview of its curves. The next ones read the whole file,
+    a quarter of a second each, and then what is added.
     """
 
     def __init__(self, run: Run) -> None:
@@ -56,7 +54,7 @@ class RunWatch:
         self._looked = False
 
     def look(self) -> RunView:
-        """Read what has changed. Never raises: what is missing or broken is left out."""
+        """Read what has changed. Never raises: missing or broken files are left out."""
         changed = self._read_curves()
         status = self.run.status()
         return RunView(
@@ -72,7 +70,7 @@ class RunWatch:
         )
 
     def _read_curves(self) -> bool:
-        """Read on; whether the curves that are shown have changed."""
+        """Continue reading; whether the curves that are shown have changed."""
         if not self._looked:
             self._looked = True
             if is_long(self.run):
@@ -89,7 +87,7 @@ class RunWatch:
 
 
 def tail(run: Run, lines: int = LOG_LINES) -> list[str]:
-    """The last lines of a run's log, each of them printable; none where there is no log."""
+    """The last lines of a run's log, made printable; none without a log."""
     try:
         with os.fdopen(open_regular(run.folder / LOG), "rb") as file:
             size = file.seek(0, os.SEEK_END)
@@ -97,7 +95,10 @@ def tail(run: Run, lines: int = LOG_LINES) -> list[str]:
             text = file.read(LOG_BYTES).decode(errors="replace")
     except OSError:
         return []
-    found = text.splitlines()
+    # Not splitlines: it also splits at U+2028, form feeds and others, which words may contain.
+    found = re.split(r"\r\n?|\n", text)
+    if not found[-1]:
+        found.pop()  # After the end of the last line.
     if size > LOG_BYTES:
         found = found[1:] or found
     return [printable(line) for line in found[-lines:]]

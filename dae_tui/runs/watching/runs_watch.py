@@ -1,4 +1,4 @@
-"""Watching all runs of a folder: a thousand of them, of which few change."""
+"""Watching all runs of a folder: up to thousands, of which few change."""
 
 import os
 from dataclasses import dataclass, field, replace
@@ -9,8 +9,8 @@ from dae_tui.runs.reader import Run, list_runs
 from dae_tui.runs.summary import Summary, summarize
 from dae_tui.runs.watching.curves import glance
 
-SPARKLINE_LOOKS = 24
-# Reading a sparkline costs more than all else: so many at a look, the newest runs first.
+SPARKLINE_LOSSES = 24
+# Sparklines cost the most to read: at most so many at each look, the newest runs first.
 SPARKLINES_PER_LOOK = 50
 
 _Stamp = tuple[int, int] | None
@@ -18,7 +18,7 @@ _Stamp = tuple[int, int] | None
 
 @dataclass(frozen=True)
 class RunRow:
-    """A run in the list; the same object at the next look where nothing has changed."""
+    """A run in the list; the next look gives the same object if nothing has changed."""
 
     run: Run
     summary: Summary
@@ -27,7 +27,7 @@ class RunRow:
 
 
 class RunsWatch:
-    """Looks at a folder of runs again and again. One thread at a time may look."""
+    """Reads a folder of runs again and again. Only one thread at a time may call `look`."""
 
     def __init__(self, runs_dir: Path) -> None:
         self.runs_dir = runs_dir
@@ -35,7 +35,7 @@ class RunsWatch:
         self._stamps: dict[str, tuple[_Stamp, _Stamp]] = {}
         self._glanced: dict[str, _Stamp] = {}
         self.complete = False
-        """Whether every sparkline is as new as its run."""
+        """Whether every sparkline is up to date."""
 
     def look(self) -> list[RunRow]:
         """The runs, newest first. Files that have not changed are not read again."""
@@ -65,16 +65,16 @@ class RunsWatch:
             stamp = _stamp(row.run, METRICS)
             if self._glanced.get(name, ()) != stamp:
                 outdated.append((name, stamp))
-        outdated.sort(key=lambda one: one[0] in self._glanced)  # Those that have none come first.
+        outdated.sort(key=lambda one: one[0] in self._glanced)  # Runs without one come first.
         for name, stamp in outdated[:SPARKLINES_PER_LOOK]:
             self._glanced[name] = stamp
-            losses = glance(self._rows[name].run, SPARKLINE_LOOKS)
+            losses = glance(self._rows[name].run, SPARKLINE_LOSSES)
             self._rows[name] = replace(self._rows[name], losses=losses)
         self.complete = len(outdated) <= SPARKLINES_PER_LOOK
 
 
 def _stamp(run: Run, name: str) -> _Stamp:
-    """What changes when a file of a run does; None where it cannot be read."""
+    """Time and size of a run's file, which tell whether it changed; None if inaccessible."""
     try:
         known = os.stat(f"{run.folder}/{name}")  # noqa: PTH116 - a thousand runs, every second.
     except OSError:

@@ -1,4 +1,4 @@
-"""The digits that a run kept while it trained: the same few, after each epoch, in all views."""
+"""The digits that a run saves as it trains: the same few in all views, after each epoch."""
 
 import re
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from dae_tui.runs.layout import SAMPLES
 from dae_tui.runs.reader import Run
 
 VIEWS = ("original", "noisy", "denoised")
-# A few digits in three views take some ten thousand bytes, as many photographs some millions.
+# A few digits in three views take ten thousand bytes or so, as many photographs some millions.
 MOST_BYTES = 64 << 20
 
 
@@ -41,7 +41,7 @@ class BrokenSample:
 
 
 def sample_steps(run: Run) -> list[int]:
-    """The steps after which digits were kept, ascending."""
+    """The steps after which digits were saved, ascending."""
     try:
         names = [path.stem for path in (run.folder / SAMPLES).iterdir() if path.suffix == ".npz"]
     except OSError:
@@ -50,7 +50,7 @@ def sample_steps(run: Run) -> list[int]:
 
 
 def load_sample(run: Run, step: int) -> SavedSample | BrokenSample:
-    """The digits that were kept after `step` steps, or the reason why they cannot be shown."""
+    """The digits that were saved after `step` steps, or why they cannot be shown."""
     path = run.folder / SAMPLES / f"{step:08d}.npz"
     try:
         arrays = read_archive(path, MOST_BYTES)

@@ -308,7 +308,7 @@ def long_run(run: Run, monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.setattr(curves, "SMALL_BYTES", 100_000)
     monkeypatch.setattr(curves, "SEARCH_BYTES", 10_007)
     monkeypatch.setattr(curves, "PIECE_BYTES", 20_000)
-    monkeypatch.setattr(curves, "OVERVIEW_LOOKS", 200)
+    monkeypatch.setattr(curves, "OVERVIEW_PLACES", 200)
 
     def epochs(first: int, last: int, offset: float) -> Iterable[dict[str, object]]:
         for epoch in range(first, last + 1):
@@ -384,7 +384,7 @@ def test_a_file_of_its_real_size_is_overviewed_as_its_constants_say(run: Run) ->
 
     steps, losses = overview(run).train.arrays()
 
-    assert 1000 < len(steps) <= curves.OVERVIEW_LOOKS + 1
+    assert 1000 < len(steps) <= curves.OVERVIEW_PLACES + 1
     assert (losses == steps / 8).all()
     assert steps[-1] == number_of_steps
 

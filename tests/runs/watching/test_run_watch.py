@@ -179,7 +179,7 @@ def slow(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watch, "CATCH_UP_SECONDS", -1.0)
     monkeypatch.setattr(curves, "SMALL_BYTES", 50_000)
     monkeypatch.setattr(curves, "PIECE_BYTES", 50_000)
-    monkeypatch.setattr(curves, "OVERVIEW_LOOKS", 100)
+    monkeypatch.setattr(curves, "OVERVIEW_PLACES", 100)
 
 
 @pytest.mark.usefixtures("slow")
@@ -283,6 +283,12 @@ def test_control_characters_do_not_reach_the_terminal(run: Run) -> None:
         r"\x9b2J",
         r"\u202ereversed",
     ]
+
+
+def test_only_newlines_and_carriage_returns_end_a_line(run: Run) -> None:
+    log(run, "one\u2028still one\x0cand one\x85\n\ntwo\n".encode())
+
+    assert tail(run) == [r"one\u2028still one\x0cand one\x85", "", "two"]
 
 
 def test_a_progress_bar_is_one_line_per_state(run: Run) -> None:

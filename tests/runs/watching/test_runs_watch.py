@@ -263,5 +263,5 @@ def test_a_long_run_has_a_sparkline_of_few_losses(tmp_path: Path) -> None:
 
     (row,) = RunsWatch(tmp_path).look()
 
-    assert 20 <= len(row.losses) <= listing.SPARKLINE_LOOKS
+    assert 20 <= len(row.losses) <= listing.SPARKLINE_LOSSES
     assert row.losses[-1] == 999

@@ -248,7 +248,7 @@ def test_a_single_array_is_no_archive(run: Run) -> None:
     with path_of(run).open("wb") as file:
         np.save(file, arrays()["noisy"])
 
-    assert reason(run) == "00000001.npz cannot be read: it holds one array alone"
+    assert reason(run) == "00000001.npz cannot be read: it holds a single array"
 
 
 def test_an_archive_of_something_else_lacks_the_views(run: Run) -> None:
