@@ -1,4 +1,4 @@
-"""What one look at the machine finds, as plain data."""
+"""One reading of the whole machine, as plain data."""
 
 from dataclasses import dataclass, fields
 from typing import Any
@@ -10,7 +10,7 @@ from dae_tui.devices.reading import Reading
 class Gpu:
     """One GPU, or one MIG instance of one."""
 
-    index: int  # As CUDA in this process counts: 0 is the first visible one.
+    index: int  # As CUDA counts in this process: 0 is the first visible one.
     name: str
     uuid: str
     utilisation: Reading  # Percent of the time in which any kernel ran.
@@ -23,7 +23,7 @@ class Gpu:
 
 @dataclass(frozen=True)
 class Machine:
-    """One look at the machine."""
+    """One reading of the machine."""
 
     time: float  # Seconds since the epoch.
     host: str
@@ -31,20 +31,20 @@ class Machine:
     gpu_reason: str  # Why there are no (more) GPUs, else empty.
     cpu_name: str
     cpu_count: int  # Cores this process may use.
-    cpu_utilisation: Reading  # Percent of those cores since the last look.
-    memory_used: Reading  # Bytes; of the container where that has a limit.
+    cpu_utilisation: Reading  # Percent of those cores since the last reading.
+    memory_used: Reading  # Bytes; of the container if that has a limit.
     memory_total: Reading  # Bytes; likewise.
 
     def as_json(self) -> dict[str, Any]:
-        """Readings as value or null; "reasons" names each missing one, per GPU and for the rest."""
+        """Readings as value or null; "reasons" explains the missing ones, per GPU and beside."""
         return _as_json(self)
 
 
-def _as_json(look: Machine | Gpu) -> dict[str, Any]:
+def _as_json(machine: Machine | Gpu) -> dict[str, Any]:
     shown: dict[str, Any] = {}
     reasons: dict[str, str] = {}
-    for field in fields(look):
-        value = getattr(look, field.name)
+    for field in fields(machine):
+        value = getattr(machine, field.name)
         if isinstance(value, Reading):
             shown[field.name] = value.value
             if value.value is None:

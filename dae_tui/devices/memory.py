@@ -1,4 +1,4 @@
-"""Memory of the machine, or of the container where that has less."""
+"""Memory of the machine, or of the container if that has less."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -12,9 +12,9 @@ CGROUPS = Path("/sys/fs/cgroup")
 
 
 def memory(limited: Path | None) -> tuple[Reading, Reading]:
-    """Bytes used and bytes in all; `limited` is the control group to ask, as `find_limit` has it.
+    """Bytes used and bytes in all; `limited` is the control group from `find_limit`.
 
-    Used is what programs could not get: the total less what is available.
+    Used is the total less what programs could still get.
     """
     try:
         machine = psutil.virtual_memory()
@@ -22,7 +22,7 @@ def memory(limited: Path | None) -> tuple[Reading, Reading]:
         nothing = Reading(None, f"no memory figures: {failure}")
         return nothing, nothing
     if limited is not None:
-        # The limit may have been lifted, the group gone.
+        # The limit or the group may be gone by now.
         with suppress(OSError, ValueError):
             limit = int((limited / "memory.max").read_text())
             if limit < machine.total:
@@ -31,7 +31,7 @@ def memory(limited: Path | None) -> tuple[Reading, Reading]:
 
 
 def find_limit(root: Path = CGROUPS, membership: Path = Path("/proc/self/cgroup")) -> Path | None:
-    """The control group (version 2) with the least memory.max of ours and those above it."""
+    """The control group (version 2) with the lowest memory.max among ours and its parents."""
     with suppress(OSError):
         for line in membership.read_text().splitlines():
             if line.startswith("0::"):
@@ -50,7 +50,7 @@ def _limit(folder: Path) -> int | None:
 
 
 def _used(folder: Path) -> int:
-    """What the group holds less the file cache that the kernel would give back first."""
+    """The memory of the group without the file cache that the kernel would free first."""
     stat = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
     current = int((folder / "memory.current").read_text())
     return max(0, current - int(stat.get("inactive_file", 0)))

@@ -1,4 +1,4 @@
-"""Looks at the machine: GPUs, CPU and memory in one."""
+"""Readings of the machine: GPUs, CPU and memory together."""
 
 import os
 import platform
@@ -12,13 +12,13 @@ from dae_tui.devices.memory import find_limit, memory
 from dae_tui.devices.nvidia import NvidiaGpus
 from dae_tui.devices.processor import Processor
 
-APPLE_REASON = "Apple GPU: macOS gives no figures without root"
+APPLE_REASON = "Apple GPU: macOS gives no readings without root"
 
 
 class Monitor:
-    """Looks at the machine again and again.
+    """Reads the machine again and again.
 
-    NVML is opened at the first look and, where it or a GPU was lost, tried again.
+    NVML is opened at the first reading, and opened again if it or a GPU was lost.
     """
 
     def __init__(self, environment: Mapping[str, str] = os.environ, nvml: Any = None) -> None:
@@ -29,7 +29,7 @@ class Monitor:
         self._host = socket.gethostname()
 
     def read(self) -> Machine:
-        """One look; never raises. The CPU figure is over the time since the last look."""
+        """One reading; never raises. CPU utilisation is over the time since the last one."""
         gpus: tuple[Gpu, ...] = ()
         reason = APPLE_REASON
         if self._nvidia is not None:
@@ -48,6 +48,6 @@ class Monitor:
         )
 
     def close(self) -> None:
-        """Let NVML go."""
+        """Close NVML."""
         if self._nvidia is not None:
             self._nvidia.close()

@@ -1,4 +1,4 @@
-"""NVIDIA GPUs through NVML. Every query may fail on its own and then says why."""
+"""NVIDIA GPUs through NVML. Every query can fail on its own, and then gives the reason."""
 
 import time
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from dae_tui.devices.machine import Gpu
 from dae_tui.devices.reading import Reading
 from dae_tui.devices.visible import choose, ends_at
 
-# Opening NVML can take seconds where a GPU is lost or no driver holds it awake.
+# Opening NVML can take seconds if a GPU is lost or no driver keeps it awake.
 RETRY_SECONDS = 5.0
 # By the names of pynvml's error classes, NVMLError_….
 REASONS = {
@@ -26,14 +26,14 @@ REASONS = {
     "NotSupported": "N/A on this GPU",
     "FunctionNotFound": "unknown to this driver",
 }
-# After these nothing more is asked of a GPU until NVML is opened again.
+# After these errors a GPU is not queried until NVML is opened again.
 LOST = ("GpuIsLost", "ResetRequired", "Uninitialized", "DriverNotLoaded")
 MIG_REASON = "N/A in MIG mode"
 
 
 @dataclass
 class _Device:
-    """A GPU as found when NVML was opened; `lost` says why it cannot be asked any more."""
+    """A GPU as found when NVML was opened; `lost` says why it cannot be queried any more."""
 
     handle: Any
     name: str
@@ -43,7 +43,7 @@ class _Device:
 
 
 class NvidiaGpus:
-    """The GPUs that CUDA in this process sees, asked again and again.
+    """The GPUs that CUDA sees in this process, queried again and again.
 
     NVML counts by PCI bus; so does CUDA with CUDA_DEVICE_ORDER=PCI_BUS_ID, while its default,
     FASTEST_FIRST, may count differently where a machine mixes models.
@@ -59,16 +59,16 @@ class NvidiaGpus:
         self._tried = float("-inf")
 
     def read(self) -> tuple[tuple[Gpu, ...], str]:
-        """The visible GPUs, and why there are no (more). Opens NVML first where that is due."""
+        """The visible GPUs, and why there are no (more). Opens NVML first if that is due."""
         intact = self._is_open and not any(device.lost for device in self._devices)
         if not intact and time.monotonic() - self._tried >= RETRY_SECONDS:
             self._open()
             self._tried = time.monotonic()
-        gpus = tuple(self._look(index, device) for index, device in enumerate(self._devices))
+        gpus = tuple(self._read_gpu(index, device) for index, device in enumerate(self._devices))
         return gpus, self._reason
 
     def close(self) -> None:
-        """Let NVML go; the next `read` opens it again."""
+        """Close NVML; the next `read` opens it again."""
         if self._is_open:
             with suppress(*self._failures()):
                 self._nvml.nvmlShutdown()
@@ -105,10 +105,10 @@ class NvidiaGpus:
             self._devices.append(device)
 
     def _find(self) -> tuple[list[_Device], str]:
-        """All GPUs by PCI bus, and why some are left out, which CUDA does not count either."""
+        """All GPUs by PCI bus, and why some are left out, which CUDA leaves out too."""
         nvml, found, forbidden = self._nvml, [], 0
         for position in range(nvml.nvmlDeviceGetCount()):
-            # What cannot be asked now may have told its name before it was lost.
+            # A lost GPU keeps the name that it had before.
             name, uuid = self._identities.get(position, ("NVIDIA GPU", ""))
             try:
                 handle = nvml.nvmlDeviceGetHandleByIndex(position)
@@ -132,8 +132,8 @@ class NvidiaGpus:
         device.name = self._ask(device, "Name")[0] or device.name
         return device
 
-    def _look(self, index: int, device: _Device) -> Gpu:
-        # Version 2 leaves out what the driver reserves, as nvidia-smi does; old drivers lack it.
+    def _read_gpu(self, index: int, device: _Device) -> Gpu:
+        # Version 2 excludes what the driver reserves, like nvidia-smi; old drivers lack it.
         memory, no_memory = self._ask(device, "MemoryInfo", self._nvml.nvmlMemory_v2)
         if memory is None:
             memory, no_memory = self._ask(device, "MemoryInfo")
@@ -168,7 +168,7 @@ class NvidiaGpus:
             return None, reason
 
     def _failures(self) -> tuple[type[Exception], ...]:
-        # The latter two: a pynvml without the function, a name that is no UTF-8.
+        # The last two: a pynvml without the function, a name that is not UTF-8.
         return (self._nvml.NVMLError, AttributeError, ValueError)
 
 

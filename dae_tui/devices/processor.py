@@ -10,15 +10,15 @@ import psutil
 
 from dae_tui.devices.reading import Reading
 
-# What reading /proc, or what stands for it elsewhere, may end in.
+# What reading /proc, or its counterpart on other systems, can raise.
 FAILURES = (psutil.Error, OSError, RuntimeError, ValueError, NotImplementedError)
 
 
 class Processor:
-    """Counts from its making on, and from look to look.
+    """Measures load since it was made, and since the last reading.
 
-    psutil.cpu_percent would not do: it remembers the last look per thread and answers 0 % in a new
-    one, and a dashboard looks from changing threads.
+    Not psutil.cpu_percent: it keeps the last reading per thread and gives 0 % in a new one, and a
+    dashboard reads from changing threads.
     """
 
     def __init__(self) -> None:
@@ -31,22 +31,22 @@ class Processor:
         self._first, self._first_own = self._last, _own_seconds()
 
     def utilisation(self) -> Reading:
-        """Percent of the cores this process may use, since the last look."""
+        """Percent of the cores that this process may use, since the last reading."""
         try:
             times = self._times()
         except FAILURES as failure:
             return Reading(None, f"no CPU times: {failure}")
         if self._last is None:
             self._last = times
-            return Reading(None, "first look")
+            return Reading(None, "first reading")
         busy, total = (now - then for now, then in zip(times, self._last, strict=True))
         if total <= 0:
-            return Reading(None, "first look")
+            return Reading(None, "first reading")
         self._last = times
         return Reading(min(max(100 * busy / total, 0.0), 100.0))
 
     def taken_by_others(self) -> float | None:
-        """How many of the cores other processes have taken since it was made; None if unknown."""
+        """How many cores other processes have used since this was made; None if unknown."""
         if self._first is None:
             return None
         try:
@@ -60,24 +60,24 @@ class Processor:
     def _times(self) -> tuple[float, float]:
         """Seconds spent busy and seconds in all, over all cores."""
         times = psutil.cpu_times(percpu=True)
-        # A container may number its cores anew; then all of them are its own.
+        # A container may renumber its cores; then it may use all of them.
         if self._cores and max(self._cores) < len(times):
             times = [times[core] for core in self._cores]
         total = idle = 0.0
         for core in times:
-            # Time of guests is counted in user and nice, too.
+            # The time of guests is also counted in user and nice.
             total += sum(core) - getattr(core, "guest", 0) - getattr(core, "guest_nice", 0)
             idle += core.idle + getattr(core, "iowait", 0)
         return total - idle, total
 
 
 def _own_seconds() -> float:
-    """What this process and its children that have ended have computed."""
+    """CPU seconds of this process and of its children that have ended."""
     return sum(os.times()[:4])
 
 
 def _cores() -> list[int]:
-    """The cores this process may use; empty where the system does not tell."""
+    """The cores that this process may use; empty if the system does not say."""
     with suppress(AttributeError, *FAILURES):
         return psutil.Process().cpu_affinity() or []
     return []

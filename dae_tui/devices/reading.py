@@ -1,11 +1,11 @@
-"""A figure that may be missing, and then says why."""
+"""A measured value that may be missing, with the reason."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Reading:
-    """A figure, or the reason why there is none."""
+    """A value, or the reason why there is none."""
 
     value: float | None
     reason: str = ""

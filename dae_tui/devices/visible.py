@@ -1,4 +1,4 @@
-"""CUDA_VISIBLE_DEVICES, read as CUDA reads it."""
+"""CUDA_VISIBLE_DEVICES, interpreted as CUDA does."""
 
 import re
 from collections.abc import Sequence
@@ -7,9 +7,9 @@ from collections.abc import Sequence
 def choose(listed: str | None, uuids: Sequence[str]) -> tuple[list[int | str], str]:
     """The visible GPUs in CUDA's order, and why there are no more.
 
-    `listed` is the variable, None where it is unset: then all are visible. A GPU is given as its
-    position in `uuids`, a MIG instance as its UUID. What follows an entry that CUDA cannot resolve
-    is invisible; a GPU named twice hides all.
+    `listed` is the variable; None if it is unset, which makes all visible. A GPU is given as its
+    position in `uuids`, a MIG instance as its UUID. Entries after one that CUDA cannot resolve are
+    invisible; a GPU named twice hides all.
     """
     if listed is None:
         return list(range(len(uuids))), ""

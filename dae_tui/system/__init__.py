@@ -1,1 +1,1 @@
-"""Files, words and processes at the border to the operating system. Imports nothing of ours."""
+"""Files, text and ranks at the border to the operating system. Imports nothing of ours."""

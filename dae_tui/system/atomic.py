@@ -1,7 +1,7 @@
 """Files that are whole or absent, whenever a process is killed.
 
-Where one has to be written beside and renamed, the file beside it has a name that tells whose it
-is, so that what a killed process has left can be told from what a living one is writing.
+Where a file must be written under a temporary name, that name says which process writes it, so that
+leftovers of a killed process can be told from the files of a living one.
 """
 
 import errno
@@ -16,19 +16,19 @@ from functools import cache
 from pathlib import Path
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
-"""What the system says when there is no room left."""
+"""The errors of a full disk or quota."""
 
-# Machine, process and a number: short, as a file system may allow less than 255 bytes.
+# Machine, process and a number; short, as some file systems allow less than 255 bytes.
 _BESIDE = re.compile(r"\.dae-([0-9a-f]{8})-([1-9][0-9]{0,8})-[0-9]+\.tmp")
 _NUMBERS = itertools.count()
-# Nothing here is written for so many seconds: the number of its process is another's by now.
+# No file takes so many seconds to write: its process number may have been reused by then.
 _DAY = 86_400
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Replace a file so that a reader, or a crash at any moment, finds the old or the new whole.
+    """Replace a file so that readers find the old or the new one, even if it crashes meanwhile.
 
-    Raises OSError that names the file, and leaves no partial one, where it cannot be written.
+    Raises OSError that names the file, and leaves no partial file, if it cannot be written.
     """
     _write_beside(path, content)
 
@@ -36,10 +36,9 @@ def write_whole(path: Path, content: bytes) -> None:
 def write_new(path: Path, content: bytes, *, replace: bool = False) -> None:
     """Write one of many files that can be made again; not even `kill -9` leaves a part of it.
 
-    The content gets its name when it is complete: until then the file has none (O_TMPFILE of
-    Linux). Where the system has no such files it is written beside, as by `write_whole`. Nothing
-    is flushed to the disk: 10 000 small files would take a minute longer. A file that is replaced
-    keeps its permissions.
+    The file gets its name when it is complete (O_TMPFILE of Linux); elsewhere it is written under a
+    temporary name, as by `write_whole`. Nothing is flushed to the disk: 10 000 small files would
+    take a minute longer. A file that is replaced keeps its permissions.
 
     Raises FileExistsError for an existing file unless `replace`, OSError as `write_whole`.
     """
@@ -58,13 +57,13 @@ def write_new(path: Path, content: bytes, *, replace: bool = False) -> None:
 
 
 def remove_leftovers(folder: Path, *, owned: bool = False) -> int:
-    """Remove what killed processes have left in a folder beside the files they were writing.
+    """Remove the temporary files that killed processes have left in a folder.
 
-    These are regular files of the pattern of this module, in the folder itself, of a process of
-    this machine that is gone, or older than a day. Whoever knows that nobody else is writing
-    there says `owned`: then all of the pattern go.
+    These are regular files with a name of this module, directly in the folder, from a process of
+    this machine that is gone, or older than a day. With `owned`, for a caller that knows that
+    nobody else writes there, all of them are removed.
 
-    Returns how many were removed. What cannot be read or removed stays, silently.
+    Returns how many were removed. Those that cannot be read or removed stay, silently.
     """
     removed = 0
     with suppress(OSError), os.scandir(folder) as entries:
@@ -81,24 +80,24 @@ def remove_leftovers(folder: Path, *, owned: bool = False) -> int:
 
 
 def _is_left(found: re.Match[str], written: float) -> bool:
-    """Whether nobody is writing a file any more, by its name and when it was last written."""
+    """Whether no process writes a file any more, by its name and when it was last written."""
     machine, process = found.groups()
     if time.time() - written > _DAY:
         return True
     if machine != _machine():
-        return False  # Its processes cannot be seen from here.
+        return False  # Its processes are not visible here.
     try:
-        os.kill(int(process), 0)  # Nothing is sent: it only asks.
+        os.kill(int(process), 0)  # Signal 0 only checks.
     except ProcessLookupError:
         return True
     except OSError:
-        pass  # It runs, and is another person's.
+        pass  # It runs, under another user.
     return False
 
 
 @cache
 def _machine() -> str:
-    """Where the number of a process means something: a machine, or one container of it."""
+    """The scope of process numbers: a machine, or one container on it."""
     numbering = ""
     with suppress(OSError):
         numbering = os.readlink("/proc/self/ns/pid")  # noqa: PTH115
@@ -108,13 +107,13 @@ def _machine() -> str:
 def _write_beside(
     path: Path, content: bytes, *, new: bool = False, keep_mode: bool = False
 ) -> None:
-    """Write a file under another name, flush it to the disk and give it its own.
+    """Write a file under a temporary name, flush it to the disk and rename it.
 
     Args:
-        path: where it belongs.
-        content: all of it.
+        path: the final path.
+        content: the whole content.
         new: whether nothing may be replaced.
-        keep_mode: whether it gets the permissions of the file it replaces.
+        keep_mode: whether it gets the permissions of the file that it replaces.
     """
     beside = None
     try:
@@ -143,17 +142,17 @@ def _open_beside(folder: Path) -> tuple[int, Path]:
     """A descriptor of a new file in a folder, and its path."""
     while True:
         beside = folder / _beside()
-        # A process of the same number may have left one: O_EXCL writes neither over it nor
-        # through a link that somebody has put there.
+        # An earlier process of the same number may have left one: O_EXCL neither overwrites it
+        # nor writes through a link that somebody put there.
         with suppress(FileExistsError):
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
             return os.open(beside, flags, 0o666), beside
 
 
 def _name_new(beside: Path, path: Path) -> None:
-    """Give a file its own name. Raises FileExistsError where it has been given already."""
+    """Give a file its final name. Raises FileExistsError if that exists."""
     try:
-        os.link(beside, path)  # Unlike renaming, this replaces nothing.
+        os.link(beside, path)  # Unlike a rename, it replaces nothing.
     except FileExistsError:
         raise
     except OSError as failure:  # File systems without hard links.
@@ -165,12 +164,12 @@ def _name_new(beside: Path, path: Path) -> None:
 
 
 def _beside() -> str:
-    """A name that no other file has, and that `remove_leftovers` knows."""
+    """A unique temporary name that `remove_leftovers` recognises."""
     return f".dae-{_machine()}-{os.getpid()}-{next(_NUMBERS)}.tmp"
 
 
 def _write_nameless(path: Path, content: bytes, replace: bool) -> None:
-    """Write a file without a name, then give it one. Raises OSError where that cannot be done."""
+    """Write a file without a name, then give it one. Raises OSError if that is impossible."""
     if not hasattr(os, "O_TMPFILE"):
         raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
     folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
@@ -185,7 +184,7 @@ def _write_nameless(path: Path, content: bytes, replace: bool) -> None:
                 return
             with suppress(FileNotFoundError):
                 os.fchmod(file, stat.S_IMODE(path.stat().st_mode))
-            # A name that exists cannot be given: another one goes first.
+            # A link cannot replace a file: it gets a temporary name first.
             beside = None
             while beside is None:
                 with suppress(FileExistsError):
@@ -202,6 +201,6 @@ def _write_nameless(path: Path, content: bytes, replace: bool) -> None:
 
 
 def _name_nameless(file: int, folder: int, name: str) -> str:
-    # Without a folder for the source os.link would not look through /proc.
+    # Only with a folder for the source does os.link follow the link in /proc.
     os.link(f"/proc/self/fd/{file}", name, src_dir_fd=folder, dst_dir_fd=folder)
     return name

@@ -1,4 +1,4 @@
-"""Which of several processes this one is, as `torchrun` tells each in its environment. No torch."""
+"""The rank of this process among several, from the environment of `torchrun`. No torch."""
 
 import os
 from dataclasses import dataclass
@@ -6,16 +6,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Ranks:
-    """One process among those that were started together."""
+    """The place of a process among those that train together."""
 
     rank: int = 0
     size: int = 1
     local: int = 0
-    """Its number on its own machine: which of the GPUs there is its."""
+    """The rank on its own machine, which is also the number of its GPU."""
 
 
 def ranks() -> Ranks:
-    """What `RANK`, `WORLD_SIZE` and `LOCAL_RANK` say; alone where they are not set."""
+    """From `RANK`, `WORLD_SIZE` and `LOCAL_RANK`; a single process if they are not set."""
     try:
         rank, size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
         local = int(os.environ.get("LOCAL_RANK", "0"))

@@ -1,7 +1,7 @@
-"""Reading files that anybody may have put there: regular files alone, of a bounded size.
+"""Reading foreign files: only regular ones, and only up to a limit of size.
 
 A pipe would wait for a writer that never comes, a device such as /dev/zero never ends, and a file
-of a gigabyte where a kilobyte belongs would fill the memory. Each is an OSError here, at once.
+of a gigabyte in place of a kilobyte would fill the memory. Each is an OSError here, at once.
 """
 
 import errno
@@ -21,14 +21,14 @@ _KINDS = {
 def open_regular(path: str | Path, flags: int = os.O_RDONLY, mode: int = 0o644) -> int:
     """A descriptor of a regular file; `flags` and `mode` are those of `os.open`.
 
-    Never waits, whatever lies at `path`. Raises OSError for what is missing, cannot be opened or
-    is no regular file; `strerror` then says what it is.
+    Never waits, whatever is at `path`. Raises OSError if it is missing, cannot be opened or is no
+    regular file; `strerror` then says what it is.
     """
     try:
         # A pipe without a reader would make opening wait; O_NONBLOCK changes nothing for files.
         file = os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY, mode)
     except OSError as failure:
-        # A pipe without a reader, or a socket, refuses in words that say nothing to a person.
+        # A pipe without a reader, or a socket: the system's own message explains nothing.
         if failure.errno == errno.ENXIO:
             raise _no_file(path, os.stat(path).st_mode) from failure  # noqa: PTH116
         raise
@@ -47,9 +47,9 @@ def read_regular(path: str | Path, most: int) -> bytes:
     with os.fdopen(open_regular(path), "rb") as file:
         size = os.fstat(file.fileno()).st_size
         content = b""
-        if size <= most:  # Else it is not even begun.
+        if size <= most:  # Otherwise nothing is read.
             content = file.read(size + 1)
-            if len(content) > size:  # It has grown, or does not tell its size, as under /proc.
+            if len(content) > size:  # It grew, or has no known size, as under /proc.
                 content += file.read(most + 1 - len(content))
     if size > most or len(content) > most:
         raise OSError(errno.EFBIG, f"is larger than {_size(most)}", str(path))

@@ -1,1 +1,1 @@
-"""Pictures and curves in characters, for commands and the dashboard alike. Knows neither."""
+"""Pictures and curves in characters, for commands and the dashboard. Imports neither."""

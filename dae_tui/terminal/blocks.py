@@ -8,7 +8,7 @@
 | `ascii` | ` .:-=+*#%@` likewise | a locale without UTF-8 |
 
 A 28×28 image takes 28×14 cells in every mode. Imports neither Rich nor Textual: `image_lines` gives
-characters and names of colours, which both can draw.
+characters and names of colours that both can draw.
 """
 
 import codecs
@@ -30,7 +30,7 @@ BARS = "▁▂▃▄▅▆▇█"
 ASCII_BARS = "_.-=+*#%"
 EIGHTHS = " ▏▎▍▌▋▊▉█"
 ASCII_FILL = ".#"
-# A view of fewer columns shows no digit that a person could read.
+# In fewer columns a digit is illegible.
 LEAST_VIEW = 20
 # Terminals whose TERM does not say that they have 256 colours.
 MODERN_TERMINALS = ("xterm-kitty", "alacritty", "foot", "wezterm", "xterm-ghostty")
@@ -46,7 +46,7 @@ class Graphics(StrEnum):
 
 
 class Segment(NamedTuple):
-    """Characters of one look. Colours are `#rrggbb`, `color(N)` of the 256, or empty for none."""
+    """Characters of the same colours: `#rrggbb`, `color(N)` of the 256, or empty for none."""
 
     text: str
     foreground: str = ""
@@ -54,7 +54,7 @@ class Segment(NamedTuple):
 
 
 def detect_graphics(environment: Mapping[str, str], utf8: bool) -> Graphics:
-    """What the terminal can show. Plain SSH drops COLORTERM, so 256 colours are the common case."""
+    """What the terminal can show. Plain SSH drops COLORTERM, so 256 colours are common."""
     if not utf8:
         return Graphics.ASCII
     terminal = environment.get("TERM", "")
@@ -77,34 +77,34 @@ def terminal_graphics(encoding: str | None) -> Graphics:
 
 @dataclass(frozen=True)
 class _Scale:
-    """Looks from black to white, and the greys in [0, 1] at which one gives way to the next."""
+    """Symbols (characters or colours) from black to white, and the greys in [0, 1] between them."""
 
     limits: NDArray[np.float64]
-    looks: NDArray[np.object_]
+    symbols: NDArray[np.object_]
 
     def nearest(self, image: NDArray[np.floating]) -> NDArray[np.object_]:
-        """The look of every pixel."""
-        looks: NDArray[np.object_] = self.looks[np.searchsorted(self.limits, image)]
-        return looks
+        """The symbol of every pixel."""
+        symbols: NDArray[np.object_] = self.symbols[np.searchsorted(self.limits, image)]
+        return symbols
 
 
-def _scale(greys: Iterable[float], looks: Iterable[str]) -> _Scale:
-    """Looks that stand for the given greys, 0 to 255, in rising order."""
+def _scale(greys: Iterable[float], symbols: Iterable[str]) -> _Scale:
+    """A scale of symbols for the given greys, 0 to 255, in rising order."""
     levels = np.array([*greys]) / 255
-    return _Scale((levels[1:] + levels[:-1]) / 2, np.array([*looks], dtype=object))
+    return _Scale((levels[1:] + levels[:-1]) / 2, np.array([*symbols], dtype=object))
 
 
 def _hex(grey: int) -> str:
     return f"#{grey:02x}{grey:02x}{grey:02x}"
 
 
-# 64 greys: a noisy 28×28 image takes 13.7 kB where 26 greys take 13.6, and the 4 096 looks are soon
-# all built and kept. 256 greys have 65 536 looks, and Rich took a fifth longer to draw them.
+# 64 greys: a noisy 28×28 image takes 13.7 kB (13.6 with 26 greys), and the styles of all 4 096
+# pairs are soon cached. 256 greys have 65 536 pairs, and Rich took a fifth longer to draw them.
 _TRUECOLOR_GREYS = [round(step * 255 / 63) for step in range(64)]
 # The greys of the 256-colour palette: black, the ramp 232 to 255 (8, 18, … 238), and white.
 _PALETTE_GREYS = [0, *range(8, 239, 10), 255]
 _PALETTE_NAMES = [f"color({number})" for number in (16, *range(232, 256), 231)]
-# Rich divides the greys evenly among the 26, so that the palette's own #eeeeee arrives as 254.
+# Rich spaces the 26 greys evenly, so that the palette's own #eeeeee is sent as 254.
 _RICH_HEX = {name: _hex(round(step * 10.2)) for step, name in enumerate(_PALETTE_NAMES)}
 _SCALES = {
     Graphics.TRUECOLOR: _scale(_TRUECOLOR_GREYS, map(_hex, _TRUECOLOR_GREYS)),
@@ -117,7 +117,7 @@ _SCALES = {
 def image_lines(image: NDArray[np.floating], graphics: Graphics) -> list[list[Segment]]:
     """Lines of segments that draw a grey image (H, W) with values in [0, 1]; others are clipped.
 
-    Equal neighbours are joined in one segment. Under an odd last row is the terminal's background.
+    Equal neighbours share a segment. Below an odd last row is the terminal's background.
     """
     if image.ndim != 2:
         raise ValueError(f"an image has the shape (height, width), not {image.shape}")
@@ -131,24 +131,24 @@ def image_lines(image: NDArray[np.floating], graphics: Graphics) -> list[list[Se
     pairs = zip(colours[0::2].tolist(), [*colours[1::2].tolist(), *missing.tolist()], strict=True)
     return [
         [
-            Segment(UPPER_HALF * len(list(cells)), *look)
-            for look, cells in groupby(zip(upper, lower, strict=True))
+            Segment(UPPER_HALF * len(list(cells)), *colour_pair)
+            for colour_pair, cells in groupby(zip(upper, lower, strict=True))
         ]
         for upper, lower in pairs
     ]
 
 
 def rich_hex(colour: str) -> str:
-    """The `#rrggbb` that Rich brings to a 256-colour terminal as the very `color(N)` of a Segment.
+    """The `#rrggbb` that Rich sends to a 256-colour terminal as the `color(N)` of a Segment.
 
     For Textual, which turns `color(N)` into the palette's own true colour before Rich looks for the
-    nearest of the 256: 247 to 255 would arrive one step too dark. Other colours are as they were.
+    nearest of the 256: 247 to 255 would come out one step too dark. Other colours are unchanged.
     """
     return _RICH_HEX.get(colour, colour)
 
 
 def views_that_fit(columns: int, views: int = 3) -> int:
-    """How many of the views to show beside each other: all of them, or one where they are narrow.
+    """How many views to show side by side: all of them, or one if they would be too narrow.
 
     Three need 60 columns.
     """
@@ -158,22 +158,22 @@ def views_that_fit(columns: int, views: int = 3) -> int:
 def fit_crop(columns: int, views: int = 3, gap: int = 1, side: int = 28) -> int:
     """Pixels to `crop` from each edge so that square views fit beside each other.
 
-    Three digits of 28 pixels, one column apart, are whole from 86 columns on and lose one pixel at
-    each edge from 80 on (26×26 pixels each), two from 74 on.
+    Three digits of 28 pixels, one column apart, are whole in 86 columns or more. They lose one
+    pixel at each edge in 80 or more (26×26 pixels each), two in 74 or more.
     """
     width = (columns - gap * (views - 1)) // views
     return max(0, (side - width + 1) // 2)
 
 
 def crop(images: NDArray[np.floating], pixels: int) -> NDArray[np.floating]:
-    """An image or a stack of them, (…, H, W), without a border; the middle is always left."""
+    """An image or a stack of them, (…, H, W), without a border; the middle always remains."""
     height, width = images.shape[-2:]
     y, x = min(pixels, (height - 1) // 2), min(pixels, (width - 1) // 2)
     return images[..., y : height - y, x : width - x]
 
 
 def shrink(image: NDArray[np.floating], columns: int, rows: int) -> NDArray[np.floating]:
-    """A grey image (H, W) made small enough for so many cells, each one pixel wide and two high.
+    """A grey image (H, W) shrunk to fit so many cells, each one pixel wide and two high.
 
     Every pixel of the result is the mean of the area it covers, of values clipped to [0, 1]. The
     aspect is kept to the nearest pixel; an image that fits stays as it is.
@@ -187,7 +187,7 @@ def shrink(image: NDArray[np.floating], columns: int, rows: int) -> NDArray[np.f
 
 
 def _shares(pixels: int, parts: int) -> NDArray[np.float32]:
-    """How much of each of `parts` equal parts of a line every pixel is, (parts, pixels)."""
+    """The share of every pixel in each of `parts` equal parts of a line, (parts, pixels)."""
     edges = np.linspace(0, pixels, parts + 1)[:, None]
     left = np.arange(pixels)
     overlap = np.minimum(edges[1:], left + 1) - np.maximum(edges[:-1], left)
@@ -196,7 +196,7 @@ def _shares(pixels: int, parts: int) -> NDArray[np.float32]:
 
 
 def _clipped(image: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Values clipped to [0, 1]; NaN, which `fmax` passes over, is black."""
+    """Values clipped to [0, 1]; NaN, which `fmax` ignores, becomes black."""
     clipped: NDArray[np.floating] = np.fmin(np.fmax(image, 0), 1)
     return clipped
 
@@ -208,15 +208,15 @@ def bar(fraction: float, width: int, graphics: Graphics) -> str:
     """
     cells = ASCII_FILL if graphics is Graphics.ASCII else EIGHTHS
     steps = len(cells) - 1
-    # In this order, max() takes 0 where the fraction is NaN.
+    # In this order of arguments, max() gives 0 for NaN.
     filled = round(min(max(0.0, fraction), 1.0) * width * steps)
     return "".join(cells[min(max(filled - cell * steps, 0), steps)] for cell in range(width))
 
 
 def sparkline(values: Iterable[float | None], utf8: bool = True) -> str:
-    """Positive values as one character each, on a logarithmic scale from the least to the most.
+    """Positive values as one character each, on a logarithmic scale from the lowest to the highest.
 
-    Values that are unknown, not finite or not positive are a space.
+    Values that are unknown, not finite or not positive become a space.
     """
     logs = [
         math.log(value) if value is not None and 0 < value < math.inf else None for value in values

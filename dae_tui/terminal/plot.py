@@ -1,7 +1,7 @@
-"""Lines as characters: up to 2 × 4 points of a line in one cell. Knows nothing of Textual.
+"""Lines as characters: up to 2 × 4 points of a line in one cell. Does not import Textual.
 
-A plotting widget was tried first (textual-plot): 16 to 30 ms a drawing, which once a second is more
-than the whole dashboard may take, and no logarithmic axis.
+A plotting widget was tried first (textual-plot): it takes 16 to 30 ms per drawing, more than the
+whole dashboard may take each second, and has no logarithmic axis.
 """
 
 import math
@@ -16,7 +16,7 @@ Floats = NDArray[np.float64]
 
 
 class Marks(StrEnum):
-    """How points are drawn; from the finest to the one that every terminal has."""
+    """How points are drawn, from the finest to the one for every terminal."""
 
     BRAILLE = "braille"
     BLOCKS = "blocks"
@@ -29,7 +29,7 @@ _CELLS = {Marks.BRAILLE: (2, 4), Marks.BLOCKS: (2, 2), Marks.ASCII: (1, 1)}
 _BRAILLE_BITS = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]])
 _BLOCK_BITS = np.array([[1, 2], [4, 8]])
 _BLOCKS = " ▘▝▀▖▌▞▛▗▚▐▜▄▙▟█"
-# Values beyond it are left out: neither their sum nor their range would be finite.
+# Larger values are left out: their sum or range would not be finite.
 _LARGEST = 1e300
 
 
@@ -41,9 +41,9 @@ class Line:
     """Ascending, (N,)."""
     y: Floats
     smooth: bool = True
-    """Whether smoothing applies: to many noisy values, not to a few means."""
+    """Whether smoothing applies: for many noisy values, not for a few means."""
     dashed: bool = False
-    """Leave gaps, through which a line below is seen."""
+    """Whether to leave gaps, through which a line below is visible."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def plot(
         height: in cells, at least 1.
         x_range: the steps at the left and the right edge.
         log: a logarithmic y axis; values that are not positive are left out.
-        smoothing: the share of the value before in an exponential mean, from 0 to below 1.
+        smoothing: the weight of the past in an exponential mean, from 0 to below 1.
         marks: which characters to use.
         symbols: what each line is drawn with in ASCII.
         y_range: the lowest and the highest value; None for those of the lines. Linear axes only.
@@ -133,7 +133,7 @@ def _columns(line: Line, count: int, x_range: tuple[float, float]) -> Floats:
     """The mean of the values in each of `count` columns; NaN where there is no line."""
     first, last = x_range
     start, end = np.searchsorted(line.x, [first, last + 1e-9]).tolist()
-    # One point more on either side: the line goes on to it beyond the edge.
+    # One more point on either side, to which the line continues beyond the edge.
     near = slice(max(0, start - 1), end + 1)
     x, y = line.x[near], line.y[near]
     places = ((x - first) / max(last - first, 1e-9) * (count - 1)).round()
@@ -148,10 +148,10 @@ def _columns(line: Line, count: int, x_range: tuple[float, float]) -> Floats:
     at = known - 1.0
     at[known == 0] = places[0]
     at[known == count + 1] = places[-1]
-    # Columns between two known ones lie on the line between them, unless a NaN is among them.
+    # Columns between two known ones lie on the line between them, unless a NaN lies there too.
     every = np.arange(count)
     values: Floats = np.interp(every, at, sums[known] / counts[known], left=np.nan, right=np.nan)
-    # Each column belongs to the known one at its right: a NaN empties all up to the one before.
+    # Each column belongs to the known one to its right; a NaN empties all of its columns.
     lost = np.isin(np.searchsorted(at, every), np.searchsorted(at, places[~finite]))
     values[lost & (counts[1:-1] == 0)] = np.nan
     return values
@@ -176,7 +176,7 @@ def _connect(rows: Floats, height: int) -> NDArray[np.bool_]:
     """The points (height, N) of a line through one row per column, without holes."""
     before = np.concatenate([rows[:1], rows[:-1]])
     after = np.concatenate([rows[1:], rows[-1:]])
-    # Each column reaches half way to its neighbours; fmin and fmax pass over a NaN.
+    # Each column reaches half way to its neighbours; fmin and fmax ignore NaN.
     half = np.stack([rows, (rows + before) / 2, (rows + after) / 2])
     with np.errstate(invalid="ignore"):
         low = np.fmin.reduce(half).round()

@@ -53,7 +53,7 @@ def test_utilisation_is_busy_time_since_the_last_look(fake: FakeProcessor) -> No
 def test_no_time_no_figure(fake: FakeProcessor) -> None:
     fake.times = [Times(10, 0, 10, 0, 0, 0)]
     processor = Processor()
-    assert processor.utilisation() == Reading(None, "first look")
+    assert processor.utilisation() == Reading(None, "first reading")
     fake.times = [Times(11, 0, 13, 0, 0, 0)]
     assert percent(processor.utilisation()) == pytest.approx(25)
 
@@ -79,7 +79,7 @@ def test_times_that_cannot_be_read_say_so(fake: FakeProcessor) -> None:
     processor = Processor()
     assert processor.utilisation() == Reading(None, "no CPU times: /proc/stat")
     fake.times = [Times(1, 0, 1, 0, 0, 0)]
-    assert processor.utilisation() == Reading(None, "first look")
+    assert processor.utilisation() == Reading(None, "first reading")
     fake.times = [Times(2, 0, 2, 0, 0, 0)]
     assert percent(processor.utilisation()) == pytest.approx(50)
 
