@@ -1,1 +1,1 @@
-"""The Textual app: reads runs and devices, never trains. Leaving it leaves every training alone."""
+"""The Textual app: reads runs and devices, never trains. Trainings go on when it is closed."""

@@ -29,7 +29,7 @@ from dae_tui.devices.monitor import Monitor
 from dae_tui.runs.reader import Run
 from dae_tui.terminal.blocks import Graphics
 
-# For a picture: enough to see how busy the machine is, and soon.
+# For a picture: enough to see how busy the machine is, and quick.
 FEW_LOOKS = 4
 SECONDS_OF_A_LOOK = 0.2
 
@@ -84,8 +84,8 @@ class DashboardApp(App[None]):
             graphics: what the terminal can show.
             run: a run to open at once.
             refresh_seconds: how often to look.
-            monitor: of the machine; None makes one.
-            theme: its colours.
+            monitor: reads the machine; None makes one.
+            theme: the colours.
         """
         super().__init__()
         self.runs_dir = runs_dir
@@ -105,7 +105,7 @@ class DashboardApp(App[None]):
         self.monitor.close()
 
     def get_line_filters(self) -> Sequence[LineFilter]:
-        """What every line of every widget goes through on its way to the terminal."""
+        """The filters that every line of every widget passes on its way to the terminal."""
         return [*super().get_line_filters(), self._harmless]
 
     @on(OpenRun)
@@ -133,12 +133,12 @@ class DashboardApp(App[None]):
 
     @property
     def failure(self) -> Exception | None:
-        """The fault that ended the app, for the command line to report."""
+        """The error that ended the app, for the command line to report."""
         error = self._exception
         return error.error if isinstance(error, WorkerFailed) else error  # type: ignore[return-value]
 
     def picture(self, size: tuple[int, int]) -> str:
-        """What is seen after the first looks, as SVG; run without a terminal of `size` cells."""
+        """The screen after a few looks as SVG; runs without a terminal, at `size` cells."""
         drawn: list[str] = []
         self.refresh_seconds = SECONDS_OF_A_LOOK
 
@@ -158,11 +158,11 @@ class DashboardApp(App[None]):
             loop.call_soon_threadsafe(self.exit, None, code)
 
     def _print_error_renderables(self) -> None:
-        # One line and a hint, as every command has it; DAE_DEBUG=1 shows the traceback.
+        # The command line prints one line and a hint instead; DAE_DEBUG=1 shows the traceback.
         self._exit_renderables.clear()
 
     def on_notify(self, event: Notify) -> None:
-        """Keep news and confirmations to one at a time, the newest; say no error twice."""
+        """Show one confirmation at a time, the newest, and no error twice."""
         new = event.notification
         for old in list(self._notifications):
             if old.message == new.message or old.severity == new.severity == "information":
@@ -171,7 +171,7 @@ class DashboardApp(App[None]):
                 self.screen.query(f"#--textual-toast-{old.identity}").remove()
 
     async def action_back(self) -> None:
-        """Leave a screen for the one below it, and at last for the list of runs."""
+        """Return to the screen below, or from the lowest to the list of runs."""
         if len(self.screen_stack) > 1:
             await self.pop_screen()
         else:
@@ -184,7 +184,7 @@ class DashboardApp(App[None]):
         self.push_screen(Help(self.screen))
 
     def action_graphics(self) -> None:
-        """Draw digits in the next way."""
+        """Draw digits in the next mode."""
         every = list(Graphics)
         self.graphics = every[(every.index(self.graphics) + 1) % len(every)]
         self.notify(f"graphics: {self.graphics}", timeout=2)
@@ -198,7 +198,7 @@ class DashboardApp(App[None]):
         self.notify(f"theme: {theme}", timeout=2)
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        """Every action that has a key here has an entry in the command palette too."""
+        """The command palette: an entry for every action that has a key here."""
         for nearest, *_ in actions_of(screen).values():
             binding = nearest.binding
 

@@ -1,6 +1,6 @@
-"""Runs and benchmark tables to compare: what is read of them, their cells, the best figures.
+"""Runs and benchmark tables to compare: what is read of them, their rows, the best values.
 
-Knows nothing of Textual. The files behind the tables may hold anything.
+Does not import Textual. The files of the tables may hold anything.
 """
 
 import os
@@ -91,17 +91,17 @@ def give_colours(colours: dict[str, int], here: Sequence[str], count: int) -> No
 
 @dataclass(frozen=True)
 class ComparisonColumn:
-    """A column of figures or of words."""
+    """A column of numbers or of words."""
 
     title: str
-    figure: bool = True
+    numeric: bool = True
     best: Callable[[Sequence[float]], float] | None = None
-    """`max` or `min` where one figure is better than another."""
+    """`max` or `min` where one value is better than another."""
 
 
 @dataclass(frozen=True)
 class ComparisonCell:
-    """What stands in a cell, and whether it is the best of those it competes with."""
+    """The text of a cell, and whether it is the best of those it competes with."""
 
     text: str
     best: bool = False
@@ -109,15 +109,15 @@ class ComparisonCell:
 
 @dataclass(frozen=True)
 class ComparisonRow:
-    """A row with the key by which it is found again."""
+    """A row and its key."""
 
     key: str
     cells: list[ComparisonCell]
 
 
 RUN_COLUMNS = (
-    ComparisonColumn("run", figure=False),
-    ComparisonColumn("state", figure=False),
+    ComparisonColumn("run", numeric=False),
+    ComparisonColumn("state", numeric=False),
     ComparisonColumn("epoch"),
     ComparisonColumn("val loss", best=min),
     ComparisonColumn("PSNR", best=max),
@@ -125,14 +125,14 @@ RUN_COLUMNS = (
     ComparisonColumn("test %", best=max),
     ComparisonColumn("img/s", best=max),
     ComparisonColumn("time"),
-    ComparisonColumn("network", figure=False),
-    ComparisonColumn("noise", figure=False),
+    ComparisonColumn("network", numeric=False),
+    ComparisonColumn("noise", numeric=False),
 )
 TABLE_COLUMNS = (
-    ComparisonColumn("table", figure=False),
-    ComparisonColumn("view", figure=False),
-    ComparisonColumn("method", figure=False),
-    ComparisonColumn("noise", figure=False),
+    ComparisonColumn("table", numeric=False),
+    ComparisonColumn("view", numeric=False),
+    ComparisonColumn("method", numeric=False),
+    ComparisonColumn("noise", numeric=False),
     ComparisonColumn("acc %", best=max),
     ComparisonColumn("PSNR", best=max),
     ComparisonColumn("SSIM", best=max),
@@ -144,10 +144,10 @@ TABLE_COLUMNS = (
 def run_rows(runs: Sequence[ComparedRun]) -> list[ComparisonRow]:
     """The rows of runs.
 
-    Denoisers compete with denoisers: a classifier's loss and accuracy are of clean images.
+    Denoisers compete only with denoisers: loss and accuracy of a classifier are of clean images.
     """
     rows: list[tuple[str, list[str]]] = []
-    figures: list[list[float | None]] = []
+    values: list[list[float | None]] = []
     groups: list[Hashable] = []
     for each in runs:
         summary = each.summary
@@ -172,16 +172,16 @@ def run_rows(runs: Sequence[ComparedRun]) -> list[ComparisonRow]:
             "img/s": summary.images_per_second,
         }
         rows.append((summary.name, texts))
-        figures.append([competing.get(column.title) for column in RUN_COLUMNS])
+        values.append([competing.get(column.title) for column in RUN_COLUMNS])
         known = NETWORKS.get(summary.network or "")
         groups.append(known.task if known else "denoise")
-    return _with_best(RUN_COLUMNS, rows, figures, groups)
+    return _with_best(RUN_COLUMNS, rows, values, groups)
 
 
 def benchmark_rows(tables: Sequence[SavedTable]) -> list[ComparisonRow]:
     """The rows of saved tables. Denoised images compete where data, images and noise agree."""
     rows: list[tuple[str, list[str]]] = []
-    figures: list[list[float | None]] = []
+    values: list[list[float | None]] = []
     groups: list[Hashable] = []
     for table in tables:
         protocol = table.protocol
@@ -204,20 +204,20 @@ def benchmark_rows(tables: Sequence[SavedTable]) -> list[ComparisonRow]:
                 _text(images),
             ]
             rows.append((f"{table.name}/{place}", texts))
-            figures.append([None, None, None, None, accuracy, psnr, ssim, speed, None])
+            values.append([None, None, None, None, accuracy, psnr, ssim, speed, None])
             clip, seed = str(protocol.get("clip")), str(protocol.get("seed"))
             competes = view == "denoised"
             groups.append((data, images, noise, clip, seed) if competes else None)
-    return _with_best(TABLE_COLUMNS, rows, figures, groups)
+    return _with_best(TABLE_COLUMNS, rows, values, groups)
 
 
 def _with_best(
     columns: Sequence[ComparisonColumn],
     rows: Sequence[tuple[str, list[str]]],
-    figures: Sequence[Sequence[float | None]],
+    values: Sequence[Sequence[float | None]],
     groups: Sequence[Hashable],
 ) -> list[ComparisonRow]:
-    """Mark the best figure of each column and group; a figure alone has beaten nothing.
+    """Mark the best value of each column and group that has at least two values.
 
     A row of the group None does not compete.
     """
@@ -226,8 +226,8 @@ def _with_best(
         if column.best is None:
             continue
         competing: defaultdict[Hashable, dict[int, float]] = defaultdict(dict)
-        for row, (values, group) in enumerate(zip(figures, groups, strict=True)):
-            value = values[place]
+        for row, (row_values, group) in enumerate(zip(values, groups, strict=True)):
+            value = row_values[place]
             if group is not None and value is not None:
                 competing[group][row] = value
         for found in competing.values():
@@ -243,13 +243,13 @@ def _with_best(
 
 
 def state_of(row: ComparisonRow) -> State | None:
-    """The state that a row of a run tells; None for a deleted run."""
+    """The state in the row of a run; None for a deleted run."""
     text = row.cells[1].text
     return State(text) if text in list(State) else None
 
 
 def _text(value: float | None, form: str = "{:.0f}") -> str:
-    """A figure; one too long for a column in powers of ten."""
+    """A number, in scientific notation if it is too long for a column."""
     if value is None:
         return NONE
     text = form.format(value)

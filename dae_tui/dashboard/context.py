@@ -1,7 +1,7 @@
 """What screens and widgets know of the app, and what they ask of it.
 
-Attributes go down: `context_of` any widget says where the runs are and how to draw. Messages go up:
-a screen posts one, and the app does what no screen can do alone.
+Attributes go down: the `context_of` a widget says where the runs are and how to draw. Messages go
+up: a screen posts one, and the app does what no screen can do alone.
 """
 
 from dataclasses import dataclass
@@ -40,11 +40,11 @@ class Context(Protocol):
 
     @property
     def marked(self) -> tuple[str, ...]:
-        """Names of the runs that were marked to be compared, in the order of marking."""
+        """Names of the runs that are marked for comparison, in the order of marking."""
 
 
 def context_of(node: DOMNode) -> Context:
-    """The app of a screen or widget, as far as it is theirs to know."""
+    """The part of the app that its screens and widgets may use."""
     return cast(Context, node.app)
 
 
@@ -64,13 +64,13 @@ class PlayWith(Message):
 
 @dataclass
 class MarkRuns(Message):
-    """Let these runs, and no others, be marked to be compared."""
+    """Mark these runs, and no others, for comparison."""
 
     names: tuple[str, ...]
 
 
 @dataclass
 class Failed(Message):
-    """Tell the person of an error, and what would help."""
+    """Show an error and its hint."""
 
     failure: DaeError

@@ -1,4 +1,4 @@
-"""The border before the terminal: no character that is drawn can steer it."""
+"""The last filter before the terminal: nothing that is drawn can control it."""
 
 from rich.cells import cell_len
 from rich.segment import Segment
@@ -7,11 +7,11 @@ from textual.filter import LineFilter
 
 
 class Harmless(LineFilter):
-    """Takes control characters out of what is drawn. Textual itself lets escape sequences through.
+    """Removes control characters from what is drawn. Textual itself lets escape sequences through.
 
-    Words of others are made `printable` where they become text; this stands behind that, for words
-    that were forgotten. So nothing here may move: each character gives way to as many blanks as
-    it takes cells, and those that steer a terminal take none.
+    Foreign words are made `printable` where they become text; this filter catches any that were
+    forgotten. The layout must not move: a character is replaced by as many blanks as it takes
+    cells, and those that control a terminal take none.
     """
 
     def apply(self, segments: list[Segment], background: Color) -> list[Segment]:

@@ -14,7 +14,7 @@ RESTORED = (
     b"\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?1015l\x1b[?1004l\x1b[?2004l\x1b[?2048l"
     b"\x1b[?7h\x1b[<u\x1b[?1049l\x1b[?25h\x1b[0m"
 )
-# A terminal that does not read keeps the app from leaving by itself.
+# A terminal that reads nothing keeps the app from ending by itself.
 PATIENCE_SECONDS = 2.0
 
 
@@ -22,9 +22,9 @@ PATIENCE_SECONDS = 2.0
 def leaving_on_signals(leave: Callable[[int], None]) -> Iterator[None]:
     """While entered, SIGTERM, SIGHUP and SIGINT call `leave` with the exit code, once.
 
-    Where the process is still there two seconds later, the terminal is restored, as far as it
-    listens, and the process ends. Not asyncio's handlers: those wait for a loop that can be stuck
-    writing to a stopped terminal.
+    If the process is still there two seconds later, the terminal is restored as far as it reads,
+    and the process ends. Not asyncio's handlers: those wait for a loop that can be stuck writing
+    to a stopped terminal.
     """
     attributes = None
     with suppress(termios.error, OSError, ValueError):

@@ -1,4 +1,4 @@
-"""The columns of the list of runs: what stands in them, how wide, and by what they are sorted."""
+"""The columns of the list of runs: their content, width and order."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,12 +20,12 @@ SPARKLINE = 10
 
 @dataclass(frozen=True)
 class RunsColumn:
-    """A column of the list: how it is written and by what it is sorted."""
+    """A column of the list, and what it is sorted by."""
 
     name: str
     width: int
     needs: int
-    """Columns of the terminal from which on it is shown."""
+    """It is shown on terminals of at least so many columns."""
     order: Callable[[Summary], float | str | None]
 
 
@@ -33,10 +33,10 @@ COLUMNS = (
     RunsColumn("run", 25, 0, lambda run: run.label),
     RunsColumn("state", 11, 0, lambda run: run.state),
     RunsColumn("epoch", 8, 0, lambda run: run.epoch),
-    # Of the held-out images, as `dae runs list` has it; the curve is of those trained on.
+    # The validation loss, as in `dae runs list`; the curve is the training loss.
     RunsColumn("loss", 9, 0, lambda run: run.val_loss),
     RunsColumn("curve", SPARKLINE + 1, 0, lambda run: run.loss),
-    # Of the held-out digits, known while it trains; at 80 columns the final one has room alone.
+    # The validation accuracy, known while it trains; at 80 columns only the final one has room.
     RunsColumn("acc %", 7, 92, lambda run: run.val_accuracy),
     RunsColumn("test %", 7, 0, lambda run: run.test_accuracy),
     RunsColumn("img/s", 7, 85, lambda run: run.images_per_second),
@@ -51,7 +51,7 @@ COLUMNS = (
 def cells_of(
     row: RunRow, marked: bool, columns: Sequence[RunsColumn], screen: Widget, *, utf8: bool
 ) -> list[Text]:
-    """What stands in the columns, in the colours of the theme of `screen`."""
+    """The cells of a row, in the colours of the theme of `screen`."""
     run = row.summary
     written = {
         "run": Text(printable(("*" if marked else " ") + run.label), "bold" if marked else ""),
@@ -77,7 +77,7 @@ def cells_of(
 
 
 def words_of(row: RunRow) -> str:
-    """What the filter looks in."""
+    """The words that the filter searches."""
     run = row.summary
     return " ".join(
         word for word in (run.name, run.state, run.network, run.data, run.noise) if word

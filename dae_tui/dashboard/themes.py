@@ -1,6 +1,6 @@
-"""The themes by what a person calls them, and the colours of states by what a theme calls them.
+"""The themes by their names in `--theme`, and the theme's colour for each state.
 
-Loads nothing: `dae dashboard --help` reads it.
+Imports nothing heavy: `dae dashboard --help` needs it.
 """
 
 from enum import StrEnum
@@ -9,7 +9,7 @@ from dae_tui.runs.layout import State
 
 
 class Theme(StrEnum):
-    """The themes in the order in which a key takes them."""
+    """The themes, in the order in which a key switches them."""
 
     DARK = "dark"
     LIGHT = "light"

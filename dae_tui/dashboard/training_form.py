@@ -1,4 +1,4 @@
-"""What a form of a new training holds, and the config that it describes. Knows no Textual."""
+"""The fields of the form of a new training, and the config that they describe. No Textual."""
 
 import dataclasses
 import os
@@ -25,7 +25,7 @@ from dae_tui.spec.training_config import (
     parse_widths,
 )
 
-# The fields of the two columns by their names in the config, `widths` and `name` apart.
+# The fields of the two columns by their names in the config (but for `widths` and `name`).
 LEFT = {
     "network": "network",
     "data": "data",
@@ -62,7 +62,7 @@ NUMBERS: dict[str, type[int] | type[float]] = {
     "shift": int,
     "seed": int,
 }
-# Empty means the default, whatever that is for the network and the data.
+# An empty field means the default for the network and the data.
 PLACEHOLDERS = {
     "widths": "the network's own",
     "classifier": "the published one",
@@ -73,7 +73,7 @@ Values = Mapping[str, str | bool]
 
 
 class FieldError(UsageError):
-    """What is typed into some fields cannot be; the message is that of the first."""
+    """Some fields have impossible values; the message is that of the first."""
 
     def __init__(self, faults: Mapping[str, DaeError]) -> None:
         first = next(iter(faults.values()))
@@ -82,7 +82,7 @@ class FieldError(UsageError):
 
 
 def defaults(network: str, data: str) -> dict[str, str | bool]:
-    """What the fields of an untouched form hold; the data may be half typed."""
+    """The values of an untouched form; the name of the data may be half typed."""
     known = data if data in DATA_SETS else "mnist"
     config = default_config(network, known)
     values: dict[str, str | bool] = {
@@ -96,8 +96,8 @@ def defaults(network: str, data: str) -> dict[str, str | bool]:
 def read_form(values: Values, runs_dir: Path) -> tuple[TrainingConfig, str]:
     """The config that a form describes, and the name of the run, empty for its label.
 
-    Raises FieldError. Every field is judged on its own, beside defaults, so that each one that
-    is at fault is known, and not only the first.
+    Raises FieldError. Every field is checked on its own, with defaults in all others, so that
+    every fault is found and not only the first.
     """
     network, data = str(values["network"]), str(values["data"]).strip()
     faults: dict[str, DaeError] = {}

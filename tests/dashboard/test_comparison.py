@@ -68,10 +68,10 @@ def test_the_lowest_loss_and_the_highest_of_all_else_are_best(tmp_path: Path) ->
 def test_a_run_alone_and_one_that_classifies_beat_nobody(tmp_path: Path) -> None:
     one = compared(make_run(tmp_path, "20260101-000000-one-0000", test_accuracy=97.0))
     two = compared(make_run(tmp_path, "20260101-000000-two-0000", test_accuracy=96.0))
-    judge = compared(make_run(tmp_path, "j", "classifier", test_accuracy=99.0))
+    classifier = compared(make_run(tmp_path, "j", "classifier", test_accuracy=99.0))
 
     assert marked(run_rows([one]), RUN_COLUMNS, "test %") == [False]
-    assert marked(run_rows([judge, one, two]), RUN_COLUMNS, "test %") == [False, True, False]
+    assert marked(run_rows([classifier, one, two]), RUN_COLUMNS, "test %") == [False, True, False]
 
 
 def test_equal_figures_are_both_the_best(tmp_path: Path) -> None:

@@ -55,7 +55,7 @@ async def test_a_training_is_watched_to_its_end(
             return "finished  epoch 3/3" in driver.text()
 
         await driver.until(ended, "the end")
-        await driver.sees("test ", "8/8  live", "reads ")
+        await driver.sees("test ", "8/8  live", "pred")
         assert len(lengths) > 1, "the curve did not grow while it trained"
         first, *_, last = (image for _, image in sorted(denoised.items()))
         assert not np.array_equal(first, last)

@@ -315,7 +315,7 @@ async def test_the_form_can_be_left_while_it_starts(
         await driver.press("escape")
         await driver.until(lambda: isinstance(driver.app.screen, RunsScreen))
         detached.go_on.set()
-        expected = "no [room]" if fails else "is under way"
+        expected = "no [room]" if fails else "has started"
         await driver.told(expected)
         assert isinstance(driver.app.screen, RunsScreen)
 

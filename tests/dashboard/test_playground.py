@@ -106,7 +106,7 @@ def test_it_shows_the_views_and_all_ten_probabilities(
 ) -> None:
     async def act(player: Player) -> None:
         captions = player.text("#digits").splitlines()[0]
-        assert captions.count("reads") == 3
+        assert captions.count("pred") == 3
         assert captions.count("dB") == 2
         bars = player.text("#bars")
         assert bars.count("%") == 30

@@ -36,7 +36,7 @@ async def test_all_is_seen_at_once(runs_dir: Path, size: tuple[int, int]) -> Non
         await driver.sees("━ train", "┅ val", "step 6.6k", "GPU0", "87%", "54°C 612W", "CPU  45%")
         await driver.sees("train 0.01031", "val 0.00909", "denoised 97.33 %", "PSNR 20.73 dB")
         await driver.sees("best 0.00909 (12)", "time 1m13s")
-        await driver.sees("original 0", "reads 0", "noisy 9.7 dB", "reads 8 ✗", "denoised 29.7 dB")
+        await driver.sees("original 0", "pred. 0", "noisy 9.7 dB", "pred. 8 ✗", "denoised 29.7 dB")
         await driver.sees("digit 1", "after step 6,600", "3/3  live", "p pause", "? help")
         screen = driver.app.screen
         shown = [widget.region for widget in screen.query(Lines) if widget.display]

@@ -32,7 +32,7 @@ async def test_states_figures_and_curves_are_listed(runs_dir: Path) -> None:
     async with driving(runs_dir, size=(200, 24)) as driver:
         await driver.sees("5 runs", "1 alive", "crashed", "its process is gone", "failed")
         await driver.sees("the loss of step 1650 is nan", "9.1k", "gaussian:0.5", "12/30")
-        await driver.sees("97.28", "97.33")  # Of the test images; of the held-out ones meanwhile.
+        await driver.sees("97.28", "97.33")  # Test accuracy; validation accuracy until then.
         await driver.until(lambda: "█" in driver.text(), "a sparkline")
         assert labels(driver)[0] == "mnist-autoencoder-3f2a"
 

@@ -113,15 +113,15 @@ async def test_as_many_digits_as_there_is_room_for(
     image = np.full((28, 28), 0.5)
     async with alone(widget, (width, height)):
         assert widget.capacity(width, height) == digits
-        one = [Picture(image, view, "reads 7", view == "a") for view in "abc"]
+        one = [Picture(image, view, "7", view == "a") for view in "abc"]
         widget.show([one] * digits)
         lines = read(widget)
-        assert lines[0].count("reads 7") == (1 if width < 60 else 3 * across)
+        assert lines[0].count("predicted 7") == (1 if width < 60 else 3 * across)
         pictures = lines[1].split()
         assert pictures == ["▀" * cell] * len(pictures)
-        assert len(pictures) == lines[0].count("reads 7")
+        assert len(pictures) == lines[0].count("predicted 7")
         if width >= 60:
-            assert lines[0].count("reads 7 ✗") == 2 * across
+            assert lines[0].count("predicted 7 ✗") == 2 * across
         assert sum("▀" in line for line in lines) == cell // 2 * (digits // across)
         assert widget.rows_for(width, height) <= height
 
@@ -133,12 +133,12 @@ async def test_no_digits_say_why() -> None:
         assert "00000007.npz is gone" in read(widget)[1]
 
 
-async def test_a_caption_is_cut_before_what_is_read_is() -> None:
+async def test_a_caption_is_cut_before_the_prediction_is() -> None:
     widget = Digits()
     async with alone(widget, (80, 14), Graphics.ASCII):
-        picture = Picture(np.zeros((28, 28)), "denoised 20.1 dB and more", "reads 7", False)
+        picture = Picture(np.zeros((28, 28)), "denoised 20.1 dB and more", "7", False)
         widget.show([[picture] * 3])
-        assert read(widget)[0].startswith("denoised 20.1 d… reads 7 x denoised")
+        assert read(widget)[0].startswith("denoised 20.1 d… pred. 7 x denoised")
 
 
 async def test_a_heading_leaves_out_what_has_no_room_and_cuts_what_says_much() -> None:

@@ -1,4 +1,4 @@
-"""What the screens with a chart of losses share: the keys that change what it shows, and how."""
+"""What the screens with a loss chart share: the keys that zoom, pan and restyle it."""
 
 from collections.abc import Callable
 from typing import TypeVar

@@ -33,9 +33,9 @@ from dae_tui.runs.watching.curves import Curve
 from dae_tui.system.printable import printable
 from dae_tui.terminal.plot import Line, Marks
 
-# Lines of the terminal from which on runs and benchmarks are shown together.
+# On terminals of at least so many lines, runs and benchmarks are shown together.
 TALL = 36
-# Columns of the terminal from which on a run's whole name has room.
+# On terminals of at least so many columns, a run's whole name is shown.
 WIDE, NAME_LENGTH, LONG_NAME_LENGTH = 110, 18, 44
 
 
@@ -49,7 +49,7 @@ class CompareScreen(ChartScreen[Compared]):
         Binding("y", "log_scale", "log", tooltip="Logarithmic or linear loss"),
         *ZOOM_KEYS,
         MARKS_KEY,
-        Binding("a", "add", "compare one run more, the newest that is not here", show=False),
+        Binding("a", "add", "compare one more run, the newest that is not here", show=False),
         Binding("x", "drop", "take this run out of the comparison", show=False),
         Binding("m", "newest", "no marks: compare the newest runs", show=False),
         Binding("escape", "app.back", "back to the runs", show=False),
@@ -60,7 +60,7 @@ class CompareScreen(ChartScreen[Compared]):
         self.title = "the comparison"
         self._seen: Compared | None = None
         self._colours: dict[str, int] = {}
-        """The colour of each run that was ever shown here; it stays its own."""
+        """The colour of each run that was ever shown here; it never changes."""
         self._hidden: set[str] = set()
         self._validation = True
         self._benchmarks = False
@@ -86,9 +86,9 @@ class CompareScreen(ChartScreen[Compared]):
     @staticmethod
     def _fill_columns(table: "DataTable[Text]", columns: Sequence[ComparisonColumn]) -> None:
         for column in columns:
-            # A gap before each but the first; the cells of figures make theirs.
-            title = column.title if column.figure or column is columns[0] else f" {column.title}"
-            heading = Text(title, justify="right" if column.figure else "left", no_wrap=True)
+            # A gap before each but the first; numeric cells make theirs.
+            title = column.title if column.numeric or column is columns[0] else f" {column.title}"
+            heading = Text(title, justify="right" if column.numeric else "left", no_wrap=True)
             table.add_column(heading, key=column.title)
 
     def look(self) -> Compared:
@@ -126,7 +126,7 @@ class CompareScreen(ChartScreen[Compared]):
         self._arrange()
 
     def _arrange(self) -> None:
-        """Give the tables the lines they need, up to a half; the chart has the rest."""
+        """Give the tables the lines they need, up to a half, and the chart the rest."""
         height = self.size.height
         seen = self._seen or Compared()
         tall = height >= TALL
@@ -149,7 +149,7 @@ class CompareScreen(ChartScreen[Compared]):
             wanted.focus()
 
     def _curve(self, compared: ComparedRun) -> Curve:
-        """Of the held-out images once that has two points, unless training loss is wanted."""
+        """The validation loss once it has two points, unless the training loss is wanted."""
         curves = compared.curves
         enough = len(curves.validation) >= 2
         return curves.validation if self._validation and enough else curves.train
@@ -179,7 +179,7 @@ class CompareScreen(ChartScreen[Compared]):
     def _fill(
         self, name: str, columns: Sequence[ComparisonColumn], rows: list[ComparisonRow]
     ) -> None:
-        """Bring a table to newer rows: only cells that changed are touched, the cursor stays."""
+        """Update a table: only cells that changed are touched, and the cursor stays."""
         table = self.query_one(f"#{name}", DataTable)
         keys = [row.key for row in rows]
         widths = [
@@ -211,8 +211,8 @@ class CompareScreen(ChartScreen[Compared]):
         best = theme_style(self, "success") + Style(bold=True)
         cells = []
         for column, width, cell in zip(columns, widths, row.cells, strict=True):
-            if column.figure:
-                # Filled up here: right-justified, a text loses the place of the mark.
+            if column.numeric:
+                # Padded here: a right-justified Text would move the mark.
                 mark = "" if column.best is None else "*" if cell.best else " "
                 text = cell.text.rjust(max(width, len(column.title) + 1 - len(mark))) + mark
                 cells.append(Text(text, best if cell.best else "", no_wrap=True))
@@ -282,7 +282,7 @@ class CompareScreen(ChartScreen[Compared]):
         self._arrange()
 
     def action_add(self) -> None:
-        """Compare the newest run that is not here too."""
+        """Add the newest run that is not yet compared."""
         here = [each.run.name for each in self._seen.runs] if self._seen else []
         others = [run.name for run in list_runs(self.context.runs_dir) if run.name not in here]
         if others:

@@ -17,7 +17,7 @@ EVERYWHERE = ("app.focus_next", "app.focus_previous", "screen.copy_text")
 
 
 class Help(ModalScreen[None]):
-    """The keys that work where one is; any of them closes it again."""
+    """The keys of the screen below; esc, q, ?, enter or F1 closes it."""
 
     BINDINGS = [Binding("escape,q,question_mark,enter,f1", "dismiss", "Close")]
 
@@ -36,9 +36,9 @@ class Help(ModalScreen[None]):
 
 
 def actions_of(screen: Screen[Any]) -> dict[str, list[ActiveBinding]]:
-    """The actions that we describe with their bindings that work on a screen, the nearest first.
+    """Our actions on a screen with their bindings, the nearest first.
 
-    Not what every Textual app has, nor what Textual's own widgets bind, as for editing a text.
+    Without the bindings of every Textual app, and those of Textual's widgets for editing text.
     """
     actions: dict[str, list[ActiveBinding]] = {}
     for active in screen.active_bindings.values():
@@ -55,7 +55,7 @@ def actions_of(screen: Screen[Any]) -> dict[str, list[ActiveBinding]]:
 
 
 def keys_of(screen: Screen[Any]) -> list[tuple[str, str]]:
-    """The keys that a screen answers to with what they do; keys of one action stand together."""
+    """The keys of a screen and what they do; the keys of one action are in one row."""
     keys = []
     for bound in actions_of(screen).values():
         shown = dict.fromkeys(screen.app.get_key_display(active.binding) for active in bound)

@@ -1,4 +1,4 @@
-"""What the screens share: a look at the disk and the machine once or twice a second."""
+"""What the screens share: they read the disk and the machine about once a second."""
 
 import asyncio
 import time
@@ -10,23 +10,23 @@ from textual.screen import Screen
 from dae_tui.dashboard.context import Context, context_of
 
 Seen = TypeVar("Seen")
-# Looking may take this share of the time, however many runs there are.
+# Reading takes at most this share of the time, however many runs there are.
 SHARE = 0.04
-# But nobody waits longer than this to hear of a crash.
+# But a crash is shown after at most so many seconds.
 LONGEST_SECONDS = 3.0
 
 
 class LiveScreen(Screen[None], Generic[Seen]):
-    """Looks in a thread, so that a slow disk stops no key; shows what it saw; waits; looks again.
+    """Reads in a thread, so that a slow disk delays no key; shows the result; waits; reads again.
 
-    A screen that is covered by another one does not look. Textual calls the `on_…` methods of a
-    screen and of this class both: with a call of ours in between, two threads would look at once.
+    A screen that is covered by another does not read. Textual calls the `on_…` methods of both a
+    screen and this class: if a screen called ours too, two threads would read at once.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.looks = 0
-        """How often something was shown."""
+        """How often something has been shown."""
         self._visible = asyncio.Event()
         self._wanted = asyncio.Event()
 
@@ -39,7 +39,7 @@ class LiveScreen(Screen[None], Generic[Seen]):
         raise NotImplementedError
 
     def look_soon(self) -> None:
-        """Look again now rather than when it is due."""
+        """Read again now and not only when it is due."""
         self._wanted.set()
 
     def look_soon_from_thread(self) -> None:
@@ -48,7 +48,7 @@ class LiveScreen(Screen[None], Generic[Seen]):
 
     @property
     def stands(self) -> bool:
-        """False once the screen is being closed, when some of its widgets are gone already."""
+        """False once the screen is being closed and some of its widgets may be gone."""
         return self.is_attached and self.display
 
     @property

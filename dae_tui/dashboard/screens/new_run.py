@@ -37,13 +37,13 @@ from dae_tui.system.printable import printable
 
 
 class Choice(Select[str], inherit_bindings=False):
-    """A field with a few values. The arrows leave it, as they leave every field of the form."""
+    """A field with a few values. The arrow keys leave it, like every field of the form."""
 
     BINDINGS = [Binding("enter,space", "show_overlay", "choose", show=False)]
 
 
 class NewRunScreen(Screen[None]):
-    """Says at once what is wrong, and keeps what was typed until the training is under way."""
+    """Shows at once what is wrong, and keeps what was typed until the training has started."""
 
     TITLE = "the form of a new run"
     BINDINGS = [
@@ -53,7 +53,7 @@ class NewRunScreen(Screen[None]):
         Binding("f1", "app.keys", "help", key_display="F1", tooltip="These keys"),
         Binding("up", "app.focus_previous", "field before", show=False),
         Binding("down", "app.focus_next", "next field", show=False),
-        # Beside a text they would leave the form, and what was typed would be lost.
+        # Outside a text field these keys would leave the form and lose what was typed.
         Binding("q,n,1,2,3,g,t,question_mark", "nothing", show=False),
     ]
 
@@ -99,7 +99,7 @@ class NewRunScreen(Screen[None]):
         )
 
     def on_mount(self) -> None:
-        self._judge()
+        self._check()
 
     def values(self) -> dict[str, str | bool]:
         """What the fields hold."""
@@ -133,10 +133,10 @@ class NewRunScreen(Screen[None]):
             self._touched.add(key)
         if key in ("network", "data"):
             self._offer_defaults()
-        self._judge()
+        self._check()
 
     def _offer_defaults(self) -> None:
-        """Fill the fields that nobody touched as the network and the data want it."""
+        """Fill the untouched fields with the defaults for the network and the data."""
         values = self.values()
         classifies = NETWORKS[str(values["network"])].task != "denoise"
         before = self._defaults
@@ -152,15 +152,15 @@ class NewRunScreen(Screen[None]):
             field = self.query_one(f"#{key}")
             if isinstance(field, Input) and key not in PLACEHOLDERS and key != "data":
                 field.placeholder = str(value)
-            # A change that is not yet told of has touched a field too.
+            # A field whose event is still to come has been touched too.
             touched = key in self._touched or values[key] not in ("", before[key])
             if touched or key in ("network", "data"):
                 continue
             with self.prevent(Input.Changed, Select.Changed, Checkbox.Changed):
                 field.value = value  # type: ignore[attr-defined]
 
-    def _judge(self) -> None:
-        """Say what is wrong and where; else the command line that starts the same run."""
+    def _check(self) -> None:
+        """Show what is wrong and where, or the command line that starts the same run."""
         faults: tuple[str, ...] = ()
         try:
             self._read = read_form(self.values(), context_of(self).runs_dir)
@@ -204,7 +204,7 @@ class NewRunScreen(Screen[None]):
         """Start the training, once."""
         if self._starting:
             return
-        self._judge()
+        self._check()
         if self._read is None:
             self.query(".label.-bad").first().parent.query("Input, Choice").first().focus()  # type: ignore[union-attr]
             return
@@ -242,7 +242,7 @@ class NewRunScreen(Screen[None]):
 
     async def _started(self, app: App[object], run: Run) -> None:
         if app.screen is not self:
-            app.notify(printable(f"{run.name} is under way"), markup=False)
+            app.notify(printable(f"{run.name} has started"), markup=False)
             return
         app.pop_screen()
         app.post_message(OpenRun(run))

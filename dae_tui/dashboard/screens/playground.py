@@ -1,4 +1,4 @@
-"""Weights, digits and noise to play with.
+"""The playground: any digit or image, with any noise, denoised by any weights.
 
 Torch is imported in the worker, when the screen is opened for the first time.
 """
@@ -21,7 +21,7 @@ from textual.widgets import Footer, Static
 
 from dae_tui.dashboard.context import Failed, context_of
 from dae_tui.dashboard.screens.open_image import OpenImage
-from dae_tui.dashboard.widgets.bars import Bars, Reading
+from dae_tui.dashboard.widgets.bars import Bars, Prediction
 from dae_tui.dashboard.widgets.digits import GAP, Digits, Picture, rows_of
 from dae_tui.dashboard.widgets.fields import Field, Fields
 from dae_tui.dashboard.widgets.heading import Heading
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from dae_tui.core.playground import Playground, PlaygroundResult
 
 Choice = TypeVar("Choice")
-# Where each kind of noise starts; its level goes in such steps, or doubles where that is 0.
+# First level and step of each kind of noise; where the step is 0, the level doubles.
 LEVELS = {
     "gaussian": (0.5, 0.05),
     "poisson": (4.0, 0.0),
@@ -52,7 +52,7 @@ LEVELS = {
 FIRST_NOISE = NoiseStage("gaussian", 0.5, 0.5)
 LEAST_PEAK, MOST_PEAK = 2.0**-4, 2.0**19
 NEWEST_RUNS = 20
-# Larger images are shrunk; of smaller ones, which are digits, the border may go.
+# Larger images are shrunk; smaller ones, which are digits, may lose their border.
 LARGEST_WHOLE = 32
 LINES_AROUND = 4
 BARS_LINES, BARS_LINES_TALL = 5, 10
@@ -62,7 +62,7 @@ LEVEL = Binding.Group("level", compact=True)
 
 @dataclass(frozen=True)
 class PlaygroundRequest:
-    """What is to be shown."""
+    """What to show."""
 
     weights: Path | None = None
     data: str = ""
@@ -73,7 +73,7 @@ class PlaygroundRequest:
 
 
 class PlaygroundScreen(Screen[None]):
-    """One image in three views, with what the classifier reads, as fast as one can press keys."""
+    """One image in three views, with the classes predicted for them, updated at every key."""
 
     BINDINGS = [
         Binding("left", "digit(-1)", "digit before", group=DIGIT, key_display="←"),
@@ -86,7 +86,7 @@ class PlaygroundScreen(Screen[None]):
         Binding("w", "weights(1)", "weights", tooltip="Next weights"),
         Binding("W", "weights(-1)", "weights before", tooltip="Weights before", show=False),
         Binding("d", "data(1)", "data", tooltip="Next data set; leaves an image file"),
-        Binding("x", "any_digit", "any digit", tooltip="A digit by chance", show=False),
+        Binding("x", "any_digit", "any digit", tooltip="A random digit", show=False),
         Binding("i", "open_image", "image", tooltip="Open an image file of your own"),
         Binding("v", "next_view", "next view, on a narrow terminal", show=False),
         Binding("escape,backspace", "app.back", "back to the runs", show=False),
@@ -97,9 +97,9 @@ class PlaygroundScreen(Screen[None]):
         self.title = "the playground"
         self.request = PlaygroundRequest()
         self.result: PlaygroundResult | None = None
-        """What is seen."""
+        """What is shown."""
         self.shown: PlaygroundRequest | None = None
-        """The wish that was answered last, with a look or a reason."""
+        """The request that was answered last, with a result or a reason."""
         self.reason = "loading torch and weights …"
         """Why nothing is shown; empty where something is."""
         self._weights: list[Path] = []
@@ -136,7 +136,7 @@ class PlaygroundScreen(Screen[None]):
         self._want(weights=weights)
 
     def _want(self, **changes: object) -> None:
-        """Ask for another look; what was asked for in between is skipped."""
+        """Ask for another result; requests in between are skipped."""
         self.request = replace(self.request, **changes)  # type: ignore[arg-type]
         self._wanted.set()
         if self.is_attached:
@@ -144,7 +144,7 @@ class PlaygroundScreen(Screen[None]):
 
     @work
     async def _answer(self) -> None:
-        """Look at the newest wish, as often as there is one."""
+        """Answer the newest request whenever there is one."""
         self._weights, self._data = await asyncio.to_thread(self._offers)
         if self.request.weights is None:
             self._want(weights=self._weights[0] if self._weights else None)
@@ -170,8 +170,8 @@ class PlaygroundScreen(Screen[None]):
         except (ImportError, OSError) as failure:
             self.reason = f"torch cannot be loaded: {failure}"
             return [], ["digits"]
-        # Torch brings half a million objects. Looked through now, the garbage collector, which
-        # stops everything meanwhile, has no reason to do it while keys are pressed.
+        # Torch brings half a million objects. The garbage collector stops everything while it
+        # walks them: better now than while keys are pressed.
         gc.collect()
         self._playground = Playground(context_of(self).data_dir)
         runs = [run.weights for run in reversed(list_runs(context_of(self).runs_dir))]
@@ -180,11 +180,11 @@ class PlaygroundScreen(Screen[None]):
         return offered + trained[:NEWEST_RUNS], data_sets(context_of(self).data_dir)
 
     def _compute(self, request: PlaygroundRequest) -> "PlaygroundResult | str":
-        """What is to be shown, or why it cannot be. In a thread."""
+        """The result, or why there is none. In a thread."""
         if self._playground is None:
             return self.reason
         if request.weights is None:
-            return "there are no weights: dae train makes some"
+            return "there are no weights: train some with dae train"
         try:
             self._playground.use(request.weights, request.data, request.file)
             return self._playground.result(
@@ -193,11 +193,11 @@ class PlaygroundScreen(Screen[None]):
         except DaeError as failure:
             return "; ".join(filter(None, (failure.message, failure.hint)))
         except (RuntimeError, ValueError, OSError, MemoryError) as failure:
-            # What torch says of images that are too small or too large for a network.
+            # From torch, for images that are too small or too large for a network.
             return (str(failure).strip() or type(failure).__name__).splitlines()[0]
 
     def _show(self) -> None:
-        """Everything anew; widgets send to the terminal only the lines that differ."""
+        """Redraw everything; widgets send only the lines that differ to the terminal."""
         if not self.is_attached:
             return
         self._show_fields()
@@ -223,11 +223,11 @@ class PlaygroundScreen(Screen[None]):
         digits.styles.height = rows = min(rows_of(side, border), max(2, room - 1))
         bars.styles.height = max(1, room - rows)
         digits.show([[_picture(result, view, image) for view, image in images.items()]])
-        readings = [Reading(of, result.label) for of in result.probabilities.values()]
-        if readings and shown == 1:
-            readings = [readings[digits.view % 3]]
+        predictions = [Prediction(of, result.label) for of in result.probabilities.values()]
+        if predictions and shown == 1:
+            predictions = [predictions[digits.view % 3]]
         cell = min(side - 2 * border, width)
-        bars.show(readings, cell, "no bars: there is no classifier for these images")
+        bars.show(predictions, cell, "no bars: there is no classifier for these images")
 
     def _show_fields(self) -> None:
         request, result = self.request, self.result
@@ -261,13 +261,13 @@ class PlaygroundScreen(Screen[None]):
         self._want(number=random.randrange(self.result.count if self.result else 1))
 
     def action_level(self, by: int) -> None:
-        """More or less of the noise's level, within what the kind allows."""
+        """Raise or lower the level of the noise, within the limits of its kind."""
         kind = self.request.noise.kind
         self._levels[kind] = next_level(kind, self._levels[kind], by)
         self._want(noise=NoiseStage(kind, self._levels[kind], self._levels[kind]))
 
     def action_kind(self, by: int) -> None:
-        """Another kind of noise, at the level it had last."""
+        """Take another kind of noise, at its last level."""
         kind = _step(list(LEVELS), self.request.noise.kind, by)
         self._want(noise=NoiseStage(kind, self._levels[kind], self._levels[kind]))
 
@@ -298,7 +298,7 @@ class PlaygroundScreen(Screen[None]):
 
 
 def next_level(kind: str, level: float, by: int) -> float:
-    """The level after or before one, within the limits of the kind."""
+    """The next higher or lower level, within the limits of the kind."""
     step = LEVELS[kind][1]
     if not step:
         return min(max(level * 2.0**by, LEAST_PEAK), MOST_PEAK)
@@ -331,6 +331,6 @@ def _picture(result: "PlaygroundResult", view: str, image: NDArray[np.floating])
         caption += f" {decibels:.1f} dB" if math.isfinite(decibels) else " exact"
     if view not in result.probabilities:
         return Picture(image, caption)
-    read = int(result.probabilities[view].argmax())
-    right = None if result.label is None else read == result.label
-    return Picture(image, caption, f"reads {read}", right)
+    predicted = int(result.probabilities[view].argmax())
+    right = None if result.label is None else predicted == result.label
+    return Picture(image, caption, str(predicted), right)

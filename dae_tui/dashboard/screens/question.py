@@ -1,4 +1,4 @@
-"""A question before something is done that cannot be undone."""
+"""A question before something that cannot be undone."""
 
 from textual.app import ComposeResult
 from textual.binding import Binding
@@ -10,7 +10,7 @@ from dae_tui.system.printable import printable
 
 
 class Question(ModalScreen[bool]):
-    """Asks yes or no; the result is whether it was yes."""
+    """A yes-or-no question; the result is True for yes."""
 
     BINDINGS = [
         Binding("y", "answer(True)", "Yes"),

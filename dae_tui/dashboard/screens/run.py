@@ -1,4 +1,4 @@
-"""One run: its loss, the machine, what the network makes of a few digits, and its log."""
+"""One run: its loss, the machine, a few digits denoised by the network, and its log."""
 
 from dataclasses import dataclass
 
@@ -18,7 +18,7 @@ from dae_tui.dashboard.widgets.heading import Heading
 from dae_tui.dashboard.widgets.log_tail import LogTail
 from dae_tui.dashboard.widgets.loss_chart import LossChart, NamedLine, short
 from dae_tui.dashboard.widgets.machine_panel import MachinePanel
-from dae_tui.dashboard.widgets.run_figures import Figures
+from dae_tui.dashboard.widgets.run_metrics import RunMetrics
 from dae_tui.devices.machine import Machine
 from dae_tui.errors import DaeError
 from dae_tui.runs.layout import Request, State
@@ -45,12 +45,12 @@ class _Seen:
 
 
 class RunScreen(ChartScreen[_Seen]):
-    """Watches a run and steers it by its folder; the training does not know who watches."""
+    """Watches a run and steers it through its folder, without slowing the training."""
 
     BINDINGS = [
-        Binding("p", "pause", "pause", tooltip="Pause the training, or let it go on"),
-        Binding("s", "stop", "stop", tooltip="Stop the training: it saves and judges what it has"),
-        Binding("r", "go_on", "go on", tooltip="Go on with a run that has ended", show=False),
+        Binding("p", "pause", "pause", tooltip="Pause or resume the training"),
+        Binding("s", "stop", "stop", tooltip="Stop the training: it saves, evaluates, and ends"),
+        Binding("r", "go_on", "go on", tooltip="Resume a run that has ended", show=False),
         Binding("left", "time(-1)", "earlier digits", group=TIME, key_display="←"),
         Binding("right", "time(1)", "later digits", group=TIME, key_display="→"),
         Binding("home", "time(-1000000)", "the first digits", show=False),
@@ -86,7 +86,7 @@ class RunScreen(ChartScreen[_Seen]):
             yield LossChart(id="loss")
             with Vertical(id="side"):
                 yield MachinePanel(id="machine")
-                yield Figures(id="figures")
+                yield RunMetrics(id="metrics")
         yield Digits(id="digits")
         yield LogTail(id="log")
         yield Heading(first="", id="which")
@@ -116,7 +116,7 @@ class RunScreen(ChartScreen[_Seen]):
         if view.changed or before is None or before.summary.state is not view.summary.state:
             self._show_curves(view)
         self.query_one(MachinePanel).show(seen.machine)
-        self.query_one(Figures).show(view)
+        self.query_one(RunMetrics).show(view)
         self.query_one(LogTail).show(view.log)
         self._sample = seen.sample
         self._show_digits()
@@ -142,7 +142,7 @@ class RunScreen(ChartScreen[_Seen]):
         side.styles.width = 44 if width >= WIDE else min(36, width * 9 // 20)
         side.display = width >= 60
         top = height - 3 - rows - (LOG_LINES if tall and not log_alone else 0)
-        self.query_one(Figures).styles.height = 3 if top < 12 else 8
+        self.query_one(RunMetrics).styles.height = 3 if top < 12 else 8
         self.call_after_refresh(self._show_digits)
 
     def _show_heading(self) -> None:
@@ -177,7 +177,7 @@ class RunScreen(ChartScreen[_Seen]):
         self.chart.show(lines, none)
 
     def _show_digits(self) -> None:
-        """The digits that fit, from the chosen one on, and the line that says which they are."""
+        """Show the digits that fit, from the chosen one on, and below them which they are."""
         digits, below = self.query_one(Digits), self.query_one("#which", Heading)
         seen, sample = self._seen, self._sample
         if seen is None:
@@ -185,7 +185,7 @@ class RunScreen(ChartScreen[_Seen]):
         if isinstance(sample, SavedSample):
             count = min(len(sample), digits.capacity(*digits.size))
             numbers = [(self._digit + n) % len(sample) for n in range(count)]
-            # Drawing digits costs more than all else, and they change once an epoch.
+            # Drawing digits costs more than all else, and they change only once per epoch.
             if self._shown != (sample, numbers):
                 self._shown = sample, numbers
                 digits.show(_pictures(sample, numbers))
@@ -215,7 +215,7 @@ class RunScreen(ChartScreen[_Seen]):
         self._tell(f"{view.summary.label} is {state}{reason}", "error" if bad else "information")
 
     def _tell(self, words: str, severity: SeverityLevel) -> None:
-        """Notify with words that may be anybody's."""
+        """Notify with words that may be foreign."""
         self.notify(printable(words), severity=severity, markup=False)
 
     def action_time(self, by: int) -> None:
@@ -237,7 +237,7 @@ class RunScreen(ChartScreen[_Seen]):
         self.look_soon()
 
     def action_digit(self, by: int) -> None:
-        """Show the digits from the next or the one before on."""
+        """Start with the next digit or the one before."""
         if isinstance(self._sample, SavedSample):
             self._digit = (self._digit + by) % len(self._sample)
             self._show_digits()
@@ -250,20 +250,20 @@ class RunScreen(ChartScreen[_Seen]):
         self.query_one(Digits).next_view()
 
     def action_pause(self) -> None:
-        """Pause, or go on where it is paused."""
+        """Pause the training, or resume it if it is paused."""
         paused = self.run_shown.state() is State.PAUSED
         self._ask(Request.RESUME if paused else Request.PAUSE)
 
     @work
     async def action_stop(self) -> None:
         """Ask, then stop the training."""
-        detail = "It saves its state, judges what it has learnt, and ends. It can go on later."
+        detail = "It saves its state, evaluates its best weights, and ends. It can be resumed."
         if await self.app.push_screen_wait(Question(f"Stop {self.run_shown.name}?", detail)):
             self._ask(Request.STOP)
 
     @work(thread=True)
     def action_go_on(self) -> None:
-        """Go on with a run that has ended, in a process of its own."""
+        """Resume a run that has ended, in a process of its own."""
         state = self.run_shown.state()
         if state.alive:
             self._tell(f"{self.run_shown.name} is {state}", "warning")

@@ -24,15 +24,15 @@ from dae_tui.terminal.blocks import Graphics
 
 
 class RunsScreen(LiveScreen[list[RunRow]]):
-    """Every run of the folder: to open, steer, mark for comparison, delete."""
+    """Every run of the folder: to open, steer, mark for comparison or delete."""
 
     TITLE = "the list of runs"
     BINDINGS = [
         Binding("n", "app.new_run", "new", tooltip="Start a training from a form"),
         Binding("slash", "filter", "filter", key_display="/", tooltip="Show the runs with a word"),
         Binding("o", "sort(False)", "order", tooltip="Sort by the next column"),
-        Binding("O", "sort(True)", "order upside down", show=False),
-        Binding("p", "pause", "pause", show=False, tooltip="Pause the run, or let it go on"),
+        Binding("O", "sort(True)", "reverse order", show=False),
+        Binding("p", "pause", "pause", show=False, tooltip="Pause or resume the run"),
         Binding("s", "stop", "stop", show=False, tooltip="Stop the run"),
         Binding("space", "mark", "mark", tooltip="Mark the run to compare it"),
         Binding("c", "app.switch_mode('compare')", "compare", tooltip="Compare the marked runs"),
@@ -103,12 +103,12 @@ class RunsScreen(LiveScreen[list[RunRow]]):
         ]
 
     def _rebuild(self) -> None:
-        """Make the table anew: other columns, another order or other colours."""
+        """Rebuild the table with other columns, order or colours."""
         self._shown = {}
         self._fill()
 
     def _fill(self) -> None:
-        """Bring the table to the newest rows; only cells that changed are touched."""
+        """Update the table; only cells that changed are touched."""
         chosen = self._chosen()
         wanted = [row.run.name for row in chosen]
         if wanted != list(self._shown) or not self._table.columns:
@@ -150,20 +150,20 @@ class RunsScreen(LiveScreen[list[RunRow]]):
         return cells_of(row, marked, self._columns(), self, utf8=utf8)
 
     def _chosen(self) -> list[RunRow]:
-        """The rows that the filter lets through, in the chosen order."""
+        """The rows that match the filter, in the chosen order."""
         words = self._filter.lower().split()
         rows = [row for row in self._rows if all(word in words_of(row) for word in words)]
         if self._order is not None:
             column = self._order
             known = [row for row in rows if column.order(row.summary) is not None]
             unknown = [row for row in rows if column.order(row.summary) is None]
-            # Rows without the figure come last, whichever way the others are sorted.
+            # Rows without a value come last, whichever way the others are sorted.
             known.sort(key=lambda row: column.order(row.summary), reverse=self._upside_down)  # type: ignore[arg-type, return-value]
             rows = known + unknown
         return rows
 
     def _tell(self) -> None:
-        """The heading, and what to do where there is nothing to see."""
+        """Show the heading, and what to do where there are no rows."""
         alive = sum(row.summary.state.alive for row in self._rows)
         words = [(f"{len(self._rows)} run{'s' * (len(self._rows) != 1)}", "bold")]
         words.append((f"{alive} alive" if alive else "none alive", "success" if alive else ""))
@@ -229,7 +229,7 @@ class RunsScreen(LiveScreen[list[RunRow]]):
         self._table.focus()
 
     def action_sort(self, upside_down: bool) -> None:
-        """Sort by the next column, or turn the order around; after the last, by time again."""
+        """Sort by the next column, after the last by time again; or reverse the order."""
         if upside_down:
             self._upside_down = not self._upside_down
         else:
@@ -246,7 +246,7 @@ class RunsScreen(LiveScreen[list[RunRow]]):
         self._rebuild()
 
     def action_mark(self) -> None:
-        """Mark the run, or take the mark away, and go on to the next."""
+        """Mark or unmark the run, and move to the next."""
         row = self._under_cursor()
         if row is None:
             return
@@ -259,7 +259,7 @@ class RunsScreen(LiveScreen[list[RunRow]]):
             self.post_message(MarkRuns(names))
 
     def action_pause(self) -> None:
-        """Pause the run under the cursor, or let it go on."""
+        """Pause or resume the run under the cursor."""
         row = self._under_cursor()
         if row is not None:
             paused = row.summary.state is State.PAUSED
@@ -271,7 +271,7 @@ class RunsScreen(LiveScreen[list[RunRow]]):
         row = self._under_cursor()
         if row is None:
             return
-        detail = "It saves its state, judges what it has learnt, and ends. It can go on later."
+        detail = "It saves its state, evaluates its best weights, and ends. It can be resumed."
         if await self.app.push_screen_wait(Question(f"Stop {row.run.name}?", detail)):
             self._act(row, Request.STOP)
 
@@ -281,7 +281,7 @@ class RunsScreen(LiveScreen[list[RunRow]]):
         row = self._under_cursor()
         if row is None:
             return
-        detail = f"{row.run.folder} goes for good, weights and all; files of others in it stay."
+        detail = f"{row.run.folder} is deleted for good, weights and all; foreign files stay."
         if await self.app.push_screen_wait(Question(f"Delete {row.run.name}?", detail)):
             self._act(row, None)
 

@@ -28,15 +28,15 @@ GAP = 1
 
 @dataclass(frozen=True)
 class Picture:
-    """One image in one view, and what is said of it."""
+    """One image in one view, with its caption and predicted class."""
 
     image: NDArray[np.floating]
     """(H, W) in [0, 1]."""
     caption: str
     prediction: str = ""
-    """The class that the classifier predicts, as text; empty without one."""
+    """The predicted class as text; empty without a classifier."""
     right: bool | None = None
-    """Whether that is so; None where nobody knows."""
+    """Whether that is right; None where the class is unknown."""
 
 
 class Digits(Lines):
@@ -45,7 +45,7 @@ class Digits(Lines):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.view = 0
-        """The view that is shown where there is room for one only."""
+        """The view to show where there is room for only one."""
         self._digits: Sequence[Sequence[Picture]] = ()
         self._empty = ""
 
@@ -60,14 +60,14 @@ class Digits(Lines):
         self.redraw()
 
     def capacity(self, width: int, height: int, side: int = 28, views: int = 3) -> int:
-        """How many digits there is room for, at least one."""
+        """How many digits fit, at least one."""
         border = self._border(width, side, views)
         shown = views_that_fit(width, views)
         across = max(1, (width + GAP) // (shown * (side - 2 * border + GAP)))
         return across * max(1, height // rows_of(side, border))
 
     def rows_for(self, width: int, height: int, side: int = 28, views: int = 3) -> int:
-        """The lines to give it of `height`: whole rows of digits, at least one."""
+        """The lines, out of `height`, of whole rows of digits; at least one row."""
         row = rows_of(side, self._border(width, side, views))
         return row * max(1, height // row)
 
@@ -95,9 +95,12 @@ class Digits(Lines):
     def _row(
         self, pictures: Sequence[Picture], cell: int, border: int, rows: int
     ) -> list[Text | Strip]:
+        # One word for the whole row: short where one of the captions needs the room.
+        words = ("predicted", "pred.")
+        word = next((w for w in words if all(self._fits(p, w, cell) for p in pictures)), words[-1])
         caption = Text(no_wrap=True)
         for picture in pictures:
-            caption.append_text(self._caption(picture, cell))
+            caption.append_text(self._caption(picture, word, cell))
             caption.append(" " * GAP)
         images = [
             shrink(crop(picture.image, border), cell, max(rows, cell // 2)) for picture in pictures
@@ -115,12 +118,19 @@ class Digits(Lines):
             lines.append(Strip(segments))
         return lines
 
-    def _caption(self, picture: Picture, width: int) -> Text:
-        """The name of the view and what is read in it, in `width` cells."""
+    def _prediction(self, picture: Picture, word: str) -> str:
+        if not picture.prediction:
+            return ""
+        cross = " x" if self.graphics is Graphics.ASCII else " ✗"
+        return f"{word} {picture.prediction}{cross if picture.right is False else ''}"
+
+    def _fits(self, picture: Picture, word: str, width: int) -> bool:
+        return len(f"{picture.caption} {self._prediction(picture, word)}") <= width
+
+    def _caption(self, picture: Picture, word: str, width: int) -> Text:
+        """The name of the view and the class predicted for it, in `width` cells."""
         colour = {True: "success", False: "error", None: "text-muted"}[picture.right]
-        prediction = picture.prediction
-        if prediction and picture.right is False:
-            prediction += " x" if self.graphics is Graphics.ASCII else " ✗"
+        prediction = self._prediction(picture, word)
         text = Text(printable(picture.caption), no_wrap=True)
         text.truncate(
             max(0, width - len(prediction) - bool(prediction)), overflow="ellipsis", pad=True
@@ -154,7 +164,7 @@ def digits_of(
         views: images (N, H, W) by the name of their view.
         captions: for each view one caption per digit.
         predictions: the predicted class of each digit, for each view that was classified.
-        labels: what the digits are.
+        labels: the true classes.
         numbers: which of the N to show.
     """
     return [
@@ -162,7 +172,7 @@ def digits_of(
             Picture(
                 images[number].astype(np.float32) / 255,
                 captions[view][number],
-                f"reads {predictions[view][number]}" if view in predictions else "",
+                str(predictions[view][number]) if view in predictions else "",
                 None
                 if view not in predictions or labels is None
                 else bool(predictions[view][number] == labels[number]),

@@ -13,7 +13,7 @@ from dae_tui.terminal.blocks import Graphics
 
 @dataclass(frozen=True)
 class Field:
-    """Something to choose: its name, what is chosen, and the actions for the next and before."""
+    """Something to choose: its name, its value, and the actions for the next and the previous."""
 
     name: str
     value: str

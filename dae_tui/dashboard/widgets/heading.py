@@ -8,12 +8,12 @@ from textual.strip import Strip
 from dae_tui.dashboard.widgets.lines import Lines
 from dae_tui.system.printable import printable
 
-# Cells from which on the beginning of some words says something.
+# Words that would be cut to fewer cells are left out.
 LEAST = 16
 
 
 class Heading(Lines):
-    """Words from left to right; where there is no room, those at the right are cut or left out."""
+    """Words from left to right; where room is short, those at the right are cut or left out."""
 
     def __init__(self, *words: str, first: str = "dae", id: str | None = None) -> None:
         super().__init__(id=id)
@@ -21,7 +21,7 @@ class Heading(Lines):
         self._words: list[tuple[str, str]] = [(printable(word), "") for word in words]
 
     def show(self, *words: tuple[str, str]) -> None:
-        """Words of anybody's, each with a colour of the theme or an empty string."""
+        """Show words, foreign ones too, each with a colour of the theme or an empty string."""
         self._words = [(printable(word), colour) for word, colour in words]
         self.redraw()
 

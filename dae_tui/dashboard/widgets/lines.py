@@ -1,4 +1,4 @@
-"""A widget made of lines, which sends to the terminal only the lines that have changed."""
+"""A widget made of lines, which sends only changed lines to the terminal."""
 
 from rich.style import Style
 from rich.text import Text
@@ -20,15 +20,15 @@ class Lines(Widget):
 
     @property
     def graphics(self) -> Graphics:
-        """What the terminal can show, as the app knows or was told."""
+        """What the terminal can show."""
         return context_of(self).graphics
 
     def draw(self, width: int, height: int) -> list[Text | Strip]:
-        """The lines for a size in cells; fewer or longer ones are filled up or cut."""
+        """The lines for a size in cells; they are padded or cut to it."""
         raise NotImplementedError
 
     def redraw(self) -> None:
-        """Draw anew, and have the terminal repaint the lines that differ."""
+        """Draw again, and have the terminal repaint the lines that differ."""
         if not self.is_attached or not self.size:
             return
         width, height = self.size
@@ -74,6 +74,6 @@ def theme_style(widget: Widget, name: str) -> Style:
     try:
         return Style(color=Color.parse(value).rich_color)
     except ColorParseError:
-        # `auto 60%`, `ansi_default 50%`: a share of whatever suits the background, or of whatever
-        # the terminal has. Dim says the same without knowing it.
+        # `auto 60%`, `ansi_default 50%`: a share of a colour that only the terminal knows. Dim
+        # has the same effect.
         return Style(dim=True)

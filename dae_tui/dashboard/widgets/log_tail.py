@@ -9,12 +9,12 @@ from textual.strip import Strip
 from dae_tui.dashboard.widgets.lines import Lines
 from dae_tui.system.printable import printable
 
-# 2026-01-31 23:59:59 words: the day is the run's own.
+# 2026-01-31 23:59:59 words; the day is not shown.
 _DATED = re.compile(r"\d{4}-\d\d-\d\d (\d\d:\d\d:\d\d) (.*)")
 
 
 class LogTail(Lines):
-    """As many of the last lines as there is room for; long ones are cut."""
+    """As many of the last lines as fit; long ones are cut."""
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)

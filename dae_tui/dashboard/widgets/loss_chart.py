@@ -1,4 +1,4 @@
-"""Loss over steps: one run's training and validation, or several runs over each other."""
+"""Loss over steps: training and validation of one run, or several runs in one chart."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,10 +16,10 @@ from dae_tui.terminal.plot import Line, Marks, plot
 
 SMOOTHING = (0.0, 0.7, 0.93)
 LABEL_WIDTH = 8
-# Colours of the theme, and four more that are told apart on dark and on light, in the order in
-# which lines take them.
+# Colours of the theme, and four more that can be told apart on dark and light backgrounds, in the
+# order in which lines take them.
 COLOURS = ("primary", "warning", "success", "error", "#a05fd6", "#14a3b8", "#b5762e", "#d6569a")
-# What draws the lines in ASCII, by the number of their colour.
+# The characters of the lines in ASCII, by the number of their colour.
 ASCII_MARKS = "*o+x#@%&"
 ZOOM = 2.0
 PAN = 0.25
@@ -29,7 +29,7 @@ CLOSEST = 1e-4
 
 @dataclass(frozen=True)
 class NamedLine:
-    """A line with its name in the legend and its colour in `COLOURS`, which stays its own."""
+    """A line with its name in the legend and its place in `COLOURS`."""
 
     name: str
     line: Line
@@ -49,32 +49,32 @@ class LossChart(Lines):
         self._left, self._right = 0.0, 1.0
 
     def show(self, lines: Sequence[NamedLine], empty: str) -> None:
-        """Draw other lines, or the same ones that have grown, or say why there are none."""
+        """Draw new or longer lines, or say why there are none."""
         self._lines, self._empty = lines, empty
         self.redraw()
 
     def toggle_log(self) -> str:
-        """Switch between a logarithmic and a linear axis; says what it is now."""
+        """Switch between a logarithmic and a linear axis; returns a message."""
         self._log = not self._log
         self.redraw()
         return f"loss: {'logarithmic' if self._log else 'linear'} scale"
 
     def next_smoothing(self) -> str:
-        """Smooth more, or no more; says what it is now."""
+        """Smooth more, or not at all; returns a message."""
         self._smoothing = (self._smoothing + 1) % len(SMOOTHING)
         self.redraw()
         share = SMOOTHING[self._smoothing]
         return f"loss smoothed by {share:g}" if share else "loss not smoothed"
 
     def next_marks(self) -> str:
-        """Draw with other characters; says which ones."""
+        """Draw with other characters; returns a message."""
         every = list(Marks)
         self._chosen = every[(every.index(self.marks) + 1) % len(every)]
         self.redraw()
         return f"chart drawn in {self._chosen}"
 
     def zoom(self, times: float) -> None:
-        """Show `times` as much of the steps. What is newest stays in sight if it was."""
+        """Show `times` as many steps. The newest stay visible if they were."""
         span = min(1.0, max(CLOSEST, (self._right - self._left) * times))
         if self._right == 1.0:
             self._left = 1.0 - span
@@ -102,7 +102,7 @@ class LossChart(Lines):
 
     @property
     def marks(self) -> Marks:
-        """What the lines are drawn with: what was chosen, else what the terminal can show."""
+        """The characters of the lines: the chosen ones, else the finest that the terminal has."""
         if self._chosen is not None:
             return self._chosen
         return Marks.ASCII if self.graphics is Graphics.ASCII else Marks.BRAILLE

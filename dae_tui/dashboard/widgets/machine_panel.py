@@ -1,4 +1,4 @@
-"""What the machine is doing: GPUs, processor, memory, and how busy they were."""
+"""How busy GPUs, processor and memory are, and were."""
 
 import math
 from collections import deque
@@ -18,13 +18,13 @@ from dae_tui.terminal.plot import Line, Marks, plot
 GIB = 2**30
 LEAST_HISTORY, HISTORY = 30, 240
 WARM, HOT = 80.0, 90.0
-# Free lines from which on the history is drawn as a chart too.
+# With at least so many free lines, the history is also drawn as a chart.
 CHART_LINES = 5
 
 
 @dataclass
 class _History:
-    """Percentages of the last looks."""
+    """Percentages of the last readings."""
 
     values: deque[float | None] = field(default_factory=lambda: deque(maxlen=HISTORY))
 
@@ -76,7 +76,7 @@ class MachinePanel(Lines):
         return lines
 
     def _chart(self, machine: Machine, width: int, height: int) -> list[Text]:
-        """How busy the first GPU was, or the processor without one, where there is room."""
+        """A chart of how busy the first GPU was, or the processor where there is none."""
         name, key = (
             (f"GPU{machine.gpus[0].index}", machine.gpus[0].uuid)
             if machine.gpus
@@ -86,7 +86,7 @@ class MachinePanel(Lines):
             [math.nan if value is None else value for value in self._histories[key].values],
             np.float64,
         )
-        # The newest look stands at the right edge.
+        # The newest reading is at the right edge.
         drawing = plot(
             [Line(np.arange(1.0 - len(values), 1.0), values)],
             width,
@@ -98,7 +98,7 @@ class MachinePanel(Lines):
             y_range=(0.0, 100.0),
         )
         rows = [Text(row, self.colour("success"), no_wrap=True) for row in drawing.rows]
-        return [Text(), self._dim(f"{name} 0–100 %, the last {len(values)} looks"), *rows]
+        return [Text(), self._dim(f"{name} 0–100 %, the last {len(values)} readings"), *rows]
 
     def _host(self, machine: Machine, width: int) -> list[Text]:
         cores = f"{machine.cpu_count} core{'s' if machine.cpu_count != 1 else ''}"
@@ -115,7 +115,7 @@ class MachinePanel(Lines):
     def _gpu(self, gpu: Gpu, width: int, whole: bool) -> list[Text]:
         """The lines of one GPU; `whole` shows its memory on a line of its own."""
         name = printable(gpu.name).removeprefix("NVIDIA ").removeprefix("GeForce ")
-        warmth = f"{_figure(gpu.temperature)}°C {_figure(gpu.power)}W"
+        warmth = f"{_rounded(gpu.temperature)}°C {_rounded(gpu.power)}W"
         memory = f"{_gib(gpu.memory_used)}/{_gib(gpu.memory_total)} GiB"
         reasons = {
             reading.reason
@@ -137,7 +137,7 @@ class MachinePanel(Lines):
         ]
 
     def _line(self, left: str, history: str, right: str, width: int) -> Text:
-        """Words, the history in between, and more words at the right edge."""
+        """Words at both edges, with the history in between."""
         room = width - len(left) - len(right) - 1 - bool(right)
         known = self._histories.get(history)
         bars = known.bars(room, self.graphics) if known and room > 2 else " " * max(0, room)
@@ -174,7 +174,7 @@ def _percent(reading: Reading) -> str:
     return "–" if reading.value is None else f"{reading.value:.0f}%"
 
 
-def _figure(reading: Reading) -> str:
+def _rounded(reading: Reading) -> str:
     return "–" if reading.value is None else f"{reading.value:.0f}"
 
 

@@ -6,9 +6,9 @@ from textual.widgets import DataTable
 
 
 class RunsTable(DataTable[Text], inherit_bindings=False):
-    """A table whose Enter opens, and whose Home and End are the first and the last run."""
+    """A table where Enter opens a run, and Home and End go to the first and the last."""
 
-    # All of them, in words of ours: Textual's tell of cells and pages.
+    # All of them, described in our words: Textual's speak of cells and pages.
     BINDINGS = [
         Binding("enter", "select_cursor", "open", tooltip="Open the run"),
         Binding("up", "cursor_up", "the run above", show=False),
