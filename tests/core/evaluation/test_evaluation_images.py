@@ -65,7 +65,7 @@ def test_photographs_that_weights_have_learnt_from_are_left_out(tmp_path: Path) 
     assert (len(left), left.left_out) == (2, 18)
     for number in range(9, 20):
         (tmp_path / "mine" / f"{number:02}.png").unlink()
-    with pytest.raises(DataError, match="learnt from a folder called mine"):
+    with pytest.raises(DataError, match="trained on a folder called mine"):
         load_evaluation_images(str(tmp_path / "mine"), Path(), learnt_from=["mine"])
 
 
