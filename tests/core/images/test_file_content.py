@@ -91,11 +91,11 @@ def claims() -> dict[str, tuple[bytes, int, str]]:
             tag = page.tags[code]
             struct.pack_into("<HHII", many, tag.offset, code, 4, 1, 50_000)
     return {
-        "npy too short": (npy((10_000, 20_000)), GIB // 8, "200,000,128 or more belong"),
+        "npy too short": (npy((10_000, 20_000)), GIB // 8, "instead of at least 200,000,128"),
         "npy too long": (npy((1000, 1000)), GIB, "1,000,128 bytes"),
         "npy of too many pixels": (npy((60_000, 50_000)), 3 * GIB, "too many to be true"),
-        "idx too short": (idx, GIB // 8, "200,000,016 or more belong"),
-        "pnm too short": (b"P5 20000 10000 255\n", GIB // 8, "200,000,019 or more belong"),
+        "idx too short": (idx, GIB // 8, "instead of at least 200,000,016"),
+        "pnm too short": (b"P5 20000 10000 255\n", GIB // 8, "instead of at least 200,000,019"),
         "pnm of too many pixels": (b"P5 60000 50000 255\n", 3 * GIB, "too many to be true"),
         "tiff of too many pixels": (bytes(many), 3 * GIB, "50000×50000 pixels, too many"),
         "png too short": (
