@@ -24,7 +24,7 @@ from dae_tui.commands.options import (
     resolve_data_dir,
 )
 from dae_tui.commands.output.streams import say
-from dae_tui.core.filters.filters import FILTERS
+from dae_tui.core.filters.classical_filters import FILTERS
 from dae_tui.errors import DaeError, ExitCode, UsageError
 from dae_tui.runs.benchmarks import SavedTable, UnfinishedBenchmark, find_table
 from dae_tui.spec.noise_spec import parse_sweep

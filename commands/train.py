@@ -25,11 +25,13 @@ from dae_tui.commands.output.streams import print_name
 from dae_tui.core.evaluation.classifier_file import check_ours
 from dae_tui.errors import DaeError, RunError, UsageError
 from dae_tui.find_weights import find_weights
+from dae_tui.runs.detached_training import detach
 from dae_tui.runs.layout import State, dump_json, new_run_name
-from dae_tui.runs.process import Signals, detach, exit_code_of
 from dae_tui.runs.reader import Run, find_run
+from dae_tui.runs.stop_signals import Signals, exit_code_of
 from dae_tui.runs.writer import RunWriter
 from dae_tui.spec.model_cards import published
+from dae_tui.spec.presets import preset_config
 from dae_tui.spec.training_config import (
     DATA_SETS,
     TrainingConfig,
@@ -38,7 +40,6 @@ from dae_tui.spec.training_config import (
     flag,
     parse_settings,
     parse_widths,
-    preset_config,
 )
 from dae_tui.system.printable import shortened
 from dae_tui.system.ranks import ranks

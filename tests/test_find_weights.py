@@ -120,7 +120,10 @@ def test_a_run_without_weights_is_a_weights_error(runs_dir: Path, text: str) -> 
 
 def test_a_run_that_ended_without_weights_says_how_it_goes_on(runs_dir: Path) -> None:
     folder = runs_dir / "20260102-000000-digits-unet-bbbb"
-    for config, hint in (({}, "start a new training"), ({"epochs": 2}, f"dae train --resume {folder}")):
+    for config, hint in (
+        ({}, "start a new training"),
+        ({"epochs": 2}, f"dae train --resume {folder}"),
+    ):
         write_json(folder / CONFIG, config)
         with pytest.raises(WeightsError, match="unet-bbbb has no weights yet") as failure:
             find_weights("bbbb", runs_dir)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from dae_tui.commands.output.streams import say
 from dae_tui.core.evaluation.classifier_file import kind_of
-from dae_tui.core.filters.filters import FILTERS
+from dae_tui.core.filters.classical_filters import FILTERS
 from dae_tui.errors import UsageError
 from dae_tui.find_weights import find_weights
 from dae_tui.models.registry import NETWORKS

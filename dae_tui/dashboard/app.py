@@ -16,7 +16,7 @@ from textual.screen import Screen
 from textual.worker import WorkerFailed
 
 from dae_tui.dashboard.context import Failed, MarkRuns, OpenRun, PlayWith
-from dae_tui.dashboard.harmless import Harmless
+from dae_tui.dashboard.control_characters import Harmless
 from dae_tui.dashboard.screens.compare import CompareScreen
 from dae_tui.dashboard.screens.help import Help, actions_of
 from dae_tui.dashboard.screens.live import LiveScreen

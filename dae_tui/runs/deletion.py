@@ -13,7 +13,7 @@ from pathlib import Path
 
 from dae_tui.errors import RunError
 from dae_tui.runs.layout import CONFIG, CONTROL, LOCK, LOG, META, METRICS, STATUS, State, read_json
-from dae_tui.runs.lock import HeldLock, look_at_lock
+from dae_tui.runs.liveness import HeldLock, look_at_lock
 from dae_tui.runs.reader import Run
 from dae_tui.system.atomic import remove_leftovers
 

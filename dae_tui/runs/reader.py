@@ -22,7 +22,7 @@ from dae_tui.runs.layout import (
     read_json,
     write_json,
 )
-from dae_tui.runs.lock import is_trained, look_at_lock
+from dae_tui.runs.liveness import is_trained, look_at_lock
 from dae_tui.system.regular_files import open_regular
 
 # Bytes that tell one metrics file from another: its first line holds the time it was written.

@@ -31,7 +31,7 @@ from dae_tui.runs.layout import (
     read_json,
     write_json,
 )
-from dae_tui.runs.lock import HeldLock, Lock, describe_holder, is_trained, was_replaced
+from dae_tui.runs.liveness import HeldLock, Lock, describe_holder, is_trained, was_replaced
 from dae_tui.system.atomic import remove_leftovers, write_whole
 from dae_tui.system.printable import printable
 from dae_tui.system.regular_files import open_regular

@@ -46,23 +46,6 @@ MAX_SHIFT = 4096
 OPERATING_POINT = "gaussian:0.5"
 
 
-# Recipes by name: how they differ from the defaults of their network.
-PRESETS: dict[str, dict[str, Any]] = {
-    # Found by a search for the shortest training to the paper's 96.10 % on validation images of
-    # MNIST: U-Nets of 1 to 3 scales and several widths, dense and convolutional autoencoders,
-    # batches of 25 to 100, Adam, AdamW and Muon. Small batches at a high rate took the least time;
-    # Muon needs half the steps, but each takes twice the time.
-    "fast": {
-        "network": "unet",
-        "settings": {"widths": [16, 32], "gather": 2, "sigma": False, "residual": False},
-        "epochs": 1,
-        "epoch_images": 16_000,
-        "batch_size": 32,
-        "lr": 8e-3,
-    },
-}
-
-
 @dataclass(frozen=True)
 class TrainingConfig:
     """Everything that determines the resulting weights, except for the machine."""
@@ -161,15 +144,6 @@ def check_data(name: str) -> None:
             f"there is no {kind} '{shortened(name)}'",
             f"use {', '.join(DATA_SETS)}, or a folder of images or of .npy shards",
         )
-
-
-def preset_config(name: str, data: str = "mnist") -> TrainingConfig:
-    """The recipe of `dae train --preset NAME`. Raises UsageError for an unknown name."""
-    _one_of("preset", name, tuple(PRESETS))
-    recipe = PRESETS[name]
-    if data == "digits":  # They are few, so the recipe uses all of them several times.
-        recipe = recipe | {"epochs": 13, "epoch_images": 0}
-    return dataclasses.replace(default_config(recipe["network"], data), **recipe)
 
 
 def default_config(network: str, data: str = "mnist") -> TrainingConfig:

@@ -22,7 +22,7 @@ from dae_tui.core.evaluation import benchmark as evaluation
 from dae_tui.core.evaluation import measurements
 from dae_tui.core.evaluation.metrics import wilson_interval
 from dae_tui.core.evaluation.protocol import evaluation_generator
-from dae_tui.core.filters.filters import FILTERS
+from dae_tui.core.filters.classical_filters import FILTERS
 from dae_tui.core.noise.synthesis import add_noise
 from dae_tui.core.weights.weights_file import load_weights
 from dae_tui.spec.model_cards import published

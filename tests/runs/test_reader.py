@@ -23,7 +23,7 @@ from dae_tui.runs.layout import (
     read_json,
     write_json,
 )
-from dae_tui.runs.lock import SILENT_SECONDS
+from dae_tui.runs.liveness import SILENT_SECONDS
 from dae_tui.runs.reader import (
     LONGEST_LINE,
     MOST_AT_ONCE,

@@ -13,6 +13,7 @@ from command_line import Dae
 from dae_tui.errors import RunError, UsageError
 from dae_tui.runs.layout import new_run_name
 from dae_tui.runs.reader import Run
+from dae_tui.spec.presets import preset_config
 from dae_tui.spec.training_config import (
     MAX_SEED,
     TrainingConfig,
@@ -20,7 +21,6 @@ from dae_tui.spec.training_config import (
     default_config,
     parse_settings,
     parse_widths,
-    preset_config,
 )
 
 Understood = Callable[[str], TrainingConfig]

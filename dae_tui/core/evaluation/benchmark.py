@@ -27,7 +27,7 @@ from dae_tui.core.evaluation.methods import (
 from dae_tui.core.evaluation.metrics import SSIM_WINDOW
 from dae_tui.core.evaluation.protocol import Protocol, evaluation_generator, noisy_images
 from dae_tui.core.evaluation.rows import Entry, make_rows, test_of
-from dae_tui.core.filters.pool import FilterPool
+from dae_tui.core.filters.worker_pool import FilterPool
 from dae_tui.core.noise.synthesis import add_noise
 from dae_tui.core.weights.weights_file import Weights
 from dae_tui.spec.noise_spec import NoiseSpec

@@ -20,7 +20,7 @@ from dae_tui.core.evaluation.evaluation_images import (
     EvaluationImages,
     Tuning,
 )
-from dae_tui.core.filters.pool import FilterPool, Tuned
+from dae_tui.core.filters.worker_pool import FilterPool, Tuned
 from dae_tui.core.hardware import keep_freed_memory, place
 from dae_tui.core.noise.estimation import estimate_sigma
 from dae_tui.core.weights.cost import Cost, network_cost

@@ -21,7 +21,7 @@ from dae_tui.errors import DaeError
 from dae_tui.models.registry import build
 from dae_tui.spec.events import Validation
 from dae_tui.spec.noise_spec import parse_noise
-from dae_tui.spec.training_config import preset_config
+from dae_tui.spec.presets import preset_config
 
 COUNTS = (1_000, 10_000, 100_000, 1_000_000)
 SHARD_IMAGES = 50_000

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from dae_tui.core.denoising.apply_network import denoise_batch
-from dae_tui.core.filters.filters import FILTERS
-from dae_tui.core.filters.pool import FilterPool, Tuned
+from dae_tui.core.filters.classical_filters import FILTERS
+from dae_tui.core.filters.worker_pool import FilterPool, Tuned
 from dae_tui.core.hardware import keep_freed_memory, place, synchronize
 from dae_tui.core.speed.repeated_measurement import Spread, spread
 from dae_tui.core.weights.weights_file import Weights

@@ -16,7 +16,8 @@ from dae_tui.core.speed.training_speed import OURS, TEXTBOOK
 from dae_tui.core.training.experiment import Experiment, prepare
 from dae_tui.errors import UsageError
 from dae_tui.spec.events import Finished
-from dae_tui.spec.training_config import TrainingConfig, default_config, preset_config
+from dae_tui.spec.presets import preset_config
+from dae_tui.spec.training_config import TrainingConfig, default_config
 
 # Accuracy on denoised digits in percent; Table 1 of the paper.
 PAPER = 96.10

@@ -29,8 +29,8 @@ from dae_tui.dashboard.training_form import (
 from dae_tui.dashboard.widgets.heading import Heading
 from dae_tui.errors import DaeError
 from dae_tui.models.registry import NETWORKS
+from dae_tui.runs.detached_training import detach
 from dae_tui.runs.layout import new_run_name
-from dae_tui.runs.process import detach
 from dae_tui.runs.reader import Run
 from dae_tui.spec.training_config import DATA_SETS, LOSSES, TrainingConfig
 from dae_tui.system.printable import printable

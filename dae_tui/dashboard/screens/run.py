@@ -21,8 +21,8 @@ from dae_tui.dashboard.widgets.machine_panel import MachinePanel
 from dae_tui.dashboard.widgets.run_metrics import RunMetrics
 from dae_tui.devices.machine import Machine
 from dae_tui.errors import DaeError
+from dae_tui.runs.detached_training import detach
 from dae_tui.runs.layout import Request, State
-from dae_tui.runs.process import detach
 from dae_tui.runs.reader import Run
 from dae_tui.runs.summary import duration
 from dae_tui.runs.watching.run_watch import RunView, RunWatch

@@ -15,14 +15,8 @@ from dae_tui.core.images.codecs.tiff.conversion import changes, converted
 from dae_tui.core.images.codecs.tiff.metadata import read_about, said_tags
 from dae_tui.core.images.codecs.tiff.pages import Page, check_hidden, new_page, read_page
 from dae_tui.core.images.codecs.tiff.pixels import packed, unpacked
-from dae_tui.core.images.codecs.tiff.tags import (
-    Form,
-    Tags,
-    assembled,
-    kept_tags,
-    read_start,
-    read_tables,
-)
+from dae_tui.core.images.codecs.tiff.tags import Form, Tags, kept_tags, read_start, read_tables
+from dae_tui.core.images.codecs.tiff.write_tags import assembled
 from dae_tui.core.images.file_content import FREE, Source
 from dae_tui.core.images.image_file import MOST_STACKS, About, ImageFile, Stack, check_pixels
 from dae_tui.errors import DataError

@@ -15,13 +15,12 @@ from dae_tui.core.images.codecs.tiff.tags import (
     Form,
     Tag,
     Tags,
-    header,
     is_lost,
     kept_tags,
-    put_tags,
     read_start,
     read_tags,
 )
+from dae_tui.core.images.codecs.tiff.write_tags import header, put_tags
 from dae_tui.core.images.image_file import About
 from dae_tui.errors import DataError
 

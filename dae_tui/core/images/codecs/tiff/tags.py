@@ -4,9 +4,8 @@ Tags are kept as bytes, so that private ones, EXIF and GPS survive, whatever the
 point to other parts of the file, such as EXIF, are read with what they point to.
 """
 
-import io
 import struct
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -218,63 +217,3 @@ def kept_tags(tags: Tags) -> Tags:
     return {
         code: tag for code, tag in tags.items() if code not in _STORED and not is_lost(code, tag)
     }
-
-
-def put_tags(out: io.BytesIO, tags: Tags, form: Form) -> int:
-    """Write tags with 0 for the place of the next page's, which comes last. Returns their place."""
-    entries = []
-    for code, first in sorted(tags.items()):
-        for tag in (first, *first.again):
-            raw = bytes(tag.raw) if tag.inner is None else b""
-            if tag.inner is not None:
-                raw = form.offset.pack(put_tags(out, tag.inner, form))
-            if len(raw) > form.offset.size:
-                raw = form.offset.pack(_append(out, raw))
-            entries.append(form.entry.pack(code, tag.kind, tag.count, raw))
-    return _append(out, form.count.pack(len(entries)) + b"".join(entries) + form.offset.pack(0))
-
-
-def _append(out: io.BytesIO, data: bytes | memoryview) -> int:
-    """Write at an even place, and return it."""
-    out.write(b"\0" * (out.tell() % 2))
-    place = out.tell()
-    out.write(data)
-    return place
-
-
-def header(form: Form) -> bytes:
-    """The beginning of a file, with 0 for the place of the first tags, which comes last."""
-    mark = b"II" if form.order == "<" else b"MM"
-    start = struct.pack(form.order + "HHH", 43, 8, 0) if form.big else b""
-    return mark + (start or struct.pack(form.order + "H", 42)) + form.offset.pack(0)
-
-
-def assembled(pages: Iterable[tuple[Tags, Iterable[bytes | memoryview]]], form: Form) -> bytes:
-    """The bytes of a file of such pages: tags but for the places of the strips or tiles, and these.
-
-    Raises DataError for a classic TIFF of more than 4 GiB.
-    """
-    out = io.BytesIO()
-    out.write(header(form))
-    link = form.offset.size
-    try:
-        for tags, boxes in pages:
-            offsets, counts = [], []
-            for box in boxes:
-                offsets.append(_append(out, box))
-                counts.append(out.tell() - offsets[-1])
-            places, sizes = (
-                (codes.TILES, codes.TILE_SIZES)
-                if codes.TILE_WIDTH in tags
-                else (codes.STRIPS, codes.STRIP_SIZES)
-            )
-            where = {places: form.offsets(offsets), sizes: form.offsets(counts)}
-            position = put_tags(out, tags | where, form)
-            out.seek(link)
-            out.write(form.offset.pack(position))
-            link = out.seek(0, io.SEEK_END) - form.offset.size
-    except (struct.error, OverflowError) as failure:
-        raise DataError(
-            "tiff cannot hold more than 4 GiB", "store it as BigTIFF first"
-        ) from failure
-    return out.getvalue()

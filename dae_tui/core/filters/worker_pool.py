@@ -13,7 +13,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from dae_tui.core.filters.filters import FILTERS, Images, Setting, apply_filter, contrast
+from dae_tui.core.filters.classical_filters import FILTERS, Images, Setting, apply_filter, contrast
 
 # Pixels that a process gets at a time: few enough that all processes are busy to the end.
 CHUNK_PIXELS = 50 * 28 * 28

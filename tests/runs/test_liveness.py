@@ -13,7 +13,7 @@ import pytest
 from dae_tui.errors import RunError
 from dae_tui.runs.deletion import delete_run
 from dae_tui.runs.layout import LOCK, LOG, STATUS, State, read_json, write_json
-from dae_tui.runs.lock import FRESH_SECONDS, HeldLock, Lock, look_at_lock
+from dae_tui.runs.liveness import FRESH_SECONDS, HeldLock, Lock, look_at_lock
 from dae_tui.runs.reader import Run, list_runs
 from dae_tui.runs.writer import RunWriter
 

@@ -1,14 +1,11 @@
-"""The training as a process: its signals, and how it is started to outlive the terminal."""
+"""Starting a training in a process session of its own, so that it outlives the terminal."""
 
 import os
-import signal
 import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from threading import Event, Thread
-from types import FrameType, TracebackType
+from threading import Thread
 from typing import Any
 
 from dae_tui.errors import ExitCode, RunError
@@ -19,58 +16,6 @@ from dae_tui.system.regular_files import open_regular
 
 POLL_SECONDS = 0.1
 SAID_BYTES = 64_000
-# A live display has hidden the cursor, and has no time to show it again.
-SHOW_CURSOR = b"\x1b[?25h\n"
-LEFT_AT_ONCE = b"error: ended at once; what came after the last checkpoint is lost\n"
-
-
-def exit_code_of(received: int) -> ExitCode:
-    """The exit code of a process that a signal stopped."""
-    return ExitCode.INTERRUPTED if received == signal.SIGINT else ExitCode.TERMINATED
-
-
-class Signals:
-    """Turns SIGTERM and SIGINT into a request to stop, and ignores SIGHUP, while it is entered.
-
-    The first signal sets `stop`; a second SIGINT ends the process at once. On exit the former
-    handlers are restored.
-    """
-
-    def __init__(self) -> None:
-        self.stop = Event()
-        self.received: int | None = None
-        self._interrupted = False
-        self._found: dict[int, Any] = {}
-
-    def stopping(self) -> bool:
-        """Whether a signal came, and not only a request to stop through the run's folder."""
-        return self.received is not None
-
-    def __enter__(self) -> "Signals":
-        self._found = {
-            signal.SIGTERM: signal.signal(signal.SIGTERM, self._receive),
-            signal.SIGINT: signal.signal(signal.SIGINT, self._receive),
-            signal.SIGHUP: signal.signal(signal.SIGHUP, signal.SIG_IGN),
-        }
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        for number, handler in self._found.items():
-            signal.signal(number, handler)
-
-    def _receive(self, number: int, frame: FrameType | None) -> None:
-        if number == signal.SIGINT and self._interrupted:
-            with suppress(OSError):
-                os.write(2, (SHOW_CURSOR if sys.stderr.isatty() else b"") + LEFT_AT_ONCE)
-            os._exit(ExitCode.INTERRUPTED)
-        self._interrupted |= number == signal.SIGINT
-        self.received = number
-        self.stop.set()
 
 
 def detach(

@@ -12,8 +12,8 @@ from scipy import ndimage
 
 from dae_tui.core.data.image_set import unit
 from dae_tui.core.data.load_data import Split, load
-from dae_tui.core.filters.filters import FILTERS, Images, apply_filter, contrast
-from dae_tui.core.filters.pool import FilterPool, Tuned
+from dae_tui.core.filters.classical_filters import FILTERS, Images, apply_filter, contrast
+from dae_tui.core.filters.worker_pool import FilterPool, Tuned
 from dae_tui.core.noise.synthesis import add_noise
 from dae_tui.spec.noise_spec import parse_noise
 
@@ -112,6 +112,6 @@ def test_memory_is_that_of_arrays_and_the_same_again(pool: FilterPool) -> None:
 
 
 def test_worker_processes_do_not_load_torch() -> None:
-    code = "import sys, dae_tui.core.filters.filters; print('torch' in sys.modules)"
+    code = "import sys, dae_tui.core.filters.classical_filters; print('torch' in sys.modules)"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "False"

@@ -10,7 +10,7 @@ from rich.text import Text
 from textual.color import Color
 from textual.widgets import DataTable, Input, Static
 
-from dae_tui.dashboard.harmless import Harmless
+from dae_tui.dashboard.control_characters import Harmless
 
 HOSTILE = "<\x1b]0;EVIL\x07\x1b[666m\x9b31m\nFAKED\u202e\ud800>"
 
