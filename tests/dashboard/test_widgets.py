@@ -116,12 +116,12 @@ async def test_as_many_digits_as_there_is_room_for(
         one = [Picture(image, view, "7", view == "a") for view in "abc"]
         widget.show([one] * digits)
         lines = read(widget)
-        assert lines[0].count("predicted 7") == (1 if width < 60 else 3 * across)
+        assert lines[0].count("pred. 7") == (1 if width < 60 else 3 * across)
         pictures = lines[1].split()
         assert pictures == ["▀" * cell] * len(pictures)
-        assert len(pictures) == lines[0].count("predicted 7")
+        assert len(pictures) == lines[0].count("pred. 7")
         if width >= 60:
-            assert lines[0].count("predicted 7 ✗") == 2 * across
+            assert lines[0].count("pred. 7 ✗") == 2 * across
         assert sum("▀" in line for line in lines) == cell // 2 * (digits // across)
         assert widget.rows_for(width, height) <= height
 

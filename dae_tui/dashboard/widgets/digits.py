@@ -95,12 +95,9 @@ class Digits(Lines):
     def _row(
         self, pictures: Sequence[Picture], cell: int, border: int, rows: int
     ) -> list[Text | Strip]:
-        # One word for the whole row: short where one of the captions needs the room.
-        words = ("predicted", "pred.")
-        word = next((w for w in words if all(self._fits(p, w, cell) for p in pictures)), words[-1])
         caption = Text(no_wrap=True)
         for picture in pictures:
-            caption.append_text(self._caption(picture, word, cell))
+            caption.append_text(self._caption(picture, cell))
             caption.append(" " * GAP)
         images = [
             shrink(crop(picture.image, border), cell, max(rows, cell // 2)) for picture in pictures
@@ -118,19 +115,13 @@ class Digits(Lines):
             lines.append(Strip(segments))
         return lines
 
-    def _prediction(self, picture: Picture, word: str) -> str:
-        if not picture.prediction:
-            return ""
-        cross = " x" if self.graphics is Graphics.ASCII else " ✗"
-        return f"{word} {picture.prediction}{cross if picture.right is False else ''}"
-
-    def _fits(self, picture: Picture, word: str, width: int) -> bool:
-        return len(f"{picture.caption} {self._prediction(picture, word)}") <= width
-
-    def _caption(self, picture: Picture, word: str, width: int) -> Text:
+    def _caption(self, picture: Picture, width: int) -> Text:
         """The name of the view and the class predicted for it, in `width` cells."""
         colour = {True: "success", False: "error", None: "text-muted"}[picture.right]
-        prediction = self._prediction(picture, word)
+        # Short: with it "denoised 29.7 dB" takes the 26 cells of a digit at 80 columns.
+        prediction = picture.prediction and f"pred. {picture.prediction}"
+        if prediction and picture.right is False:
+            prediction += " x" if self.graphics is Graphics.ASCII else " ✗"
         text = Text(printable(picture.caption), no_wrap=True)
         text.truncate(
             max(0, width - len(prediction) - bool(prediction)), overflow="ellipsis", pad=True
