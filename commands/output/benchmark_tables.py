@@ -242,7 +242,9 @@ def _speed(row: BenchmarkRow) -> str:
 
 
 def _result(row: BenchmarkRow) -> str:
-    return f"{row.accuracy:.2f} %" if row.accuracy is not None else f"{row.psnr:.2f} dB"
+    if row.accuracy is not None:
+        return f"{row.accuracy:.2f} %"
+    return f"{_number(row.psnr, 2)} dB"
 
 
 def settings_lines(benchmark: Benchmark) -> list[str]:

@@ -1,16 +1,19 @@
 """The table of a benchmark as plain data: a row for each view, method and noise."""
 
 import dataclasses
+import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dae_tui.system.printable import shortened
+
 # The noise of pairs, which was not added by this program.
 AS_GIVEN = "as given"
 TEXTS = ("view", "method", "noise", "setting")
-LISTS = ("per_class", "confusion")
 
 
 @dataclass(frozen=True)
@@ -87,8 +90,12 @@ class Table:
         rows = [_row(row) for row in stored["rows"]]
         noise, images = stored["protocol"].get("noise"), stored["protocol"].get("images")
         listed = isinstance(noise, list) and all(isinstance(each, str) for each in noise)
-        if not rows or not isinstance(images, int) or not (listed or isinstance(noise, str)):
+        if not rows or not _is_count(images) or not (listed or isinstance(noise, str)):
             raise ValueError("it lacks rows, or does not say of which images and noise")
+        for name, fits in (("seed", _is_count), ("seeds", _is_count), ("match_noisy", _is_number)):
+            value = stored["protocol"].get(name)
+            if value is not None and not fits(value):
+                raise ValueError(f"its {name} is {shortened(repr(value))}")
         return Table(stored["protocol"], rows)
 
 
@@ -96,12 +103,37 @@ def _row(stored: dict[str, Any]) -> BenchmarkRow:
     """A row with its metrics as numbers and its names as text. Raises ValueError."""
     values = {each.name: stored.get(each.name) for each in dataclasses.fields(BenchmarkRow)}
     for name, value in values.items():
-        kind = str if name in TEXTS else list if name in LISTS else int | float
-        if value is not None and not isinstance(value, kind):
-            raise ValueError(f"its {name} is {value!r}")
+        if value is not None and not _KINDS.get(name, _is_number)(value):
+            raise ValueError(f"its {name} is {shortened(repr(value))}")
     if values["view"] is None:
         raise ValueError("a row has no view")
+    if (values["accuracy_low"] is None) != (values["accuracy_high"] is None):
+        raise ValueError("a row has half an interval")
     return BenchmarkRow(**values)  # type: ignore[arg-type]
+
+
+def _is_number(value: Any) -> bool:
+    """Whether it is a finite number; integers beyond the range of floats are not."""
+    try:
+        return isinstance(value, int | float) and math.isfinite(value)
+    except OverflowError:
+        return False
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and _is_number(value)
+
+
+_KINDS: dict[str, Callable[[Any], bool]] = {
+    **{name: lambda value: isinstance(value, str) for name in TEXTS},
+    "per_class": lambda value: (
+        isinstance(value, list) and all(each is None or _is_number(each) for each in value)
+    ),
+    "confusion": lambda value: (
+        isinstance(value, list)
+        and all(isinstance(row, list) and all(map(_is_count, row)) for row in value)
+    ),
+}
 
 
 def rank(row: BenchmarkRow) -> tuple[float, float]:

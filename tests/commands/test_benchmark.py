@@ -342,14 +342,27 @@ def test_filters_do_not_fail_where_there_is_no_noise(dae: Dae) -> None:
         '{"protocol": {"images": 3, "noise": 3}, "rows": [{"view": "noisy"}]}',
         '{"protocol": {"images": 3, "noise": "x"}, "rows": [{"view": "noisy", "psnr": "high"}]}',
         '{"protocol": {"images": 3, "noise": "x"}, "rows": [{"method": "mean"}]}',
+        '{"protocol": {"images": 3, "noise": "x", "seeds": "2", "seed": 0},'
+        ' "rows": [{"view": "noisy"}]}',
+        '{"protocol": {"images": 3, "noise": "x", "match_noisy": "some"},'
+        ' "rows": [{"view": "noisy"}]}',
+        '{"protocol": {"images": 3, "noise": "x"}, "rows": [{"view": "noisy", "psnr": %s}]}'
+        % ("9" * 400),
+        '{"protocol": {"images": 3, "noise": "x"}, "rows": [{"view": "noisy", "accuracy_low": 3}]}',
+        '{"protocol": {"images": 3, "noise": "x"},'
+        ' "rows": [{"view": "noisy", "per_class": ["x"]}]}',
+        '{"protocol": {"images": 3, "noise": "x"},'
+        ' "rows": [{"view": "noisy", "per_class": [1], "confusion": [1]}]}',
     ],
 )
 def test_a_saved_file_that_is_no_table_is_unusable(dae: Dae, tmp_path: Path, content: str) -> None:
     path = tmp_path / "table.json"
     path.write_text(content)
-    outcome = dae("benchmark", "show", path)
-    assert outcome.code == 3
-    assert "holds no table" in outcome.err
+    for words in (("show", "--per-class", path), ("compare", path, path)):
+        outcome = dae("benchmark", *words)
+        assert outcome.code == 3
+        assert "holds no table" in outcome.err
+        assert len(outcome.err) < 500
 
 
 def test_a_table_of_an_older_version_is_shown(dae: Dae, tmp_path: Path) -> None:
