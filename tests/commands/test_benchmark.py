@@ -109,7 +109,7 @@ def test_the_table_has_its_conditions_under_it(dae: Dae) -> None:
     assert outcome.code == 0
     assert "clipped to [0, 1]" in outcome.out
     assert "classified by digits-classifier" in outcome.out
-    assert "reads" in outcome.out
+    assert "predicted " in outcome.out
 
 
 def test_match_noisy_finds_the_noise_of_an_accuracy(dae: Dae) -> None:
