@@ -139,7 +139,7 @@ def test_an_ending_of_no_image_is_refused_unless_the_format_is_told(
     target = tmp_path / "x.xyz"
     refused = dae("denoise", folder / "00.png", "-o", target)
     assert refused.code == 2
-    assert "x.xyz does not end as an image does" in refused.err
+    assert "x.xyz does not have the ending of an image" in refused.err
     assert ".png .jpg" in refused.err
     assert not target.exists()
     assert dae("denoise", folder / "00.png", "-o", target, "--format", "bmp").code == 0

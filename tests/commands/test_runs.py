@@ -65,7 +65,7 @@ def test_what_has_ended_cannot_be_steered(dae: Dae, finished: Path) -> None:
     for command in ("stop", "pause", "resume"):
         assert dae("runs", command, "tiny").code == 3
     again = f"dae train --resume {finished}"
-    assert f"hint: go further with: {again} --epochs N\n" in dae("runs", "resume", "tiny").err
+    assert f"hint: train longer with: {again} --epochs N\n" in dae("runs", "resume", "tiny").err
     for state in ("stopped", "failed", "running"):  # Of the last one the process is gone.
         write_json(finished / STATUS, {"state": state})
         assert dae("runs", "resume", "tiny").err.endswith(f"hint: go on with: {again}\n")
