@@ -421,7 +421,7 @@ def test_an_epoch_of_all_images_is_stored_as_0_and_typed_as_more_than_there_are(
     outcome = dae("train", "--data", "digits", "--epoch-images", "0")
     assert outcome.err.splitlines() == [
         "error: epoch images cannot be 0",
-        "hint: it is at least 1; a number larger than there are takes all",
+        "hint: use at least 1; a number above that of the images takes all",
     ]
     assert TrainingConfig.from_json(default_config("dense").as_json()).epoch_images == 0
 
