@@ -25,6 +25,11 @@ class Stack:
     """The last channel is opacity, and is not denoised."""
     white_is_zero: bool = False
     """Stored values count from white to black, as some TIFFs have it."""
+    no_data: float | None = None
+    """The stored value of pixels that were not measured, if the file has one: they stay."""
+    stated: tuple[float, float] | None = None
+    """The stored values of black and white, if the file says more than its type does, such as
+    12 significant bits of 16."""
 
     @property
     def white(self) -> float:
