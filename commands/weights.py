@@ -1,5 +1,6 @@
 """`dae weights`: what is published, what a file holds, and how a run becomes a weights file."""
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -8,7 +9,7 @@ import typer
 from dae_tui.commands import options
 from dae_tui.commands.options import JsonOption, RunsDirOption, check_folder
 from dae_tui.commands.output.streams import print_name
-from dae_tui.errors import UsageError, WeightsError
+from dae_tui.errors import DaeError, UsageError, WeightsError
 from dae_tui.find_weights import find_weights
 from dae_tui.models.registry import NETWORKS
 from dae_tui.spec.model_cards import card, published, read_metadata, weights_name
@@ -18,6 +19,12 @@ from dae_tui.system.printable import printable
 app = options.subcommand()
 
 CARD_WIDTH = 100
+ONNX_PACKAGES = ("onnx", "onnxscript", "onnxruntime")
+LICENCE = "MIT"
+"""Of the published weights, as of the package."""
+RESTRICTED_DATA = {
+    "train400": "trained on photographs of BSDS500, which are for non-commercial research"
+}
 WeightsArgument = Annotated[str, typer.Argument(metavar="NAME|FILE|RUN", help="Trained weights.")]
 
 
@@ -78,24 +85,95 @@ def show(
 @app.command()
 def export(
     name: WeightsArgument,
-    target: Annotated[Path, typer.Argument(help="A file to write, ending in .safetensors.")],
+    target: Annotated[
+        Path | None, typer.Argument(help="A file to write, ending in .safetensors.")
+    ] = None,
+    onnx: Annotated[
+        Path | None,
+        typer.Option("--onnx", metavar="FILE.onnx", help="Write the network as ONNX."),
+    ] = None,
+    torch_export: Annotated[
+        Path | None,
+        typer.Option(
+            "--torch-export", metavar="FILE.pt2", help="Write it as a program of torch.export."
+        ),
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
     runs_dir: RunsDirOption = options.RUNS_DIR,
 ) -> None:
-    """Copy weights out of a run, and write their card beside them as Markdown."""
-    if target.suffix != ".safetensors":
-        raise UsageError(f"{target} does not end in .safetensors", "call it NAME.safetensors")
+    """Copy weights out of a run with their card, or write them as a program: ONNX, torch.export.
+
+    Programs take images of any size, and are compared with the network before they are written.
+    """
+    files = {".safetensors": target, ".onnx": onnx, ".pt2": torch_export}
+    asked = {ending: file for ending, file in files.items() if file is not None}
+    if not asked:
+        raise UsageError(
+            "there is no file to write", "name FILE.safetensors, --onnx FILE or --torch-export FILE"
+        )
+    for ending, file in asked.items():
+        _check_target(file, ending, overwrite)
     path = find_weights(name, runs_dir)
-    metadata = read_metadata(path)
+    contents: dict[Path, bytes] = {}
+    if target is not None:
+        contents |= _copied(path, target, overwrite)
+    contents |= _programs(path, onnx, torch_export)
+    for file, content in contents.items():
+        write_whole(file, content)
+    for file in asked.values():
+        print_name(file)
+
+
+def _check_target(file: Path, ending: str, overwrite: bool) -> None:
+    if file.suffix != ending:
+        raise UsageError(f"{file} does not end in {ending}", f"call it NAME{ending}")
+    if file.exists() and not overwrite:
+        raise UsageError(f"{file} exists", "replace it with --overwrite")
+    check_folder(file)
+
+
+def _copied(path: Path, target: Path, overwrite: bool) -> dict[Path, bytes]:
+    """A copy of weights and its card, by the file that each goes into."""
     description = target.with_suffix(".md")
-    for file in (target, description):
-        if file.exists() and not overwrite:
-            raise UsageError(f"{file} exists", "replace it with --overwrite")
-    check_folder(target)
-    text = _card(path, target.stem, metadata)
-    write_whole(target, path.read_bytes())
-    write_whole(description, text.encode())
-    print_name(target)
+    _check_target(description, ".md", overwrite)
+    text = _card(path, target.stem, read_metadata(path))
+    return {target: path.read_bytes(), description: text.encode()}
+
+
+def _programs(path: Path, onnx: Path | None, torch_export: Path | None) -> dict[Path, bytes]:
+    """The network as the programs that are asked for, by the file that each goes into."""
+    metadata = read_metadata(path)
+    if onnx is not None:
+        _require(*ONNX_PACKAGES)
+    if onnx is None and torch_export is None:
+        return {}
+    from dae_tui.core.weights.export import to_onnx, to_torch_export
+    from dae_tui.core.weights.weights_file import load_weights
+
+    weights = load_weights(path, task=NETWORKS[metadata["network"]].task)
+    licence = _licence(path, metadata)
+    programs: dict[Path, bytes] = {}
+    if onnx is not None:
+        programs[onnx] = to_onnx(weights, licence)
+    if torch_export is not None:
+        programs[torch_export] = to_torch_export(weights, licence)
+    return programs
+
+
+def _require(*packages: str) -> None:
+    """Raise DaeError for packages that are not installed, before torch is imported."""
+    missing = [package for package in packages if find_spec(package) is None]
+    if missing:
+        raise DaeError(
+            f"--onnx needs {', '.join(missing)}", "install it: pip install 'dae-tui[onnx]'"
+        )
+
+
+def _licence(path: Path, metadata: dict[str, Any]) -> str:
+    if path not in published().values():
+        return "not stated"
+    restriction = RESTRICTED_DATA.get(metadata["data"])
+    return LICENCE if restriction is None else f"{LICENCE}; {restriction}"
 
 
 def _card(path: Path, name: str, metadata: dict[str, Any]) -> str:

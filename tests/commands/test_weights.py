@@ -1,11 +1,16 @@
 """`dae weights`: what is published can be shown, exported and trusted."""
 
 import json
+import re
+import subprocess
+import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 from command_line import Dae
 
+from dae_tui.commands import weights
 from dae_tui.spec.model_cards import PUBLISHED, card, published, read_metadata
 
 
@@ -75,3 +80,89 @@ def test_the_card_of_a_foreign_file_is_refused(dae: Dae, tmp_path: Path) -> None
 @pytest.mark.parametrize("name", ["..", "/etc", "a/b"])
 def test_a_name_that_is_a_path_is_not_a_run(dae: Dae, name: str) -> None:
     assert dae("weights", "show", name).code == 3
+
+
+PAGE = Path(__file__).parents[2] / "docs" / "weights.md"
+
+
+def test_the_example_of_the_documentation_denoises_with_onnxruntime_and_numpy_alone(
+    dae: Dae, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = re.search(
+        r"<!-- onnx example -->\n```python\n(.*?)```\n\nIt prints\n\n```\n(.*?)```",
+        PAGE.read_text(),
+        re.DOTALL,
+    )
+    assert found is not None
+    example, printed = found.groups()
+    command = re.search(r"^dae (weights export photos-unet --onnx \S+)", PAGE.read_text(), re.M)
+    assert command is not None
+    monkeypatch.chdir(tmp_path)
+    exported = dae(*command[1].split())
+    assert (exported.code, exported.out) == (0, "photos-unet.onnx\n"), exported.err
+
+    alone = "import sys\nassert not {'torch', 'dae_tui', 'onnx'} & set(sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{example}\n{alone}"],
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout == printed
+
+
+def test_a_network_is_exported_as_programs_once(dae: Dae, tmp_path: Path) -> None:
+    import torch
+
+    program, model = tmp_path / "a.pt2", tmp_path / "a.onnx"
+    asked = ("weights", "export", "mnist-dense", "--onnx", model, "--torch-export", program)
+    assert dae(*asked).out == f"{model}\n{program}\n"
+    denoised = torch.export.load(program).module()(torch.zeros(3, 1, 28, 28))
+    assert denoised.shape == (3, 1, 28, 28)
+    model.write_bytes(b"mine")
+    refused = dae(*asked)
+    assert (refused.code, refused.out) == (2, "")
+    assert f"{model} exists" in refused.err
+    assert model.read_bytes() == b"mine"
+    assert dae(*asked[:-2], "--overwrite").code == 0
+    assert model.stat().st_size > 4_000_000
+
+
+def test_a_program_that_differs_is_not_written(
+    dae: Dae, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dae_tui.core.weights.export.TOLERANCE", -1)
+    outcome = dae("weights", "export", "mnist-dense", "--torch-export", tmp_path / "a.pt2")
+    assert outcome.code == 1
+    assert "differs by" in outcome.err
+    assert not list(tmp_path.glob("*.pt2"))
+
+
+def test_without_the_extra_the_command_that_installs_it_is_named(
+    dae: Dae, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        weights, "find_spec", lambda name: None if name == "onnxscript" else find_spec(name)
+    )
+    outcome = dae("weights", "export", "mnist-dense", "--onnx", tmp_path / "a.onnx")
+    assert outcome.code == 1
+    assert outcome.err == (
+        "error: --onnx needs onnxscript\nhint: install it: pip install 'dae-tui[onnx]'\n"
+    )
+    assert not list(tmp_path.glob("*.onnx"))
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        ((), "--onnx FILE"),
+        (("--onnx", "a.pt"), "NAME.onnx"),
+        (("--torch-export", "a.pt"), "NAME.pt2"),
+        (("--onnx", "missing/a.onnx"), "create it first"),
+    ],
+)
+def test_what_cannot_be_exported_is_refused(dae: Dae, words: tuple[str, ...], hint: str) -> None:
+    outcome = dae("weights", "export", "mnist-dense", *words)
+    assert outcome.code == 2
+    assert hint in outcome.err
