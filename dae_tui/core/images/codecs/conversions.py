@@ -49,14 +49,16 @@ def only_image(
 
 
 def swapped(values: NDArray[Any], alpha: bool) -> NDArray[Any]:
-    """A copy of stored values (..., C) with black and white exchanged, but not alpha."""
+    """A copy of stored values (..., C) with black and white exchanged, but not alpha.
+
+    Floats are exchanged around 0.5, integers around the middle of their type.
+    """
     copied = values.copy()
     image = copied[..., : values.shape[-1] - alpha]
     if values.dtype.kind == "f":
         np.subtract(values.dtype.type(1), image, out=image)
     else:
-        white = True if values.dtype.kind == "b" else np.iinfo(values.dtype).max
-        np.bitwise_xor(image, values.dtype.type(white), out=image)
+        np.invert(image, out=image)
     return copied
 
 

@@ -191,7 +191,8 @@ def _spliced(values: NDArray[Any], before: bytes, after: bytes) -> bytes:
     if values.dtype.kind == "b":
         made = _bits(values[..., 0])
     else:
-        made = bytes(png_encode(values if values.shape[-1] > 1 else values[..., 0], _LEVEL))
+        pixels = values if values.shape[-1] > 1 else values[..., 0]
+        made = bytes(png_encode(np.ascontiguousarray(pixels), _LEVEL))
     if not before and not after:
         return made
     # libpng writes the signature and header, 33 bytes, then the pixels, then the end, 12 bytes.

@@ -12,7 +12,12 @@ from numpy.typing import NDArray
 from dae_tui.core.images.codecs.conversions import fitting_icc, swapped
 from dae_tui.core.images.codecs.tiff import codes
 from dae_tui.core.images.codecs.tiff.conversion import changes, converted
-from dae_tui.core.images.codecs.tiff.metadata import read_about, said_tags
+from dae_tui.core.images.codecs.tiff.metadata import (
+    no_data,
+    read_about,
+    said_tags,
+    stated_range,
+)
 from dae_tui.core.images.codecs.tiff.pages import Page, check_hidden, new_page, read_page
 from dae_tui.core.images.codecs.tiff.pixels import packed, unpacked
 from dae_tui.core.images.codecs.tiff.tags import Form, Tags, kept_tags, read_start, read_tables
@@ -30,8 +35,8 @@ _MOST_HIDDEN = 4 * FREE
 def read(content: bytes, name: str) -> ImageFile:
     """The pages of a TIFF, a stack for each; uncompressed ones are views of `content`.
 
-    Values are bool, uint8, uint16, uint32 or floats. Palettes and other numbers of bits become 8
-    or 16 bits; compressions that lose something become deflate; remarks say so.
+    Values are bool, integers or floats, of up to 64 bits. Palettes and other numbers of bits become
+    8 or 16 bits; compressions that lose something become deflate; remarks say so.
     Raises DataError for broken files and for pages that are no such image.
     """
     form, pages, labels = _pages(memoryview(content), name)
@@ -48,7 +53,7 @@ def read(content: bytes, name: str) -> ImageFile:
             else:
                 stored = unpacked(page, content, opened, label)
                 values, target = converted(stored, page, form, label)
-                stacks.append(_stack(values, target))
+                stacks.append(_stack(values, target, form))
             targets.append(target)
             remarks |= dict.fromkeys(changes(page, target))
     return ImageFile(
@@ -111,9 +116,12 @@ def write(stacks: Sequence[Stack], about: About) -> bytes:
     return assembled(pages, form)
 
 
-def _stack(values: NDArray[Any], page: Page) -> Stack:
+def _stack(values: NDArray[Any], page: Page, form: Form) -> Stack:
     images = values.transpose(2, 0, 1)[..., None] if page.bands else values[None]
-    return Stack(images, page.alpha, page.photometric in (codes.WHITE_IS_ZERO, codes.CMYK))
+    missing = no_data(page.tags, values.dtype)
+    stated = stated_range(values[..., : page.samples - page.alpha], page.tags, form, missing)
+    white_is_zero = page.photometric in (codes.WHITE_IS_ZERO, codes.CMYK)
+    return Stack(images, page.alpha, white_is_zero, missing, stated)
 
 
 def _encode(stacks: Sequence[Stack], targets: Sequence[Page], form: Form, content: bytes) -> bytes:

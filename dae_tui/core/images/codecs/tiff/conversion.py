@@ -17,7 +17,7 @@ from dae_tui.errors import DataError
 
 # What describes how a codec stored the pixels, and their numbers of another type.
 _OF_CODEC = (292, 293, 347, 512, 515, 517, 518, 519, 520, 521, 529, 530, 531, 532)
-_OF_TYPE = (280, 281, 290, 291, 301, 340, 341, codes.PALETTE)
+_OF_TYPE = (280, 281, 290, 291, 301, 340, 341, codes.PALETTE, codes.NO_DATA)
 
 
 def converted(
@@ -58,7 +58,7 @@ def converted(
 def _coloured(values: NDArray[Any], page: Page, form: Form, label: str) -> NDArray[Any]:
     """The colours for the indexes of a palette: uint8 where they are such, else uint16."""
     entries = np.array(form.integers(page.tags, codes.PALETTE), np.uint16)
-    if page.dtype.kind == "f" or page.bits > 16 or entries.size != 3 << page.bits:
+    if page.dtype.kind in "fi" or page.bits > 16 or entries.size != 3 << page.bits:
         raise DataError(f"{label} is damaged: it has no palette for its colours")
     if entries.max() < 256:  # Some write palettes of 8 bits where 16 belong, as libtiff knows.
         entries = entries.astype(np.uint8)

@@ -5,9 +5,14 @@ as EXIF, and EXIF of other files comes back as tags.
 """
 
 import io
+import math
 import struct
 from contextlib import suppress
 from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from dae_tui.core.images.codecs.tiff import codes
 from dae_tui.core.images.codecs.tiff.tags import (
@@ -57,6 +62,48 @@ def said_tags(about: About) -> tuple[Tags, Form]:
     if about.dpi:
         said |= _dpi_tags(about.dpi, form)
     return said, form
+
+
+def no_data(tags: Tags, dtype: np.dtype[Any]) -> float | None:
+    """The value of pixels that were not measured, as GDAL states it, if the type can hold it."""
+    try:
+        value = float(bytes(tags[codes.NO_DATA].raw).split(b"\0")[0])
+    except (KeyError, ValueError):
+        return None
+    if dtype.kind == "f":
+        with np.errstate(over="ignore"):
+            stored = float(dtype.type(value))  # GDAL may write one digit less than the type has.
+        return None if math.isinf(stored) and math.isfinite(value) else stored
+    limits = None if dtype.kind == "b" else np.iinfo(dtype)
+    fits = limits is not None and value.is_integer() and limits.min <= value <= limits.max
+    return value if fits else None
+
+
+def stated_range(
+    values: NDArray[Any], tags: Tags, form: Form, missing: float | None
+) -> tuple[float, float] | None:
+    """The lowest and the highest value that samples (H, W, colours) can have, as the tags say.
+
+    None if they say no more than the type, or if values other than `missing` lie beyond.
+    """
+    lows, highs = (
+        form.numbers(tags, any_type) or form.numbers(tags, plain)
+        for any_type, plain in (
+            (codes.LOWEST_OF_ANY_TYPE, codes.LOWEST),
+            (codes.HIGHEST_OF_ANY_TYPE, codes.HIGHEST),
+        )
+    )
+    if not highs or values.dtype.kind == "b":
+        return None
+    samples = values.shape[-1]
+    low, high = float(min(lows[:samples], default=0)), float(max(highs[:samples]))
+    widest = math.inf if values.dtype.kind == "f" else np.iinfo(values.dtype).max
+    known = values if missing is None else values[values != missing]
+    if not low < high < widest or known.size == 0:
+        return None
+    # Not `min` and `max`, which NaN would be.
+    within = low <= np.fmin.reduce(known, None) and np.fmax.reduce(known, None) <= high
+    return (low, high) if within else None
 
 
 def _dpi(tags: Tags, form: Form) -> tuple[float, float] | None:

@@ -30,7 +30,8 @@ _MOST_SHRUNK = {
     codes.PACKBITS: 65,
 }
 _MOST_SHRUNK_ELSE = 50_000
-_NEW_TYPES = ("bool", "uint8", "uint16", "uint32", "float16", "float32", "float64")
+# How TIFF numbers the kinds of numpy's types.
+_FORMATS = {"b": 1, "u": 1, "i": 2, "f": 3}
 _STRIP_BYTES = 1 << 18
 
 
@@ -153,15 +154,14 @@ def _type(tags: Tags, form: Form, samples: int, label: str) -> tuple[int, np.dty
     (bits,), (kind,) = widths, formats
     if kind in (1, 4) and bits == 1:
         return 1, np.dtype(bool)
-    if (kind in (1, 4) and 1 < bits <= 16) or (kind in (1, 4) and bits == 32):
+    if kind in (1, 4) and (1 < bits <= 16 or bits in (32, 64)):
         return bits, np.dtype(f"{form.order}u{-(-bits // 8)}")
-    if kind == 3 and bits in (16, 32, 64):
-        return bits, np.dtype(f"{form.order}f{bits // 8}")
+    if (kind == 2 and bits in (8, 16, 32, 64)) or (kind == 3 and bits in (16, 32, 64)):
+        return bits, np.dtype(f"{form.order}{'if'[kind - 2]}{bits // 8}")
     what = {1: "uint", 2: "int", 3: "float", 5: "complex int", 6: "complex"}.get(kind, "unknown ")
     raise DataError(
         f"{label} holds values of type {what}{bits}",
-        "values must be unsigned integers of up to 32 bits, or floats in [0, 1]: "
-        "array.astype('uint16') makes them so",
+        "values must be integers or floats of up to 64 bits: array.astype('uint16') makes them so",
     )
 
 
@@ -221,7 +221,7 @@ def new_page(stack: Stack, said: Tags, icc: bytes | None, form: Form) -> Page:
     """
     _, height, width, samples = stack.values.shape
     dtype = stack.values.dtype
-    if dtype.name not in _NEW_TYPES:
+    if dtype.kind not in _FORMATS or dtype.itemsize > 8:
         raise DataError(f"tiff as dae writes it cannot hold {dtype}")
     colours = samples - stack.alpha
     grey = codes.WHITE_IS_ZERO if stack.white_is_zero else codes.BLACK_IS_ZERO
@@ -239,7 +239,7 @@ def new_page(stack: Stack, said: Tags, icc: bytes | None, form: Form) -> Page:
         codes.STRIP_ROWS: form.longs(rows),
         codes.PLANAR: form.shorts(1),
         codes.PREDICTOR: form.shorts(predictor),
-        codes.FORMAT: form.shorts(*[3 if dtype.kind == "f" else 1] * samples),
+        codes.FORMAT: form.shorts(*[_FORMATS[dtype.kind]] * samples),
     }
     if stack.alpha:
         tags[codes.EXTRA] = form.shorts(2)

@@ -4,6 +4,7 @@ import io
 import random
 import struct
 import time
+from dataclasses import replace
 from typing import Any
 
 import imagecodecs
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
 from dae_tui.core.images import image_file
+from dae_tui.core.images.codecs import png
 from dae_tui.core.images.codecs.tiff import codec as tiff
 from dae_tui.core.images.codecs.tiff import tags as tiff_tags
 from dae_tui.core.images.image_file import About, ImageFile, Stack
@@ -21,8 +23,9 @@ from dae_tui.errors import DataError
 
 RANDOM = np.random.default_rng(0)
 HEIGHT, WIDTH = 37, 45
-TYPES = ("bool", "u1", "u2", "u4", "f2", "f4", "f8")
+TYPES = ("bool", "u1", "u2", "u4", "u8", "i1", "i2", "i4", "i8", "f2", "f4", "f8")
 ICC = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+ZERO = [(42113, 2, None, "0", False)]
 GEO = ((33550, 12, 3, (10.0, 10.0, 0.0)), (34735, 3, 4, (1, 1, 0, 0)), (34737, 2, 4, b"abc\0"))
 LAYOUTS: dict[str, tuple[tuple[int, ...], dict[str, Any]]] = {
     "grey": ((HEIGHT, WIDTH), {"photometric": "minisblack"}),
@@ -50,7 +53,8 @@ def values_of(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
         return RANDOM.random(shape) < 0.5
     if dtype.kind == "f":
         return RANDOM.random(shape).astype(dtype)
-    return RANDOM.integers(0, np.iinfo(dtype).max, shape, dtype, endpoint=True)
+    limits = np.iinfo(dtype)
+    return RANDOM.integers(limits.min, limits.max, shape, dtype, endpoint=True)
 
 
 def made(array: NDArray[Any], **options: Any) -> bytes:
@@ -68,10 +72,7 @@ def by_pillow(image: Image.Image, **options: Any) -> bytes:
 def changed(file: ImageFile) -> tuple[list[NDArray[Any]], bytes]:
     """Other values for every stack, and the file that holds them."""
     values = [values_of(stack.values.shape, stack.values.dtype) for stack in file.stacks]
-    stacks = [
-        Stack(new, stack.alpha, stack.white_is_zero)
-        for new, stack in zip(values, file.stacks, strict=True)
-    ]
+    stacks = [replace(stack, values=new) for new, stack in zip(values, file.stacks, strict=True)]
     return values, file.encode(stacks)
 
 
@@ -100,7 +101,7 @@ def test_every_layout_is_read_and_written_as_it_was(
 ) -> None:
     shape, options = LAYOUTS[layout]
     array = values_of(shape, dtype)
-    predictor = {"b": None, "u": 2, "f": 3}[np.dtype(dtype).kind]
+    predictor = {"b": None, "u": 2, "i": 2, "f": 3}[np.dtype(dtype).kind]
     content = made(
         array,
         tile=tile,
@@ -126,6 +127,9 @@ def test_every_layout_is_read_and_written_as_it_was(
     read = tifffile.imread(io.BytesIO(written))
     read = np.moveaxis(read, 0, -1) if layout == "planes" else read
     np.testing.assert_array_equal(read.reshape(new.shape), new)
+    if layout in ("grey", "rgb", "rgba") and dtype != "f2":  # libtiff as imagecodecs calls it.
+        read = imagecodecs.tiff_decode(written)
+        np.testing.assert_array_equal(read.reshape(new.shape), new)
     old, page = first_page(content), first_page(written)
     for name in KEPT.split():
         assert getattr(page, name) == getattr(old, name), name
@@ -199,6 +203,80 @@ def test_tags_stay_as_they_were() -> None:
     assert file.about.exif is not None
     exif.load(file.about.exif)
     assert (exif[274], exif[305]) == (6, "a program")
+
+
+@pytest.mark.parametrize(
+    ("dtype", "text", "value"),
+    [
+        ("u1", "255", 255.0),
+        ("u1", "256", None),
+        ("u1", "-9999", None),
+        ("u2", "1.5", None),
+        ("i2", "-32768", -32768.0),
+        ("f4", " -9999 ", -9999.0),
+        ("f4", "0.1", float(np.float32(0.1))),
+        ("f4", "-3.40282346638529e+38", float(np.finfo("f4").min)),
+        ("f4", "1e300", None),
+        ("f8", "1e300", 1e300),
+        ("f4", "none", None),
+        ("bool", "0", None),
+    ],
+)
+def test_gdal_says_which_value_was_not_measured(dtype: str, text: str, value: float | None) -> None:
+    content = made(values_of((HEIGHT, WIDTH), dtype), extratags=[(42113, 2, None, text, False)])
+    file = tiff.read(content, "x.tif")
+    assert file.stacks[0].no_data == value
+    assert first_page(changed(file)[1]).tags[42113].value == text.strip()
+
+
+def test_what_was_not_measured_may_be_nan() -> None:
+    content = made(values_of((9, 7), "f4"), extratags=[(42113, 2, None, "nan", False)])
+    missing = tiff.read(content, "x.tif").stacks[0].no_data
+    assert missing is not None
+    assert np.isnan(missing)
+    palette = made(GREY, photometric="palette", colormap=np.zeros((3, 256), "u2"), extratags=ZERO)
+    assert tiff.read(palette, "x.tif").stacks[0].no_data is None
+
+
+@pytest.mark.parametrize(
+    ("dtype", "tags", "stated"),
+    [
+        ("u2", [(281, 3, 1, 4095, False)], (0, 4095)),
+        ("u2", [(280, 3, 1, 100, False), (281, 3, 1, 4095, False)], (100, 4095)),
+        ("u2", [(281, 3, 1, 4094, False)], None),  # The values go on to 4095.
+        ("u2", [(280, 3, 1, 101, False), (281, 3, 1, 4095, False)], None),
+        ("u2", [(281, 3, 1, 65535, False)], None),
+        ("i2", [(340, 8, 1, -50, False), (341, 8, 1, 4095, False)], (-50, 4095)),
+        ("f4", [(340, 11, 1, -0.5, False), (341, 12, 1, 1e4, False)], (-0.5, 1e4)),
+        ("u4", [(340, 4, 1, 9, False), (341, 4, 1, 1 << 20, False)], (9, 1 << 20)),
+        ("u4", [(341, 2, None, "much", False)], None),
+        ("u2", [(281, 3, 1, 4000, False), (42113, 2, None, "4095", False)], (0, 4000)),
+    ],
+)
+def test_tags_say_what_black_and_white_are(
+    dtype: str, tags: list[Any], stated: tuple[float, float] | None
+) -> None:
+    values = np.full((HEIGHT, WIDTH), 100).astype(dtype)
+    values[0, 0] = 4095
+    file = tiff.read(made(values, extratags=tags), "x.tif")
+    assert file.stacks[0].stated == stated
+    page = first_page(file.encode(file.stacks))
+    assert all(tag[0] in page.tags for tag in tags)
+
+
+def test_what_is_said_of_colours_does_not_hold_for_alpha() -> None:
+    values = np.full((9, 7, 4), 65535, "u2")
+    values[..., :3] = 4095
+    most = [(281, 3, 4, (4095, 4095, 4095, 65535), False)]
+    file = tiff.read(made(values, photometric="rgb", extratags=most), "x.tif")
+    assert file.stacks[0].stated == (0, 4095)
+
+
+def test_planes_can_be_written_as_another_kind() -> None:
+    values = values_of((3, 9, 7), "u2")
+    (stack,) = tiff.read(made(values, photometric="rgb", planarconfig="separate"), "x").stacks
+    content = png.write([stack], About())
+    np.testing.assert_array_equal(imagecodecs.png_decode(content), np.moveaxis(values, 0, -1))
 
 
 def test_exif_and_gps_stay() -> None:
@@ -320,9 +398,9 @@ def test_masks_stay_and_smaller_copies_are_left_out() -> None:
 
 
 GREY = np.zeros((64, 64), np.uint8)
+INT = [(339, 3, 1, 2, True)]
 REFUSED = {
-    "int16": (made(GREY.astype("i2")), "int16"),
-    "uint64": (made(GREY.astype("u8")), "uint64"),
+    "int of 24 bits": (patched(made(GREY.astype("u4"), extratags=INT), 258, 24), "int24"),
     "complex": (made(GREY.astype("c8")), "complex64"),
     "volume": (made(np.zeros((16, 16, 16), "u1"), volumetric=True, tile=(16, 16, 16)), "16 slices"),
     "ycbcr": (by_pillow(Image.new("YCbCr", (9, 9))), "YCbCr"),
