@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -16,7 +16,7 @@ from dae_tui.core.speed.process_count import (
     stops_paying,
 )
 from dae_tui.errors import UsageError
-from dae_tui.spec.training_config import default_config
+from dae_tui.spec.training_config import TrainingConfig, default_config
 
 if TYPE_CHECKING:
     from dae_tui.commands.benchmarking.speed_tables import Grid
@@ -61,12 +61,8 @@ def scaling(
     # Imported here: torch takes seconds to import, and a mistake in the options is said at once.
     from dae_tui.commands.benchmarking.speed_tables import show_grids
     from dae_tui.commands.output.terminal import print_json, stdout
-    from dae_tui.core.training.distributed import batch_norms
-    from dae_tui.core.weights.weights_file import count_parameters
-    from dae_tui.models.registry import build
 
-    built = build(config.network, config.settings)
-    parameters, norms = count_parameters(built), len(batch_norms(built))
+    parameters, norms = _sizes(config)
     machine = Machine(
         images_per_second,
         parameters,
@@ -80,17 +76,31 @@ def scaling(
     shared = model_scaling(machine, batch_size, able)
     growing = model_scaling(machine, batch_size, grows=True)
     if json:
-        print_json(
-            {
-                "machine": asdict(machine),
-                "batch_size": batch_size,
-                "shared": [asdict(each) for each in shared],
-                "growing": [asdict(each) for each in growing],
-            }
-        )
+        print_json(_as_json(machine, batch_size, shared, growing))
         return
     grid = _grid(config.network, machine, batch_size, shared, growing)
     show_grids([grid], stdout(), markdown=markdown)
+
+
+def _sizes(config: TrainingConfig) -> tuple[int, int]:
+    """The number of parameters of a network, and of its batch normalisations."""
+    from dae_tui.core.training.distributed import batch_norms
+    from dae_tui.core.weights.weights_file import count_parameters
+    from dae_tui.models.registry import build
+
+    network = build(config.network, config.settings)
+    return count_parameters(network), len(batch_norms(network))
+
+
+def _as_json(
+    machine: Machine, batch_size: int, shared: Sequence[Scaling], growing: Sequence[Scaling]
+) -> dict[str, Any]:
+    return {
+        "machine": asdict(machine),
+        "batch_size": batch_size,
+        "shared": [asdict(each) for each in shared],
+        "growing": [asdict(each) for each in growing],
+    }
 
 
 def _can_share(batch_size: int, processes: int) -> bool:

@@ -100,37 +100,47 @@ def evaluate(
     seeds = range(protocol.seed, protocol.seed + (1 if images.noisy else protocol.seeds))
     compute = Compute(protocol.device, protocol.precision)
     networks = [network_method(each, images, compute) for each in weights]
-    oracles = [
-        [oracle] if oracle and images.labelled and oracle.knows(noise, protocol.clip) else []
-        for noise in noises
-    ]
-    each_seed = len(noises) * (1 + len(networks) + len(filters)) + sum(map(len, oracles))
-    pixels = images.groups[0].images[0, 0].numel()
-    tuning = len(noises) * len(filters) * tuning_work(pixels)
+    fitting = [_fitting(oracle, images, noise, protocol) for noise in noises]
+    count = len(networks) + len(filters)
+    each_seed = len(noises) * (1 + count) + sum(map(len, fitting))
+    tuning = len(noises) * len(filters) * tuning_work(images.groups[0].images[0, 0].numel())
     total = len(images) * (1 + each_seed * len(seeds)) + tuning
-    runner = _Runner(images, protocol.device, measurements, total)
-    clean = _originals(images, protocol.device)
-    measured = yield from runner.measurement("original", clean, None, classifier)
-    entries = [Entry("original", None, None, [measured])]
+    runner = _Runner(images, protocol, measurements, total)
+    entries = [(yield from runner.entry(_Evaluated("original", classifier)))]
     with FilterPool() as pool:
-        for noise, fitting in zip(noises, oracles, strict=True):
-            text = AS_GIVEN if noise is None else str(noise)
-            methods: list[tuple[str, str | None, Method | None, Classifier | None]]
-            methods = [("noisy", None, None, classifier)]
-            methods += [("noisy", each.classifier.name, None, each.classifier) for each in fitting]
-            methods += [("denoised", each.name, each, classifier) for each in networks]
+        for noise, oracles in zip(noises, fitting, strict=True):
+            evaluated = [_Evaluated("noisy", classifier)]
+            evaluated += [_Evaluated("noisy", each, each.name) for each in oracles]
+            evaluated += [_Evaluated("denoised", classifier, each.name, each) for each in networks]
             if filters:
                 tuner = _tuner(images, noise, protocol, classifier, pool)
                 tuned = yield from _tuned(filters, tuner, noise, seeds, runner)
-                methods += [("denoised", each.name, each, classifier) for each in tuned]
-            for view, name, method, classified_by in methods:
-                found = []
-                for seed in seeds:
-                    noisy = noisy_images(images, noise, seed, protocol)
-                    key = _key(view, name, noise, seed)
-                    found.append((yield from runner.measurement(key, noisy, method, classified_by)))
-                cost = None if method is None else method.cost
-                entries.append(Entry(view, name, text, found, cost))
+                evaluated += [_Evaluated("denoised", classifier, each.name, each) for each in tuned]
+            for each in evaluated:
+                entry = yield from runner.entry(each, noise, seeds)
+                entries.append(entry)
+    description = _description(images, classifier, protocol, noises, count, filters)
+    yield _table(description, entries, images, classifier, per_class=per_class)
+
+
+def _fitting(
+    oracle: Oracle | None, images: EvaluationImages, noise: NoiseSpec | None, protocol: Protocol
+) -> list[Classifier]:
+    """The classifier of the oracle, if it can classify the images at a noise."""
+    if oracle is None or not images.labelled or not oracle.knows(noise, protocol.clip):
+        return []
+    return [oracle.classifier]
+
+
+def _table(
+    description: dict[str, Any],
+    entries: Sequence[Entry],
+    images: EvaluationImages,
+    classifier: Classifier | None,
+    *,
+    per_class: bool,
+) -> Table:
+    """The rows of all entries, and the examples of those at the first noise."""
     labels = None if classifier is None or images.labels is None else images.labels.numpy()
     rows = make_rows(entries, labels, images.groups[0].classes, per_class=per_class)
     shown = [
@@ -139,8 +149,17 @@ def evaluate(
         if entry.noise in (None, entries[1].noise)
         and (entry.view, entry.method is None) != ("noisy", False)
     ]
-    count = len(networks) + len(filters)
-    yield Table(_description(images, classifier, protocol, noises, count, filters), rows, shown)
+    return Table(description, rows, shown)
+
+
+@dataclass(frozen=True)
+class _Evaluated:
+    """What a row is about: a view of the images, who classifies it, and what made it."""
+
+    view: str
+    classifier: Classifier | None
+    name: str | None = None
+    method: Method | None = None
 
 
 class _Runner:
@@ -149,12 +168,12 @@ class _Runner:
     def __init__(
         self,
         images: EvaluationImages,
-        device: torch.device,
+        protocol: Protocol,
         measurements: MeasurementStore | None,
         total: int,
     ) -> None:
         self._measurements = measurements
-        self._images, self._device = images, device
+        self._images, self._protocol = images, protocol
         self._done, self._total = 0, total
 
     def progress(self, what: str) -> EvaluationProgress:
@@ -168,19 +187,34 @@ class _Runner:
         """Leave out images of an earlier start: they would distort the remaining time."""
         self._total -= images
 
-    def measurement(
-        self,
-        key: str,
-        noisy: Iterator[Tensor],
-        method: Method | None,
-        classifier: Classifier | None,
+    def entry(
+        self, what: _Evaluated, noise: NoiseSpec | None = None, seeds: Sequence[int] = ()
+    ) -> Generator[EvaluationProgress, None, Entry]:
+        """The measurements of a view at a noise, for each seed; the originals have neither."""
+        if what.view == "original":
+            clean = _originals(self._images, self._protocol.device)
+            measured = yield from self._measurement("original", clean, what)
+            return Entry(what.view, None, None, [measured])
+        found = []
+        for seed in seeds:
+            noisy = noisy_images(self._images, noise, seed, self._protocol)
+            key = _key(what.view, what.name, noise, seed)
+            found.append((yield from self._measurement(key, noisy, what)))
+        text = AS_GIVEN if noise is None else str(noise)
+        return Entry(
+            what.view, what.name, text, found, None if what.method is None else what.method.cost
+        )
+
+    def _measurement(
+        self, key: str, noisy: Iterator[Tensor], what: _Evaluated
     ) -> Generator[EvaluationProgress, None, Measurement]:
         """The measurement of a method: a kept one, or else a new one."""
         kept = self.kept(key)
         if kept is not None:
             self.skip(len(self._images))
             return kept
-        for state in measure_method(self._images, noisy, method, classifier, self._device):
+        device = self._protocol.device
+        for state in measure_method(self._images, noisy, what.method, what.classifier, device):
             if isinstance(state, Measurement):
                 measurement = state
             else:

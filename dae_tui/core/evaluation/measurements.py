@@ -72,7 +72,7 @@ def measure_method(
     predictions: list[Tensor] = []
     metrics: list[Tensor] = []
     examples: list[Tensor] = []
-    seconds, warm = 0.0, False
+    timed = _Timed(method, device)
     originals = (
         unit(group.images[part]).to(device)
         for group in images.groups
@@ -80,17 +80,7 @@ def measure_method(
     )
     pairs = zip(originals, noisy, strict=True)
     while some := list(islice(pairs, 1 if method is None else method.together)):
-        given = [noisy_images for _, noisy_images in some]
-        found = given
-        if method is not None:
-            if not warm:  # The first call includes setup and is not timed.
-                method.denoise(given[:1])
-                warm = True
-            synchronize(device)
-            started = time.perf_counter()
-            found = method.denoise(given)
-            synchronize(device)
-            seconds += time.perf_counter() - started
+        found = timed.apply([noisy_images for _, noisy_images in some])
         for (original, _), result in zip(some, found, strict=True):
             if classifier is not None:
                 predictions.append(classifier.predict(result).cpu())
@@ -104,11 +94,34 @@ def measure_method(
         decibels,
         similarity,
         edges,
-        seconds,
+        timed.seconds,
         torch.cat(examples).numpy()[:EXAMPLES] if examples else np.empty((0, 1, 1, 1), np.uint8),
         "" if method is None else method.setting,
         0 if method is None else method.cost.peak_bytes or 0,
     )
+
+
+class _Timed:
+    """A method, and the time that its calls have taken."""
+
+    def __init__(self, method: Method | None, device: torch.device) -> None:
+        self._method, self._device = method, device
+        self._warm = False
+        self.seconds = 0.0
+
+    def apply(self, noisy: list[Tensor]) -> list[Tensor]:
+        """The denoised batches, or without a method the noisy ones as they are."""
+        if self._method is None:
+            return noisy
+        if not self._warm:  # The first call includes setup and is not timed.
+            self._method.denoise(noisy[:1])
+            self._warm = True
+        synchronize(self._device)
+        started = time.perf_counter()
+        denoised = self._method.denoise(noisy)
+        synchronize(self._device)
+        self.seconds += time.perf_counter() - started
+        return denoised
 
 
 def _metrics(images: Tensor, original: Tensor) -> Tensor:

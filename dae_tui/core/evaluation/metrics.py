@@ -1,12 +1,20 @@
-"""Metrics of images: PSNR, SSIM and sharpness; and the interval of a proportion."""
+"""Metrics of images: PSNR, SSIM and sharpness; and how certain they are.
+
+That is the interval of a proportion, and paired tests: is one method better than another on the
+same images, or is it chance?
+"""
 
 from math import sqrt
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
 SSIM_WINDOW = 7
+SIGN_TEST = "sign test (McNemar's, exact)"
+WILCOXON = "Wilcoxon signed-rank test"
 
 
 def psnr(images: Tensor, reference: Tensor) -> Tensor:
@@ -73,3 +81,29 @@ def wilson_interval(correct: float, total: int, z: float = 1.959964) -> tuple[fl
     margin = z * sqrt(share * (1 - share) / total + z * z / (4 * total * total))
     scale = 1 + z * z / total
     return max(0.0, (centre - margin) / scale), min(1.0, (centre + margin) / scale)
+
+
+def sign_test(right: NDArray[np.integer], other: NDArray[np.integer]) -> float:
+    """The two-sided p-value of the exact sign test on how often two methods were right.
+
+    With one prediction per image it is McNemar's exact test (McNemar 1947).
+
+    Args:
+        right: (N,), how many predictions for each image were right.
+        other: the same for the other method.
+    """
+    from scipy.stats import binomtest
+
+    better, worse = int((right > other).sum()), int((right < other).sum())
+    if better + worse == 0:
+        return 1.0
+    return float(binomtest(better, better + worse).pvalue)
+
+
+def wilcoxon(metrics: NDArray[np.float64], other: NDArray[np.float64]) -> float:
+    """The two-sided p-value of Wilcoxon's signed-rank test on metrics (N,) of the same images."""
+    from scipy.stats import wilcoxon as test
+
+    if np.array_equal(metrics, other):
+        return 1.0
+    return float(test(metrics, other).pvalue)

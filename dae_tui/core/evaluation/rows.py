@@ -7,8 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dae_tui.core.evaluation.measurements import Floats, Measurement
-from dae_tui.core.evaluation.metrics import wilson_interval
-from dae_tui.core.evaluation.significance import SIGN_TEST, WILCOXON, sign_test, wilcoxon
+from dae_tui.core.evaluation.metrics import (
+    SIGN_TEST,
+    WILCOXON,
+    sign_test,
+    wilcoxon,
+    wilson_interval,
+)
 from dae_tui.core.weights.cost import Cost
 from dae_tui.spec.table import BenchmarkRow, Example, rank
 

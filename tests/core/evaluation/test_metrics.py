@@ -1,4 +1,7 @@
-"""PSNR and SSIM against scikit-image; the Wilson interval against tables, scipy and simulation."""
+"""PSNR and SSIM against scikit-image; the Wilson interval against tables, scipy and simulation.
+
+Paired tests: what is certain, what is chance, and how often chance is taken for certain.
+"""
 
 from collections.abc import Callable
 
@@ -12,7 +15,14 @@ from scipy.stats import binomtest
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from torch import Tensor
 
-from dae_tui.core.evaluation.metrics import psnr, sharpness, ssim, wilson_interval
+from dae_tui.core.evaluation.metrics import (
+    psnr,
+    sharpness,
+    sign_test,
+    ssim,
+    wilcoxon,
+    wilson_interval,
+)
 
 SHAPES = [(1, 28, 28), (3, 28, 28), (1, 7, 7), (3, 31, 17), (1, 64, 40)]
 
@@ -178,3 +188,30 @@ def test_sharpness_is_the_share_of_the_edges_that_is_kept() -> None:
     # Noise has nothing in common with the edges: it neither adds nor takes.
     assert kept["noisy"].mean().item() == pytest.approx(1, abs=0.01)
     assert sharpness(original, torch.zeros_like(original)).isnan().all()
+
+
+def test_the_sign_test_counts_the_images_that_differ_alone() -> None:
+    right = np.array([1] * 90 + [1] * 8 + [0] * 2)
+    other = np.array([1] * 90 + [0] * 8 + [1] * 2)
+    # McNemar's exact test: 8 against 2 in 10 fair throws.
+    assert sign_test(right, other) == pytest.approx(binomtest(8, 10).pvalue)
+    assert sign_test(right, other) == pytest.approx(112 / 1024)
+    assert sign_test(right, right) == 1
+
+
+def test_with_several_seeds_an_image_counts_once() -> None:
+    right, other = np.array([3, 3, 2, 1]), np.array([3, 1, 0, 2])
+    assert sign_test(right, other) == pytest.approx(binomtest(2, 3).pvalue)
+
+
+def test_chance_alone_is_seldom_taken_for_a_difference() -> None:
+    generator = np.random.default_rng(0)
+    values = [sign_test(*(generator.random((2, 300)) < 0.9).astype(int)) for _ in range(1000)]
+    assert np.mean(np.array(values) < 0.05) < 0.06
+
+
+def test_wilcoxon_sees_a_shift_that_all_images_have() -> None:
+    generator = np.random.default_rng(0)
+    figures = 20 + generator.normal(size=12)
+    assert wilcoxon(figures, figures - 0.3 - 0.1 * generator.random(12)) == pytest.approx(2 / 2**12)
+    assert wilcoxon(figures, figures) == 1
