@@ -144,8 +144,8 @@ def batch_norms(network: nn.Module) -> list[_BatchNorm]:
 def share_statistics(network: nn.Module, group: Group) -> None:
     """Let batch normalisation use the whole batch, not only this process's part of it.
 
-    torch's own SyncBatchNorm works on GPUs only. Raises ValueError for one without a weight or
-    momentum, which none of our networks has.
+    torch's own SyncBatchNorm works on GPUs only (torch 2.15, 2026-11-26). Raises ValueError for one
+    without a weight or momentum, which none of our networks has.
     """
     for module in batch_norms(network):
         if not module.affine or module.momentum is None or not module.track_running_stats:
@@ -189,7 +189,10 @@ class _SharedBatchNorm:
 
 
 class _FromAll(torch.autograd.Function):
-    """Gathers the values of every process, (processes, …); gradients flow back to each."""
+    """Gathers the values of every process, (processes, …); gradients flow back to each.
+
+    torch.distributed.nn has such functions, which are deprecated (torch 2.15, 2026-11-26).
+    """
 
     @staticmethod
     def forward(ctx: Any, own: Tensor, group: Group) -> Tensor:

@@ -1,7 +1,8 @@
 """IDX as MNIST is distributed, packed with gzip or not; written back as it was.
 
 Two zero bytes, a type, the number of axes, their sizes, the values, all big endian
-(http://yann.lecun.com/exdb/mnist/).
+(http://yann.lecun.com/exdb/mnist/). By hand since (2026-11-26) torchvision 0.29 reads it from a
+path alone, needs torch, and does not write it; idx2numpy has had no release since 2020.
 """
 
 import gzip

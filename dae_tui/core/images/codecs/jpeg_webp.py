@@ -1,7 +1,8 @@
 """JPEG and WebP, through Pillow; the quality and the metadata of a file are kept.
 
 Pillow's own check against huge images would stop at 179 million pixels for some kinds and not for
-others, so its classes are used directly, after checks of the headers.
+others, so its classes are used directly, after checks of the headers. The headers are parsed here
+since (2026-11-26) Pillow 13 takes 2.9 s for one of 4 MB of fill bytes.
 """
 
 import struct

@@ -1,4 +1,8 @@
-"""NumPy's .npz: a zip archive of .npy arrays; arrays that are no images are kept unchanged."""
+"""NumPy's .npz: a zip archive of .npy arrays; arrays that are no images are kept unchanged.
+
+Not by numpy.load and numpy.savez (2.4, 2026-11-26): the one unpacks 100 MB of an archive of 97 kB
+before it shows their header, the other keeps neither what is no array nor how each was compressed.
+"""
 
 import io
 import os

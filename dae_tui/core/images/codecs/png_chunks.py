@@ -105,8 +105,8 @@ def _check_chunk(kind: bytes, whole: bytes, name: str) -> None:
 def check_data(parts: Parts, name: str) -> None:
     """Raise DataError for packed pixels that libpng would refuse.
 
-    libpng must not get any of these: imagecodecs (2026.3) releases a reference to None with each of
-    its PNG errors, which ends the interpreter after some thousands of broken files.
+    libpng must not get any of these: imagecodecs (2026.3, 2026-11-26) releases a reference to None
+    with each of its PNG errors, which ends the interpreter after some thousands of broken files.
     """
     size = unpacked_size(parts)
     inflater = zlib.decompressobj()
