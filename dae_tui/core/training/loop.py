@@ -74,14 +74,9 @@ class Training:
         """
         if device.type == "cpu":
             keep_freed_memory()
-        self.config = config
-        self.network = network
-        self.objective = objective
-        self.training = training
-        self.validation = validation
-        self.examples = examples
-        self.device = device
-        self.precision = precision
+        self.config, self.network, self.objective = config, network, objective
+        self.training, self.validation, self.examples = training, validation, examples
+        self.device, self.precision = device, precision
         self.metadata = dict(metadata)
         self.stop = stop or threading.Event()
         self.group = group or Group()
@@ -91,28 +86,43 @@ class Training:
         self.optimizer = FusedOptimizer(config.optimizer, network.parameters())
         self.noise_generator = torch.Generator(device).manual_seed(config.seed)
         torch.manual_seed(config.seed)
-        self.progress = Progress()
-        if resume is not None:
-            self.progress = unpack(resume, network, self.optimizer, self.noise_generator)
-            if self.progress.training_images != len(training):
-                raise RunError(
-                    f"the run was trained on {self.progress.training_images} images, "
-                    f"and {config.data} has {len(training)} now",
-                    "bring back the images it was trained on, or train anew",
-                )
+        self.progress = Progress() if resume is None else self._resumed(resume)
         self.progress.training_images = len(training)
-        if not self.group.is_rank_0:  # Otherwise dropout would be equal in every process.
-            torch.manual_seed(config.seed + 1_000_003 * self.group.rank + self.progress.step)
+        self._seed_rank()
         self.batch_size = min(config.batch_size, len(training))
         self.group.check(self.batch_size)
         of_epoch = min(config.epoch_images or len(training), len(training))
         self.steps_per_epoch = max(1, of_epoch // self.batch_size)
-        images = config.epochs * self.steps_per_epoch * self.batch_size
-        if pays(config, network, training.shape, images, self.group.size):
-            self.trained = compiled(self.trained, device, asked_for=config.compile == "yes")
+        self._compile()
         self.statistics = StepStatistics(
             self.batch_size, device, self.progress, checks=self.group.is_rank_0
         )
+
+    def _resumed(self, state: bytes) -> Progress:
+        """Restore network, optimiser and random generators. Raises RunError for other images."""
+        progress = unpack(state, self.network, self.optimizer, self.noise_generator)
+        count = len(self.training)
+        if progress.training_images != count:
+            raise RunError(
+                f"the run was trained on {progress.training_images} images, "
+                f"and {self.config.data} has {count} now",
+                "bring back the images it was trained on, or train anew",
+            )
+        return progress
+
+    def _seed_rank(self) -> None:
+        """Seed dropout anew in other processes than the first: it would be equal in all of them."""
+        if not self.group.is_rank_0:
+            rank, step = self.group.rank, self.progress.step
+            torch.manual_seed(self.config.seed + 1_000_003 * rank + step)
+
+    def _compile(self) -> None:
+        """Compile the network where that pays."""
+        config = self.config
+        images = config.epochs * self.steps_per_epoch * self.batch_size
+        if pays(config, self.network, self.training.shape, images, self.group.size):
+            asked_for = config.compile == "yes"
+            self.trained = compiled(self.trained, self.device, asked_for=asked_for)
 
     def events(self) -> Iterator[Event]:
         """Train to the end, or until `stop` is set, and yield events.
