@@ -1,9 +1,10 @@
 """BMP: 1 to 32 bits, with or without a palette, alpha and an ICC profile.
 
 Read and written by hand, as Microsoft documents the headers (BITMAPINFOHEADER to BITMAPV5HEADER).
-Tried on 2026-11-26: Pillow 13 fails on grey palettes of 16 colours and on unusual masks, and writes
-no alpha that it reads; imagecodecs 2026.3 reads no run lengths and no OS/2 headers, leaves white of
-16 bits at 248, writes neither 1 bit nor ICC, and damaged headers end the interpreter.
+Tried on 2026-11-26: Pillow 13 fails on grey palettes of 16 colours and on unusual masks, writes no
+alpha that it reads, and takes twice as long to write grey; imagecodecs 2026.3 reads no run lengths
+and no OS/2 headers, leaves white of 16 bits at 248, writes neither 1 bit nor ICC, and damaged
+headers end the interpreter.
 """
 
 import struct
