@@ -49,34 +49,15 @@ class FusedOptimizer:
         if self._name == "sgd":
             # A momentum buffer of zeros is equivalent to torch's start with the first gradient.
             sgd(
-                parameters,
-                gradients,
-                list(moments[0]),
-                fused=True,
-                weight_decay=0,
-                momentum=MOMENTUM,
-                lr=lr,
-                dampening=0,
-                nesterov=True,
-                maximize=False,
-            )
+                parameters, gradients, list(moments[0]), fused=True, weight_decay=0,
+                momentum=MOMENTUM, lr=lr, dampening=0, nesterov=True, maximize=False,
+            )  # fmt: skip
             return
         (adamw if self._name == "adamw" else adam)(
-            parameters,
-            gradients,
-            moments[0],
-            moments[1],
-            [],
-            [self._steps[n] for n in changed],
-            fused=True,
-            amsgrad=False,
-            beta1=BETAS[0],
-            beta2=BETAS[1],
-            lr=lr,
-            weight_decay=WEIGHT_DECAY if self._name == "adamw" else 0,
-            eps=EPS,
-            maximize=False,
-        )
+            parameters, gradients, moments[0], moments[1], [], [self._steps[n] for n in changed],
+            fused=True, amsgrad=False, beta1=BETAS[0], beta2=BETAS[1], lr=lr, eps=EPS,
+            weight_decay=WEIGHT_DECAY if self._name == "adamw" else 0, maximize=False,
+        )  # fmt: skip
 
     def state(self) -> dict[str, Tensor]:
         """Moments and steps by `<number of the parameter>.<name>`."""

@@ -240,18 +240,9 @@ def _made(values: NDArray[Any], per_metre: tuple[int, int], icc: bytes | None) -
     start = 14 + (124 if newest else 40) + len(palette)
     packing = _FIELDS if bits == 32 else _RAW
     head = struct.pack(
-        "<IiiHHIIiiII",
-        124 if newest else 40,
-        width,
-        height,
-        1,
-        bits,
-        packing,
-        len(pixels),
-        *per_metre,
-        len(palette) // 4,
-        0,
-    )
+        "<IiiHHIIiiII", 124 if newest else 40, width, height, 1, bits, packing, len(pixels),
+        *per_metre, len(palette) // 4, 0,
+    )  # fmt: skip
     if newest:
         masks = (0xFF0000, 0xFF00, 0xFF, 0xFF000000) if bits == 32 else (0, 0, 0, 0)
         profile = (start - 14 + len(pixels), len(icc)) if icc else (0, 0)

@@ -86,13 +86,8 @@ def stated_range(
 
     None if they say no more than the type, or if values other than `missing` lie beyond.
     """
-    lows, highs = (
-        form.numbers(tags, any_type) or form.numbers(tags, plain)
-        for any_type, plain in (
-            (codes.LOWEST_OF_ANY_TYPE, codes.LOWEST),
-            (codes.HIGHEST_OF_ANY_TYPE, codes.HIGHEST),
-        )
-    )
+    lows = form.numbers(tags, codes.SMIN_SAMPLE) or form.numbers(tags, codes.MIN_SAMPLE)
+    highs = form.numbers(tags, codes.SMAX_SAMPLE) or form.numbers(tags, codes.MAX_SAMPLE)
     if not highs or values.dtype.kind == "b":
         return None
     samples = values.shape[-1]
