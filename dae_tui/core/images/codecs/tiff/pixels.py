@@ -1,7 +1,8 @@
 """Decoding and encoding the strips and tiles of a TIFF's page.
 
-tifffile and imagecodecs do the work, after checks of what they would not notice. Values that lie in
-the file as numpy has them are not copied, as tifffile does: 36 MB take 0.5 ms and no memory.
+tifffile and imagecodecs do the work, after checks of what they would not notice. Box by box since
+(2026-11-26) tifffile's `asarray` copies what lies in the file as numpy has it (18 MB in 2.3 ms; here
+0.5 ms and no memory), fills missing boxes and takes those of another type or of fewer colours.
 """
 
 import logging
@@ -31,15 +32,27 @@ def unpacked(page: Page, content: bytes, opened: tifffile.TiffFile, label: str) 
     view = _view(page, content)
     if view is not None:
         return view
-    if page.compression == codes.JPEG:
-        for offset, count in zip(page.offsets, page.counts, strict=True):
-            _check_jpeg(content[offset : offset + count], page.block, label)
     opened.filehandle.seek(page.position)
-    planes = tifffile.TiffPage(opened, index=0).asarray(squeeze=False)[:, 0]
-    array: NDArray[Any] = planes[..., 0].transpose(1, 2, 0) if page.planar else planes[0]
-    wanted = page.height, page.width, page.samples
-    if array.shape != wanted or array.dtype != page.dtype.newbyteorder("="):
-        raise DataError(f"{label} is damaged: it has pixels {array.shape} of type {array.dtype}")
+    decoder = tifffile.TiffPage(opened, index=0)
+    native = page.dtype.newbyteorder("=")
+    array = np.empty((page.height, page.width, page.samples), native)
+    for index, (plane, top, left) in enumerate(page.boxes()):
+        packed = content[page.offsets[index] : page.offsets[index] + page.counts[index]]
+        if page.compression == codes.JPEG:
+            _check_jpeg(packed, page.block, label)
+        decoded = decoder.decode(packed, index, jpegtables=decoder.jpegtables)[0]
+        assert decoded is not None
+        where = array[top : top + page.block[0], left : left + page.block[1]]
+        if page.planar:
+            where = where[..., plane : plane + 1]
+        box = decoded[0, : len(where), : where.shape[1]]
+        if page.bits == 1:  # Fax comes as bytes.
+            box = box != 0
+        if box.dtype != native or box.shape != where.shape:
+            raise DataError(f"{label} is damaged: it has pixels {box.shape} of type {box.dtype}")
+        if box.shape == array.shape:
+            return box
+        where[...] = box
     return array
 
 

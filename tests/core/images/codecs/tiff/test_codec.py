@@ -467,6 +467,13 @@ def test_jpeg_inside_cannot_claim_another_size() -> None:
         tiff.read(content[:frame] + b"\xff\xff\xff\xff" + content[frame + 4 :], "x.tif")
 
 
+@pytest.mark.parametrize("codec", ["jpeg", "group4"])
+def test_boxes_of_another_type_are_refused(codec: str) -> None:
+    content = by_pillow(Image.fromarray(GREY > 0 if codec == "group4" else GREY), compression=codec)
+    with pytest.raises(DataError, match="of type uint8"):
+        tiff.read(patched(content, 258, 16), "x.tif")
+
+
 def test_pages_in_a_circle_are_refused() -> None:
     content = bytearray(made(GREY))
     page = first_page(bytes(content))
