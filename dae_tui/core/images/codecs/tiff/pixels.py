@@ -1,8 +1,8 @@
 """Decoding and encoding the strips and tiles of a TIFF's page.
 
 tifffile and imagecodecs do the work, after checks of what they would not notice. Box by box since
-(2026-11-26) tifffile's `asarray` copies what lies in the file as numpy has it (18 MB in 2.3 ms; here
-0.5 ms and no memory), fills missing boxes and takes those of another type or of fewer colours.
+(2026-11-26) tifffile's `asarray` fills missing boxes and takes those of another type or with fewer
+colours; it also copies what lies in the file as numpy has it: 18 MB in 2.3 ms, here in 0.5 ms.
 """
 
 import logging
