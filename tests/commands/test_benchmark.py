@@ -4,6 +4,8 @@ import csv
 import io
 import json
 import re
+from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -19,16 +21,31 @@ from scipy import ndimage
 from dae_tui.core.data.image_set import unit
 from dae_tui.core.data.load_data import load
 from dae_tui.core.evaluation import benchmark as evaluation
-from dae_tui.core.evaluation import measurements
+from dae_tui.core.evaluation import evaluation_images, measurements
 from dae_tui.core.evaluation.metrics import wilson_interval
 from dae_tui.core.evaluation.protocol import evaluation_generator
 from dae_tui.core.filters.classical_filters import FILTERS
+from dae_tui.core.filters.worker_pool import FilterPool
 from dae_tui.core.noise.synthesis import add_noise
 from dae_tui.core.weights.weights_file import load_weights
 from dae_tui.spec.model_cards import published
 from dae_tui.spec.noise_spec import parse_noise
 
 QUALITY = ["benchmark", "quality", "--data", "digits", "--weights", "mnist-autoencoder"]
+
+
+@pytest.fixture(scope="module")
+def shared_pool() -> Iterator[FilterPool]:
+    """Processes that filter, for all tests: to start them takes longer than most of the tests."""
+    with FilterPool() as pool:
+        yield pool
+
+
+@pytest.fixture(autouse=True)
+def fast_filters(shared_pool: FilterPool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Filters in processes that run already, tuned with few images."""
+    monkeypatch.setattr(evaluation, "FilterPool", lambda: nullcontext(shared_pool))
+    monkeypatch.setattr(evaluation_images, "TUNING_PIXELS", 10 * 28 * 28)
 
 
 def test_json_has_the_rows_of_table_1(dae: Dae) -> None:
@@ -252,8 +269,10 @@ def test_an_interrupted_benchmark_goes_on(
 ) -> None:
     command = (*QUALITY, "--noise", "gaussian:0.3..0.5/2", "--images", "50", "--methods", "mean")
     whole = json.loads(dae(*command, "--json").out)
-    monkeypatch.setattr(evaluation, "measure_method", interrupt_at(4))
-    outcome = dae(*command, "--json")
+    with monkeypatch.context() as patch:
+        patch.setattr(evaluation, "FilterPool", FilterPool)  # Its processes are ended.
+        patch.setattr(evaluation, "measure_method", interrupt_at(4))
+        outcome = dae(*command, "--json")
     assert outcome.code == 130
     assert "goes on" in outcome.err
     calls: list[str] = []
