@@ -34,12 +34,10 @@ _PIXELS_A_BYTE = 8 * 64 * 4
 # The longest codes, and a zero after each byte of ones.
 _MOST_JPEG_BYTES = 7
 _MOST_WEBP_BYTES = 8
-# Profiles, thumbnails and comments, and chunks of a WebP: some dozens.
+# Profiles, thumbnails and comments: some dozens.
 _MOST_PARTS = 10_000
 # A progressive image comes in about ten scans, each of which goes over all of it.
 _MOST_SCANS = 100
-# Where the size of a WebP stands in the first of its chunks, and what follows it.
-_WEBP_START = 30
 # How much wider and higher brightness is stored than colour, and what Pillow calls it.
 _SUBSAMPLINGS: dict[tuple[float, float], str] = {(1, 1): "4:4:4", (2, 1): "4:2:2", (2, 2): "4:2:0"}
 _MODES = {1: "L", 3: "RGB", 4: "CMYK"}
@@ -128,18 +126,18 @@ def read_webp(content: bytes, name: str) -> ImageFile:
     Raises DataError for broken and animated files. Damage inside of the packed pixels has no
     checksum, so it cannot always be told.
     """
-    chunks = _webp_chunks(content, name)
-    if b"ANIM" in chunks or b"ANMF" in chunks:
-        raise DataError(f"{name} is an animated webp", "save its pictures as single files")
-    width, height = _webp_size(chunks, name)
-    check_pixels(name, height, width)
+    if 8 + int.from_bytes(content[4:8], "little") > len(content):
+        raise DataError(f"{name} is not a whole webp file: it ends too early")
+    width, height = _webp_size(content, name)
     image = WebPImageFile(BytesIO(content))
+    if image.is_animated:
+        raise DataError(f"{name} is an animated webp", "save its pictures as single files")
     values = np.asarray(image)
     if values.shape[:2] != (height, width):
         raise DataError(f"{name} is damaged: its headers contradict each other")
     about = _about(image)
     options = {
-        **_webp_options(b"VP8L" in chunks),
+        **_webp_options(lossless=b"VP8L" in content),  # Metadata with this word do no harm.
         "icc_profile": about.icc,
         "exif": about.exif or b"",
         "xmp": image.info.get("xmp", b""),
@@ -153,10 +151,8 @@ def bounds_webp(source: Source, name: str) -> tuple[int, int]:
 
     Raises DataError as `read_webp`.
     """
-    start = source[:_WEBP_START]
-    width, height = _webp_size({start[12:16]: start[20:]}, name)
-    check_pixels(name, height, width)
-    return 8 + int.from_bytes(start[4:8], "little"), _MOST_WEBP_BYTES * width * height + FREE
+    width, height = _webp_size(source, name)
+    return 8 + int.from_bytes(source[4:8], "little"), _MOST_WEBP_BYTES * width * height + FREE
 
 
 def write_webp(stacks: Sequence[Stack], about: About) -> bytes:
@@ -253,35 +249,22 @@ def _encode_jpeg(stacks: Sequence[Stack], kept: bytes, options: dict[str, Any]) 
     return made[:2] + kept + made[start:]
 
 
-def _webp_chunks(content: bytes, name: str) -> dict[bytes, bytes]:
-    """The beginnings of all chunks, the first of each kind."""
-    found: dict[bytes, bytes] = {}
-    position, end = 12, 8 + int.from_bytes(content[4:8], "little")
-    for _ in range(_MOST_PARTS):
-        if not position + 8 <= end <= len(content):
-            break
-        kind, size = struct.unpack_from("<4sI", content, position)
-        found.setdefault(kind, content[position + 8 : position + 18])
-        position += 8 + size + size % 2
-    if end > len(content) or position > end + 1:
-        raise DataError(f"{name} is not a whole webp file: it ends too early")
-    if position + 8 <= end:
-        raise DataError(f"{name} is damaged: it is in too many pieces")
-    return found
-
-
-def _webp_size(chunks: dict[bytes, bytes], name: str) -> tuple[int, int]:
-    """Width and height."""
-    if start := chunks.get(b"VP8X"):
-        across, down = int.from_bytes(start[4:7], "little"), int.from_bytes(start[7:10], "little")
-        return across + 1, down + 1
-    if start := chunks.get(b"VP8L"):
+def _webp_size(content: Source, name: str) -> tuple[int, int]:
+    """Width and height, as the first chunk has them. Raises DataError for too many pixels."""
+    kind, start = content[12:16], content[20:30]
+    if kind == b"VP8X":
+        width = int.from_bytes(start[4:7], "little") + 1
+        height = int.from_bytes(start[7:10], "little") + 1
+    elif kind == b"VP8L":
         bits = int.from_bytes(start[1:5], "little")
-        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
-    if start := chunks.get(b"VP8 "):
-        across, down = struct.unpack_from("<HH", start, 6)
-        return across & 0x3FFF, down & 0x3FFF
-    raise DataError(f"{name} is not a whole webp file: it has no image")
+        width, height = (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+    elif kind == b"VP8 ":
+        width = int.from_bytes(start[6:8], "little") & 0x3FFF
+        height = int.from_bytes(start[8:10], "little") & 0x3FFF
+    else:
+        raise DataError(f"{name} is not a whole webp file: it has no image")
+    check_pixels(name, height, width)
+    return width, height
 
 
 def _webp_options(lossless: bool) -> dict[str, Any]:

@@ -351,11 +351,12 @@ def test_a_jpeg_of_endless_scans_is_refused() -> None:
         read_jpeg(content[:-2] + scan * 200 + content[-2:], "a.jpg")
 
 
-def test_a_webp_of_endless_chunks_is_refused() -> None:
-    content = by_pillow(smooth(3), "WEBP") + b"ABCD\0\0\0\0" * 20_000
+def test_a_webp_of_very_many_chunks_is_soon_read() -> None:
+    content = by_pillow(smooth(3), "WEBP") + b"ABCD\0\0\0\0" * 1_000_000
     sized = content[:4] + struct.pack("<I", len(content) - 8) + content[8:]
-    with pytest.raises(DataError, match="too many pieces"):
-        read_webp(sized, "a.webp")
+    began = time.process_time()
+    assert read_webp(sized, "a.webp").stacks[0].values.shape == (1, 48, 80, 3)
+    assert time.process_time() - began < 0.2
 
 
 def test_other_kinds() -> None:
