@@ -3,10 +3,11 @@
 import io
 import struct
 import zlib
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
+from imagecodecs import png_decode
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 from PIL.PngImagePlugin import PngImageFile, PngInfo
@@ -275,6 +276,23 @@ def test_what_a_file_says_stays_to_the_byte() -> None:
     assert image.info["icc_profile"] == ICC
 
 
+def test_significant_bits_do_not_state_a_range() -> None:
+    """As the specification has it, 12 bits are stretched to all 16 of a sample."""
+    said = chunk(b"sBIT", b"\x0c")
+    file = read(by_hand([b"\xff\xff\0\0"], 2, 16, GREY, said), "a.png")
+    assert file.stacks[0].values.ravel().tolist() == [65535, 0]
+    assert file.stacks[0].stated is None
+    assert (b"sBIT", b"\x0c") in chunks_of(file.encode(file.stacks))
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_values_may_lie_in_any_order(channels: int, order: Literal["C", "F"]) -> None:
+    values = random(6, 5, channels, kind=np.uint16)
+    made = write([Stack(np.asarray(values, order=order)[None], channels in (2, 4))], About())
+    np.testing.assert_array_equal(png_decode(made).reshape(values.shape), values)
+
+
 def test_what_no_longer_holds_is_left_out() -> None:
     signed = chunk(b"caBX", b"signature of the pixels")
     said = chunk(b"sBIT", b"\5") + chunk(b"bKGD", b"\0\1")
@@ -326,6 +344,8 @@ def test_write_inverts_what_counts_from_white() -> None:
     ("stacks", "message"),
     [
         ([Stack(np.zeros((1, 2, 2, 1), np.float32))], "png cannot hold float32"),
+        ([Stack(np.zeros((1, 2, 2, 1), np.int16))], "png cannot hold int16"),
+        ([Stack(np.zeros((1, 2, 2, 1), np.uint32))], "png cannot hold uint32"),
         ([Stack(np.zeros((2, 2, 2, 1), np.uint8))], "png holds one image, not 2"),
         ([Stack(np.zeros((1, 2, 2, 1), np.uint8))] * 3, "png holds one image, not 3"),
         ([Stack(np.zeros((1, 2, 2, 4), np.uint8))], "png cannot hold images of 4 channels"),
