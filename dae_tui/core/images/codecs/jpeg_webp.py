@@ -1,15 +1,14 @@
 """JPEG and WebP, through Pillow; the quality and the metadata of a file are kept.
 
 Pillow's own check against huge images would stop at 179 million pixels for some kinds and not for
-others, so its classes are used directly, after checks of the headers. The headers are parsed here
-since (2026-11-26) Pillow 13 takes 2.9 s for one of 4 MB of fill bytes.
+others, so its classes are used directly.
 """
 
 import struct
 from collections.abc import Sequence
 from functools import partial
 from io import BytesIO
-from typing import Any, NamedTuple
+from typing import IO, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,24 +17,21 @@ from PIL.JpegImagePlugin import JpegImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from dae_tui.core.images.codecs.conversions import fitting_icc, only_image, swapped
-from dae_tui.core.images.file_content import FREE, START, Source
+from dae_tui.core.images.file_content import FREE, Source
 from dae_tui.core.images.image_file import About, ImageFile, Stack, check_pixels
 from dae_tui.errors import DataError
 
 _EXIF = b"Exif\0\0"
-_APP0, _APP2, _APP14, _APP15, _COMMENT = 0xE0, 0xE2, 0xEE, 0xEF, 0xFE
-_SCAN, _END = 0xDA, 0xD9
-# Start-of-frame markers, without those in between that define tables.
-_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-_HUFFMAN = (0xC0, 0xC1, 0xC2)
-_PROGRESSIVE = (0xC2, 0xC6, 0xCA, 0xCE)
+_APP0, _COMMENT, _SCAN = 0xE0, 0xFE, b"\xff\xda"
+# Frames with arithmetic codes, which have no shortest one.
+_ARITHMETIC = [bytes((0xFF, 0xC0 + number)) for number in (9, 10, 11, 13, 14, 15)]
 # A block of 8×8 takes at least one bit, and the largest component may be halved both ways.
 _PIXELS_A_BYTE = 8 * 64 * 4
 # The longest codes, and a zero after each byte of ones.
 _MOST_JPEG_BYTES = 7
 _MOST_WEBP_BYTES = 8
-# Profiles, thumbnails and comments: some dozens.
-_MOST_PARTS = 10_000
+# Of profiles, thumbnails and comments there are some dozens, each in four reads.
+_MOST_READS = 40_000
 # A progressive image comes in about ten scans, each of which goes over all of it.
 _MOST_SCANS = 100
 # How much wider and higher brightness is stored than colour, and what Pillow calls it.
@@ -46,20 +42,6 @@ _NEW_JPEG_QUALITY = 95
 _LOSSY_WEBP_QUALITY = 90
 
 
-class _Jpeg(NamedTuple):
-    """The header of a JPEG file."""
-
-    frame: int
-    """Marker of the frame: how the image is packed."""
-    bits: int
-    width: int
-    height: int
-    components: list[tuple[int, int, int, int]]
-    """Identifier, samples across and down, number of the quantisation table."""
-    segments: list[tuple[int, bytes]]
-    """Marker and whole segment of everything that is not part of the image."""
-
-
 def read_jpeg(content: bytes, name: str) -> ImageFile:
     """The image of a JPEG file: uint8, grey, RGB or CMYK, not turned.
 
@@ -68,22 +50,17 @@ def read_jpeg(content: bytes, name: str) -> ImageFile:
     Raises DataError for broken files, and for more than 8 bits. Damage inside of the packed pixels
     has no checksum, so it cannot always be told.
     """
-    header = _jpeg_header(content, name)
-    if header.bits != 8:
-        raise DataError(f"{name} has {header.bits} bits", "dae reads JPEG files of 8 bits")
-    pixels = header.height * header.width
-    if header.frame in _HUFFMAN and pixels > _PIXELS_A_BYTE * len(content):
-        raise DataError(f"{name} is too short for {header.width}×{header.height} pixels")
-    if content.count(bytes((0xFF, _SCAN))) > _MOST_SCANS:
+    image, least = _jpeg_header(content, name)
+    if least > len(content):
+        raise DataError(f"{name} is too short for {image.width}×{image.height} pixels")
+    if content.count(_SCAN) > _MOST_SCANS:
         raise DataError(f"{name} is damaged: its image comes in too many parts")
-    image = JpegImageFile(BytesIO(content))
-    values = np.asarray(image)
-    if values.shape[:2] != (header.height, header.width):
-        raise DataError(f"{name} is damaged: its headers contradict each other")
-    options, remarks = _jpeg_options(header, image)
-    kept = [segment for marker, segment in header.segments if _is_kept(marker, segment)]
-    if any(_is_mpf(marker, segment) for marker, segment in header.segments):
+    options, remarks = _jpeg_options(image)
+    kept = [_segment(kind, body) for kind, body in image.applist if _is_kept(kind, body)]
+    if any(_is_mpf(kind, body) for kind, body in image.applist):
         remarks.append("the further pictures after the first are left out")
+    image.fp = BytesIO(content)
+    values = np.asarray(image)
     encode = partial(_encode_jpeg, kept=b"".join(kept), options=options)
     values = values.reshape(1, *values.shape[:2], -1)
     stack = Stack(values, white_is_zero=values.shape[-1] == 4)
@@ -95,10 +72,8 @@ def bounds_jpeg(source: Source, name: str) -> tuple[int, int]:
 
     The most is large because phones append a video of some seconds to a photograph.
     """
-    header = _jpeg_header(source, name)
-    pixels = header.height * header.width
-    least = pixels // _PIXELS_A_BYTE if header.frame in _HUFFMAN else 0
-    return least, _MOST_JPEG_BYTES * pixels * len(header.components) + FREE
+    image, least = _jpeg_header(source, name)
+    return least, _MOST_JPEG_BYTES * image.height * image.width * image.layers + FREE
 
 
 def write_jpeg(stacks: Sequence[Stack], about: About) -> bytes:
@@ -171,52 +146,64 @@ def write_webp(stacks: Sequence[Stack], about: About) -> bytes:
     return _saved(values, "WEBP", options)
 
 
-def _jpeg_header(content: Source, name: str) -> _Jpeg:
-    """Raises DataError for what is no header, or one of too many pixels."""
-    segments: list[tuple[int, bytes]] = []
-    frame: tuple[int, bytes] | None = None
-    position = 2
-    while True:
-        head = content[position : position + 4]
-        if head[:2] == b"\xff\xff":
-            filled = content[position : position + START]
-            position += len(filled) - len(filled.lstrip(b"\xff")) - 1
-            continue
-        if len(head) < 4 or head[0] != 0xFF or len(segments) > _MOST_PARTS:
-            raise DataError(f"{name} is not a whole jpeg file: its header breaks off")
-        marker, size = head[1], int.from_bytes(head[2:], "big")
-        end = position + 2 + size
-        if marker in (_SCAN, _END):
-            break
-        if size < 2:
-            raise DataError(f"{name} is damaged: a part of its header has no size")
-        if marker in _FRAMES:
-            frame = (marker, content[position + 4 : end])
-        elif _APP0 <= marker <= _APP15 or marker == _COMMENT:
-            segments.append((marker, content[position:end]))
-        position = end
-    if frame is None:
-        raise DataError(f"{name} is not a whole jpeg file: it has no image")
-    bits, height, width, count = struct.unpack_from(">BHHB", frame[1])
-    parts = [struct.unpack_from("BBB", frame[1], 6 + 3 * number) for number in range(count)]
-    components = [(part[0], part[1] >> 4, part[1] & 15, part[2]) for part in parts]
-    check_pixels(name, height, width)
-    return _Jpeg(frame[0], bits, width, height, components, segments)
+class _Header:
+    """A file for Pillow, of which a header may take so many reads and no more."""
+
+    def __init__(self, source: Source) -> None:
+        self._source, self._place, self._reads = source, 0, 0
+
+    def read(self, size: int) -> bytes:
+        self._reads += 1
+        if self._reads > _MOST_READS:
+            raise EOFError("its header has no end")
+        part = self._source[self._place : self._place + size]
+        self._place += len(part)
+        return part
+
+    def seek(self, place: int) -> None:
+        self._place = place
+
+    def tell(self) -> int:
+        return self._place
 
 
-def _is_kept(marker: int, segment: bytes) -> bool:
+def _jpeg_header(source: Source, name: str) -> tuple[JpegImageFile, int]:
+    """A file of which the header alone is read, and the least bytes that it must have.
+
+    Raises DataError for what is no header, or one of too many pixels.
+    """
+    header = _Header(source)
+    try:
+        image = JpegImageFile(cast(IO[bytes], header))
+    except (SyntaxError, OSError) as failure:
+        raise DataError(f"{name} is not a whole jpeg file of 8 bits: {failure}") from failure
+    if not image.tile:
+        raise DataError(f"{name} is not a whole jpeg file: its header breaks off")
+    check_pixels(name, image.height, image.width)
+    start = source[: header.tell()]
+    packed = not any(marker in start for marker in _ARITHMETIC)
+    return image, packed * image.height * image.width // _PIXELS_A_BYTE
+
+
+def _segment(kind: str, body: bytes) -> bytes:
+    """A whole segment of what Pillow calls COM or APP0 to APP15."""
+    marker = _COMMENT if kind == "COM" else _APP0 + int(kind[3:])
+    return struct.pack(">BBH", 0xFF, marker, len(body) + 2) + body
+
+
+def _is_kept(kind: str, body: bytes) -> bool:
     """Whether a segment holds for other pixels, and is none that the encoder writes (Adobe's)."""
-    return marker != _APP14 and not _is_mpf(marker, segment)
+    return kind != "APP14" and not _is_mpf(kind, body)
 
 
-def _is_mpf(marker: int, segment: bytes) -> bool:
+def _is_mpf(kind: str, body: bytes) -> bool:
     """Whether a segment points to further pictures behind the first."""
-    return marker == _APP2 and segment[4:8] == b"MPF\0"
+    return kind == "APP2" and body.startswith(b"MPF\0")
 
 
-def _jpeg_options(header: _Jpeg, image: JpegImageFile) -> tuple[dict[str, Any], list[str]]:
+def _jpeg_options(image: JpegImageFile) -> tuple[dict[str, Any], list[str]]:
     """The options with which Pillow encodes like this file, and remarks."""
-    tables = [list(image.quantization[component[3]]) for component in header.components]
+    tables = [list(image.quantization[component[3]]) for component in image.layer]
     transform = image.info.get("adobe_transform")
     if len(tables) == 4 and transform == 2:  # YCCK, which Pillow writes as CMYK.
         tables = tables[:1]
@@ -224,17 +211,17 @@ def _jpeg_options(header: _Jpeg, image: JpegImageFile) -> tuple[dict[str, Any], 
         tables.pop()
     options: dict[str, Any] = {
         "qtables": tables,
-        "progressive": header.frame in _PROGRESSIVE,
+        "progressive": "progressive" in image.info,
         "subsampling": "4:4:4",
     }
-    if len(header.components) != 3:
+    if image.layers != 3:
         return options, []
-    identifiers = bytes(component[0] for component in header.components)
+    identifiers = bytes(component[0] for component in image.layer)
     has_jfif = "jfif" in image.info
     options["keep_rgb"] = not has_jfif and (
         transform == 0 if transform is not None else identifiers == b"RGB"
     )
-    (_, across, down, _), *chroma = header.components
+    (_, across, down, _), *chroma = image.layer
     ratios = {(across / part[1], down / part[2]) for part in chroma}
     found = _SUBSAMPLINGS.get(ratios.pop()) if len(ratios) == 1 else None
     options["subsampling"] = found or "4:4:4"
