@@ -156,6 +156,7 @@ def test_data_without_published_weights_says_what_to_name(dae: Dae) -> None:
     assert "--weights" in outcome.err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "least"),
     [

@@ -247,7 +247,7 @@ def test_a_lost_connection_is_ignored_and_a_termination_saves(tmp_path: Path) ->
 def test_a_terminal_that_goes_away_does_not_end_the_training(tmp_path: Path) -> None:
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
-        [sys.executable, "-m", "dae_tui", "train", *SHORT[:-4], "--epochs", "30"],
+        [sys.executable, "-m", "dae_tui", "train", *SHORT[:-4], "--epochs", "10"],
         env=os.environ | {"DAE_RUNS": str(tmp_path / "runs")},
         stdin=theirs,
         stdout=theirs,
@@ -263,7 +263,7 @@ def test_a_terminal_that_goes_away_does_not_end_the_training(tmp_path: Path) -> 
     assert process.wait(timeout=60) == 0
     run = only_run(tmp_path)
     assert run.status()["state"] == State.FINISHED
-    assert run.status()["epoch"] == 30
+    assert run.status()["epoch"] == 10
 
 
 def test_a_reader_that_has_seen_enough_does_not_end_the_training(tmp_path: Path) -> None:
@@ -549,6 +549,7 @@ def test_a_diverging_training_fails_with_the_step(dae: Dae, tmp_path: Path) -> N
     assert only_run(tmp_path).state() is State.FAILED
 
 
+@pytest.mark.slow
 def test_real_mnist_trains_and_is_evaluated(dae: Dae, mnist_dir: Path) -> None:
     """The recipe `fast` on real digits; the figure is a floor, not a record."""
     outcome = dae("train", "--preset", "fast", "--data-dir", mnist_dir, "--json")

@@ -300,6 +300,7 @@ def test_stopping_in_the_first_epoch_leaves_weights_and_state(digits: ImageSet) 
     assert not events[-1].complete
 
 
+@pytest.mark.slow
 def test_compiled_it_learns_as_well(digits: ImageSet) -> None:
     losses, graphs = [], []
     for choice in ("no", "yes"):

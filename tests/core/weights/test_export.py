@@ -2,6 +2,7 @@
 
 import io
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,11 @@ from torch import Tensor, nn
 
 from dae_tui.core.weights import export
 from dae_tui.core.weights.export import to_onnx, to_torch_export
-from dae_tui.core.weights.weights_file import Weights
+from dae_tui.core.weights.weights_file import Weights, load_weights
 from dae_tui.errors import DaeError
+from dae_tui.models.registry import NETWORKS as NETWORK_ENTRIES
 from dae_tui.models.registry import build, takes_sigma
+from dae_tui.spec.model_cards import published, read_metadata
 
 NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
     "autoencoder": ("autoencoder", {"widths": (2, 3, 4)}),
@@ -28,6 +31,10 @@ NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
     "dense": ("dense", {"widths": (4, 3), "height": 9, "width": 11}),
     "classifier": ("classifier", {"widths": (2, 3), "classes": 4}),
 }
+
+# Each takes seconds: what differs most in a graph is always tried.
+FAST = ("autoencoder", "unet")
+SLOW = [pytest.param(kind, marks=pytest.mark.slow) for kind in NETWORKS if kind not in FAST]
 
 
 def weights(kind: str) -> Weights:
@@ -51,7 +58,7 @@ def inputs(of: Weights, images: int, height: int, width: int) -> list[Tensor]:
     return [noisy, torch.rand(images, generator=generator)][: 1 + takes_sigma(of.network)]
 
 
-@pytest.mark.parametrize("kind", NETWORKS)
+@pytest.mark.parametrize("kind", [*FAST, *SLOW])
 def test_a_network_is_the_same_as_onnx_and_as_torch_export(kind: str) -> None:
     of = weights(kind)
     session = onnxruntime.InferenceSession(to_onnx(of, "MIT"), providers=["CPUExecutionProvider"])
@@ -71,6 +78,14 @@ def test_a_network_is_the_same_as_onnx_and_as_torch_export(kind: str) -> None:
         feed = {name: each.numpy() for name, each in zip(names, given, strict=True)}
         np.testing.assert_allclose(session.run(None, feed)[0], expected, rtol=1e-5, atol=1e-5)
         torch.testing.assert_close(program(*given), expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "path"), published().items())
+def test_every_published_network_is_exported(name: str, path: Path) -> None:
+    of = load_weights(path, name, NETWORK_ENTRIES[read_metadata(path)["network"]].task)
+    assert onnx.load_from_string(to_onnx(of, "MIT")).graph.output
+    assert to_torch_export(of, "MIT")
 
 
 def test_the_files_say_what_the_network_is_for_and_nothing_of_this_machine() -> None:
