@@ -7,7 +7,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from dae_tui.core.denoising.outcome import Outcome
-from dae_tui.core.images.formats import ENDINGS, kind_of_name, with_ending
+from dae_tui.core.images.formats import (
+    ENDINGS,
+    is_camera_raw,
+    is_image_folder,
+    kind_of_name,
+    split_part,
+    with_ending,
+)
 from dae_tui.errors import DataError, UsageError
 from dae_tui.spec.denoising import Job
 from dae_tui.system.printable import printable
@@ -15,7 +22,8 @@ from dae_tui.system.printable import printable
 STANDARD = "-"
 # At most so many files are drawn side by side.
 MOST_DRAWN = 16
-_KNOWN = " ".join(end for ends in ENDINGS.values() for end in ends)
+_OTHER_NAME = "choose another -o"
+_KNOWN = " ".join(ends[0] for ends in ENDINGS.values())
 
 
 @dataclass
@@ -60,7 +68,7 @@ class Place:
     def is_folder(self) -> bool:
         """Whether the output is a folder: one that exists, or a name that is not an image's."""
         output = self.output
-        if output is None or output.is_dir() or self.folder:
+        if output is None or _is_folder(output) or self.folder:
             return output is not None
         return not output.exists() and kind_of_name(output.name) is None
 
@@ -81,13 +89,14 @@ def plan(inputs: list[Path], place: Place, recursive: bool) -> Plan:
         raise UsageError(
             "--in-place keeps the format", "name a folder with -o to write another format"
         )
+    place = _with_part(place, inputs)
     output = place.output
     if output == Path(STANDARD):
         return _to_standard_output(inputs, place)
     paths = [path for typed in inputs for path in _expand(typed)]
-    single = len(inputs) == 1 and os.path.lexists(inputs[0]) and not inputs[0].is_dir()
+    single = len(inputs) == 1 and _is_there(inputs[0]) and not _is_folder(inputs[0])
     one = False
-    if single and output is not None and not output.is_dir() and not place.folder:
+    if single and output is not None and not _is_folder(output) and not place.folder:
         _check_ending(output, place.kind)
         one = bool(output.suffix) or not place.is_folder
     if output is not None and not one and not place.is_folder:
@@ -116,6 +125,9 @@ def _add(planned: Plan, entries: list[tuple[Path, Path]], place: Place, one: boo
     sources = {identity for source, _ in entries if (identity := _identity(source))}
     for number, (source, below) in enumerate(entries):
         target = _target(source, below, place, one)
+        if place.in_place and _stays_raw(source):
+            planned.failed.append(_not_replaced(source))
+            continue
         kind = place.kind or (kind_of_name(target.name) if one else None)
         replaces = place.in_place or place.overwrite
         inside = None if one else place.output
@@ -136,6 +148,8 @@ def _add(planned: Plan, entries: list[tuple[Path, Path]], place: Place, one: boo
             planned.failed.append(Outcome(job, DataError(reason, "denoise them into two folders")))
         elif not replaces and _exists(target):
             planned.done_before.append(job)
+        elif _is_folder(target):
+            planned.failed.append(Outcome(job, DataError(f"{target} is a folder", _OTHER_NAME)))
         elif os.path.lexists(target) and (obstacle := job.obstacle()):
             planned.failed.append(Outcome(job, obstacle))
         else:
@@ -145,7 +159,9 @@ def _add(planned: Plan, entries: list[tuple[Path, Path]], place: Place, one: boo
 def _target(source: Path, below: Path, place: Place, one: bool) -> Path:
     if place.output is not None and one:
         return place.output
-    target = source if place.output is None else place.output / below
+    target = split_part(source)[0] if place.output is None else place.output / below
+    if place.kind is None and kind_of_name(target.name) == "raw":
+        return with_ending(target, "tiff")
     return with_ending(target, place.kind) if place.kind else target
 
 
@@ -156,7 +172,7 @@ def _standard(inputs: list[Path], place: Place) -> Plan:
             "- excludes other inputs and --in-place", "it goes to standard output or to -o"
         )
     target = None if place.output in (None, Path(STANDARD)) else place.output
-    if target and target.is_dir():
+    if target and _is_folder(target):
         raise UsageError(f"{target} is a folder", "name a file for standard input")
     if target:
         _check_ending(target, place.kind)
@@ -169,7 +185,7 @@ def _standard(inputs: list[Path], place: Place) -> Plan:
 
 def _to_standard_output(inputs: list[Path], place: Place) -> Plan:
     paths = [path for typed in inputs for path in _expand(typed)]
-    if len(paths) != 1 or paths[0].is_dir():
+    if len(paths) != 1 or _is_folder(paths[0]):
         raise UsageError("standard output takes one image", "name a folder with -o")
     return Plan([Job(paths[0], None, printable(paths[0]), place.kind)])
 
@@ -178,6 +194,9 @@ def _expand(typed: Path) -> list[Path]:
     """A path that exists, be it a broken link, or the matches of a pattern."""
     if os.path.lexists(typed):
         return [typed]
+    file, part = split_part(typed)
+    if part is not None:
+        return [Path(f"{path}:{part}") for path in _expand(file)]
     text = os.fspath(typed)
     # Path.glob takes no absolute patterns.
     found = sorted(glob.glob(text, recursive=True)) if glob.has_magic(text) else []  # noqa: PTH207
@@ -190,8 +209,8 @@ def _images(
     path: Path, output: Path | None, recursive: bool, planned: Plan
 ) -> Iterator[tuple[Path, Path]]:
     """The images of an input, each with its path relative to the typed folder."""
-    if not path.is_dir():
-        yield path, Path(path.name)
+    if not _is_folder(path):
+        yield path, Path(split_part(path)[0].name)
         return
     made_before = None if output is None else output.resolve()
 
@@ -206,12 +225,14 @@ def _images(
         if made_before is not None and here.resolve() == made_before and here != path:
             folders.clear()
             continue
+        images = [name for name in folders if is_image_folder(here / name)]
+        folders[:] = [name for name in folders if name not in images]
         if not recursive:
             for name in folders:
                 if kind_of_name(name):
                     planned.failed.append(_not_a_file(here / name))
             folders.clear()
-        for name in sorted(files):
+        for name in sorted(files + images):
             if kind_of_name(name) and not name.startswith("."):
                 yield here / name, (here / name).relative_to(path)
 
@@ -224,8 +245,53 @@ def _not_a_file(path: Path) -> Outcome:
     )
 
 
+def _is_folder(path: Path) -> bool:
+    """Whether it is a folder, and not an image that is stored as one."""
+    return path.is_dir() and not is_image_folder(path)
+
+
+def _is_there(typed: Path) -> bool:
+    return os.path.lexists(split_part(typed)[0])
+
+
+def _with_part(place: Place, inputs: list[Path]) -> Place:
+    """A place whose `-o file.h5:/path` is a file, and a kind that names the data set.
+
+    The data set that is read is written back into a whole file, as without its path.
+    """
+    if place.output is None or place.output == Path(STANDARD):
+        return place
+    output, part = split_part(place.output)
+    if part is None:
+        return place
+    if len(inputs) == 1 and split_part(inputs[0])[1] == part and place.kind is None:
+        return replace(place, output=output)
+    if place.kind not in (None, "hdf5"):
+        raise UsageError(f"{place.output} is a data set of HDF5", "leave --format out")
+    return replace(place, output=output, kind=f"hdf5:{part}")
+
+
+def _stays_raw(source: Path) -> bool:
+    """Whether a file is raw data of a camera; some of them have names of TIFFs."""
+    kind = kind_of_name(source.name)
+    return kind == "raw" or (kind in ("tiff", None) and is_camera_raw(source))
+
+
+def _not_replaced(source: Path) -> Outcome:
+    name = printable(source)
+    return Outcome(
+        Job(source, None, name),
+        DataError(
+            f"{name} is raw data of a camera, which cannot be written back",
+            "name a folder with -o: it becomes a 16-bit TIFF",
+        ),
+    )
+
+
 def _check_ending(output: Path, kind: str | None) -> None:
     """Refuse an ending that no image has, unless the format is given: it is a typing mistake."""
+    if kind is None and kind_of_name(output.name) == "raw":
+        raise UsageError(f"{output} would be raw data of a camera", "write .tif")
     if kind is None and output.suffix and kind_of_name(output.name) is None and not _sink(output):
         raise UsageError(
             f"{output} does not have the ending of an image",
@@ -248,7 +314,7 @@ def _sink(path: Path) -> bool:
 
 def _identity(path: Path) -> tuple[int, int] | None:
     try:
-        found = path.stat()
+        found = split_part(path)[0].stat()
     except OSError:
         return None
     return found.st_dev, found.st_ino

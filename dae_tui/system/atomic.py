@@ -8,12 +8,15 @@ import errno
 import itertools
 import os
 import re
+import shutil
 import stat
 import time
 import zlib
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
+
+from dae_tui.system.packed_folder import PackedFolder, write_folder
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 """The errors of a full disk or quota."""
@@ -38,15 +41,19 @@ def write_new(path: Path, content: bytes, *, replace: bool = False) -> None:
 
     The file gets its name when it is complete (O_TMPFILE of Linux); elsewhere it is written under a
     temporary name, as by `write_whole`. Nothing is flushed to the disk: 10 000 small files would
-    take a minute longer. A file that is replaced keeps its permissions.
+    take a minute longer. A file that is replaced keeps its permissions. A `PackedFolder` becomes a
+    folder, unless the name ends in .zip or a file is replaced.
 
     Raises FileExistsError for an existing file unless `replace`, OSError as `write_whole`.
     """
     if replace and path.exists():
         path = path.resolve()  # A link stays one.
-        if not path.is_file():
+        if not path.is_file() and not path.is_dir():
             path.write_bytes(content)  # A pipe or a device.
             return
+    if isinstance(content, PackedFolder) and path.suffix.lower() != ".zip" and not path.is_file():
+        write_folder(path, content, path.parent / _beside(), replace=replace)
+        return
     try:
         _write_nameless(path, content, replace)
     except OSError as failure:
@@ -59,8 +66,8 @@ def write_new(path: Path, content: bytes, *, replace: bool = False) -> None:
 def remove_leftovers(folder: Path, *, owned: bool = False) -> int:
     """Remove the temporary files that killed processes have left in a folder.
 
-    These are regular files with a name of this module, directly in the folder, from a process of
-    this machine that is gone, or older than a day. With `owned`, for a caller that knows that
+    These are files and folders with a name of this module, directly in the folder, from a process
+    of this machine that is gone, or older than a day. With `owned`, for a caller that knows that
     nobody else writes there, all of them are removed.
 
     Returns how many were removed. Those that cannot be read or removed stay, silently.
@@ -73,8 +80,13 @@ def remove_leftovers(folder: Path, *, owned: bool = False) -> int:
                 continue
             with suppress(OSError):
                 about = entry.stat(follow_symlinks=False)
-                if stat.S_ISREG(about.st_mode) and (owned or _is_left(found, about.st_mtime)):
+                if not (owned or _is_left(found, about.st_mtime)):
+                    continue
+                if stat.S_ISREG(about.st_mode):
                     os.unlink(entry.path)  # noqa: PTH108
+                    removed += 1
+                elif stat.S_ISDIR(about.st_mode):
+                    shutil.rmtree(entry.path)
                     removed += 1
     return removed
 

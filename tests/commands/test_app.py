@@ -57,7 +57,7 @@ def test_python_dash_m_is_the_same_command() -> None:
         (["denoise", "x.npy"], "no output is named"),
         (["denoise", "x.npy", "-o", "y.npy", "--sigma", "much"], "cannot read the level 'much'"),
         (["denoise", "x.npy", "-o", "y.npy", "--invert", "maybe"], "cannot invert 'maybe'"),
-        (["denoise", "x.npy", "-o", "y.npy", "--format", "gif"], "there is no format 'gif'"),
+        (["denoise", "x.npy", "-o", "y.npy", "--format", "tga"], "there is no format 'tga'"),
         (["train", "unet", "--set", "blocks"], "cannot read the setting 'blocks'"),
         (["train", "vae"], "there is no network 'vae'"),
         (["train", "--noise", "fog:1"], "there is no noise 'fog'"),

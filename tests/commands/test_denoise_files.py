@@ -384,7 +384,7 @@ def test_the_name_of_the_output_or_the_format_decides_its_kind(
         assert (image.format, image.size) == ("TIFF", (28, 28))
     assert dae("denoise", folder, "-o", tmp_path / "out", "--format", "bmp").code == 0
     assert files(tmp_path / "out") == [f"{number:02d}.bmp" for number in range(12)]
-    assert dae("denoise", folder, "-o", tmp_path / "out", "--format", "gif").code == 2
+    assert dae("denoise", folder, "-o", tmp_path / "out", "--format", "tga").code == 2
     np.save(tmp_path / "stack.npy", np.zeros((3, 28, 28), np.uint8))
     several = dae("denoise", tmp_path / "stack.npy", "-o", tmp_path / "y.png")
     assert several.code == 1

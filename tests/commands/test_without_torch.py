@@ -39,7 +39,7 @@ ANSWERS = {
         [*IMAGE, "--sigma", "-1"],
         [*IMAGE, "--invert", "maybe"],
         [*IMAGE, "--white", "-3"],
-        [*IMAGE, "--format", "gif"],
+        [*IMAGE, "--format", "tga"],
         [*IMAGE, "--device", "gpu"],
         [*IMAGE, "--precision", "fp8"],
         [*IMAGE, "--reference", "missing.png"],

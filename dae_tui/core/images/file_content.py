@@ -5,14 +5,19 @@ bytes each format tells by its `bounds` how many bytes a whole file with such a 
 before the rest is read: a gigabyte that claims to be a digit costs neither memory nor time.
 """
 
+import io
 import os
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Protocol, Self
+from typing import TYPE_CHECKING, BinaryIO, Protocol, Self
 
 from dae_tui.errors import DataError
+from dae_tui.system.packed_folder import PackedFolder, pack
 from dae_tui.system.regular_files import open_regular
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 START = 1 << 16
 """Bytes that tell what a file is."""
@@ -22,6 +27,11 @@ STREAM_MOST = 1 << 30
 """Of standard input, where a kind of file tells at its end alone how large it is."""
 MOST_SHRUNK = 1040
 """Deflate cannot make data smaller than this."""
+
+FREE_UNPACKED = 1 << 28
+"""So many bytes may be unpacked out of anything, however small it is."""
+FOLDER_MOST = 1 << 33
+"""Of all files of a folder that is an image: twice as many as the largest that is decoded."""
 
 _AT_ONCE = 1 << 24
 
@@ -41,6 +51,49 @@ Check = Callable[[Source, bool], tuple[int, int]]
 
 Raises DataError for a file that cannot be what it says.
 """
+
+
+class PartOfFile(bytes):
+    """The bytes of a file of which one part is meant, such as a data set."""
+
+    part: str = ""
+    """Its path within the file."""
+
+    @classmethod
+    def of(cls, content: bytes, part: str) -> Self:
+        """The same bytes, with the path of a part."""
+        made = cls(content)
+        made.part = part
+        return made
+
+
+class AsFile(io.RawIOBase):
+    """A `Source` for libraries that want an open file: it reads what they ask for."""
+
+    def __init__(self, source: Source) -> None:
+        self._source, self._position = source, 0
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def seekable(self) -> bool:
+        """It is."""
+        return True
+
+    def readinto(self, buffer: "WriteableBuffer") -> int:
+        """Fill a buffer from here on, as far as there are bytes."""
+        room = memoryview(buffer).cast("B")
+        part = self._source[self._position : self._position + len(room)]
+        room[: len(part)] = part
+        self._position += len(part)
+        return len(part)
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        """Go to an offset from the beginning, from here, or from the end."""
+        base = (0, self._position, len(self._source))[whence]
+        self._position = max(0, base + offset)
+        return self._position
 
 
 class OnDisk:
@@ -90,6 +143,29 @@ def read_path(path: Path, check_start: StartCheck, check: Check, name: str) -> b
                 return file.read(len(source))  # Not to the end of one that grows.
     except (OSError, ValueError) as failure:  # ValueError: a NUL in its name.
         raise unreadable(name, failure) from failure
+
+
+def read_folder(path: Path, name: str) -> PackedFolder:
+    """The files of a folder as an archive. Raises DataError, which names it, as `read_path`."""
+    try:
+        return pack(path, FOLDER_MOST)
+    except (OSError, ValueError) as failure:
+        raise unreadable(name, failure) from failure
+
+
+def check_unpacked(name: str, packed: int, unpacked: int) -> None:
+    """Raise DataError for a small file that claims to hold far more than it can.
+
+    Args:
+        name: of the file.
+        packed: its bytes.
+        unpacked: the bytes that its header claims for the values.
+    """
+    if unpacked > FREE_UNPACKED + packed * MOST_SHRUNK:
+        raise DataError(
+            f"{name} is damaged: {packed:,} bytes cannot hold the {unpacked:,} that it claims",
+            "fetch or copy it again",
+        )
 
 
 def check_path(path: Path, check_start: StartCheck, check: Check, name: str) -> None:

@@ -1,10 +1,12 @@
 """The format of a file by its content, not by its name; for new files, by their name."""
 
 import gzip
+import os
+import re
 import struct
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -13,74 +15,63 @@ from typing import Any, BinaryIO
 from dae_tui.core.images.file_content import (
     START,
     STREAM_MOST,
+    PartOfFile,
     Source,
     check_path,
+    read_folder,
     read_path,
     read_stream,
 )
 from dae_tui.core.images.image_file import About, ImageFile, Stack
+from dae_tui.core.images.kinds import (
+    ENDINGS,
+    KINDS,
+    READABLE,
+    WRITTEN,
+    kind_of_content,
+    kind_of_name,
+)
+from dae_tui.core.images.quiet import quiet
 from dae_tui.errors import DataError, UsageError
 
-# Suffixes of each format; new files get the first one.
-ENDINGS = {
-    "png": (".png",),
-    "jpeg": (".jpg", ".jpeg"),
-    "webp": (".webp",),
-    "bmp": (".bmp",),
-    "tiff": (".tif", ".tiff"),
-    "pnm": (".pnm", ".pgm", ".ppm", ".pbm", ".pam"),
-    "npy": (".npy",),
-    "npz": (".npz",),
-    "idx": (".idx", "-ubyte", ".idx.gz", "-ubyte.gz"),
-}
-# How files begin, in order; "|" parts what stands further on in RIFF files.
-_BEGINNINGS = (
-    (b"\x89PNG", "png"),
-    (b"\xff\xd8\xff", "jpeg"),
-    (b"BM", "bmp"),
-    (b"II*\0", "tiff"),
-    (b"MM\0*", "tiff"),
-    (b"II+\0", "tiff"),
-    (b"MM\0+", "tiff"),
-    (b"\x93NUMPY", "npy"),
-    (b"PK\x03\x04", "npz"),
-    (b"\0\0\x08", "idx"),
-    (b"\0\0\x0d", "idx"),
-    (b"\0\0\x0e", "idx"),
-    (b"\x1f\x8b", "idx"),
-    *((b"P%d" % number, "pnm") for number in range(1, 8)),
+__all__ = ["ENDINGS", "READABLE", "WRITTEN", "kind_of_content", "kind_of_name"]
+
+# A data set within an HDF5 file is named behind a colon: `file.h5:/path/to/set`.
+_PART = re.compile(
+    rf"(.+(?:{'|'.join(map(re.escape, ENDINGS['hdf5']))})):(/.*)?", re.IGNORECASE | re.DOTALL
 )
-READABLE = "readable are PNG, JPEG, WebP, BMP, TIFF, PNM, .npy, .npz and IDX files"
-
-# Kinds that tell anywhere in a file, or at its end, what it holds.
-_AT_THEIR_END = ("tiff", "npz")
-_MODULES = {"jpeg": "jpeg_webp", "webp": "jpeg_webp", "npy": "arrays"}
-
-
-def kind_of_content(content: bytes) -> str | None:
-    """The format of a file by its first bytes; None if dae does not read it."""
-    if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
-        return "webp"
-    return next((kind for start, kind in _BEGINNINGS if content.startswith(start)), None)
-
-
-def kind_of_name(name: str) -> str | None:
-    """The format of a file name, by its suffix."""
-    lower = name.lower()
-    return next((kind for kind, ends in ENDINGS.items() if lower.endswith(ends)), None)
+_ZARR_MARKS = ("zarr.json", ".zgroup", ".zarray")
 
 
 def check_kind(kind: str) -> None:
     """Raise UsageError for a format that dae does not write."""
-    if kind not in ENDINGS:
-        raise UsageError(f"there is no format '{kind}'", f"use {', '.join(ENDINGS)}")
+    if kind not in WRITTEN:
+        what = "is read, but not written" if kind in ENDINGS else ""
+        message = f"the format '{kind}' {what}" if what else f"there is no format '{kind}'"
+        raise UsageError(message, f"use {', '.join(WRITTEN)}")
+
+
+def split_part(path: Path) -> tuple[Path, str | None]:
+    """A file and the data set within it that `file.h5:/path/to/set` names; None if it names none.
+
+    A file that has such a name itself is that file.
+    """
+    found = _PART.fullmatch(os.fspath(path))
+    if found is None or os.path.lexists(path):
+        return path, None
+    return Path(found[1]), found[2] or "/"
+
+
+def is_image_folder(path: Path) -> bool:
+    """Whether a folder is an image file by itself: a Zarr store."""
+    return path.is_dir() and any((path / mark).is_file() for mark in _ZARR_MARKS)
 
 
 def read(content: bytes, name: str) -> ImageFile:
     """Decode the images of a file. Raises DataError, which names the file, if it cannot be read."""
     kind = _known(content, name)
     with _one_error(kind, name):
-        file: ImageFile = _function("read", kind)(content, name)
+        file: ImageFile = _function("read", kind, name)(content, name)
     return file
 
 
@@ -90,12 +81,16 @@ def read_file(path: Path, name: str) -> ImageFile:
 
 
 def content_of(path: Path, name: str) -> bytes:
-    """The bytes of an image file.
+    """The bytes of an image file; of a folder that is one, those of an archive of it.
 
     Raises DataError for anything that is not a regular file, does not begin as an image, or is
     smaller or larger than its beginning allows; reads no more of such a file.
     """
-    return read_path(path, partial(_known, name=name), partial(_bounds, name=name), name)
+    if is_image_folder(path):
+        return read_folder(path, name)
+    file, part = split_part(path)
+    content = read_path(file, partial(_known, name=name), partial(_bounds, name=name), name)
+    return content if part is None else PartOfFile.of(content, part)
 
 
 def check_file(path: Path, name: str) -> None:
@@ -108,11 +103,20 @@ def content_of_stream(stream: BinaryIO, name: str) -> bytes:
     return read_stream(stream, partial(_known, name=name), partial(_bounds, name=name), name)
 
 
+def is_camera_raw(path: Path) -> bool:
+    """Whether a file holds the readings of a camera's sensor, which cannot be written back."""
+    try:
+        with path.open("rb") as file:
+            return kind_of_content(file.read(START), path.name) == "raw"
+    except OSError:
+        return False
+
+
 def _known(start: bytes, name: str) -> str:
     """The format of a file. Raises DataError if it is no image."""
     if not start:
         raise DataError(f"{name} is empty")
-    kind = kind_of_content(start)
+    kind = kind_of_content(start, name)
     if kind is None:
         raise DataError(f"{name} is not an image file that dae can read", READABLE)
     return kind
@@ -121,10 +125,10 @@ def _known(start: bytes, name: str) -> str:
 def _bounds(source: Source, stream: bool, name: str) -> tuple[int, int]:
     """The least and the most bytes of a file that begins so, as its kind tells."""
     kind = _known(source[:START], name)
-    if stream and kind in _AT_THEIR_END:
+    if stream and KINDS[kind].at_end:
         return 0, STREAM_MOST
     with _one_error(kind, name):
-        found: tuple[int, int] = _function("bounds", kind)(source, name)
+        found: tuple[int, int] = _function("bounds", kind, name)(source, name)
     return found
 
 
@@ -132,7 +136,8 @@ def _bounds(source: Source, stream: bool, name: str) -> tuple[int, int]:
 def _one_error(kind: str, name: str) -> Iterator[None]:
     """Convert everything that broken files raise to DataError, which names the file."""
     try:
-        yield
+        with quiet() if KINDS[kind].quiet else nullcontext():
+            yield
     except DataError:
         raise
     except MemoryError as failure:
@@ -146,7 +151,8 @@ def _one_error(kind: str, name: str) -> Iterator[None]:
 def encode(file: ImageFile, stacks: Sequence[Stack], name: str) -> bytes:
     """Call `file.encode`. Raises DataError, which names the file, for any failure."""
     try:
-        return file.encode(stacks)
+        with quiet():
+            return file.encode(stacks)
     except DataError as failure:
         raise DataError(f"{name}: {failure.message}", failure.hint) from failure
     except MemoryError:
@@ -160,27 +166,57 @@ def encode(file: ImageFile, stacks: Sequence[Stack], name: str) -> bytes:
 def write(kind: str, stacks: Sequence[Stack], about: About, name: str) -> bytes:
     """The bytes of a file in another format than that of the images.
 
+    Args:
+        kind: the format; `hdf5:/path` is an HDF5 file with a data set of that path.
+        stacks: the images.
+        about: metadata, for formats that hold them.
+        name: of the file, for messages.
+
     Raises DataError, which names the file, if the format cannot hold them.
     """
+    kind, _, part = kind.partition(":")
+    if kind not in WRITTEN:
+        raise DataError(f"{name} cannot become a {kind} file", f"write {', '.join(WRITTEN)}")
+    make = _function("write", kind, name)
     try:
-        content: bytes = _function("write", kind)(stacks, about)
+        with quiet() if KINDS[kind].quiet else nullcontext():
+            content: bytes = make(stacks, about, part) if part else make(stacks, about)
     except DataError as failure:
         raise DataError(f"{name}: {failure.message}", failure.hint) from failure
     except (ValueError, TypeError, OSError, struct.error, zlib.error, gzip.BadGzipFile) as failure:
         raise DataError(f"{name} cannot be written as {kind}: {failure}") from failure
+    # Libraries have errors of their own.
+    except Exception as failure:
+        if not KINDS[kind].quiet or isinstance(failure, MemoryError):
+            raise
+        what = (str(failure).strip() or type(failure).__name__).splitlines()[0]
+        raise DataError(f"{name} cannot be written as {kind}: {what}") from failure
     return content
 
 
-def _function(what: str, kind: str) -> Callable[..., Any]:
-    """`read`, `write` or `bounds` of a kind; its module is loaded when a file needs it."""
-    module = import_module(f"dae_tui.core.images.codecs.{_MODULES.get(kind, kind)}")
-    function: Callable[..., Any] = getattr(module, f"{what}_{kind}" if kind in _MODULES else what)
+def _function(what: str, kind: str, name: str) -> Callable[..., Any]:
+    """`read`, `write` or `bounds` of a kind; its module is loaded when a file needs it.
+
+    Raises DataError if its library is not installed.
+    """
+    known = KINDS[kind]
+    try:
+        module = import_module(f"dae_tui.core.images.codecs.{known.module}")
+    except ModuleNotFoundError as failure:
+        if not known.extra:
+            raise
+        raise DataError(
+            f"{name} is a {kind} file, for which {failure.name} is not installed",
+            f"pip install 'dae-tui[{known.extra}]'",
+        ) from failure
+    function: Callable[..., Any] = getattr(module, what + known.suffix)
     return function
 
 
 def with_ending(path: Path, kind: str) -> Path:
     """`path` with the suffix of another format."""
+    new = ENDINGS[kind.partition(":")[0]][0]
     for ending in sorted((e for ends in ENDINGS.values() for e in ends), key=len, reverse=True):
         if path.name.lower().endswith(ending) and len(path.name) > len(ending):
-            return path.with_name(path.name[: -len(ending)] + ENDINGS[kind][0])
-    return path.with_name(path.name + ENDINGS[kind][0])
+            return path.with_name(path.name[: -len(ending)] + new)
+    return path.with_name(path.name + new)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from dae_tui.core.images.axes import as_stack, check_type, from_stack
 from dae_tui.core.images.codecs.conversions import swapped
+from dae_tui.core.images.digit_rows import as_digits
 from dae_tui.core.images.file_content import Source
 from dae_tui.core.images.image_file import About, ImageFile, Stack, check_pixels
 from dae_tui.errors import DataError
@@ -44,7 +45,16 @@ def read_npy(content: bytes, name: str) -> ImageFile:
     stack = as_stack(array, name)
     check_pixels(name, *stack.values.shape[:3])
     start = content[: header.end]
-    return ImageFile("npy", [stack], lambda stacks: npy_bytes(stacks[0], start, array))
+    remarks = []
+    if (digits := as_digits(array)) is not None:
+        stack = Stack(digits)
+        remarks.append(f"its rows are taken for {len(digits):,} images of 28×28 pixels")
+    return ImageFile(
+        "npy",
+        [stack],
+        lambda stacks: npy_bytes(stacks[0], start, array),
+        remarks=tuple(remarks),
+    )
 
 
 def bounds_npy(source: Source, name: str) -> tuple[int, int]:

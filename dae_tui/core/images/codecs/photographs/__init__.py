@@ -1,0 +1,1 @@
+"""Codecs of newer photographs, animations and raw camera files."""
