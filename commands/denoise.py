@@ -97,7 +97,8 @@ def denoise(
         str | None,
         typer.Option(
             "--format",
-            help="png, jpeg, webp, bmp, tiff, pnm, npy, npz or idx. Else that of the input.",
+            help="png, jpeg, webp, bmp, tiff, pnm, npy, npz, idx, csv, jxl, avif, jp2, gif, mrc, "
+            "fits, nifti, zarr or hdf5. Else that of the input.",
         ),
     ] = None,
     preview: Annotated[
@@ -130,9 +131,11 @@ def denoise(
 ) -> None:
     """Remove the noise from images, and write files that are otherwise the same.
 
-    Reads PNG, JPEG, WebP, BMP, TIFF, PNM, .npy, .npz and IDX. Size, type, pages, alpha, profile and
-    orientation stay as they are. A file that cannot be read does not stop the rest; existing
-    outputs are skipped, so that the same command goes on where it was interrupted.
+    Reads PNG, JPEG, WebP, BMP, TIFF, PNM, GIF, JPEG 2000, JPEG XL, AVIF, .npy, .npz, IDX and CSV of
+    MNIST; with dae-tui[science] MRC, FITS, DICOM, NIfTI, Zarr and HDF5 (file.h5:/path/to/set); with
+    dae-tui[camera] raw files of cameras. Size, type, pages, alpha, profile and orientation stay as
+    they are. A file that cannot be read does not stop the rest; existing outputs are skipped, so
+    that the same command goes on where it was interrupted.
     """
     from dae_tui.commands.denoising.plan import MOST_DRAWN, Place, plan
     from dae_tui.core.images.formats import check_kind
