@@ -11,6 +11,7 @@ from dae_tui.core.images.formats import (
     ENDINGS,
     is_camera_raw,
     is_image_folder,
+    is_named_image,
     kind_of_name,
     split_part,
     with_ending,
@@ -233,7 +234,7 @@ def _images(
                     planned.failed.append(_not_a_file(here / name))
             folders.clear()
         for name in sorted(files + images):
-            if kind_of_name(name) and not name.startswith("."):
+            if not name.startswith(".") and (name in images or is_named_image(here / name)):
                 yield here / name, (here / name).relative_to(path)
 
 

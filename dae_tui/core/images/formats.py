@@ -27,12 +27,14 @@ from dae_tui.core.images.kinds import (
     ENDINGS,
     KINDS,
     READABLE,
+    SHARED,
     WRITTEN,
     kind_of_content,
     kind_of_name,
 )
 from dae_tui.core.images.quiet import quiet
 from dae_tui.errors import DataError, UsageError
+from dae_tui.system.regular_files import open_regular
 
 __all__ = ["ENDINGS", "READABLE", "WRITTEN", "kind_of_content", "kind_of_name"]
 
@@ -103,13 +105,29 @@ def content_of_stream(stream: BinaryIO, name: str) -> bytes:
     return read_stream(stream, partial(_known, name=name), partial(_bounds, name=name), name)
 
 
+def is_named_image(path: Path) -> bool:
+    """Whether a file of a folder is an image, by its name.
+
+    Names that files of all sorts have, such as `labels.csv`, say nothing: what begins as an image
+    of that kind is one.
+    """
+    kind = kind_of_name(path.name)
+    if kind is None or not path.name.lower().endswith(SHARED):
+        return kind is not None
+    return _kind_of_file(path, "") == kind
+
+
 def is_camera_raw(path: Path) -> bool:
     """Whether a file holds the readings of a camera's sensor, which cannot be written back."""
+    return _kind_of_file(path, path.name) == "raw"
+
+
+def _kind_of_file(path: Path, name: str) -> str | None:
     try:
-        with path.open("rb") as file:
-            return kind_of_content(file.read(START), path.name) == "raw"
+        with os.fdopen(open_regular(path), "rb") as file:
+            return kind_of_content(file.read(START), name)
     except OSError:
-        return False
+        return None
 
 
 def _known(start: bytes, name: str) -> str:

@@ -67,12 +67,12 @@ KINDS = {
     "jp2": _photograph(".jp2 .j2k .jpx .jpf .j2c .jpc", "jpeg2000"),
     "gif": _photograph(".gif", "gif"),
     "heif": _photograph(".heic .heif .hif", "heif", written=False),
-    "mrc": _extra(".mrc .mrcs .map .st .ali .rec", "mrc", at_end=False),
-    "fits": _extra(".fits .fit .fts", "fits"),
+    "mrc": _extra(".mrc .mrcs .map .st .ali .rec .mrc.gz .map.gz", "mrc", at_end=False),
+    "fits": _extra(".fits .fit .fts .fits.gz", "fits"),
     "dicom": _extra(".dcm .dicom", "dicom", written=False),
     "nifti": _extra(".nii .nii.gz", "nifti", at_end=False),
     "zarr": _extra(".zarr .zarr.zip", "zarr"),
-    "hdf5": _extra(".h5 .hdf5 .hdf .he5 .nxs", "hdf5"),
+    "hdf5": _extra(".h5 .hdf5 .hdf .he5 .nxs .nc", "hdf5"),
     "raw": Kind(
         (".dng", ".cr2", ".cr3", ".nef", ".nrw", ".arw", ".raf", ".rw2", ".orf", ".pef", ".srw"),
         "photographs.camera_raw",
@@ -88,6 +88,9 @@ KINDS = {
 # Suffixes of each kind that has names of its own.
 ENDINGS = {name: kind.endings for name, kind in KINDS.items() if kind.endings}
 WRITTEN = tuple(name for name in ENDINGS if KINDS[name].written)
+# Names that files of all sorts have; in a folder, such files are known by their content.
+SHARED = (".csv", ".map", ".map.gz", ".st", ".ali", ".rec", ".hdf", ".nc")
+_FITS = b"SIMPLE  ="
 # How files begin, in order.
 _BEGINNINGS = (
     (b"\x89PNG", "png"),
@@ -101,7 +104,7 @@ _BEGINNINGS = (
     (b"\0\0\x0d", "idx"),
     (b"\0\0\x0e", "idx"),
     (b"\x89HDF\r\n\x1a\n", "hdf5"),
-    (b"SIMPLE  =", "fits"),
+    (_FITS, "fits"),
     (b"GIF87a", "gif"),
     (b"GIF89a", "gif"),
     (b"\xff\x0a", "jxl"),
@@ -157,8 +160,6 @@ def kind_of_content(content: bytes, name: str = "") -> str | None:
 def kind_of_name(name: str) -> str | None:
     """The kind of a file name, by its suffix."""
     lower = name.lower().rstrip("/")
-    if lower.endswith((".nii.gz", ".zarr.zip")):
-        return "nifti" if lower.endswith("gz") else "zarr"
     return next((kind for kind, ends in ENDINGS.items() if lower.endswith(ends)), None)
 
 
@@ -187,12 +188,15 @@ def _kind_of_header(content: bytes, name: str) -> str | None:
 
 
 def _kind_of_packed(content: bytes) -> str:
-    """What a gzip file holds: NIfTI, or else it is taken for IDX."""
+    """What a gzip file holds: NIfTI, MRC or FITS, or else it is taken for IDX."""
     try:
         start = zlib.decompressobj(31).decompress(content[: 8 * _PEEK], _PEEK + 64)
     except zlib.error:
         return "idx"
-    return "nifti" if _kind_of_header(start, "") == "nifti" else "idx"
+    if start.startswith(_FITS):
+        return "fits"
+    kind = _kind_of_header(start, "")
+    return kind if kind in ("nifti", "mrc") else "idx"
 
 
 def _kind_of_brand(content: bytes) -> str | None:

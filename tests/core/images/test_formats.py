@@ -19,6 +19,7 @@ from dae_tui.core.images.formats import (
     encode,
     is_camera_raw,
     is_image_folder,
+    is_named_image,
     kind_of_content,
     kind_of_name,
     read,
@@ -197,3 +198,13 @@ def test_a_missing_library_is_told_with_its_command(monkeypatch: pytest.MonkeyPa
 def test_a_kind_that_is_only_read_is_not_written() -> None:
     with pytest.raises(DataError, match="x cannot become a dicom file"):
         write("dicom", [Stack(GREY)], About(), "x")
+
+
+def test_names_of_all_sorts_of_files_say_nothing(tmp_path: Path) -> None:
+    table = b"5," + b"0," * 783 + b"0\n"
+    contents = {"a.csv": table, "labels.csv": b"name,label\n", "a.map": b"text" * 999, "b.png": b""}
+    for name, content in contents.items():
+        (tmp_path / name).write_bytes(content)
+    found = {path.name for path in tmp_path.iterdir() if is_named_image(path)}
+    assert found == {"a.csv", "b.png"}
+    assert not is_named_image(tmp_path / "none.csv")

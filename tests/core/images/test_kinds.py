@@ -56,6 +56,8 @@ HEADER = bytes(344) + b"n+1\0"
         (gzip.compress(HEADER), "nifti"),
         (gzip.compress(b"\0\0\x08\3"), "idx"),
         (b"\x1f\x8b\0\0", "idx"),
+        (gzip.compress(b"SIMPLE  =" + bytes(99)), "fits"),
+        (gzip.compress(bytes(208) + b"MAP " + bytes(9)), "mrc"),
         (bytes(208) + b"MAP " + bytes(9), "mrc"),
         (archive("a.npy"), "npz"),
         (archive("zarr.json", "c/0"), "zarr"),

@@ -13,8 +13,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from astropy.io import fits
 
+from dae_tui.core.images.codecs.science.gzipped import is_packed, packed_like, unpacked
 from dae_tui.core.images.codecs.science.values import check_values, grey_images, native
-from dae_tui.core.images.file_content import FREE, AsFile, Source
+from dae_tui.core.images.file_content import FREE, AsFile, Source, check_unpacked
 from dae_tui.core.images.image_file import (
     MOST_STACKS,
     About,
@@ -36,6 +37,8 @@ _OPTIONS: dict[str, Any] = {
 _EXTENSION, _END = b"XTENSION", b"END     "
 _CARD, _BLOCK = 80, 2880
 _LONGEST_HEADER = 5000 * _BLOCK
+# Of a file in gzip, which tells at its end alone how large it is.
+_MOST_UNPACKED = 1 << 31
 _SUMS = ("CHECKSUM", "DATASUM")
 
 
@@ -64,14 +67,16 @@ def read(content: bytes, name: str) -> ImageFile:
     BLANK becomes the no-data value. Raises DataError for files without such a unit and for files
     that are not whole.
     """
-    units, packed, end = _units(content, name)
-    if end > len(content) + _BLOCK:
+    whole = unpacked(content, _MOST_UNPACKED, name)
+    check_unpacked(name, len(content), len(whole))
+    units, packed, end = _units(whole, name)
+    if end > len(whole) + _BLOCK:
         raise DataError(f"{name} is not a whole fits file: it ends too early")
     stacks = []
     for unit in units:
-        if unit.end > len(content):
+        if unit.end > len(whole):
             raise DataError(f"{name} is not a whole fits file: it ends too early")
-        stored = np.frombuffer(content, unit.dtype, math.prod(unit.shape), unit.start)
+        stored = np.frombuffer(whole, unit.dtype, math.prod(unit.shape), unit.start)
         values = native(_turned(native(stored), unit)).reshape(-1, *unit.shape[-2:])
         blank = None
         if unit.blank is not None:
@@ -79,12 +84,14 @@ def read(content: bytes, name: str) -> ImageFile:
         stacks.append(Stack(values[..., None], no_data=blank))
     remarks = ("its tile-compressed images stay as they are",) if packed else ()
     return ImageFile(
-        "fits", stacks, partial(_encode, units=units, content=content), About(), remarks
+        "fits", stacks, partial(_encode, units=units, whole=whole, like=content), About(), remarks
     )
 
 
 def bounds(source: Source, name: str) -> tuple[int, int]:
     """The bytes up to the end of the last unit, and as many more as may follow."""
+    if is_packed(source):
+        return 0, _MOST_UNPACKED
     _, _, end = _units(source, name)
     return end - _BLOCK, end + FREE
 
@@ -186,15 +193,17 @@ def _turned(values: Any, unit: _Unit) -> Any:
     return bits.view(f"{kind}{width}")
 
 
-def _encode(stacks: Sequence[Stack], units: Sequence[_Unit], content: bytes) -> bytes:
+def _encode(stacks: Sequence[Stack], units: Sequence[_Unit], whole: bytes, like: bytes) -> bytes:
     parts: list[bytes] = []
     position = 0
     for stack, unit in zip(stacks, units, strict=True):
         stored = _turned(np.ascontiguousarray(stack.values), unit)
-        parts += [content[position : unit.start], stored.astype(unit.dtype, copy=False).tobytes()]
+        parts += [whole[position : unit.start], stored.astype(unit.dtype, copy=False).tobytes()]
         position = unit.end
-    whole = b"".join([*parts, content[position:]])
-    return _summed(whole, units) if any(unit.summed for unit in units) else whole
+    made = b"".join([*parts, whole[position:]])
+    if any(unit.summed for unit in units):
+        made = _summed(made, units)
+    return packed_like(made, like)
 
 
 def _summed(content: bytes, units: Sequence[_Unit]) -> bytes:

@@ -14,6 +14,12 @@ from mrcfile import utils
 from mrcfile.dtypes import HEADER_DTYPE
 from numpy.typing import NDArray
 
+from dae_tui.core.images.codecs.science.gzipped import (
+    bounds_of,
+    packed_like,
+    start_of,
+    unpacked,
+)
 from dae_tui.core.images.codecs.science.values import check_values, grey_images, native
 from dae_tui.core.images.file_content import FREE, Source
 from dae_tui.core.images.image_file import About, ImageFile, Stack, check_pixels
@@ -32,20 +38,24 @@ def read(content: bytes, name: str) -> ImageFile:
 
     Raises DataError for complex and packed values and for files that are not whole.
     """
-    header, dtype, start, shape = _parse(content, name)
+    header, dtype, start, shape = _parse(start_of(content, _HEADER), name)
+    whole = unpacked(content, start + math.prod(shape) * dtype.itemsize + FREE, name)
     size = math.prod(shape) * dtype.itemsize
-    if len(content) < start + size:
+    if len(whole) < start + size:
         raise DataError(f"{name} is not a whole mrc file: it ends too early")
-    stored = np.frombuffer(content, dtype, math.prod(shape), start).reshape(shape)
-    encode = partial(_encode, header=header, dtype=dtype, content=content, start=start)
-    return ImageFile("mrc", [Stack(native(stored)[..., None])], encode)
+    stored = np.frombuffer(whole, dtype, math.prod(shape), start).reshape(shape)
+    encode = partial(_encode, header=header, dtype=dtype, whole=whole, start=start)
+    return ImageFile(
+        "mrc",
+        [Stack(native(stored)[..., None])],
+        lambda stacks: packed_like(encode(stacks), content),
+    )
 
 
 def bounds(source: Source, name: str) -> tuple[int, int]:
     """The bytes of a file with such a header, and as many more as may follow."""
-    _, dtype, start, shape = _parse(source[:_HEADER], name)
-    size = start + math.prod(shape) * dtype.itemsize
-    return size, size + FREE
+    _, dtype, start, shape = _parse(start_of(source, _HEADER), name)
+    return bounds_of(start + math.prod(shape) * dtype.itemsize, source)
 
 
 def write(stacks: Sequence[Stack], about: About) -> bytes:
@@ -99,20 +109,20 @@ def _byte_order(header: Any) -> Any:
 
 
 def _encode(
-    stacks: Sequence[Stack], header: Any, dtype: np.dtype[Any], content: bytes, start: int
+    stacks: Sequence[Stack], header: Any, dtype: np.dtype[Any], whole: bytes, start: int
 ) -> bytes:
     values = stacks[0].values[..., 0]
     stored = np.ascontiguousarray(values, dtype)
-    if content[start : start + stored.nbytes] == stored.tobytes():
-        return content  # Its statistics may have been counted otherwise.
+    if whole[start : start + stored.nbytes] == stored.tobytes():
+        return whole  # Its statistics may have been counted otherwise.
     changed = header.copy()
     _update_statistics(changed, values)
     return b"".join(
         [
             changed.tobytes(),
-            content[_HEADER:start],
+            whole[_HEADER:start],
             stored.tobytes(),
-            content[start + stored.nbytes :],
+            whole[start + stored.nbytes :],
         ]
     )
 

@@ -3,11 +3,9 @@
 Header, affine, scaling and extensions are kept byte for byte.
 """
 
-import gzip
 import io
 import logging
 import math
-import zlib
 from collections.abc import Sequence
 from functools import partial
 from typing import Any, NamedTuple
@@ -15,12 +13,17 @@ from typing import Any, NamedTuple
 import nibabel
 import numpy as np
 
+from dae_tui.core.images.codecs.science.gzipped import (
+    bounds_of,
+    packed_like,
+    start_of,
+    unpacked,
+)
 from dae_tui.core.images.codecs.science.values import check_values, grey_images, native
-from dae_tui.core.images.file_content import FREE, MOST_SHRUNK, START, Source
+from dae_tui.core.images.file_content import FREE, Source
 from dae_tui.core.images.image_file import About, ImageFile, Stack, check_pixels
 from dae_tui.errors import DataError
 
-_GZIP = b"\x1f\x8b"
 _LONGEST_HEADER = 540
 _PAIRS = (b"ni1\0", b"ni2\0")
 # The sizes of both headers, which tell them apart.
@@ -49,31 +52,21 @@ def read(content: bytes, name: str) -> ImageFile:
     Raises DataError for complex values and colours, for pairs of header and image, and for files
     that are not whole.
     """
-    packed = content[:2] == _GZIP
-    if packed:
-        header = _header(_start(content), name)
-        unpacker = zlib.decompressobj(31)
-        whole = unpacker.decompress(content, header.end + FREE)
-        if not unpacker.eof:
-            raise DataError(f"{name} is a broken gzip file", "fetch or copy it again")
-    else:
-        header, whole = _header(content, name), content
+    header = _header(start_of(content, _LONGEST_HEADER), name)
+    whole = unpacked(content, header.end + FREE, name)
     if len(whole) < header.end:
         raise DataError(f"{name} is not a whole nifti file: it ends too early")
     values = np.frombuffer(whole, header.dtype, math.prod(header.shape), header.start)
     # In the file the first axis runs fastest.
     slices = native(values.reshape(-1, header.shape[1], header.shape[0]))
-    encode = partial(_encode, header=header, whole=whole, packed=packed)
+    encode = partial(_encode, header=header, whole=whole, content=content)
     return ImageFile("nifti", [Stack(slices[..., None])], encode)
 
 
 def bounds(source: Source, name: str) -> tuple[int, int]:
     """The least and the most bytes of a file with such a header; raises DataError as `read`."""
-    start = source[:START]
-    header = _header(_start(start), name)
-    if start[:2] == _GZIP:
-        return header.end // MOST_SHRUNK, header.end + FREE
-    return header.end, header.end + FREE
+    header = _header(start_of(source, _LONGEST_HEADER), name)
+    return bounds_of(header.end, source)
 
 
 def write(stacks: Sequence[Stack], about: About) -> bytes:
@@ -86,12 +79,6 @@ def write(stacks: Sequence[Stack], about: About) -> bytes:
     volume = values.transpose(2, 1, 0)
     image = nibabel.Nifti1Image(volume, np.eye(4), dtype=volume.dtype)
     return bytes(image.to_bytes())
-
-
-def _start(content: bytes) -> bytes:
-    if content[:2] != _GZIP:
-        return content[:_LONGEST_HEADER]
-    return zlib.decompressobj(31).decompress(content[:START], _LONGEST_HEADER)
 
 
 def _header(content: bytes, name: str) -> _Header:
@@ -117,7 +104,7 @@ def _header(content: bytes, name: str) -> _Header:
     return _Header(dtype, shape, start)
 
 
-def _encode(stacks: Sequence[Stack], header: _Header, whole: bytes, packed: bool) -> bytes:
+def _encode(stacks: Sequence[Stack], header: _Header, whole: bytes, content: bytes) -> bytes:
     values = np.ascontiguousarray(stacks[0].values, header.dtype)
     made = b"".join([whole[: header.start], values.tobytes(), whole[header.end :]])
-    return gzip.compress(made, mtime=0) if packed else made
+    return packed_like(made, content)

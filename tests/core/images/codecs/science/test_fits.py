@@ -1,5 +1,6 @@
 """FITS files made by astropy, changed by dae, and read by astropy again."""
 
+import gzip
 import io
 from typing import Any
 
@@ -99,6 +100,18 @@ def test_write(dtype: str) -> None:
     values = image(dtype, (3, 20, 30))
     with opened(fits.write([Stack(values[..., None])], About())) as again:
         np.testing.assert_array_equal(again[0].data, values)
+
+
+def test_packed_ones() -> None:
+    content = gzip.compress(saved([astropy.PrimaryHDU(image("int16"))]))
+    assert kind_of_content(content) == "fits"
+    file = read(content, "a.fits.gz")
+    made = changed(file)
+    assert made[:2] == content[:2]
+    with opened(gzip.decompress(made)) as again:
+        np.testing.assert_array_equal(again[0].data, file.stacks[0].values[0, ..., 0] + 1)
+    with pytest.raises(DataError, match="broken gzip"):
+        read(content[:-9], "a.fits.gz")
 
 
 def test_refused() -> None:

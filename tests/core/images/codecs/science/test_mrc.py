@@ -1,5 +1,6 @@
 """MRC files made by mrcfile, changed by dae, and read by mrcfile again."""
 
+import gzip
 import struct
 from pathlib import Path
 from typing import Any
@@ -83,6 +84,15 @@ def test_a_file_without_a_mark_is_known_by_its_name(tmp_path: Path) -> None:
     assert kind_of_content(bytes(content), "old.st") == "mrc"
     assert kind_of_content(bytes(content), "old.bin") is None
     assert mrc.read(bytes(content), "old.st").stacks[0].values.shape == (3, 20, 30, 1)
+
+
+def test_packed_ones(tmp_path: Path) -> None:
+    content = gzip.compress(made(tmp_path / "a.mrc", sections("int16")))
+    assert kind_of_content(content) == "mrc"
+    file = mrc.read(content, "a.map.gz")
+    (tmp_path / "b.map.gz").write_bytes(changed(file))
+    with mrcfile.open(tmp_path / "b.map.gz") as again:
+        np.testing.assert_array_equal(again.data, file.stacks[0].values[..., 0] + 1)
 
 
 @pytest.mark.parametrize("dtype", [*MODES, "uint8"])
