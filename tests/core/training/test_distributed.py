@@ -15,6 +15,7 @@ import psutil
 import pytest
 import torch
 import torch.distributed as dist
+from command_line import Dae
 from safetensors import safe_open
 
 from dae_tui.core.training.distributed import Group, is_of_the_others
@@ -128,10 +129,9 @@ def test_what_two_processes_make_sure_of(tmp_path: Path) -> None:
     assert (rank_0["end"], rank_1["end"]) == ("DivergedError", "LostProcessError")
 
 
-def test_two_processes_come_to_what_one_comes_to(tmp_path: Path) -> None:
+def test_two_processes_come_to_what_one_comes_to(dae: Dae, tmp_path: Path) -> None:
     command = [*TRAIN, "--epochs", "2"]
-    alone = [sys.executable, "-m", "dae_tui", *command]
-    subprocess.run(alone, env=environment(tmp_path / "one"), check=True, capture_output=True)
+    assert dae(*command, "--runs-dir", tmp_path / "one").code == 0
     together = [*TORCHRUN, *command]
     done = subprocess.run(
         together, env=environment(tmp_path / "two"), check=True, capture_output=True, text=True
@@ -180,6 +180,7 @@ def test_sigterm_saves_and_ends_all(tmp_path: Path) -> None:
         assert json.loads(state.metadata()["progress"])["step"] == status["step"]
 
 
+@pytest.mark.slow
 def test_a_killed_process_ends_all_and_the_run_goes_on(tmp_path: Path) -> None:
     """Killed after an epoch was saved; --resume goes on from there, in one process or in two."""
     with in_training(tmp_path) as training:
