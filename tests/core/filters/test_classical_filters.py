@@ -83,7 +83,7 @@ def test_contrast_is_what_least_squares_give() -> None:
 
 @pytest.mark.parametrize("sigma", [0.1, 0.3, 0.5, 1.0])
 def test_tuned_filters_beat_untuned_ones_at_every_sigma(pool: FilterPool, sigma: float) -> None:
-    training, test = digits("train", 50), digits("test", 60)
+    training, test = digits("train", 12), digits("test", 30)
     given = noisy(test, sigma, 1)
     for name in FILTERS:
         each, *others = pool.tune(name, noisy(training, sigma, 0), training)
