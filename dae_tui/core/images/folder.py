@@ -13,6 +13,10 @@ from pathlib import Path
 from dae_tui.core.images.formats import kind_of_name
 from dae_tui.system.printable import printable
 
+# Images of this kind are folders.
+FOLDERS = "zarr"
+# Tables lie beside images more often than they hold some: these are read where they are named.
+TABLES = "csv"
 # So many endings of other kinds are named.
 ENDINGS_NAMED = 4
 
@@ -131,7 +135,7 @@ class _Walk:
         subfolders = []
         for entry in entries:
             path = folder / entry.name
-            if _is_folder(entry):
+            if _is_folder(entry) and kind_of_name(entry.name) != FOLDERS:
                 if self._leave_out is not None and path.resolve() == self._leave_out:
                     continue
                 if entry.name.startswith("."):
@@ -147,7 +151,7 @@ class _Walk:
         return subfolders
 
     def _file(self, path: Path) -> None:
-        image = kind_of_name(path.name) is not None
+        image = kind_of_name(path.name) not in (None, TABLES)
         if path.name.startswith("."):
             self.found.hidden += image
         elif not image:
