@@ -11,12 +11,14 @@ from dae_tui.commands.benchmarking.methods import choose_classifier, choose_meth
 from dae_tui.commands.benchmarking.scaling import scaling
 from dae_tui.commands.benchmarking.speed import speed
 from dae_tui.commands.options import (
+    BlackOption,
     DataDirOption,
     DeviceOption,
     JsonOption,
     QuietOption,
     RunsDirOption,
     SeedOption,
+    WhiteOption,
     check_device,
     check_folder,
     check_precision,
@@ -93,6 +95,8 @@ def quality(
         ),
     ] = None,
     data: Annotated[str, options.data()] = "mnist",
+    black: BlackOption = None,
+    white: WhiteOption = None,
     data_dir: DataDirOption = None,
     images: Annotated[
         int | None, typer.Option(min=1, help="Use only the first N test images.")
@@ -186,7 +190,15 @@ def quality(
     torch_device = resolve_device(device)
     loaded = [load_weights(path, name) for name, path in networks]
     tested = evaluation_images(
-        data, resolve_data_dir(data_dir), images, loaded, tune_on, tune=bool(filters), quiet=quiet
+        data,
+        resolve_data_dir(data_dir),
+        images,
+        loaded,
+        tune_on,
+        tune=bool(filters),
+        quiet=quiet,
+        black=black,
+        white=white,
     )
     if not tested.labelled and (classifier or per_class):
         raise UsageError(

@@ -33,6 +33,19 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on stdout a
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print only errors on stderr.")]
 VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Print more on stderr.")]
 
+BlackOption = Annotated[
+    float | None,
+    typer.Option(
+        "--black", metavar="VALUE", help="What black is in the files of a folder; else found out."
+    ),
+]
+WhiteOption = Annotated[
+    float | None,
+    typer.Option(
+        "--white", metavar="VALUE", help="What white is in the files of a folder; else found out."
+    ),
+]
+
 RUNS_DIR = Path("runs")
 
 
@@ -47,7 +60,7 @@ def data() -> Any:
         "--data",
         metavar="NAME|FOLDER",
         help="mnist [default], fashion-mnist, kmnist, qmnist, emnist, digits (embedded, needs no "
-        "download) or a folder of images or .npy shards.",
+        "download) or a folder of images, of pairs (clean/ and noisy/) or of .npy shards.",
     )
 
 

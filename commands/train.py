@@ -4,7 +4,7 @@ import dataclasses
 import errno
 import os
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,17 +13,20 @@ import typer
 
 from dae_tui.commands import options
 from dae_tui.commands.options import (
+    BlackOption,
     DataDirOption,
     JsonOption,
     QuietOption,
     RunsDirOption,
     VerboseOption,
+    WhiteOption,
     check_folder,
     resolve_data_dir,
 )
 from dae_tui.commands.output.streams import print_name
+from dae_tui.commands.training.resumption import as_options, resumed
 from dae_tui.core.evaluation.classifier_file import check_ours
-from dae_tui.errors import DaeError, RunError, UsageError
+from dae_tui.errors import DaeError, UsageError
 from dae_tui.find_weights import find_weights
 from dae_tui.runs.detached_training import detach
 from dae_tui.runs.layout import State, dump_json, new_run_name
@@ -33,11 +36,12 @@ from dae_tui.runs.writer import RunWriter
 from dae_tui.spec.model_cards import published
 from dae_tui.spec.presets import preset_config
 from dae_tui.spec.training_config import (
+    CLEAN,
     DATA_SETS,
+    NOISY,
     TrainingConfig,
     command_line,
     default_config,
-    flag,
     parse_settings,
     parse_widths,
 )
@@ -45,9 +49,6 @@ from dae_tui.system.printable import shortened
 from dae_tui.system.ranks import ranks
 
 app = options.subcommand()
-
-# What may change when a run is resumed; everything else decides the weights.
-RESUMABLE = ("epochs", "data_dir", "device", "classifier", "compile")
 
 
 class StoppedError(DaeError):
@@ -70,6 +71,16 @@ def train(
         typer.Argument(help="autoencoder [default], unet, dense, tutorial, classifier or oracle."),
     ] = None,
     data: Annotated[str | None, options.data()] = None,
+    clean: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Clean images, to learn from pairs with --noisy."),
+    ] = None,
+    noisy: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Noisy images of the same names as the clean ones."),
+    ] = None,
+    black: BlackOption = None,
+    white: WhiteOption = None,
     data_dir: DataDirOption = None,
     noise: Annotated[str | None, options.noise()] = None,
     no_clip: Annotated[
@@ -84,7 +95,10 @@ def train(
     ] = None,
     batch_size: Annotated[int | None, typer.Option(help="Images per step [100].")] = None,
     lr: Annotated[
-        float | None, typer.Option(help="Highest learning rate [0.006, classifier 0.003].")
+        float | None,
+        typer.Option(
+            help="Highest learning rate [0.006, classifier 0.003, a U-Net of pairs 0.002]."
+        ),
     ] = None,
     optimizer: Annotated[str | None, typer.Option(help="adam [default], adamw or sgd.")] = None,
     schedule: Annotated[str | None, typer.Option(help="one-cycle [default] or constant.")] = None,
@@ -153,10 +167,12 @@ def train(
         _join()
         return
     check_folder(svg)
+    data, noisy_folder = _data(data, clean, noisy)
     given: dict[str, Any] = {
-        "data": str(Path(data).resolve())
-        if data and os.path.isdir(data) and data not in DATA_SETS  # noqa: PTH112
-        else data,
+        "data": data,
+        "noisy": noisy_folder,
+        "black": black,
+        "white": white,
         "noise": noise,
         "epochs": epochs,
         "epoch_images": _at_least_one(epoch_images),
@@ -180,7 +196,7 @@ def train(
         given["data_dir"] = str(resolve_data_dir(data_dir).resolve())
     changed = {key: value for key, value in given.items() if value is not None}
     if resume is None:
-        default = _default(network, preset, changed.get("data", "mnist"))
+        default = _default(network, preset, changed.get("data", "mnist"), noisy_folder or "")
         if "settings" in changed:
             changed["settings"] = default.settings | changed["settings"]
         config = dataclasses.replace(
@@ -191,7 +207,7 @@ def train(
     else:
         run = find_run(resume, runs_dir)
         given_here = {"network": network, "name": name, "preset": preset} | changed
-        config, command = _resumed(run, {k: v for k, v in given_here.items() if v is not None})
+        config, command = resumed(run, {k: v for k, v in given_here.items() if v is not None})
     classifier_path = _classifier_path(config, runs_dir)
     if detached:
         if ranks().size > 1:
@@ -203,7 +219,7 @@ def train(
         if resume is None:
             detach(run, config.as_json(), [])
         else:
-            detach(run, None, _as_options(changed))
+            detach(run, None, as_options(changed))
         said = dump_json({"event": "detached", "run": str(run.folder)})
         print_name(said if json else run.name)
         return
@@ -254,11 +270,36 @@ def _join() -> None:
     raise typer.Exit(join_training())
 
 
-def _default(network: str | None, preset: str | None, data: str) -> TrainingConfig:
+def _data(
+    data: str | None, clean: Path | None, noisy: Path | None
+) -> tuple[str | None, str | None]:
+    """`--data`, a folder as an absolute path, and `--noisy`, whose clean images are in it."""
+    if data is not None and (clean or noisy):
+        raise UsageError("--data excludes --clean and --noisy", "name a folder with both in it")
+    if clean is not None and noisy is not None:
+        for folder in (clean, noisy):
+            if not folder.is_dir():
+                raise UsageError(f"there is no folder {folder}", "name one that exists")
+        clean, noisy = clean.resolve(), noisy.resolve()
+        if (clean.name, noisy.name, clean.parent) == (CLEAN, NOISY, noisy.parent):
+            return str(clean.parent), None
+        return str(clean), str(noisy)
+    if clean or noisy:
+        raise UsageError(
+            "pairs need --clean and --noisy", "or --data with a folder that has clean/ and noisy/"
+        )
+    if data and os.path.isdir(data) and data not in DATA_SETS:  # noqa: PTH112
+        data = str(Path(data).resolve())
+    return data, None
+
+
+def _default(network: str | None, preset: str | None, data: str, noisy: str) -> TrainingConfig:
     """The defaults of a network, or a recipe with the network that it is for."""
     if preset is None:
-        return default_config(network or "autoencoder", data)
+        return default_config(network or "autoencoder", data, noisy)
     config = preset_config(preset, data)
+    if noisy:
+        config = dataclasses.replace(config, noisy=noisy, noise="none")
     if network not in (None, config.network):
         raise UsageError(
             f"the preset {preset} trains {config.network}, not {network}", "leave one of them out"
@@ -278,42 +319,6 @@ def _told_if_the_disk_is_full(run: Run) -> Iterator[None]:
             f"free some space; it resumes from its last whole checkpoint, if it has one: "
             f"dae train --resume {run.folder}",
         ) from failure
-
-
-def _resumed(run: Run, changed: Mapping[str, Any]) -> tuple[TrainingConfig, str]:
-    """The run's own config, with more epochs or what another machine needs, and its command."""
-    stored = run.config()
-    if not stored:
-        raise RunError(f"the run {run.name} has no readable config.json", "start a new training")
-    fixed = [key for key in changed if key not in RESUMABLE and changed[key] != stored.get(key)]
-    if fixed:
-        raise UsageError(
-            f"a resumed run keeps its {', '.join(sorted(fixed))}",
-            f"only {', '.join(map(flag, RESUMABLE))} can change; or start a new training",
-        )
-    config = dataclasses.replace(
-        TrainingConfig.from_json(stored),
-        **{key: changed[key] for key in RESUMABLE if key in changed},
-    )
-    reached = run.status().get("epoch", 0)
-    if config.epochs < reached:
-        raise UsageError(
-            f"the run {run.name} is in epoch {reached}, beyond {config.epochs}",
-            f"train longer with --epochs {2 * reached}",
-        )
-    if run.state() is State.FINISHED and config.epochs <= stored["epochs"]:
-        raise UsageError(
-            f"the run {run.name} has finished its {config.epochs} epochs",
-            f"train longer with --epochs {2 * config.epochs}",
-        )
-    command = run.meta().get("command") or command_line(TrainingConfig.from_json(stored))
-    if config.epochs != stored["epochs"]:
-        command += f" && dae train --resume latest --epochs {config.epochs}"
-    return config, command
-
-
-def _as_options(changed: Mapping[str, Any]) -> list[str]:
-    return [part for key, value in changed.items() for part in (flag(key), str(value))]
 
 
 def _settings(widths: str | None, others: list[str] | None) -> dict[str, Any] | None:

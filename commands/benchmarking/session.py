@@ -33,8 +33,13 @@ def evaluation_images(
     *,
     tune: bool,
     quiet: bool,
+    black: float | None = None,
+    white: float | None = None,
 ) -> EvaluationImages:
-    """The test images, or the first `count` of them; says on stderr how many are left out."""
+    """The test images, or the first `count` of them.
+
+    Says on stderr how many are left out, and what `load_evaluation_images` remarks on.
+    """
     if tune_on is not None and not tune:
         raise UsageError("there are no filters to tune", "name some with --methods")
     images = load_evaluation_images(
@@ -43,7 +48,11 @@ def evaluation_images(
         tune=tune,
         tune_on=tune_on,
         learnt_from=[str(each.metadata.get("data")) for each in weights],
+        black=black,
+        white=white,
     )
+    for line in () if quiet else images.remarks:
+        say(line)
     if images.left_out and not quiet:
         say(f"left out {images.left_out} images that the weights were trained on")
     return images if count is None else images.first(count)

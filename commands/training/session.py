@@ -51,8 +51,11 @@ def run_training(
     run = Run(writer.folder)
     with joined() as group:
         experiment = prepare(config, classifier, command)
+        for line in [*_moved(experiment, run), *experiment.remarks]:
+            display.say(line)
+            writer.log(line)
         events = _ready(experiment, run, signals, group)
-        writer.describe(config.as_json(), _meta(experiment, group))
+        writer.describe(config.as_json(), _meta(experiment, group, run))
         finished = _train(events, writer, display, signals)
     if writer.lock_replaced:
         raise RunError(
@@ -92,6 +95,26 @@ def join_training() -> ExitCode:
         for _ in events:
             pass
     return ExitCode.OK if signals.received is None else exit_code_of(signals.received)
+
+
+def _moved(experiment: Experiment, run: Run) -> list[str]:
+    """Lines about images of a resumed run that are in another place now.
+
+    Raises RunError if they are not the images that it was trained on.
+    """
+    config, known = experiment.config, run.data_checksum()
+    if known is not None and experiment.checksum is not None and known != experiment.checksum:
+        raise RunError(
+            f"the images in {config.data} are not those that the run was trained on",
+            "name the folder that holds those with --data, or start a new training",
+        )
+    before = run.config().get("data", config.data)
+    if before == config.data:
+        return []
+    lines = [f"the images are in {config.data} now; they were in {before}"]
+    if known is None:
+        lines.append("the run has no checksum of its images: only their number is compared")
+    return lines
 
 
 def _ready(experiment: Experiment, run: Run, signals: Signals, group: Group) -> Iterator[Event]:
@@ -204,8 +227,10 @@ def _benchmark(
     return Result(experiment, dataclasses.replace(weights, metadata=measured), table, done)
 
 
-def _meta(experiment: Experiment, group: Group) -> dict[str, Any]:
+def _meta(experiment: Experiment, group: Group, run: Run) -> dict[str, Any]:
     return {
+        "folder": str(run.folder.resolve()),
+        "data_checksum": experiment.checksum,
         "argv": sys.argv,
         "command": experiment.command,
         "versions": versions(),

@@ -12,12 +12,12 @@ import torch
 from numpy.typing import NDArray
 
 from dae_tui.core.data.image_set import ImageSet, unit
-from dae_tui.core.data.load_data import load
+from dae_tui.core.data.load_data import load, present_data_sets
+from dae_tui.core.data.stored_images import as_unit, find_ranges, images_of
 from dae_tui.core.denoising.apply_network import denoise
 from dae_tui.core.evaluation.classifier import find_classifier_weights
 from dae_tui.core.evaluation.metrics import psnr
 from dae_tui.core.images.formats import read_file
-from dae_tui.core.images.value_range import find_oddities, image_values, to_unit
 from dae_tui.core.noise.synthesis import add_noise
 from dae_tui.core.weights.weights_file import Weights, load_weights
 from dae_tui.errors import DataError, WeightsError
@@ -26,23 +26,6 @@ from dae_tui.spec.noise_spec import NoiseSpec
 VIEWS = ("original", "noisy", "denoised")
 # The published autoencoder takes 0.5 GB and one second for so many pixels.
 MOST_PIXELS = 1024 * 1024
-
-# Files in <data_dir>/<folder>/raw without which torchvision would download a data set.
-_IDX = tuple(
-    f"{split}-{what}-ubyte"
-    for split in ("train", "t10k")
-    for what in ("images-idx3", "labels-idx1")
-)
-_FILES = {
-    "mnist": ("MNIST", _IDX),
-    "fashion-mnist": ("FashionMNIST", _IDX),
-    "kmnist": ("KMNIST", _IDX),
-    "qmnist": ("QMNIST", ("qmnist-test-images-idx3-ubyte", "qmnist-test-labels-idx2-int")),
-    "emnist": (
-        "EMNIST",
-        ("emnist-balanced-test-images-idx3-ubyte", "emnist-balanced-test-labels-idx1-ubyte"),
-    ),
-}
 
 
 @dataclass(frozen=True)
@@ -142,16 +125,11 @@ class Playground:
 
 def data_sets(data_dir: Path) -> list[str]:
     """The data sets that need no download; at least the embedded digits."""
-    present = [
-        name
-        for name, (folder, files) in _FILES.items()
-        if all((data_dir / folder / "raw" / file).is_file() for file in files)
-    ]
-    return [*present, "digits"]
+    return present_data_sets(data_dir)
 
 
 def _read_grey(path: Path) -> ImageSet:
-    """The images of a file in 256 grey levels, with colours averaged."""
+    """The images of a file in grey, with colours averaged, at full depth."""
     stack = read_file(path, str(path)).stacks[0]
     _, height, width, _ = stack.values.shape
     if height * width > MOST_PIXELS:
@@ -159,10 +137,10 @@ def _read_grey(path: Path) -> ImageSet:
             f"{path} is of {width}×{height} pixels, too many for the playground",
             f"dae denoise {path} -o FOLDER takes any size",
         )
-    find_oddities(stack, stack.white, str(path))
-    images = to_unit(image_values(stack), stack.white, stack.white_is_zero)
-    grey = images.mean(dim=3).clamp(0, 1)
-    return ImageSet(path.name, (grey * 255).round().to(torch.uint8)[:, None], None, 0)
+    stored = images_of(stack)
+    ranges = find_ranges([stack])
+    images = torch.stack([as_unit(image, ranges, colour=image.colour) for image in stored])
+    return ImageSet(path.name, images.mean(dim=1, keepdim=True).clamp(0, 1), None, 0)
 
 
 def _changed(path: Path) -> int:

@@ -22,6 +22,7 @@ from dae_tui.spec.training_config import (
     TrainingConfig,
     command_line,
     default_config,
+    is_pairs,
     parse_widths,
 )
 
@@ -83,7 +84,7 @@ class FieldError(UsageError):
 
 def defaults(network: str, data: str) -> dict[str, str | bool]:
     """The values of an untouched form; the name of the data may be half typed."""
-    known = data if data in DATA_SETS else "mnist"
+    known = data if data in DATA_SETS or is_pairs(data) else "mnist"
     config = default_config(network, known)
     values: dict[str, str | bool] = {
         key: value if isinstance(value, bool) else str(value)

@@ -62,6 +62,33 @@ class Run:
     def meta(self) -> dict[str, Any]:
         return read_json(self.folder / META) or {}
 
+    def data_checksum(self) -> str | None:
+        """Identifies the images of a folder that the run is trained on; None if unknown.
+
+        Runs of version 0.1.0 have none until they are resumed.
+        """
+        found = self._recorded("data_checksum")
+        return found[0] if found else None
+
+    def recorded_folder(self) -> Path | None:
+        """Where this folder was when it was last trained in; None if unknown.
+
+        Runs of version 0.1.0 have said so at their end alone.
+        """
+        found = self._recorded("folder")
+        if not found:
+            done = (last_event(self, "done") or {}).get("run")
+            found = [done] if isinstance(done, str) else []
+        return Path(found[-1]) if found and os.path.isabs(found[-1]) else None  # noqa: PTH117
+
+    def _recorded(self, key: str) -> list[str]:
+        """The texts that the start and the resumptions have recorded, oldest first."""
+        meta = self.meta()
+        resumed = meta.get("resumed", [])
+        entries = [meta, *(resumed if isinstance(resumed, list) else [])]
+        found = [entry.get(key) for entry in entries if isinstance(entry, dict)]
+        return [each for each in found if isinstance(each, str) and each]
+
     def status(self) -> dict[str, Any]:
         """The last status with the present `state`: `crashed` if the process is gone."""
         status = read_json(self.folder / STATUS) or {}

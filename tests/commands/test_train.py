@@ -576,3 +576,80 @@ def test_fewer_epochs_than_it_has_are_refused(dae: Dae) -> None:
     outcome = dae("train", "--resume", "latest", "--epochs", "1")
     assert outcome.code == 2
     assert "epoch 2" in outcome.err
+
+
+def test_pairs_are_learnt_from_as_they_are(dae: Dae, tmp_path: Path) -> None:
+    """Stripes that no noise of ours is like, and that are at the same places in each image."""
+    random = np.random.default_rng(0)
+    stripes = np.where(np.arange(16) % 4 == 0, 80, 0)
+    for number in range(40):
+        clean = np.kron(random.integers(0, 160, (4, 4)), np.ones((4, 4)))
+        for side, image in (("clean", clean), ("noisy", clean + stripes)):
+            (tmp_path / "mine" / side).mkdir(parents=True, exist_ok=True)
+            stored = (image * 257).astype(np.uint16)
+            Image.fromarray(stored).save(tmp_path / "mine" / side / f"{number:02}.png")
+    train = ("train", "unet", "--epochs", "40", "--batch-size", "8", "--lr", "0.01", "--widths")
+    options = ("8,16", "--device", "cpu", "--precision", "fp32", "--json")
+    outcome = dae(*train, *options, "--data", tmp_path / "mine")
+    assert outcome.code == 0, outcome.err
+    done = json.loads(outcome.out.splitlines()[-1])
+    rows = done["benchmark"]["rows"]
+    assert [row["noise"] for row in rows] == [None, "as given", "as given"]
+    assert rows[1]["psnr"] == pytest.approx(10 * np.log10(4 * 255**2 / 80**2), abs=0.1)
+    assert rows[2]["psnr"] > rows[1]["psnr"] + 10
+    assert json.loads((Path(done["run"]) / "config.json").read_text())["noise"] == "none"
+    metadata = read_metadata(Path(done["weights"]))
+    assert metadata["pairs"] is True
+    assert metadata["command"].startswith("dae train unet --data mine --widths 8,16")
+    assert str(tmp_path) not in json.dumps(metadata)
+    # The benchmark leaves out what was learnt from.
+    measured = dae(
+        *("benchmark", "quality", "--data", tmp_path / "mine", "--weights", done["weights"]),
+        *("--json", "--device", "cpu"),
+    )
+    assert "left out 36 images" in measured.err
+    assert json.loads(measured.out)["rows"][2]["psnr"] == pytest.approx(rows[2]["psnr"], abs=0.01)
+    # The two folders by themselves are the same training.
+    apart = ("--clean", tmp_path / "mine" / "clean", "--noisy", tmp_path / "mine" / "noisy")
+    assert json.loads(dae(*train, *options, *apart).out.splitlines()[-1])["benchmark"]["rows"][2][
+        "psnr"
+    ] == pytest.approx(rows[2]["psnr"], abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--clean", "{}/clean"), "pairs need --clean and --noisy"),
+        (("--data", "digits", "--noisy", "{}/noisy"), "--data excludes --clean and --noisy"),
+        (("--clean", "{}/clean", "--noisy", "{}/none"), "there is no folder"),
+        (("classifier", "--data", "{}"), "classifier does not learn from pairs"),
+        (("--data", "digits", "--white", "255"), "--white is for folders, not for digits"),
+        (("--data", "{}/clean", "--white", "1", "--black", "2"), "exchange --black and --white"),
+    ],
+)
+def test_mistakes_in_the_options_of_folders(
+    arguments: tuple[str, ...], said: str, dae: Dae, tmp_path: Path
+) -> None:
+    for side in ("clean", "noisy"):
+        (tmp_path / side).mkdir()
+    outcome = dae("train", *(word.format(tmp_path) for word in arguments))
+    assert outcome.code == 2
+    assert said in outcome.err
+
+
+def test_what_is_left_out_of_a_folder_is_said_first(dae: Dae, tmp_path: Path) -> None:
+    (tmp_path / "set").mkdir()
+    random = np.random.default_rng(0)
+    for number in range(20):
+        side = 30 if number % 3 == 0 else 70
+        pixels = random.integers(100, 3000, (side, side)).astype(np.uint16)
+        Image.fromarray(pixels).save(tmp_path / "set" / f"{number:02}.png")
+    (tmp_path / "set" / "notes.txt").write_text("")
+    outcome = dae("train", "unet", "--widths", "4", "--data", tmp_path / "set", "--epochs", "1")
+    assert outcome.code == 0, outcome.err
+    lines = outcome.err.splitlines()
+    assert lines[0].startswith("values of type uint16 are taken as black at 10")
+    assert lines[1] == "passed over: 1 file of other kinds (.txt)"
+    assert lines[2].startswith("7 of 20 images are smaller than 40×40")
+    (run,) = list_runs(tmp_path / "runs")
+    assert "7 of 20 images are smaller" in (run.folder / "train.log").read_text()

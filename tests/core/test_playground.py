@@ -70,6 +70,17 @@ def test_an_image_of_the_size_of_a_digit_is_read(playground: Playground, tmp_pat
     assert list(result.probabilities) == list(VIEWS)
 
 
+def test_counts_of_16_bits_are_shown_by_their_own_range(
+    playground: Playground, tmp_path: Path
+) -> None:
+    counts = np.linspace(100, 900, 40 * 50).reshape(40, 50).astype(np.uint16)
+    np.save(tmp_path / "own.npy", counts)
+    playground.use(AUTOENCODER, "digits", tmp_path / "own.npy")
+    original = playground.result(0, NOISE, 0).views["original"]
+    assert (original.min(), original.max()) == (0, 1)
+    assert len(np.unique(original)) > 256
+
+
 def test_weights_that_do_not_fit_are_an_error(playground: Playground, tmp_path: Path) -> None:
     np.save(tmp_path / "own.npy", np.zeros((40, 40), np.uint8))
     playground.use(published()["mnist-dense"], "digits", tmp_path / "own.npy")

@@ -161,6 +161,16 @@ async def test_another_network_has_other_defaults(tmp_path: Path) -> None:
         assert value(screen, "noise") == "gaussian:0.5"
 
 
+async def test_a_folder_of_pairs_gets_no_noise_on_top(tmp_path: Path) -> None:
+    for part in ("clean", "noisy"):
+        (tmp_path / "mine" / part).mkdir(parents=True)
+    values = defaults("unet", str(tmp_path / "mine"))
+    assert (values["noise"], values["lr"]) == ("none", "0.002")
+    config, _ = read_form(values, tmp_path / "runs")
+    assert (config.noise, config.pairs) == ("none", True)
+    assert defaults("unet", str(tmp_path))["noise"] == "gaussian:0.5"
+
+
 async def test_what_was_typed_outlasts_other_defaults(tmp_path: Path) -> None:
     async with form(tmp_path) as (driver, screen):
         await fill(driver, screen, "epochs", "100")

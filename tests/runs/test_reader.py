@@ -84,6 +84,32 @@ def runs_dir(tmp_path: Path) -> Path:
     return tmp_path / "runs"
 
 
+# Where it was, and its images
+
+
+def test_the_newest_place_and_the_oldest_checksum_count(run: Run) -> None:
+    run.folder.mkdir(parents=True)
+    assert (run.data_checksum(), run.recorded_folder()) == (None, None)
+    resumed = [
+        {"folder": "/second", "data_checksum": "b"},
+        {"folder": "/third", "data_checksum": None},
+    ]
+    write_json(run.folder / META, {"folder": "/first", "resumed": resumed})
+    assert (run.data_checksum(), run.recorded_folder()) == ("b", Path("/third"))
+
+
+def test_a_run_that_has_ended_says_where_it_was(run: Run) -> None:
+    append(run, b'{"event": "done", "run": "/old/place"}\n')
+    assert run.recorded_folder() == Path("/old/place")
+
+
+@pytest.mark.parametrize("meta", [{"folder": 7, "resumed": 8}, {"resumed": [9]}, {"folder": "x"}])
+def test_a_meta_of_another_kind_says_nothing(meta: dict[str, object], run: Run) -> None:
+    run.folder.mkdir(parents=True)
+    write_json(run.folder / META, meta)
+    assert (run.data_checksum(), run.recorded_folder()) == (None, None)
+
+
 # States
 
 

@@ -134,6 +134,25 @@ def test_a_command_line_says_what_differs_and_always_data_and_noise() -> None:
     )
 
 
+@pytest.mark.parametrize("places", ["--data {0}", "--clean {0}/clean --noisy {0}/takes"])
+def test_pairs_need_no_noise_and_their_command_line_means_the_same(
+    places: str, understood: Understood, tmp_path: Path
+) -> None:
+    for part in ("clean", "noisy", "takes"):
+        (tmp_path / part).mkdir()
+    config = understood(f"dae train unet {places} --black 3 --white 4000.5".format(tmp_path))
+    assert (config.noise, config.pairs, config.settings) == ("none", True, {"sigma": False})
+    assert (config.black, config.white) == (3, 4000.5)
+    line = command_line(config)
+    assert line == f"dae train unet {places} --black 3.0 --white 4000.5".format(tmp_path)
+    assert understood(line) == config
+    told = understood(
+        f"dae train unet {places} --set sigma=true --noise poisson:20".format(tmp_path)
+    )
+    assert (told.noise, told.settings) == ("poisson:20", {"sigma": True})
+    assert understood(command_line(told)) == told
+
+
 def test_a_command_line_says_nothing_of_the_machine() -> None:
     config = dataclasses.replace(default_config("dense"), device="cuda:1", data_dir="/data")
 

@@ -2,99 +2,208 @@
 
 Images that all have the same small size are used whole, with the subfolders as their classes.
 Other images are cut into square patches, which have no class. Subfolders `train` and `test` are
-the splits if both exist; otherwise every tenth image (in the order of names) is a test image.
+the splits if both exist; otherwise every tenth file (in the order of names) is for testing, or
+every tenth image where there are fewer than ten files.
 """
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor
 
-from dae_tui.core.images.file_content import FREE
-from dae_tui.core.images.formats import check_file
+from dae_tui.core.data.image_set import ImageSet
+from dae_tui.core.data.stored_images import (
+    Ranges,
+    StoredFile,
+    StoredImage,
+    as_bytes,
+    as_unit,
+    find_ranges,
+    read_files,
+)
+from dae_tui.core.images.folder import FolderContents, find_images, passed_over
+from dae_tui.core.images.formats import ENDINGS
 from dae_tui.errors import DataError
-from dae_tui.system.regular_files import open_regular
+from dae_tui.spec.training_config import CLEAN, is_pairs
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".pgm", ".ppm")
 WHOLE_UP_TO = 64
 PATCH = 40
 TEST_EVERY = 10
-GREY_MODES = ("1", "L", "LA", "I", "F", "I;16", "I;16B", "I;16L")
-# What Pillow raises for broken files, as found by fuzzing.
-PILLOW_FAILURES = (OSError, ValueError, SyntaxError, IndexError, Image.DecompressionBombError)
+SPLITS = ("train", "test")
 
 
-def load_folder(folder: Path, split: str) -> tuple[Tensor, Tensor | None, int]:
-    """Return images (N, C, H, W) uint8, labels (N,) or None, and the number of classes.
+@dataclass(frozen=True)
+class FolderImage:
+    """One image of a folder."""
 
-    C is 3 if any image of the folder is in colour, else 1. Raises DataError for a folder without
-    images or an image that cannot be read.
+    stored: StoredImage
+    label: str
+    """The name of its class; empty for none."""
+    is_test: bool
+
+
+@dataclass(frozen=True)
+class ImageFolder:
+    """All images of a folder, as stored."""
+
+    folder: Path
+    images: list[FolderImage]
+    """In the order of their names."""
+    ranges: Ranges
+    checksum: str
+    """Identifies the bytes of all files with their splits and classes, wherever they lie."""
+    has_splits: bool
+    """Whether there are subfolders `train` and `test`."""
+    remark: str
+    """What was passed over, as a line; empty for nothing."""
+
+    @property
+    def used_whole(self) -> bool:
+        """Whether the images are small and of one size, and so are not cut into patches."""
+        sizes = {image.stored.size for image in self.images}
+        return len(sizes) == 1 and max(next(iter(sizes))) <= WHOLE_UP_TO
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The classes in the order of their labels; empty if an image has none, or for patches."""
+        names = {image.label for image in self.images}
+        return () if "" in names or not self.used_whole else tuple(in_order(names))
+
+    def range_remarks(self) -> list[str]:
+        """Lines for the user: ranges, and what was passed over."""
+        return [*self.ranges.remarks, *([self.remark] if self.remark else [])]
+
+    def remarks(self) -> list[str]:
+        """The same, and how many images are too small for a patch."""
+        lines = self.range_remarks()
+        if not self.used_whole and (small := sum(not _fits(each.stored) for each in self.images)):
+            lines.append(
+                f"{small:,} of {len(self.images):,} images are smaller than {PATCH}×{PATCH}, the "
+                "size of the patches to train with, and are left out"
+            )
+        return lines
+
+    def whole_images(self, split: str | None = None) -> Iterable[tuple[Tensor, str]]:
+        """Images, float32 (C, H, W) in [0, 1], and their classes; of a split, or all."""
+        for image in self.images:
+            if split is None or image.is_test == (split == "test"):
+                colour = image.stored.colour
+                yield as_unit(image.stored, self.ranges, colour=colour), image.label
+
+    def image_set(self, split: str) -> ImageSet:
+        """The images of `train` or `test`, whole or in patches.
+
+        uint8 if 8 bits hold all images of the folder, else float32, where 0 is black and 1 is
+        white. C is 3 if any image of the folder is in colour, else 1. Raises DataError if there
+        are none.
+        """
+        chosen = [image for image in self.images if image.is_test == (split == "test")]
+        if not chosen:
+            raise self.nothing(split)
+        stored = [image.stored for image in chosen]
+        colour = any(image.stored.colour for image in self.images)
+        images = to_tensor(stored, self.ranges, colour=colour, whole=self.used_whole)
+        if not len(images):
+            raise DataError(
+                f"the {split} images in {self.folder} are smaller than {PATCH}×{PATCH} and differ "
+                "in size",
+                f"use images of one size, or of at least {PATCH}×{PATCH}",
+            )
+        classes = self.classes
+        labels = None
+        if classes:
+            labels = torch.tensor([classes.index(image.label) for image in chosen])
+        return ImageSet(str(self.folder.resolve()), images, labels, len(classes))
+
+    def nothing(self, split: str = "") -> DataError:
+        """The error where a split, or the whole folder, has no images."""
+        remark = f" ({self.remark})" if self.remark else ""
+        return DataError(
+            f"there are no {split + ' ' * bool(split)}images in {self.folder}{remark}",
+            f"it needs at least {TEST_EVERY} images in files of the kinds {known_endings()}, or "
+            "shards: images*.npy, in it or both in train and in test",
+        )
+
+
+def read_folder(
+    folder: Path, black: float | None = None, white: float | None = None
+) -> ImageFolder:
+    """Read all images of a folder.
+
+    Args:
+        folder: without pairs.
+        black: the stored value of black; None finds it out.
+        white: the stored value of white; None finds it out.
+
+    Raises DataError, which names all files that cannot be read.
     """
-    # Channels, size and classes depend on all files, so that both splits agree on them.
-    splits = _splits(folder)
-    paths = [path for _, path in splits[split]]
-    if not paths:
+    if is_pairs(folder):
         raise DataError(
-            f"there are no {split} images in {folder}",
-            f"it needs at least {TEST_EVERY} files of the kinds {' '.join(SUFFIXES)}, or shards: "
-            "images*.npy, in it or both in train and in test",
+            f"{folder} holds pairs of clean and noisy images, not images to add noise to",
+            f"use the clean ones: --data {folder / CLEAN}",
         )
-    headers = [_header(path) for found in splits.values() for _, path in found]
-    colour = any(mode not in GREY_MODES for mode, _ in headers)
-    sizes = {size for _, size in headers}
-    _check_memory(
-        folder, sum(width * height for _, (width, height) in headers) * (3 if colour else 1)
-    )
-    images = [_read(path, colour) for path in paths]
-    if len(sizes) == 1 and max(next(iter(sizes))) <= WHOLE_UP_TO:
-        classes = in_order({name for found in splits.values() for name, _ in found})
-        if "" in classes:
-            return _stack(images), None, 0
-        labels = torch.tensor([classes.index(name) for name, _ in splits[split]])
-        return _stack(images), labels, len(classes)
-    patches = [patch for image in images for patch in _patches(image)]
-    if not patches:
-        raise DataError(
-            f"the {split} images in {folder} are smaller than {PATCH}×{PATCH} and differ in size",
-            f"use images of one size, or of at least {PATCH}×{PATCH}",
-        )
-    return _stack(patches), None, 0
+    found, remark = _find(folder)
+    files = read_files([path for _, _, path in found], str(folder))
+    images = [
+        FolderImage(stored, label, split == "test")
+        for (split, label, _), file in zip(found, files, strict=True)
+        for stored in file.images
+    ]
+    has_splits = _has_splits(folder)
+    if not has_splits:
+        in_test = every_tenth([len(file.images) for file in files])
+        images = [
+            FolderImage(image.stored, image.label, test)
+            for image, test in zip(images, in_test, strict=True)
+        ]
+    ranges = find_ranges([stack for file in files for stack in file.stacks], black, white)
+    checksum = _checksum(found, files)
+    return ImageFolder(folder, images, ranges, checksum, has_splits, remark)
 
 
-def _check_memory(folder: Path, size: int) -> None:
-    """Raise DataError if decoded images of `size` bytes exceed the machine's memory."""
-    if size > os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"):
-        raise DataError(
-            f"the images in {folder} take {size / 2**30:,.0f} GiB, more than this machine's memory",
-            "use fewer or smaller ones, or shards: images*.npy, which are streamed",
-        )
+def _has_splits(folder: Path) -> bool:
+    return all((folder / split).is_dir() for split in SPLITS)
 
 
-def _splits(folder: Path) -> dict[str, list[tuple[str, Path]]]:
-    """The images of each split as (subfolder, path); the subfolder is "" for none."""
-    if (folder / "train").is_dir() and (folder / "test").is_dir():
-        return {split: _images(folder / split) for split in ("train", "test")}
-    found = _images(folder)
-    test = found[TEST_EVERY - 1 :: TEST_EVERY]
-    kept = set(test)
-    return {"train": [entry for entry in found if entry not in kept], "test": test}
+def _find(folder: Path) -> tuple[list[tuple[str, str, Path]], str]:
+    """Split (empty for none), class and path of every file, and what was passed over."""
+    splits = SPLITS if _has_splits(folder) else ("",)
+    contents = {split: find_images(folder / split) for split in splits}
+    refuse_unlisted(list(contents.values()))
+    found = [
+        (split, class_of(path.relative_to(folder / split)), path)
+        for split, each in contents.items()
+        for path in sorted(each.files)
+    ]
+    return found, passed_over(list(contents.values()))
 
 
-def find_images(root: Path) -> list[Path]:
-    """The image files below a folder, in the order of their names."""
-    return [path for _, path in _images(root)]
+def refuse_unlisted(contents: Sequence[FolderContents]) -> None:
+    """Raise DataError, which names the first, if there are folders that cannot be listed."""
+    failures = [failure for each in contents for failure in each.unreadable]
+    if failures:
+        reason = str(failures[0].strerror).lower()
+        others = f"; {len(failures) - 1:,} more" if len(failures) > 1 else ""
+        raise DataError(f"{failures[0].filename} cannot be read: {reason}{others}")
 
 
-def class_names(folder: Path) -> tuple[str, ...]:
-    """The classes of a folder of small images in the order of their labels; empty for none."""
-    names = {name for found in _splits(folder).values() for name, _ in found}
-    return () if "" in names else tuple(in_order(names))
+def every_tenth(counts: Sequence[int]) -> list[bool]:
+    """Whether each image is for testing, where the files have so many images each."""
+    # Images of one file are alike: they stay together unless there are too few files.
+    by_file = len(counts) >= TEST_EVERY
+    numbers = [number for number, count in enumerate(counts) for _ in range(count)]
+    chosen = numbers if by_file else range(len(numbers))
+    return [number % TEST_EVERY == TEST_EVERY - 1 for number in chosen]
+
+
+def _checksum(found: Sequence[tuple[str, str, Path]], files: Sequence[StoredFile]) -> str:
+    whole = hashlib.blake2b(digest_size=16)
+    for (split, label, _), file in zip(found, files, strict=True):
+        whole.update(f"{split}\0{label}\0".encode(errors="surrogateescape") + file.checksum)
+    return whole.hexdigest()
 
 
 def in_order(names: set[str]) -> list[str]:
@@ -109,72 +218,37 @@ def class_of(below: Path) -> str:
     return below.parts[0] if len(below.parts) > 1 else ""
 
 
-def _images(root: Path) -> list[tuple[str, Path]]:
-    """Class and path of every file with an image suffix; broken links are left out."""
-    try:
-        paths = sorted(
-            path
-            for path in root.rglob("*")
-            if path.suffix.lower() in SUFFIXES and path.exists() and not path.is_dir()
-        )
-    except OSError as failure:  # A subfolder that disappears meanwhile.
-        raise DataError(f"{root} cannot be read: {failure}", "try again") from failure
-    below = [path.relative_to(root) for path in paths]
+def known_endings() -> str:
+    """The endings of files that are looked for."""
+    return " ".join(end for ends in ENDINGS.values() for end in ends)
+
+
+def to_tensor(
+    stored: Sequence[StoredImage], ranges: Ranges, *, colour: bool, whole: bool
+) -> Tensor:
+    """Images (N, C, H, W) of one size, or patches; N may be 0. See `ImageFolder.image_set`."""
+    one: Callable[[StoredImage], Tensor]
+    if ranges.bytes_suffice and all(image.no_data is None for image in stored):
+        one = lambda image: as_bytes(image, colour=colour)  # noqa: E731
+    else:
+        one = lambda image: as_unit(image, ranges, colour=colour)  # noqa: E731
+    if whole:
+        parts = [one(image) for image in stored]
+    else:
+        parts = [patch for image in stored if _fits(image) for patch in _patches(one(image))]
+    return torch.stack(parts).contiguous() if parts else torch.empty(0)
+
+
+def _fits(image: StoredImage) -> bool:
+    """Whether there is a patch in an image."""
+    return min(image.size) >= PATCH
+
+
+def _patches(image: Tensor) -> list[Tensor]:
+    """The square patches of an image (C, H, W), which do not overlap."""
+    _, height, width = image.shape
     return [
-        (class_of(name), path)
-        for name, path in zip(below, paths, strict=True)
-        if not any(part.startswith(".") for part in name.parts)
-    ]
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[Image.Image]:
-    """Open an image and read its header only. Raises DataError like `formats.check_file`."""
-    try:
-        with os.fdopen(open_regular(path), "rb") as file:
-            if os.fstat(file.fileno()).st_size > FREE:
-                check_file(path, str(path))  # Pillow reads some formats whole.
-            with Image.open(file) as image:
-                yield image
-    except PILLOW_FAILURES as failure:
-        raise _unreadable(path, failure) from failure
-
-
-def _header(path: Path) -> tuple[str, tuple[int, int]]:
-    """Mode and size of an image, from its header."""
-    with _opened(path) as image:
-        return image.mode, image.size
-
-
-def _read(path: Path, colour: bool) -> NDArray[np.uint8]:
-    """(H, W) for grey, (H, W, 3) for colour."""
-    with _opened(path) as image:
-        if image.mode in ("I", "F"):
-            raise DataError(
-                f"{path} holds numbers without a range ({image.mode})",
-                "store it with 8 or 16 bits",
-            )
-        if image.mode.startswith("I;16"):
-            grey = (np.asarray(image) // 257).astype(np.uint8)
-            return np.stack([grey] * 3, axis=-1) if colour else grey
-        return np.asarray(image.convert("RGB" if colour else "L"))
-
-
-def _unreadable(path: Path, failure: Exception) -> DataError:
-    reason = str(getattr(failure, "strerror", None) or failure)
-    what = reason if reason.endswith("a regular file") else f"cannot be read as an image: {reason}"
-    return DataError(f"{path} {what}", "remove it from the folder")
-
-
-def _patches(image: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
-    height, width = image.shape[:2]
-    return [
-        image[top : top + PATCH, left : left + PATCH]
+        image[:, top : top + PATCH, left : left + PATCH]
         for top in range(0, height - PATCH + 1, PATCH)
         for left in range(0, width - PATCH + 1, PATCH)
     ]
-
-
-def _stack(images: list[NDArray[np.uint8]]) -> Tensor:
-    stacked = torch.from_numpy(np.stack(images))
-    return (stacked[:, None] if stacked.ndim == 3 else stacked.permute(0, 3, 1, 2)).contiguous()

@@ -1,6 +1,9 @@
-"""Images for training and evaluation: uint8, in memory on the device, or streamed to it."""
+"""Images for training and evaluation, in memory on the device, or streamed to it.
 
-from collections.abc import Generator
+uint8 where 8 bits hold them, which takes a quarter of the memory; else float32 in [0, 1].
+"""
+
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -46,13 +49,15 @@ class TrainingImages(Protocol):
 class ImageSet:
     """Images of one size with their labels, if they have any.
 
-    `images`: uint8 (N, C, H, W); `labels`: int64 (N,) in [0, classes) or None.
+    `images`: uint8 (N, C, H, W), or float32, where 0 is black and 1 is white; `labels`: int64 (N,)
+    in [0, classes) or None; `noisy`: of pairs the noisy images, like `images`, else None.
     """
 
     name: str
     images: Tensor
     labels: Tensor | None
     classes: int
+    noisy: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.images)
@@ -75,22 +80,25 @@ class ImageSet:
             yield self.select(order[number * size : (number + 1) * size])
 
     def to(self, device: torch.device) -> "ImageSet":
-        labels = None if self.labels is None else self.labels.to(device)
-        return replace(self, images=self.images.to(device), labels=labels)
+        return self._each(lambda tensor: tensor.to(device))
 
     def onto(self, device: torch.device) -> "ImageSet":
         """Copy a batch to the device; the host does not wait for the copy to a GPU."""
         if device.type != "cuda" or self.images.is_cuda:
             return self.to(device)
-        labels = None
-        if self.labels is not None:
-            labels = self.labels.pin_memory().to(device, non_blocking=True)
-        images = self.images.pin_memory().to(device, non_blocking=True)
-        return replace(self, images=images, labels=labels)
+        return self._each(lambda tensor: tensor.pin_memory().to(device, non_blocking=True))
 
     def select(self, indices: Tensor | slice) -> "ImageSet":
-        labels = None if self.labels is None else self.labels[indices]
-        return replace(self, images=self.images[indices], labels=labels)
+        return self._each(lambda tensor: tensor[indices])
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> "ImageSet":
+        """The same with another tensor for each of its tensors."""
+        return replace(
+            self,
+            images=change(self.images),
+            labels=None if self.labels is None else change(self.labels),
+            noisy=None if self.noisy is None else change(self.noisy),
+        )
 
 
 def epoch_seed(seed: int, epoch: int) -> int:

@@ -5,7 +5,6 @@ and cannot be downloaded, the error says what can be done.
 """
 
 import contextlib
-import math
 import os
 import pickle
 import stat
@@ -18,12 +17,13 @@ from typing import Any, Literal
 import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
+from torch import Tensor
 
 from dae_tui.core.data.embed_digits import EMBEDDED
-from dae_tui.core.data.image_folder import load_folder
+from dae_tui.core.data.image_folder import read_folder
 from dae_tui.core.data.image_set import ImageSet
 from dae_tui.core.data.shards import is_sharded, load_shards
+from dae_tui.core.images.formats import read_file
 from dae_tui.errors import DataError
 from dae_tui.spec.training_config import DATA_SETS, check_data
 from dae_tui.system.regular_files import open_regular
@@ -43,6 +43,18 @@ _BROKEN = (
 )
 # Data sets in plain IDX files, and torchvision's folders for them.
 PLAIN = {"mnist": "MNIST", "fashion-mnist": "FashionMNIST", "kmnist": "KMNIST"}
+_PREFIXES = {"train": "train", "test": "t10k"}
+_IMAGES, _LABELS = "images-idx3-ubyte", "labels-idx1-ubyte"
+# The files of each data set, in its folder's subfolder `raw`, without which torchvision would
+# download it to get its test images.
+_PLAIN_FILES = tuple(
+    f"{prefix}-{what}" for prefix in _PREFIXES.values() for what in (_IMAGES, _LABELS)
+)
+_FILES = {name: (folder, _PLAIN_FILES) for name, folder in PLAIN.items()} | {
+    "qmnist": ("QMNIST", ("qmnist-test-images-idx3-ubyte", "qmnist-test-labels-idx2-int")),
+    "emnist": ("EMNIST", (f"emnist-balanced-test-{_IMAGES}", f"emnist-balanced-test-{_LABELS}")),
+}
+_LABELS_START = 8
 # The largest file of EMNIST has 600 MB.
 MOST_BYTES = 1 << 30
 # The digits of the last writers in the file are the test set: no writer is in both parts.
@@ -66,8 +78,17 @@ def load(name: str, split: Split, data_dir: Path) -> ImageSet:
     if is_sharded(Path(name)):
         _, validation, test = load_shards(Path(name))
         return validation if split == "train" else test
-    images, labels, classes = load_folder(Path(name), split)
-    return ImageSet(str(Path(name).resolve()), images, labels, classes)
+    return read_folder(Path(name)).image_set(split)
+
+
+def present_data_sets(data_dir: Path) -> list[str]:
+    """The data sets that need no download; at least the embedded digits."""
+    present = [
+        name
+        for name, (folder, files) in _FILES.items()
+        if all((data_dir / folder / "raw" / file).is_file() for file in files)
+    ]
+    return [*present, "digits"]
 
 
 def _digits(split: Split) -> ImageSet:
@@ -89,30 +110,37 @@ def _digits(split: Split) -> ImageSet:
 def _from_idx_files(name: str, split: Split, data_dir: Path) -> ImageSet | None:
     """Load a data set from two complete IDX files; None leaves it to torchvision."""
     raw = data_dir / PLAIN[name] / "raw"
-    prefix = "train" if split == "train" else "t10k"
-    images = _idx(raw / f"{prefix}-images-idx3-ubyte", axes=3)
-    labels = _idx(raw / f"{prefix}-labels-idx1-ubyte", axes=1)
+    images = _idx_images(raw / f"{_PREFIXES[split]}-{_IMAGES}")
+    labels = _idx_labels(raw / f"{_PREFIXES[split]}-{_LABELS}")
     if images is None or labels is None or len(images) != len(labels):
         return None
-    return ImageSet(name, torch.from_numpy(images)[:, None], torch.from_numpy(labels).long(), 10)
+    return ImageSet(name, images, labels.long(), 10)
 
 
-def _idx(path: Path, axes: int) -> NDArray[np.uint8] | None:
-    """The values of a complete IDX file of bytes with `axes` axes; None for anything else."""
-    start = 4 + 4 * axes
+def _idx_images(path: Path) -> Tensor | None:
+    """The images (N, 1, H, W) of a complete IDX file of bytes; None for anything else."""
+    try:
+        values = read_file(path, str(path)).stacks[0].values
+    except DataError:
+        return None
+    if values.dtype != np.uint8 or values.shape[3] != 1:
+        return None
+    return torch.from_numpy(values[..., 0].astype(np.uint8))[:, None]
+
+
+def _idx_labels(path: Path) -> Tensor | None:
+    """The labels (N,) of a complete IDX file of bytes; None for anything else."""
     try:
         with os.fdopen(open_regular(path), "rb") as file:
-            header = file.read(start)
-            if header[:4] != bytes([0, 0, 0x08, axes]):
+            header = file.read(_LABELS_START)
+            count = int.from_bytes(header[4:], "big")
+            whole = os.fstat(file.fileno()).st_size == _LABELS_START + count
+            if header[:4] != b"\0\0\x08\x01" or not whole:
                 return None
-            shape = struct.unpack_from(f">{axes}I", header, 4)
-            size = math.prod(shape)
-            if size == 0 or os.fstat(file.fileno()).st_size != start + size:
-                return None
-            values = np.frombuffer(file.read(size), np.uint8)
-    except (OSError, struct.error):
+            labels = np.frombuffer(file.read(count), np.uint8)
+    except OSError:
         return None
-    return values.reshape(shape).copy() if values.size == size else None
+    return torch.from_numpy(labels.copy()) if len(labels) == count > 0 else None
 
 
 def _check_files(folder: Path, hint: str) -> None:

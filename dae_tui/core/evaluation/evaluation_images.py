@@ -7,34 +7,25 @@ of clean and noisy images, to which no noise is added.
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import islice
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from dae_tui.core.data.image_folder import (
-    TEST_EVERY,
-    WHOLE_UP_TO,
-    class_names,
-    class_of,
-    find_images,
-    in_order,
-)
+from dae_tui.core.data.image_folder import ImageFolder, in_order, read_folder
 from dae_tui.core.data.image_set import ImageSet, unit
 from dae_tui.core.data.load_data import load
+from dae_tui.core.data.pairs import Pair, Pairs, read_pairs
 from dae_tui.core.data.shards import is_sharded
-from dae_tui.core.images import formats as kinds
-from dae_tui.core.images.value_range import image_values, to_unit
 from dae_tui.errors import DataError, UsageError
-from dae_tui.spec.training_config import DATA_SETS
+from dae_tui.spec.training_config import CLEAN, DATA_SETS, NOISY, is_pairs
 
 # Pixels that filters are tuned with: 128 digits, or six crops of photographs.
 TUNING_PIXELS = 128 * 28 * 28
 # So many times as many images are classified: an accuracy needs more of them than a PSNR.
 CLASSIFIED_FACTOR = 3
 PLACE = 128
-CLEAN, NOISY = "clean", "noisy"
+TEST_IMAGES = "places in the test images themselves"
 
 
 @dataclass(frozen=True)
@@ -68,6 +59,8 @@ class EvaluationImages:
     """Whether they are whole photographs, for which the literature has its own protocol."""
     left_out: int = 0
     """How many images were left out because the weights were trained on them."""
+    remarks: tuple[str, ...] = ()
+    """Lines for the user about a folder: its range of values, what was passed over."""
 
     def __len__(self) -> int:
         return sum(map(len, self.groups))
@@ -124,6 +117,8 @@ def load_evaluation_images(
     tune: bool = True,
     tune_on: str | None = None,
     learnt_from: Sequence[str] = (),
+    black: float | None = None,
+    white: float | None = None,
 ) -> EvaluationImages:
     """Load the images to evaluate methods on.
 
@@ -137,34 +132,46 @@ def load_evaluation_images(
             photographs themselves if there are no others.
         learnt_from: training data of the weights; of a folder with such a name only the images
             that were not used for training are taken.
+        black: the value of black in the files of a folder; None finds it out.
+        white: the value of white in them; None finds it out.
 
     Raises UsageError or DataError for images that cannot be loaded.
     """
     folder = Path(name)
-    training = None
-    named = name in DATA_SETS or not folder.is_dir()
-    if not named and (folder / CLEAN).is_dir() and (folder / NOISY).is_dir():
-        images = _pairs(folder)
-    elif named or is_sharded(folder) or _small(folder):
-        classes = () if named else class_names(folder)
-        images = of_image_set(load(name, "test", data_dir), classes)
-        training = load(name, "train", data_dir) if tune and tune_on is None else None
+    known = folder.resolve().name in learnt_from
+    if name in DATA_SETS or not folder.is_dir() or is_sharded(folder):
+        images = of_image_set(load(name, "test", data_dir))
+        if tune and tune_on is None:
+            training = load(name, "train", data_dir)
+            images = replace(images, tuning=_some(training, "training images"))
+    elif is_pairs(folder):
+        found = read_pairs(folder / CLEAN, folder / NOISY, black, white, all_noisy=False)
+        images = _pairs(found, learnt_from=known)
     else:
-        images = _photographs(folder, learnt_from=folder.resolve().name in learnt_from)
+        images = _folder(read_folder(folder, black, white), learnt_from=known, tune=tune)
     if not tune:
         return replace(images, tuning=None)
     if tune_on is not None:
         return replace(images, tuning=_tuning_from(tune_on, data_dir, images))
-    if training is not None:
-        return replace(images, tuning=_some(training, "training images"))
     return images
+
+
+def _folder(folder: ImageFolder, *, learnt_from: bool, tune: bool) -> EvaluationImages:
+    """Small images of one size as a data set, others as photographs."""
+    if not folder.used_whole:
+        return _photographs(folder, learnt_from=learnt_from)
+    images = of_image_set(folder.image_set("test"), folder.classes)
+    if tune:
+        images = replace(images, tuning=_some(folder.image_set("train"), "training images"))
+    return replace(images, remarks=tuple(folder.remarks()))
 
 
 def of_image_set(images: ImageSet, classes: tuple[str, ...] = ()) -> EvaluationImages:
     """The images of one set; without `classes` the class names are their numbers."""
     if images.labels is not None and not classes:
         classes = tuple(map(str, range(images.classes)))
-    return EvaluationImages(images.name, [images], None, classes)
+    noisy = [] if images.noisy is None else [unit(images.noisy)]
+    return EvaluationImages(images.name, [images], None, classes, noisy)
 
 
 def _some(images: ImageSet, source: str) -> Tuning:
@@ -177,76 +184,84 @@ def _some(images: ImageSet, source: str) -> Tuning:
     return Tuning(unit(some.images), source, some.labels)
 
 
-def _small(folder: Path) -> bool:
-    """Whether a folder's images are small and of one size, and so are used as a data set."""
-    sizes = {image.shape[-2:] for image in islice(_read_all(find_images(folder)), 8)}
-    return len(sizes) == 1 and max(next(iter(sizes))) <= WHOLE_UP_TO
-
-
-def _photographs(folder: Path, *, learnt_from: bool) -> EvaluationImages:
-    split = (folder / "train").is_dir() and (folder / "test").is_dir()
-    paths = find_images(folder / "test" if split else folder)
-    found = len(paths)
-    if learnt_from and not split:
-        paths = paths[TEST_EVERY - 1 :: TEST_EVERY]
-    if not paths:
-        if found:
+def _photographs(folder: ImageFolder, *, learnt_from: bool) -> EvaluationImages:
+    """Whole photographs: those for testing where there is a folder of them, else all."""
+    name = folder.folder.resolve()
+    count = len(folder.images)
+    split = "test" if folder.has_splits or learnt_from else None
+    found = list(folder.whole_images(split))
+    if not found:
+        if count and not folder.has_splits:
             raise DataError(
-                f"the weights were trained on a folder called {folder.name}: none of its {found} "
+                f"the weights were trained on a folder called {name.name}: none of its {count} "
                 "images is left for testing",
                 "rename the folder if it is another one",
             )
-        raise DataError(f"there are no images in {folder}", "put image files into it")
-    groups = _grouped((image, "") for image in _read_all(paths))
-    sets = [ImageSet(str(folder.resolve()), images, None, 0) for images, _ in groups]
-    others = _read_all(find_images(folder / "train")) if split else _all_images(sets)
-    tuned_on = "training images" if split else "places in the test images themselves"
-    tuning = Tuning(_places(others), tuned_on)
+        raise folder.nothing()
+    groups = _grouped((image, "") for image, _ in found)
+    sets = [ImageSet(str(name), images, None, 0) for images, _ in groups]
+    others = (image for image, _ in folder.whole_images("train"))
+    tuning = Tuning(_places(_all_images(sets)), TEST_IMAGES)
+    if folder.has_splits:
+        tuning = Tuning(_places(others), "training images")
     return EvaluationImages(
-        str(folder.resolve()), sets, tuning, photographs=True, left_out=found - len(paths)
+        str(name),
+        sets,
+        tuning,
+        photographs=True,
+        left_out=0 if folder.has_splits else count - len(found),
+        remarks=tuple(folder.range_remarks()),
     )
 
 
-def _pairs(folder: Path) -> EvaluationImages:
-    """Clean and noisy images with equal names in two folders."""
-    clean_paths = find_images(folder / CLEAN)
-    names = [path.relative_to(folder / CLEAN) for path in clean_paths]
-    noisy_paths = [folder / NOISY / name for name in names]
-    missing = [path for path in noisy_paths if not path.is_file()]
-    if missing or not names:
-        what = f"there is no {missing[0]}" if missing else f"there are no images in {folder}"
-        raise DataError(what, f"each image in {CLEAN} needs one of the same name in {NOISY}")
-    pairs = []
-    for name, clean, noisy in zip(
-        names, _read_all(clean_paths), _read_all(noisy_paths), strict=True
-    ):
-        if clean.shape != noisy.shape:
-            raise DataError(
-                f"{folder / NOISY / name} and {folder / CLEAN / name} differ in size or colour",
-                "a noisy image must have the size and colours of the clean one",
-            )
-        pairs.append((torch.stack([clean, noisy]), class_of(name)))
-    classes = in_order({label for _, label in pairs})
+def _pairs(found: Pairs, *, learnt_from: bool) -> EvaluationImages:
+    """Clean and noisy images, whole: all of them, or those for testing."""
+    chosen = [pair for pair in found.pairs if pair.is_test or not learnt_from]
+    if not chosen:
+        raise DataError(
+            f"the weights were trained on a folder called {Path(found.name).name}: none of its "
+            f"{len(found.pairs)} pairs is left for testing",
+            "rename the folder if it is another one",
+        )
+    classes = in_order({pair.label for pair in found.pairs})
     labelled = "" not in classes
     sets, noisy_groups = [], []
-    for both, labels in _grouped(pairs):
+    for both, labels in _grouped((_both(found, pair), pair.label) for pair in chosen):
         known = torch.tensor([classes.index(label) for label in labels]) if labelled else None
         count = len(classes) if labelled else 0
-        sets.append(ImageSet(str(folder.resolve()), both[:, 0].contiguous(), known, count))
+        sets.append(ImageSet(found.name, both[:, 0].contiguous(), known, count))
         noisy_groups.append(both[:, 1].contiguous())
-    places = _places(
-        torch.stack(pair)
-        for pair in zip(
-            _all_images(sets), (image for group in noisy_groups for image in group), strict=True
-        )
-    )
+    places = _places(_both(found, pair) for pair in _tuned_with(found, learnt_from=learnt_from))
     tuning = Tuning(
         places[:, 0].contiguous(),
-        "places in the test images themselves",
+        "training images" if learnt_from else TEST_IMAGES,
         noisy=places[:, 1].contiguous(),
     )
     names_of_classes = tuple(classes) if labelled else ()
-    return EvaluationImages(str(folder.resolve()), sets, tuning, names_of_classes, noisy_groups)
+    return EvaluationImages(
+        found.name,
+        sets,
+        tuning,
+        names_of_classes,
+        noisy_groups,
+        left_out=len(found.pairs) - len(chosen),
+        remarks=tuple(found.remarks()),
+    )
+
+
+def _tuned_with(found: Pairs, *, learnt_from: bool) -> list[Pair]:
+    """The training pairs, or all in the order of their groups."""
+    if learnt_from:
+        return [pair for pair in found.pairs if not pair.is_test]
+    groups: defaultdict[tuple[int, ...], list[Pair]] = defaultdict(list)
+    for pair in found.pairs:
+        groups[pair.clean.values.shape].append(pair)
+    return [pair for group in groups.values() for pair in group]
+
+
+def _both(found: Pairs, pair: Pair) -> Tensor:
+    """The clean and the noisy image of a pair, (2, C, H, W)."""
+    return torch.stack(found.whole(pair))
 
 
 def _tuning_from(source: str, data_dir: Path, images: EvaluationImages) -> Tuning:
@@ -254,7 +269,10 @@ def _tuning_from(source: str, data_dir: Path, images: EvaluationImages) -> Tunin
     if source in DATA_SETS:
         found = _some(load(source, "train", data_dir), source).images
     elif Path(source).is_dir():
-        found = _places(_read_all(find_images(Path(source))))
+        others = read_folder(Path(source))
+        if not others.images:
+            raise others.nothing()
+        found = _places(image for image, _ in others.whole_images())
     else:
         raise UsageError(
             f"there is no data set or folder '{source}'", "--tune-on takes what --data takes"
@@ -266,14 +284,6 @@ def _tuning_from(source: str, data_dir: Path, images: EvaluationImages) -> Tunin
         )
     # Without labels: their classes may differ from the classifier's.
     return Tuning(found[:, :1] if images.groups[0].images.shape[1] == 1 else found, source)
-
-
-def _read_all(paths: Sequence[Path]) -> Iterator[Tensor]:
-    """Images (C, H, W) in [0, 1], without alpha."""
-    for path in paths:
-        stack = kinds.read_file(path, str(path)).stacks[0]
-        values = image_values(stack)[0]
-        yield to_unit(values, stack.white, stack.white_is_zero).movedim(-1, 0).contiguous()
 
 
 def _all_images(sets: Sequence[ImageSet]) -> Iterator[Tensor]:
@@ -291,7 +301,7 @@ def _grouped(images: Iterable[tuple[Tensor, str]]) -> list[tuple[Tensor, list[st
     ]
 
 
-def _places(images: Iterator[Tensor]) -> Tensor:
+def _places(images: Iterable[Tensor]) -> Tensor:
     """Square crops (N, …, side, side) from the middle of images (…, H, W), all of one size."""
     some = list(images)
     side = min(PLACE, *(min(image.shape[-2:]) for image in some))

@@ -3,7 +3,7 @@
 import platform
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from dae_tui.core.data.image_set import ImageSet, TrainingImages, split_validation
-from dae_tui.core.data.load_data import load
-from dae_tui.core.data.shards import is_sharded, load_shards
+from dae_tui.core.data.image_set import ImageSet, TrainingImages
+from dae_tui.core.data.training_data import TrainingData, load_training_data
 from dae_tui.core.evaluation.benchmark import EvaluationProgress, evaluate
 from dae_tui.core.evaluation.classifier import classifier_from_weights, find_classifier_weights
 from dae_tui.core.evaluation.evaluation_images import of_image_set
@@ -29,14 +28,12 @@ from dae_tui.models.registry import build
 from dae_tui.spec.events import Event
 from dae_tui.spec.noise_spec import parse_noise
 from dae_tui.spec.table import Table
-from dae_tui.spec.training_config import DATA_SETS, OPERATING_POINT, TrainingConfig
+from dae_tui.spec.training_config import NOISY, OPERATING_POINT, TrainingConfig
 from dae_tui.version import __version__
 
 # The columns of a table that weights keep: not speeds, which depend on the machine.
 KEPT_METRICS = ["view", "method", "noise", "accuracy", "accuracy_low", "accuracy_high", "psnr"]
 KEPT_METRICS += ["ssim"]
-VALIDATION_IMAGES = 5000
-VALIDATION_SHARE = 10
 EXAMPLES = 16
 FEWEST = 2  # Batch normalisation needs two in a batch.
 
@@ -55,6 +52,10 @@ class Experiment:
     test: ImageSet
     device: torch.device
     precision: str
+    checksum: str | None = None
+    """Identifies the images of a folder, wherever it lies."""
+    remarks: tuple[str, ...] = ()
+    """Lines for the user about the images of a folder."""
 
     def train(
         self,
@@ -83,7 +84,7 @@ class Experiment:
         """Evaluate trained weights on the test images; see `benchmark.evaluate`.
 
         A network is evaluated at the noise it was trained for; a classifier, which was trained
-        without, on the originals and at the operating point.
+        without, on the originals and at the operating point. Pairs are evaluated as they are.
         """
         noise = parse_noise(self.config.noise)
         trained, methods = self.classifier, [weights]
@@ -101,6 +102,14 @@ class Experiment:
         config = self.config.as_json()
         for machine in ("settings", "data_dir", "classifier", "device", "precision", "compile"):
             del config[machine]
+        command = self.command
+        for folder in (self.training.name, self.config.noisy):
+            command = command.replace(folder, Path(folder).name) if folder else command
+        for key in ("noisy", "black", "white"):
+            if not config[key]:
+                del config[key]
+        if self.config.pairs:
+            config |= {"pairs": True, "noisy": Path(self.config.noisy).name or NOISY}
         return config | {
             # A folder by its name only: its path means nothing on other machines.
             "data": Path(self.training.name).name,
@@ -109,7 +118,7 @@ class Experiment:
             "training_images": len(self.training),
             "precision": self.precision,
             "device": device_name(self.device),
-            "command": self.command.replace(self.training.name, Path(self.training.name).name),
+            "command": command,
             "versions": versions(),
         }
 
@@ -126,7 +135,8 @@ def prepare(config: TrainingConfig, classifier: Path | None, command: str) -> Ex
     """
     device = resolve_device(config.device)
     precision = resolve_precision(config.precision, device)
-    training, validation, test = _images(config, device)
+    data = _images(config, device)
+    training, validation = data.training, data.validation
     if config.classifies and validation.labels is None:
         raise DataError(
             f"{config.data} has no labels to train with",
@@ -149,6 +159,7 @@ def prepare(config: TrainingConfig, classifier: Path | None, command: str) -> Ex
             config.clip,
             config.loss,
             None if classifier_weights is None else place(classifier_weights.folded, device),
+            config.pairs,
         )
     return Experiment(
         config,
@@ -158,31 +169,26 @@ def prepare(config: TrainingConfig, classifier: Path | None, command: str) -> Ex
         classifier_weights,
         training,
         validation,
-        test,
+        data.test,
         device,
         precision,
+        data.checksum,
+        data.remarks,
     )
 
 
-def _images(
-    config: TrainingConfig, device: torch.device
-) -> tuple[TrainingImages, ImageSet, ImageSet]:
-    """Training and validation images, on the device or streamed to it, and test images."""
-    training: TrainingImages
-    if config.data not in DATA_SETS and is_sharded(Path(config.data)):
-        training, validation, test = load_shards(Path(config.data))
-    else:
-        whole = load(config.data, "train", Path(config.data_dir))
-        kept, validation = split_validation(
-            whole, min(VALIDATION_IMAGES, max(1, len(whole) // VALIDATION_SHARE))
-        )
-        training, test = kept.to(device), load(config.data, "test", Path(config.data_dir))
-    if len(training) < FEWEST:
+def _images(config: TrainingConfig, device: torch.device) -> TrainingData:
+    """The images, those for training and validation on the device, if they are in memory."""
+    data = load_training_data(config)
+    if len(data.training) < FEWEST:
         raise DataError(
-            f"{config.data} has {len(training)} images to train with",
+            f"{config.data} has {len(data.training)} images to train with",
             f"it needs at least {FEWEST}, and many more for a useful result",
         )
-    return training, validation.to(device), test
+    training = data.training
+    if isinstance(training, ImageSet):
+        training = training.to(device)
+    return replace(data, training=training, validation=data.validation.to(device))
 
 
 def versions() -> dict[str, str]:

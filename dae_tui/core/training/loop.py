@@ -9,6 +9,7 @@ import threading
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import closing
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -200,11 +201,10 @@ class Training:
 
     def _step(self, batch: ImageSet, lr: float) -> Tensor:
         """One step of the optimiser; the loss stays on the device."""
-        images = batch.images
-        if self.config.shift:
-            images = shift(images, self.config.shift, self.noise_generator)
-        images, labels = unit(images), batch.labels
-        inputs = self.objective.draw(self.network, images, self.noise_generator)
+        batch = self._shifted(batch) if self.config.shift else batch
+        images, labels = unit(batch.images), batch.labels
+        given = images if batch.noisy is None else unit(batch.noisy)
+        inputs = self.objective.draw(self.network, given, self.noise_generator)
         share = self.group.share(len(images))
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
             loss = self.objective.loss(
@@ -217,6 +217,15 @@ class Training:
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step(lr)
         return self.group.mean(loss.detach())
+
+    def _shifted(self, batch: ImageSet) -> ImageSet:
+        """A batch whose images are moved at random, both images of a pair alike."""
+        if batch.noisy is None:
+            moved = shift(batch.images, self.config.shift, self.noise_generator)
+            return replace(batch, images=moved)
+        both = torch.cat([batch.images, batch.noisy], dim=1)
+        images, noisy = shift(both, self.config.shift, self.noise_generator).chunk(2, dim=1)
+        return replace(batch, images=images, noisy=noisy)
 
     def _end_epoch(self) -> Iterator[Event]:
         """Evaluate the network, yield a sample, save it."""
@@ -289,9 +298,13 @@ class Training:
 def _fingerprint(images: TrainingImages) -> str:
     """Identifies images by their number, their size and a checksum of some of them."""
     with closing(images.batches(min(len(images), 100), seed=0, epoch=0, limit=1)) as batches:
-        some = next(batches).images.cpu().numpy()
+        some = next(batches)
+    checksum = 0
+    for part in (some.images, some.noisy):
+        if part is not None:
+            checksum = zlib.crc32(part.cpu().numpy().tobytes(), checksum)
     size = "×".join(map(str, images.shape))
-    return f"{len(images):,} images of {size} (CRC {zlib.crc32(some.tobytes()):08x})"
+    return f"{len(images):,} images of {size} (CRC {checksum:08x})"
 
 
 def learning_rate(config: TrainingConfig, step: int, total_steps: int) -> float:

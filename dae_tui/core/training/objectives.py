@@ -16,6 +16,7 @@ from torch import Generator, Tensor, nn
 from dae_tui.core.data.image_set import ImageSet, unit
 from dae_tui.core.denoising.apply_network import batches, denoise_batch
 from dae_tui.core.evaluation.metrics import psnr
+from dae_tui.core.noise.estimation import estimate_sigma
 from dae_tui.core.noise.synthesis import add_noise
 from dae_tui.models.registry import takes_sigma
 from dae_tui.spec.events import Sample
@@ -38,7 +39,10 @@ class Objective(Protocol):
     """What a network is trained for."""
 
     def draw(self, network: nn.Module, images: Tensor, generator: Generator) -> list[Tensor]:
-        """The network's inputs, each (N, …), from float32 images (N, C, H, W) in [0, 1]."""
+        """The network's inputs, each (N, …), from float32 images (N, C, H, W) in [0, 1].
+
+        Of pairs they are the noisy images.
+        """
 
     def loss(
         self,
@@ -60,20 +64,28 @@ class Objective(Protocol):
 
 @dataclass(frozen=True)
 class Denoising:
-    """Noisy image in, original out (section 2.2 of the paper), with new noise each time."""
+    """Noisy image in, original out (section 2.2 of the paper), with new noise each time.
+
+    Of pairs the noisy image goes in; `noise` is added to it, if there is any.
+    """
 
     noise: NoiseSpec
     clip: bool
     loss_name: str
     classifier: nn.Module | None
     """Trained on clean images, on the device; measures what denoising preserved."""
+    pairs: bool = False
+    """Whether the images are noisy already."""
 
     def draw(self, network: nn.Module, images: Tensor, generator: Generator) -> list[Tensor]:
         noisy = add_noise(images, self.noise, generator, clip=False)
         levels = []
-        if takes_sigma(network):  # The noise level before clipping.
+        if takes_sigma(network) and self.pairs:  # As it will be told when it is applied.
+            levels = [estimate_sigma(noisy.cpu()).to(noisy.device)]
+        elif takes_sigma(network):  # The noise level before clipping.
             levels = [(noisy - images).square().mean((1, 2, 3)).sqrt()]
-        return [noisy.clamp(0, 1) if self.clip else noisy, *levels]
+        clips = self.clip and bool(self.noise.stages)  # Pairs are taken as they are.
+        return [noisy.clamp(0, 1) if clips else noisy, *levels]
 
     def loss(
         self,
@@ -90,7 +102,7 @@ class Denoising:
         loss = decibels = correct = 0.0
         for part in batches(validation.images):
             original = unit(validation.images[part])
-            noisy = self._noisy(original, generator)
+            noisy = self._noisy(original, validation.select(part).noisy, generator)
             denoised = denoise_batch(network, noisy)
             loss += self._distance(denoised, original).item() * len(original)
             # An exactly restored black image would be infinite: 100 dB is enough.
@@ -109,9 +121,9 @@ class Denoising:
         self, network: nn.Module, examples: ImageSet, epoch: int, step: int
     ) -> Sample | None:
         original = unit(examples.images)
-        noisy = self._noisy(original, _validation_generator())
+        noisy = self._noisy(original, examples.noisy, _validation_generator())
         views = {
-            "original": original,
+            "original": original.clamp(0, 1),
             "noisy": noisy.clamp(0, 1),
             "denoised": denoise_batch(network, noisy),
         }
@@ -124,9 +136,10 @@ class Denoising:
         arrays = {name: view.cpu().numpy() for name, view in views.items()}
         return Sample(epoch=epoch, step=step, labels=labels, predictions=predictions, **arrays)
 
-    def _noisy(self, original: Tensor, generator: Generator) -> Tensor:
+    def _noisy(self, original: Tensor, noisy: Tensor | None, generator: Generator) -> Tensor:
         """Add noise drawn on the CPU, so that it is the same on every device."""
-        return add_noise(original.cpu(), self.noise, generator, self.clip).to(original.device)
+        given = (original if noisy is None else unit(noisy)).cpu()
+        return add_noise(given, self.noise, generator, self.clip).to(original.device)
 
     def _distance(self, denoised: Tensor, original: Tensor) -> Tensor:
         if self.loss_name == "l1":

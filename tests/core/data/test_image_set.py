@@ -32,6 +32,15 @@ def test_selecting_takes_images_and_their_labels() -> None:
     assert (chosen.name, chosen.classes) == ("numbered", 10)
 
 
+def test_selecting_takes_the_noisy_images_of_pairs_along() -> None:
+    images = torch.arange(5, dtype=torch.uint8).reshape(5, 1, 1, 1)
+    pairs = ImageSet("x", images, None, 0, images + 100).to(torch.device("cpu"))
+    assert pairs.noisy is not None
+    (batch,) = pairs.batches(4, seed=0, epoch=0)
+    assert batch.noisy is not None
+    assert torch.equal(batch.noisy, batch.images + 100)
+
+
 def test_hold_out_is_disjoint_and_complete() -> None:
     training, validation = split_validation(numbered(100), 15)
     numbers = training.images.flatten().tolist(), validation.images.flatten().tolist()

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
 import torch
 from numpy.typing import NDArray
 from PIL import Image
@@ -111,6 +112,46 @@ def test_a_pair_that_lacks_one_or_differs_in_size_is_named(tmp_path: Path) -> No
     save(tmp_path / "noisy" / "a.png", 28, 30)
     with pytest.raises(DataError, match="differ in size"):
         load_evaluation_images(str(tmp_path), Path())
+
+
+def test_pairs_that_weights_have_learnt_from_are_left_out(tmp_path: Path) -> None:
+    for number in range(20):
+        for side in ("clean", "noisy"):
+            save(tmp_path / "mine" / side / f"{number:02}.png", 60, 50)
+    assert len(load_evaluation_images(str(tmp_path / "mine"), Path())) == 20
+    left = load_evaluation_images(str(tmp_path / "mine"), Path(), learnt_from=["mine"])
+    assert (len(left), left.left_out, len(left.noisy[0])) == (2, 18, 2)
+    assert left.tuning is not None
+    assert left.tuning.source == "training images"
+    assert left.tuning.noisy is not None
+    assert len(left.tuning.noisy) == len(left.tuning.images) == 18
+
+
+def test_all_pages_of_photographs_are_measured_by_one_range(tmp_path: Path) -> None:
+    ramp = np.linspace(100, 900, 80 * 70).reshape(80, 70).astype(np.uint16)
+    tifffile.imwrite(tmp_path / "a.tif", np.stack([ramp, ramp // 2]), photometric="minisblack")
+    np.save(tmp_path / "b.npy", ramp)
+    images = load_evaluation_images(str(tmp_path), Path())
+    assert images.photographs
+    assert len(images) == 3
+    group = images.groups[0].images
+    assert group[0].max().item() == pytest.approx(1, abs=0.01)
+    assert group[1].max().item() == pytest.approx(0.47, abs=0.01)  # 400 of 50 to 900.
+    assert torch.equal(group[0], group[2])
+    assert "uint16 are taken as black at 5" in images.remarks[0]
+    known = load_evaluation_images(str(tmp_path), Path(), black=0, white=1000)
+    assert known.groups[0].images.max().item() == pytest.approx(0.9)
+
+
+def test_bad_photographs_are_named_at_once_and_links_are_followed(tmp_path: Path) -> None:
+    save(tmp_path / "real" / "a.png", 90, 100)
+    save(tmp_path / "set" / "b.png", 90, 100)
+    (tmp_path / "set" / "more").symlink_to("../real")
+    assert len(load_evaluation_images(str(tmp_path / "set"), Path())) == 2
+    (tmp_path / "set" / "c.png").write_bytes(b"")
+    (tmp_path / "real" / "d.png").write_bytes(b"junk")
+    with pytest.raises(DataError, match=r"2 of 4 files .* cannot be read: c\.png, more/d\.png"):
+        load_evaluation_images(str(tmp_path / "set"), Path())
 
 
 def test_shards_are_evaluated_on_their_test_images(tmp_path: Path) -> None:

@@ -449,3 +449,66 @@ def test_events_become_json_with_the_name_of_their_kind() -> None:
         "images_per_second": 1000.0,
         "seconds": 1.5,
     }
+
+
+# Pairs
+
+
+def as_pairs(digits: ImageSet) -> ImageSet:
+    """Digits whose noisy images are half as bright."""
+    return dataclasses.replace(digits, noisy=digits.images // 2)
+
+
+@dataclasses.dataclass(frozen=True)
+class Watched(Denoising):
+    """Keeps what goes into the network beside what is to come out."""
+
+    seen: list[tuple[Tensor, Tensor]] = dataclasses.field(default_factory=list)
+
+    def loss(
+        self, network: nn.Module, inputs: Sequence[Tensor], images: Tensor, labels: Tensor | None
+    ) -> Tensor:
+        self.seen.append((inputs[0], images))
+        return super().loss(network, inputs, images, labels)
+
+
+@pytest.mark.parametrize("moved", [0, 2])
+def test_of_a_pair_the_noisy_image_goes_in_as_it_is(moved: int, digits: ImageSet) -> None:
+    config = dataclasses.replace(DENOISER, epochs=1, shift=moved)
+    watched = Watched(parse_noise("none"), True, "mse", None, pairs=True)
+    list(training(as_pairs(digits), config, objective=watched).events())
+    assert len(watched.seen) == 8
+    for noisy, clean in watched.seen:
+        assert torch.equal((noisy * 255).round(), ((clean * 255).round() / 2).floor())
+
+
+def test_noise_that_is_asked_for_is_added_to_pairs(digits: ImageSet) -> None:
+    watched = Watched(parse_noise("gaussian:0.1"), False, "mse", None, pairs=True)
+    list(training(as_pairs(digits), DENOISER, objective=watched).events())
+    noisy, clean = watched.seen[0]
+    added = noisy - (clean * 255).round().div(2).floor() / 255
+    assert added.std().item() == pytest.approx(0.1, rel=0.05)
+
+
+def test_pairs_resume_exactly_and_are_validated_and_shown_as_they_are(digits: ImageSet) -> None:
+    def pairs(resume: bytes | None = None) -> Training:
+        halved = Denoising(parse_noise("none"), True, "mse", None, pairs=True)
+        return training(as_pairs(digits), objective=halved, resume=resume)
+
+    whole = pairs()
+    events = list(whole.events())
+    resumed = pairs(last_state(pairs().events(), 1))
+    list(resumed.events())
+    assert_same(weights(whole), weights(resumed))
+    sample = next(event for event in events if isinstance(event, Sample))
+    original, noisy = ((view * 255).round() for view in (sample.original, sample.noisy))
+    assert (noisy == original // 2).all()
+
+
+def test_a_network_that_takes_a_level_is_told_that_of_the_noisy_image(digits: ImageSet) -> None:
+    told = Denoising(parse_noise("none"), True, "mse", None, pairs=True)
+    unet = build("unet", {"widths": [4, 8]})
+    noisy = torch.rand(3, 1, 28, 28, generator=torch.Generator().manual_seed(0))
+    given, levels = told.draw(unet, noisy, torch.Generator())
+    assert torch.equal(given, noisy)
+    assert levels.tolist() == pytest.approx([1 / 12**0.5] * 3, rel=0.15)

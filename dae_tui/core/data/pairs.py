@@ -1,0 +1,206 @@
+"""Pairs of clean and noisy images, matched by the names of their files in two folders."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from dae_tui.core.data.image_folder import (
+    WHOLE_UP_TO,
+    class_of,
+    every_tenth,
+    in_order,
+    refuse_unlisted,
+    to_tensor,
+)
+from dae_tui.core.data.image_set import ImageSet
+from dae_tui.core.data.stored_images import (
+    NAMED,
+    Ranges,
+    StoredFile,
+    StoredImage,
+    as_unit,
+    find_ranges,
+    read_files,
+)
+from dae_tui.core.images.folder import find_images, passed_over
+from dae_tui.errors import DataError
+from dae_tui.spec.training_config import CLEAN, NOISY
+from dae_tui.system.printable import printable
+
+VALIDATION_EVERY = 10
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A clean and a noisy image of one size, both grey or both in colour."""
+
+    clean: StoredImage
+    noisy: StoredImage
+    label: str
+    """The name of its class; empty for none."""
+    is_test: bool
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """All pairs of two folders, as stored."""
+
+    name: str
+    pairs: list[Pair]
+    """In the order of their names."""
+    ranges: Ranges
+    checksum: str
+    """Identifies the bytes of all files and how they are matched, wherever they lie."""
+    remark: str
+    """What was passed over, as a line; empty for nothing."""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The classes in the order of their labels; empty if an image has none."""
+        names = {pair.label for pair in self.pairs}
+        return () if "" in names else tuple(in_order(names))
+
+    def remarks(self) -> list[str]:
+        """Lines for the user: ranges and what was passed over."""
+        return [*self.ranges.remarks, *([self.remark] if self.remark else [])]
+
+    def whole(self, pair: Pair) -> tuple[Tensor, Tensor]:
+        """The clean and the noisy image, float32 (C, H, W), where 0 is black and 1 is white."""
+        colour = pair.clean.colour
+        return (
+            as_unit(pair.clean, self.ranges, colour=colour),
+            as_unit(pair.noisy, self.ranges, colour=colour),
+        )
+
+    def splits(self) -> tuple[ImageSet, ImageSet, ImageSet]:
+        """Training, validation and test pairs, whole or in patches; see `ImageFolder.image_set`.
+
+        Every tenth file is for testing, as in `read_folder`, and every tenth of the others for
+        validation, so that no image is in two of them. Raises DataError if one of them is empty.
+        """
+        test = [pair for pair in self.pairs if pair.is_test]
+        others = [pair for pair in self.pairs if not pair.is_test]
+        validation = others[VALIDATION_EVERY // 2 :: VALIDATION_EVERY] or others[-1:]
+        held_out = set(map(id, validation))
+        training = [pair for pair in others if id(pair) not in held_out]
+        sets = [self._image_set(part) for part in (training, validation, test)]
+        for part, name in zip(sets, ("training", "validation", "test"), strict=True):
+            if not len(part):
+                raise DataError(
+                    f"there are no pairs for {name} in {self.name}",
+                    "it needs at least 10 pairs, of one size or of at least 40×40",
+                )
+        return sets[0], sets[1], sets[2]
+
+    def _image_set(self, pairs: Sequence[Pair]) -> ImageSet:
+        sizes = {pair.clean.size for pair in self.pairs}
+        whole = len(sizes) == 1 and max(next(iter(sizes))) <= WHOLE_UP_TO
+        colour = any(pair.clean.colour for pair in self.pairs)
+        clean, noisy = (
+            to_tensor(side, self.ranges, colour=colour, whole=whole)
+            for side in ([each.clean for each in pairs], [each.noisy for each in pairs])
+        )
+        labels = None
+        if whole and self.classes:
+            labels = torch.tensor([self.classes.index(pair.label) for pair in pairs])
+        classes = 0 if labels is None else len(self.classes)
+        return ImageSet(self.name, clean, labels, classes, noisy)
+
+
+def read_pairs(
+    clean: Path,
+    noisy: Path,
+    black: float | None = None,
+    white: float | None = None,
+    *,
+    all_noisy: bool = True,
+) -> Pairs:
+    """Read pairs of images, which have equal names below two folders.
+
+    Args:
+        clean: the folder of the clean images.
+        noisy: the folder of the noisy images.
+        black: the stored value of black; None finds it out.
+        white: the stored value of white; None finds it out.
+        all_noisy: whether a noisy image without a clean one is an error.
+
+    Raises DataError, which names all images without a partner, all files that cannot be read, or
+    all pairs that differ in size, colour or number of images.
+    """
+    name = str((clean.parent if is_both(clean, noisy) else clean).resolve())
+    found = [find_images(folder) for folder in (clean, noisy)]
+    refuse_unlisted(found)
+    names, others = (
+        sorted(path.relative_to(folder) for path in each.files)
+        for folder, each in zip((clean, noisy), found, strict=True)
+    )
+    if not names:
+        raise DataError(
+            f"there are no images in {clean}",
+            f"each image in {CLEAN} needs one of the same name in {NOISY}",
+        )
+    _refuse_single(noisy, [each for each in names if each not in set(others)], CLEAN, NOISY)
+    single = [each for each in others if each not in set(names)]
+    if all_noisy:
+        _refuse_single(clean, single, NOISY, CLEAN)
+    files = read_files([clean / each for each in names] + [noisy / each for each in names], name)
+    sides = files[: len(names)], files[len(names) :]
+    _refuse_unlike(names, sides)
+    in_test = iter(every_tenth([len(file.images) for file in sides[0]]))
+    pairs = [
+        Pair(clean_image, noisy_image, class_of(below), next(in_test))
+        for below, clean_file, noisy_file in zip(names, *sides, strict=True)
+        for clean_image, noisy_image in zip(clean_file.images, noisy_file.images, strict=True)
+    ]
+    ranges = find_ranges([stack for file in files for stack in file.stacks], black, white)
+    remark = passed_over(found)
+    if single:
+        remark += f"{', ' if remark else 'passed over: '}{len(single):,} noisy without a clean one"
+    return Pairs(name, pairs, ranges, _checksum(names, sides), remark)
+
+
+def is_both(clean: Path, noisy: Path) -> bool:
+    """Whether the folders are `clean` and `noisy` of one folder, which names the pairs then."""
+    return clean.name == CLEAN and noisy.name == NOISY and clean.parent == noisy.parent
+
+
+def _refuse_single(where: Path, names: Sequence[Path], has: str, lacks: str) -> None:
+    """Raise DataError if there are images without a partner."""
+    if not names:
+        return
+    hint = f"each image in {has} needs one of the same name in {lacks}"
+    if len(names) == 1:
+        raise DataError(f"there is no {where / names[0]}", hint)
+    raise DataError(f"{len(names):,} images are not in {where}: {_named(names)}", hint)
+
+
+def _refuse_unlike(names: Sequence[Path], sides: tuple[list[StoredFile], list[StoredFile]]) -> None:
+    """Raise DataError if there are pairs that do not fit together."""
+    unlike = [
+        name
+        for name, *files in zip(names, *sides, strict=True)
+        if len({tuple((image.size, image.colour) for image in file.images) for file in files}) > 1
+    ]
+    if unlike:
+        raise DataError(
+            f"{len(unlike):,} of {len(names):,} pairs differ in size or colour: {_named(unlike)}",
+            "a noisy image must have the size and colours of the clean one",
+        )
+
+
+def _named(names: Sequence[Path]) -> str:
+    """At most `NAMED` names, as text."""
+    more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
+    return ", ".join(map(printable, names[:NAMED])) + more
+
+
+def _checksum(names: Sequence[Path], sides: tuple[list[StoredFile], list[StoredFile]]) -> str:
+    whole = hashlib.blake2b(digest_size=16)
+    for name, clean, noisy in zip(names, *sides, strict=True):
+        label = class_of(name).encode(errors="surrogateescape")
+        whole.update(b"\0".join([b"pair", label, clean.checksum, noisy.checksum]))
+    return whole.hexdigest()

@@ -1,0 +1,253 @@
+"""The images of many files, as stored, and as values in [0, 1] by one range for each type.
+
+Training, benchmarks and `dae denoise` read files with the same code (`core.images.formats`): every
+kind, all pages, all images of a stack, at full depth.
+"""
+
+import hashlib
+import os
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dae_tui.core.images.formats import content_of, read
+from dae_tui.core.images.image_file import Stack
+from dae_tui.core.images.value_range import image_values, to_unit
+from dae_tui.errors import DataError
+from dae_tui.system.printable import printable
+
+# So many files that cannot be read are named.
+NAMED = 20
+CMYK = 4
+
+
+@dataclass(frozen=True)
+class ValueRange:
+    """The stored values of black and white, and whether the `type`, the `file`, the `options` or
+    the `data` say so.
+    """
+
+    black: float
+    white: float
+    source: str
+
+
+@dataclass(frozen=True)
+class StoredImage:
+    """One image of a file."""
+
+    values: NDArray[Any]
+    """(H, W, C) of the stored type, without alpha; C is 1, 3, or 4 for CMYK."""
+    white_is_zero: bool
+    no_data: float | None
+    """The stored value of pixels that were not measured."""
+
+    @property
+    def colour(self) -> bool:
+        return bool(self.values.shape[2] > 1)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width."""
+        height, width = self.values.shape[:2]
+        return height, width
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """The images of a file, and a checksum of its bytes."""
+
+    path: Path
+    stacks: list[Stack]
+    images: list[StoredImage]
+    """All of all stacks."""
+    checksum: bytes
+
+
+@dataclass(frozen=True)
+class Ranges:
+    """Black and white of each type of values among some files."""
+
+    by_type: dict[str, ValueRange] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
+    """A line for each range that is not that of the type itself."""
+
+    def of(self, image: StoredImage) -> ValueRange:
+        return self.by_type[_type_name(image.values)]
+
+    @property
+    def bytes_suffice(self) -> bool:
+        """Whether 8 bits hold every image as it is."""
+        return all(
+            name in ("uint8", "bool") and found.source == "type"
+            for name, found in self.by_type.items()
+        )
+
+
+def read_files(paths: Sequence[Path], where: str) -> list[StoredFile]:
+    """Read the images of all files.
+
+    Args:
+        paths: of the files.
+        where: the folder that holds them, for messages.
+
+    Raises DataError, which names all files that cannot be read, at most `NAMED` of them, or for
+    more images than the memory of this machine holds.
+    """
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    files: list[StoredFile] = []
+    failed: list[tuple[Path, DataError]] = []
+    held = 0
+    for path in paths:
+        try:
+            files.append(_read(path))
+        except DataError as failure:
+            failed.append((path, failure))
+            continue
+        held += sum(_bytes_needed(image) for image in files[-1].images)
+        if held > memory:
+            raise DataError(
+                f"the images in {where} take {held / 2**30:,.0f} GiB, more than this machine's "
+                "memory",
+                "use fewer or smaller ones, or shards: images*.npy, which are streamed",
+            )
+    if failed:
+        raise _unreadable(failed, len(paths), where)
+    return files
+
+
+def _read(path: Path) -> StoredFile:
+    content = content_of(path, str(path))
+    stacks = read(content, str(path)).stacks
+    images = [image for stack in stacks for image in images_of(stack)]
+    return StoredFile(path, stacks, images, hashlib.blake2b(content, digest_size=16).digest())
+
+
+def images_of(stack: Stack) -> list[StoredImage]:
+    """The single images of a stack."""
+    return [
+        StoredImage(values, stack.white_is_zero, stack.no_data) for values in image_values(stack)
+    ]
+
+
+def _bytes_needed(image: StoredImage) -> int:
+    """As stored, and as the training needs it: bytes, or float32."""
+    return image.values.nbytes + image.values.size * (1 if image.values.dtype.itemsize == 1 else 4)
+
+
+def _unreadable(failed: Sequence[tuple[Path, DataError]], count: int, where: str) -> DataError:
+    first = failed[0][1]
+    if len(failed) == 1:
+        return DataError(first.message, "remove it from the folder")
+    paths = [path for path, _ in failed[:NAMED]]
+    below = [path.relative_to(where) if path.is_relative_to(where) else path for path in paths]
+    named = ", ".join(map(printable, below))
+    more = f" and {len(failed) - NAMED:,} more" if len(failed) > NAMED else ""
+    return DataError(
+        f"{len(failed):,} of {count:,} files in {where} cannot be read: {named}{more}",
+        f"remove them from the folder, or fetch them again; the first: {first.message}",
+    )
+
+
+def find_ranges(
+    stacks: Iterable[Stack], black: float | None = None, white: float | None = None
+) -> Ranges:
+    """What is black and white in some images, one range for all of a type.
+
+    Args:
+        stacks: all images of one data set.
+        black: the stored value of black, where it is known.
+        white: the stored value of white, where it is known.
+
+    Raises DataError for a range that is none, and for images of nothing but NaN.
+    """
+    by_type: defaultdict[str, list[Stack]] = defaultdict(list)
+    for stack in stacks:
+        by_type[_type_name(stack.values)].append(stack)
+    ranges, remarks = {}, []
+    for name, found in by_type.items():
+        ranges[name] = common = _common(found, black, white)
+        if common.source != "type":
+            remarks.append(
+                f"values of type {name} are taken as black at {common.black:g} and as white at "
+                f"{common.white:g}"
+            )
+    return Ranges(ranges, tuple(remarks))
+
+
+def _common(stacks: Sequence[Stack], black: float | None, white: float | None) -> ValueRange:
+    """The range of stacks of one type: that of the type if they use it, else that of the data."""
+    dtype = stacks[0].values.dtype
+    largest = float(np.iinfo(dtype).max) if dtype.kind in "ui" else 1.0
+    found = ValueRange(0.0, largest, "type")
+    if dtype.kind == "b":
+        return found
+    if dtype.itemsize > 1 or dtype.kind != "u":
+        low, high = _limits(stacks)
+        used = -largest / 4 <= low and largest / 4 < high <= largest * 5 / 4
+        if low < high and not used:
+            found = ValueRange(low, high, "data")
+    if black is None and white is None:
+        return found
+    low, high = found.black if black is None else black, found.white if white is None else white
+    if not low < high:
+        raise DataError(f"black is {low:g} and white {high:g}", "--black must be below --white")
+    return ValueRange(low, high, "options")
+
+
+def _limits(stacks: Sequence[Stack]) -> tuple[float, float]:
+    """All but a thousandth of the values are between these."""
+    each = max(256, 2**20 // len(stacks))
+    parts = []
+    for stack in stacks:
+        flat = image_values(stack).reshape(-1)
+        part = flat[:: max(1, flat.size // each)].astype(np.float64)
+        parts.append(part[np.isfinite(part)])
+    values = np.concatenate(parts)
+    low, high = np.quantile(values, [0.001, 0.999]) if values.size else (0.0, 0.0)
+    return float(low), float(high)
+
+
+def as_unit(image: StoredImage, ranges: Ranges, *, colour: bool) -> Tensor:
+    """An image as float32 (C, H, W), where 0 is black and 1 is white.
+
+    With `colour` grey images get three equal channels. Values that were not measured become the
+    mean of the others. Values beyond the range of the data lie outside [0, 1].
+    """
+    found = ranges.of(image)
+    values = image.values
+    if found.black:
+        values = (values.astype(np.float64) - found.black).astype(np.float32)
+    unit = to_unit(values, found.white - found.black, image.white_is_zero)
+    if unit.shape[2] == CMYK:
+        unit = unit[..., :3] * unit[..., 3:]  # Where 1 is no ink.
+    return _channels_first(unit, colour)
+
+
+def as_bytes(image: StoredImage, *, colour: bool) -> Tensor:
+    """An image of 8 bits, or of black and white, as uint8 (C, H, W); see `as_unit`."""
+    values = image.values
+    if values.dtype.kind == "b":
+        values = values.astype(np.uint8) * np.uint8(255)
+    if image.white_is_zero:
+        values = np.uint8(255) - values
+    if values.shape[2] == CMYK:
+        ink = values[..., :3].astype(np.uint16) * values[..., 3:]
+        values = ((ink + 127) // 255).astype(np.uint8)
+    return _channels_first(torch.from_numpy(np.require(values, requirements=["C", "W"])), colour)
+
+
+def _channels_first(image: Tensor, colour: bool) -> Tensor:
+    planes = image.permute(2, 0, 1)
+    return planes.expand(3, -1, -1) if colour and len(planes) == 1 else planes
+
+
+def _type_name(values: NDArray[Any]) -> str:
+    return values.dtype.newbyteorder("=").name

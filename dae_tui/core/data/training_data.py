@@ -1,0 +1,74 @@
+"""What a training needs of a data set: training, validation and test images, apart."""
+
+import hashlib
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor
+
+from dae_tui.core.data.image_folder import read_folder
+from dae_tui.core.data.image_set import ImageSet, TrainingImages, split_validation
+from dae_tui.core.data.load_data import load
+from dae_tui.core.data.pairs import read_pairs
+from dae_tui.core.data.shards import ShardedImages, is_sharded, load_shards
+from dae_tui.spec.training_config import CLEAN, DATA_SETS, NOISY, TrainingConfig
+
+VALIDATION_IMAGES = 5000
+VALIDATION_SHARE = 10
+# Training images of shards that a checksum takes.
+CHECKED_IMAGES = 256
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """The images of a training, on the CPU or, as shards, on disk."""
+
+    training: TrainingImages
+    validation: ImageSet
+    test: ImageSet
+    checksum: str | None = None
+    """Identifies the images of a folder, wherever it lies; None for data sets by name."""
+    remarks: tuple[str, ...] = ()
+    """Lines for the user about a folder: its range of values, what is left out."""
+
+
+def load_training_data(config: TrainingConfig) -> TrainingData:
+    """Load the images that `config` names.
+
+    Raises UsageError for an unknown name, DataError for images that are missing or unreadable.
+    """
+    folder = Path(config.data)
+    if config.data in DATA_SETS:
+        whole = load(config.data, "train", Path(config.data_dir))
+        test = load(config.data, "test", Path(config.data_dir))
+        return TrainingData(*_split(whole), test)
+    if config.pairs:
+        clean, noisy = folder / CLEAN, folder / NOISY
+        if config.noisy:
+            clean, noisy = folder, Path(config.noisy)
+        pairs = read_pairs(clean, noisy, config.black, config.white)
+        return TrainingData(*pairs.splits(), pairs.checksum, tuple(pairs.remarks()))
+    if is_sharded(folder):
+        training, validation, test = load_shards(folder)
+        return TrainingData(training, validation, test, _checksum(training, validation, test))
+    images = read_folder(folder, config.black, config.white)
+    whole, test = images.image_set("train"), images.image_set("test")
+    return TrainingData(*_split(whole), test, images.checksum, tuple(images.remarks()))
+
+
+def _split(whole: ImageSet) -> tuple[ImageSet, ImageSet]:
+    count = min(VALIDATION_IMAGES, max(1, len(whole) // VALIDATION_SHARE))
+    return split_validation(whole, count)
+
+
+def _checksum(training: ShardedImages, *others: ImageSet) -> str:
+    """A checksum of images that may be too many to be read: of those in memory, and of some."""
+    found = hashlib.blake2b(f"{len(training)} {training.shape}".encode(), digest_size=16)
+    size = min(len(training), CHECKED_IMAGES)
+    with closing(training.batches(size, seed=0, epoch=0, limit=1)) as batches:
+        for some in (*batches, *others):
+            for tensor in (some.images, some.labels):
+                if isinstance(tensor, Tensor):
+                    found.update(tensor.numpy().tobytes())
+    return found.hexdigest()

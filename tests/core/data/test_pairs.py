@@ -1,0 +1,144 @@
+"""Pairs of clean and noisy images: matching, ranges, splits, and what is refused."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from dae_tui.core.data.image_folder import PATCH
+from dae_tui.core.data.pairs import read_pairs
+from dae_tui.errors import DataError
+
+
+def save(path: Path, array: NDArray[Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.suffix == ".npy":
+        np.save(path, array)
+    else:
+        Image.fromarray(array).save(path)
+
+
+def flat(value: float, height: int = 8, width: int = 9, dtype: type = np.uint8) -> NDArray[Any]:
+    return np.full((height, width), value, dtype)
+
+
+def some(folder: Path, count: int, height: int = 8, width: int = 9) -> None:
+    """Pairs whose noisy image is 100 above the clean one."""
+    for number in range(count):
+        save(folder / "clean" / f"{number:02}.png", flat(number, height, width))
+        save(folder / "noisy" / f"{number:02}.png", flat(100 + number, height, width))
+
+
+def first(images: torch.Tensor | None) -> list[float]:
+    assert images is not None
+    return images[:, 0, 0, 0].tolist()
+
+
+def test_names_match_and_no_pair_is_in_two_parts(tmp_path: Path) -> None:
+    some(tmp_path, 30)
+    parts = read_pairs(tmp_path / "clean", tmp_path / "noisy").splits()
+    for part in parts:
+        assert part.images.dtype == torch.uint8
+        assert first(part.noisy) == [100 + value for value in first(part.images)]
+        assert part.name == str(tmp_path)
+    training, validation, test = (first(part.images) for part in parts)
+    assert test == [9, 19, 29]
+    assert len(validation) == 3
+    assert sorted(training + validation + test) == list(range(30))
+
+
+def test_large_pairs_are_cut_into_patches_at_the_same_places(tmp_path: Path) -> None:
+    ramp = np.arange((PATCH + 3) * 2 * PATCH, dtype=np.uint16).reshape(PATCH + 3, 2 * PATCH) * 20
+    for number in range(10):
+        save(tmp_path / "c" / f"{number}.npy", ramp)
+        save(tmp_path / "n" / f"{number}.npy", ramp + 1)
+    training, _, test = read_pairs(tmp_path / "c", tmp_path / "n").splits()
+    assert test.images.shape == (2, 1, PATCH, PATCH)
+    assert training.noisy is not None
+    # Deeper than 8 bits: one count of 65 535 is learnt.
+    counts = (training.noisy - training.images) * 65535
+    assert counts.numpy() == pytest.approx(1, abs=0.01)
+    assert training.name == str(tmp_path / "c")
+
+
+def test_one_range_holds_for_both_sides(tmp_path: Path) -> None:
+    ramp = np.linspace(0, 1, 72).reshape(8, 9)
+    for number in range(10):
+        save(tmp_path / "clean" / f"{number}.npy", (100 + 200 * ramp).astype(np.uint16))
+        save(tmp_path / "noisy" / f"{number}.npy", (100 + 400 * ramp).astype(np.uint16))
+    pairs = read_pairs(tmp_path / "clean", tmp_path / "noisy")
+    training, _, _ = pairs.splits()
+    assert training.noisy is not None
+    assert training.images.max().item() == pytest.approx(0.5, abs=0.01)
+    assert training.noisy.max().item() == pytest.approx(1, abs=0.01)
+    assert "uint16 are taken as black at 100" in pairs.remarks()[0]
+
+
+def test_classes_come_from_subfolders_and_pages_pair_with_pages(tmp_path: Path) -> None:
+    for label in ("3", "7"):
+        for number in range(10):
+            stack = np.stack([flat(number), flat(number + 20)])
+            save(tmp_path / "clean" / label / f"{number}.npy", stack)
+            save(tmp_path / "noisy" / label / f"{number}.npy", stack + 100)
+    training, _, test = read_pairs(tmp_path / "clean", tmp_path / "noisy").splits()
+    assert first(test.images) == [9, 29, 9, 29]
+    assert first(test.noisy) == [109, 129, 109, 129]
+    assert test.labels is not None
+    assert test.labels.tolist() == [0, 0, 1, 1]
+    assert training.classes == 2
+
+
+def test_images_without_a_partner_are_named_and_counted(tmp_path: Path) -> None:
+    some(tmp_path, 12)
+    for number in (3, 5):
+        (tmp_path / "noisy" / f"{number:02}.png").unlink()
+    with pytest.raises(DataError, match=r"2 images are not in .*noisy: 03\.png, 05\.png"):
+        read_pairs(tmp_path / "clean", tmp_path / "noisy")
+    for number in (3, 5, 7):
+        (tmp_path / "clean" / f"{number:02}.png").unlink()
+    with pytest.raises(DataError, match=r"there is no .*clean/07\.png"):
+        read_pairs(tmp_path / "clean", tmp_path / "noisy")
+    found = read_pairs(tmp_path / "clean", tmp_path / "noisy", all_noisy=False)
+    assert len(found.pairs) == 9
+    assert found.remarks() == ["passed over: 1 noisy without a clean one"]
+
+
+def test_pairs_that_differ_are_named_and_counted(tmp_path: Path) -> None:
+    some(tmp_path, 5)
+    save(tmp_path / "noisy" / "01.png", flat(1, 8, 10))
+    save(tmp_path / "noisy" / "04.png", np.zeros((8, 9, 3), np.uint8))
+    with pytest.raises(DataError, match=r"2 of 5 pairs differ in size or colour: 01\.png, 04\.png"):
+        read_pairs(tmp_path / "clean", tmp_path / "noisy")
+
+
+def test_unreadable_images_of_both_sides_are_named_at_once(tmp_path: Path) -> None:
+    some(tmp_path, 5)
+    (tmp_path / "clean" / "01.png").write_bytes(b"")
+    (tmp_path / "noisy" / "02.png").write_bytes(b"junk")
+    with pytest.raises(
+        DataError, match=r"2 of 10 files in .* cannot be read: clean/01\.png, noisy/02\.png"
+    ):
+        read_pairs(tmp_path / "clean", tmp_path / "noisy")
+
+
+def test_too_few_pairs_are_an_error_that_says_how_many_it_takes(tmp_path: Path) -> None:
+    some(tmp_path, 9)
+    with pytest.raises(DataError, match="no pairs for test") as caught:
+        read_pairs(tmp_path / "clean", tmp_path / "noisy").splits()
+    assert "10 pairs" in caught.value.hint
+
+
+def test_pairs_are_known_by_their_files(tmp_path: Path) -> None:
+    some(tmp_path / "a", 10)
+    some(tmp_path / "b", 10)
+    first_sum, second = (
+        read_pairs(tmp_path / name / "clean", tmp_path / name / "noisy").checksum for name in "ab"
+    )
+    assert first_sum == second
+    save(tmp_path / "b" / "noisy" / "04.png", flat(0))
+    changed = read_pairs(tmp_path / "b" / "clean", tmp_path / "b" / "noisy").checksum
+    assert changed != first_sum
