@@ -264,7 +264,9 @@ def _with_part(place: Place, inputs: list[Path]) -> Place:
         return place
     output, part = split_part(place.output)
     if part is None:
-        return place
+        # Completion puts a slash behind a Zarr folder.
+        folder = place.folder and kind_of_name(output.name) != "zarr"
+        return replace(place, folder=folder)
     if len(inputs) == 1 and split_part(inputs[0])[1] == part and place.kind is None:
         return replace(place, output=output)
     if place.kind not in (None, "hdf5"):

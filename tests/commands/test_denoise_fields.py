@@ -56,7 +56,7 @@ def test_a_zarr_folder_is_one_image_file(dae: Dae, folder: Path, digits: NDArray
     assert done.code == 0
     assert json.loads(done.out)["images"] == 4
     assert changed(digits, array(folder.parent / "new.zarr"))
-    again = dae("denoise", folder / "a.zarr", "-o", folder.parent / "new.zarr")
+    again = dae("denoise", folder / "a.zarr", "-o", f"{folder.parent}/new.zarr/")
     assert again.code == 2
     assert "new.zarr exists" in again.err
     (folder / "b.h5").unlink()

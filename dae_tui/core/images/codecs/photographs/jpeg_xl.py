@@ -31,9 +31,8 @@ def read(content: bytes, name: str) -> ImageFile:
     """
     code, kept = split_boxes(content, name)
     header = _checked(code, name)
-    check_unpacked(
-        name, len(content), 2 * header.height * header.width * (header.extra_channels + 3)
-    )
+    size = -(-header.bits // 8) * header.height * header.width
+    check_unpacked(name, len(content), size * (header.extra_channels + 3))
     values = np.asarray(imagecodecs.jpegxl_decode(content))
     values = values if values.ndim == 3 else values[..., None]
     sides = {header.height, header.width}

@@ -16,6 +16,8 @@ from dae_tui.errors import DataError
 _JPEG2000_MARK = b"\xff\x4f\xff\x51"
 # Start-of-frame markers of JPEG and JPEG-LS, without the tables in between.
 _FRAMES = (frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}) | {0xF7}
+# A progressive image comes in about ten scans, each of which goes over all of it.
+_SCAN, _MOST_SCANS = b"\xff\xda", 100
 # Decoded here, as pydicom would need further libraries; all others by pydicom with Pillow.
 _DECODERS: dict[str, Callable[[bytes], Any]] = {
     uid.JPEGExtended12Bit: imagecodecs.jpeg8_decode,
@@ -115,6 +117,8 @@ def _typed(values: NDArray[Any], dtype: np.dtype[Any], form: Any, name: str) -> 
 
 def _check_size(frame: bytes, form: Any, name: str) -> None:
     """Raise DataError for a frame of another size than the file says, before it is decoded."""
+    if frame[:2] == b"\xff\xd8" and frame.count(_SCAN) > _MOST_SCANS:
+        raise DataError(f"{name} is damaged: a frame has too many parts")
     found = _jpeg2000_size(frame) if _JPEG2000_MARK in frame[:512] else _jpeg_size(frame)
     if found != (form.rows, form.columns):
         raise DataError(f"{name} is damaged: a frame has not the {form.rows}×{form.columns} pixels")

@@ -4,7 +4,9 @@
 """
 
 import math
+import zlib
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -13,7 +15,14 @@ import numpy as np
 
 from dae_tui.core.images.codecs.arrays import joined, plain
 from dae_tui.core.images.codecs.science.values import as_images, check_values, image_shape, native
-from dae_tui.core.images.file_content import FREE, PartOfFile, Source, check_unpacked
+from dae_tui.core.images.file_content import (
+    FREE,
+    FREE_UNPACKED,
+    MOST_SHRUNK,
+    PartOfFile,
+    Source,
+    check_unpacked,
+)
 from dae_tui.core.images.image_file import (
     MOST_PIXELS,
     MOST_STACKS,
@@ -32,6 +41,8 @@ _NEW_SET = "/images"
 # Values without a measurement, as netCDF marks them.
 _NO_DATA = ("_FillValue", "missing_value")
 _MOST_CHUNKS = 1_000_000
+# The filter deflate makes so many bytes at most of smaller chunks.
+_DEFLATE, _HARMLESS_CHUNK = 1, FREE_UNPACKED // MOST_SHRUNK
 
 
 def read(content: bytes, name: str) -> ImageFile:
@@ -156,6 +167,27 @@ def _check(entry: Any, size: int, name: str) -> None:
         )
         if count > _MOST_CHUNKS:
             raise DataError(f"{name} is in {count:,} pieces", "make its chunks larger: h5repack -l")
+        _check_chunks(entry, chunk, name)
+
+
+def _check_chunks(entry: Any, size: int, name: str) -> None:
+    """Raise DataError for chunks that unpack to more than `size` bytes: HDF5 would go on."""
+    made = entry.id.get_create_plist()
+    if _DEFLATE not in [made.get_filter(number)[0] for number in range(made.get_nfilters())]:
+        return
+    large: list[tuple[int, ...]] = []
+
+    def look(chunk: Any) -> None:
+        if chunk.size > _HARMLESS_CHUNK:
+            large.append(chunk.chunk_offset)
+
+    entry.id.chunk_iter(look)
+    most = size + 16  # Checksums of other filters.
+    for offset in large:
+        packed = entry.id.read_direct_chunk(offset)[1]
+        with suppress(zlib.error):  # Another filter comes last.
+            if len(zlib.decompressobj().decompress(packed, most + 1)) > most:
+                raise DataError(f"{name} is damaged: a chunk unpacks to more than {size:,} bytes")
 
 
 def _no_data(entry: Any) -> float | None:

@@ -7,6 +7,7 @@ import imagecodecs
 import numpy as np
 import pydicom
 import pytest
+from PIL import Image
 from pydicom import encaps
 from pydicom.data import get_testdata_file
 
@@ -43,6 +44,16 @@ def test_a_run_that_is_too_short_for_its_size_is_not_unpacked() -> None:
     broken = with_frame("MR_small_RLE.dcm", bytes(70), Rows=20_000, Columns=20_000)
     with pytest.raises(DataError, match="too short for its size"):
         read(broken, "a.dcm")
+
+
+def test_a_frame_of_endless_scans_is_not_decoded() -> None:
+    out = io.BytesIO()
+    Image.fromarray(np.zeros((100, 100, 3), np.uint8)).save(out, "JPEG", progressive=True)
+    frame = out.getvalue()
+    scan = frame[frame.rindex(b"\xff\xda") : -2]
+    endless = frame[:-2] + scan * 200 + frame[-2:]
+    with pytest.raises(DataError, match="too many parts"):
+        read(with_frame("SC_rgb_jpeg_dcmtk.dcm", endless), "a.dcm")
 
 
 def test_missing_frames_are_told() -> None:

@@ -1,6 +1,7 @@
 """HDF5 files made by h5py, changed by dae, and read by h5py again."""
 
 import io
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -145,6 +146,18 @@ def test_values_of_other_files_are_not_read(tmp_path: Path) -> None:
         file.create_virtual_dataset("x", layout)
     with pytest.raises(DataError, match="in other files"):
         read_file(tmp_path / "a.h5", "a.h5")
+
+
+def test_a_chunk_that_becomes_gigabytes_is_not_unpacked() -> None:
+    out = io.BytesIO()
+    with h5py.File(out, "w") as file:
+        found = file.create_dataset("x", (64, 64), "u1", chunks=(64, 64), compression="gzip")
+        found.id.write_direct_chunk((0, 0), zlib.compress(bytes(1 << 26), 1))
+    with pytest.raises(DataError, match="unpacks to more than 4,096 bytes"):
+        hdf5.read(out.getvalue(), "a.h5")
+    noise = RANDOM.integers(0, 256, (1024, 1024), dtype=np.uint8)
+    content = saved({"x": noise}, chunks=(1024, 1024), compression="gzip", fletcher32=True)
+    np.testing.assert_array_equal(hdf5.read(content, "a.h5").stacks[0].values[0, ..., 0], noise)
 
 
 def test_broken_files() -> None:
