@@ -19,6 +19,7 @@ from dae_tui.errors import DataError
 
 _QUALITY = 90
 _BEST = 100
+_GREY = "4:0:0"
 # Larger ones are mostly headers.
 _MOST_BYTES = 8
 
@@ -42,7 +43,10 @@ def read(content: bytes, name: str) -> ImageFile:
         for number in range(count):
             image.seek(number)
             image.load()
-            frames.append(values_of(image).copy())
+            values = values_of(image)
+            # Pillow gives grey pictures as RGB.
+            alpha = list(range(3, values.shape[-1]))
+            frames.append((values[..., [0, *alpha]] if subsampling == _GREY else values).copy())
             durations.append(image.info.get("duration", 0))
         found = about_of(image)
         options: dict[str, Any] = {
@@ -85,7 +89,7 @@ def _form(content: bytes, name: str) -> tuple[int, str]:
     flags = content[at + 6]
     bits = (10, 12)[flags >> 5 & 1] if flags >> 6 & 1 else 8
     if flags >> 4 & 1:
-        return bits, "4:0:0"
+        return bits, _GREY
     return bits, {0b00: "4:4:4", 0b10: "4:2:2", 0b11: "4:2:0"}.get(flags >> 2 & 3, "4:4:4")
 
 

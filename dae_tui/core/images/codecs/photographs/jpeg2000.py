@@ -24,7 +24,8 @@ _CODE, _HEADER, _PALETTE, _CHANNELS = b"jp2c", b"jp2h", b"pclr", b"cdef"
 _MOST_BOXES = 10_000
 # Decibels: what is lost is beyond what 8 bits show.
 _LOSSY_LEVEL = 50
-_SYCC = b"\1\0\0" + struct.pack(">I", 18)
+# Colour spaces by number.
+_CMYK, _SYCC = (b"\1\0\0" + struct.pack(">I", number) for number in (12, 18))
 
 
 class _Header(NamedTuple):
@@ -66,7 +67,9 @@ def read(content: bytes, name: str) -> ImageFile:
     if depth < 8 * values.dtype.itemsize:
         half = 1 << (depth - 1)
         stated = (-float(half), half - 1.0) if header.signed else (0.0, 2.0 * half - 1)
-    stack = Stack(values[None], alpha=channels in (2, 4), stated=stated)
+    ink = channels == 4 and inside.get(b"colr", b"").startswith(_CMYK)
+    alpha = channels in (2, 4) and not ink
+    stack = Stack(values[None], alpha, white_is_zero=ink, stated=stated)
     remarks = [] if header.lossless else [f"it is compressed anew, to {_LOSSY_LEVEL} dB"]
     encode = partial(_encode, before=before, after=content[end:], header=header, boxed=start > 0)
     return ImageFile("jp2", [stack], encode, About(), tuple(remarks))

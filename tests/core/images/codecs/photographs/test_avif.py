@@ -45,6 +45,14 @@ def test_a_picture_comes_back_with_what_it_says() -> None:
     assert image.getexif()[271] == "maker"
 
 
+def test_grey_stays_grey() -> None:
+    file = read(saved(smooth(1).squeeze(), subsampling="4:0:0"), "a.avif")
+    assert file.stacks[0].values.shape == (1, 24, 32, 1)
+    again = read(file.encode(file.stacks), "a.avif").stacks[0].values
+    assert again.shape == (1, 24, 32, 1)
+    assert np.abs(again.astype(float) - file.stacks[0].values).mean() < 2
+
+
 def test_alpha_stays() -> None:
     values = smooth(4)
     values[..., 3] = 255

@@ -79,6 +79,15 @@ def test_boxes_stay() -> None:
     )
 
 
+def test_ink_is_no_alpha() -> None:
+    content = saved(smooth(4), colorspace="CMYK", mct=False)
+    stack = read(content, "a.jp2").stacks[0]
+    assert (stack.alpha, stack.white_is_zero) == (False, True)
+    with_colours = content.replace(b"colr\1\0\0\0\0\0\x0c", b"colr\1\0\0\0\0\0\x12")
+    with pytest.raises(DataError, match="YCC"):
+        read(with_colours, "a.jp2")
+
+
 def test_write() -> None:
     for channels in (1, 3, 4):
         values = smooth(channels)
