@@ -68,7 +68,7 @@ KINDS = {
     "gif": _photograph(".gif", "gif"),
     "heif": _photograph(".heic .heif .hif", "heif", written=False),
     "mrc": _extra(".mrc .mrcs .map .st .ali .rec .mrc.gz .map.gz", "mrc", at_end=False),
-    "fits": _extra(".fits .fit .fts .fits.gz", "fits"),
+    "fits": _extra(".fits .fit .fts .fits.gz .fits.fz", "fits"),
     "dicom": _extra(".dcm .dicom", "dicom", written=False),
     "nifti": _extra(".nii .nii.gz", "nifti", at_end=False),
     "zarr": _extra(".zarr .zarr.zip", "zarr"),

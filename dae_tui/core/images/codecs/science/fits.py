@@ -6,7 +6,7 @@ unsigned integers as signed ones. Headers and tables are kept byte for byte.
 
 import io
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -34,8 +34,10 @@ _OPTIONS: dict[str, Any] = {
     "disable_image_compression": True,
     "lazy_load_hdus": True,
 }
+_WITH_TILES = {**_OPTIONS, "disable_image_compression": False}
 _EXTENSION, _END = b"XTENSION", b"END     "
 _CARD, _BLOCK = 80, 2880
+_SMALL_TILE = 1 << 20
 _LONGEST_HEADER = 5000 * _BLOCK
 # Of a file in gzip, which tells at its end alone how large it is.
 _MOST_UNPACKED = 1 << 31
@@ -54,6 +56,8 @@ class _Unit(NamedTuple):
     blank: int | None
     """The stored integer of pixels without a value."""
     summed: bool
+    packed: bool
+    """Whether it is compressed in tiles."""
 
     @property
     def end(self) -> int:
@@ -69,20 +73,24 @@ def read(content: bytes, name: str) -> ImageFile:
     """
     whole = unpacked(content, _MOST_UNPACKED, name)
     check_unpacked(name, len(content), len(whole))
-    units, packed, end = _units(whole, name)
+    units, end = _units(whole, name)
+    tiles = _tiles(whole, units, name)
     if end > len(whole) + _BLOCK:
         raise DataError(f"{name} is not a whole fits file: it ends too early")
     stacks = []
     for unit in units:
-        if unit.end > len(whole):
+        if unit.end > len(whole) and not unit.packed:
             raise DataError(f"{name} is not a whole fits file: it ends too early")
-        stored = np.frombuffer(whole, unit.dtype, math.prod(unit.shape), unit.start)
+        stored = tiles.get(unit.number)
+        if stored is None:
+            stored = np.frombuffer(whole, unit.dtype, math.prod(unit.shape), unit.start)
         values = native(_turned(native(stored), unit)).reshape(-1, *unit.shape[-2:])
         blank = None
         if unit.blank is not None:
             blank = float(_turned(np.array([unit.blank], values_type(unit)), unit)[0])
         stacks.append(Stack(values[..., None], no_data=blank))
-    remarks = ("its tile-compressed images stay as they are",) if packed else ()
+    lossy = any(unit.packed and unit.dtype.kind == "f" for unit in units)
+    remarks = ("its compressed floats are quantised anew",) if lossy else ()
     return ImageFile(
         "fits", stacks, partial(_encode, units=units, whole=whole, like=content), About(), remarks
     )
@@ -92,7 +100,7 @@ def bounds(source: Source, name: str) -> tuple[int, int]:
     """The bytes up to the end of the last unit, and as many more as may follow."""
     if is_packed(source):
         return 0, _MOST_UNPACKED
-    _, _, end = _units(source, name)
+    _, end = _units(source, name)
     return end - _BLOCK, end + FREE
 
 
@@ -117,9 +125,9 @@ def values_type(unit: _Unit) -> np.dtype[Any]:
     return unit.dtype.newbyteorder("=")
 
 
-def _units(source: Source, name: str) -> tuple[list[_Unit], int, int]:
-    """The images of a file, how many compressed ones there are, and where its last unit ends."""
-    units, packed, end = [], 0, 0
+def _units(source: Source, name: str) -> tuple[list[_Unit], int]:
+    """The images of a file, and where its last unit ends."""
+    units, end = [], 0
     _check_header(source, 0, name)
     with fits.open(io.BufferedReader(AsFile(source)), **_OPTIONS) as opened:
         for number, unit in enumerate(_each(opened, source, name)):
@@ -127,19 +135,34 @@ def _units(source: Source, name: str) -> tuple[list[_Unit], int, int]:
             header = unit.header
             place = unit.fileinfo()
             end = place["datLoc"] + place["datSpan"]
-            packed += bool(header.get("ZIMAGE", False))
-            if not isinstance(unit, (fits.PrimaryHDU, fits.ImageHDU)) or header["NAXIS"] < 2:
+            z = "Z" if header.get("ZIMAGE", False) else ""
+            if not z and not isinstance(unit, (fits.PrimaryHDU, fits.ImageHDU)):
                 continue
-            shape = tuple(int(header[f"NAXIS{axis}"]) for axis in range(header["NAXIS"], 0, -1))
-            if 0 in shape or header.get("GROUPS", False):
+            axes = range(header[f"{z}NAXIS"], 0, -1)
+            shape = tuple(int(header[f"{z}NAXIS{axis}"]) for axis in axes)
+            if len(shape) < 2 or 0 in shape or header.get("GROUPS", False):
                 continue
-            units.append(_unit(number, header, shape, place["datLoc"], name))
+            units.append(_unit(number, header, shape, 0 if z else place["datLoc"], name))
     if not units:
-        if packed:
-            raise DataError(f"{name} is compressed in tiles", "unpack it with funpack first")
         raise DataError(f"{name} has no unit with an image")
     check_pixels(name, sum(math.prod(unit.shape) for unit in units))
-    return units, packed, end
+    return units, end
+
+
+def _tiles(whole: bytes, units: Sequence[_Unit], name: str) -> dict[int, Any]:
+    """The stored values of those that are compressed in tiles, by their numbers."""
+    packed = [unit for unit in units if unit.packed]
+    if not packed:
+        return {}
+    size = sum(math.prod(unit.shape) * unit.dtype.itemsize for unit in packed)
+    check_unpacked(name, len(whole), size)
+    with fits.open(io.BytesIO(whole), **_WITH_TILES) as opened:
+        found = {unit.number: np.asarray(opened[unit.number].data) for unit in packed}
+    for unit in packed:
+        values = found[unit.number]
+        if values.shape != unit.shape or values.dtype.newbyteorder("=") != values_type(unit):
+            raise DataError(f"{name} is damaged: its tiles are not of the size that it says")
+    return found
 
 
 def _each(opened: Any, source: Source, name: str) -> Iterator[Any]:
@@ -167,7 +190,13 @@ def _check_header(source: Source, position: int, name: str) -> None:
 
 
 def _unit(number: int, header: Any, shape: tuple[int, ...], start: int, name: str) -> _Unit:
-    bits = int(header["BITPIX"])
+    packed = bool(header.get("ZIMAGE", False))
+    bits = int(header["ZBITPIX" if packed else "BITPIX"])
+    if packed:
+        tile = [int(header.get(f"ZTILE{axis + 1}", 1)) for axis in range(len(shape))]
+        # Those of HCOMPRESS may be larger than a small image.
+        if min(tile) < 1 or math.prod(tile) > max(math.prod(shape), _SMALL_TILE):
+            raise DataError(f"{name} is damaged: it has tiles larger than its image")
     if bits not in _TYPES:
         raise DataError(f"{name} is damaged: it has values of {bits} bits")
     dtype = np.dtype(_TYPES[bits])
@@ -180,7 +209,7 @@ def _unit(number: int, header: Any, shape: tuple[int, ...], start: int, name: st
         limits = np.iinfo(dtype)
         blank = int(blank) if limits.min <= int(blank) <= limits.max else None
     summed = any(word in header for word in _SUMS)
-    return _Unit(number, dtype, shape, start, turned, blank, summed)
+    return _Unit(number, dtype, shape, start, turned, blank, summed, packed)
 
 
 def _turned(values: Any, unit: _Unit) -> Any:
@@ -195,22 +224,28 @@ def _turned(values: Any, unit: _Unit) -> Any:
 
 def _encode(stacks: Sequence[Stack], units: Sequence[_Unit], whole: bytes, like: bytes) -> bytes:
     parts: list[bytes] = []
+    tiles: dict[int, Any] = {}
     position = 0
     for stack, unit in zip(stacks, units, strict=True):
         stored = _turned(np.ascontiguousarray(stack.values), unit)
+        if unit.packed:
+            tiles[unit.number] = stored.reshape(unit.shape)
+            continue
         parts += [whole[position : unit.start], stored.astype(unit.dtype, copy=False).tobytes()]
         position = unit.end
     made = b"".join([*parts, whole[position:]])
-    if any(unit.summed for unit in units):
-        made = _summed(made, units)
+    if tiles or any(unit.summed for unit in units):
+        made = _renewed(made, units, tiles)
     return packed_like(made, like)
 
 
-def _summed(content: bytes, units: Sequence[_Unit]) -> bytes:
-    """The file with the checksums of its new values."""
+def _renewed(content: bytes, units: Sequence[_Unit], tiles: Mapping[int, Any]) -> bytes:
+    """The file with new tiles, and the checksums of its new values."""
     out = io.BytesIO()
-    with fits.open(io.BytesIO(content), **_OPTIONS) as opened:
+    with fits.open(io.BytesIO(content), **(_WITH_TILES if tiles else _OPTIONS)) as opened:
         for unit in units:
+            if unit.packed:
+                opened[unit.number].data = tiles[unit.number]
             if unit.summed:
                 opened[unit.number].add_checksum()
         opened.writeto(out, output_verify="ignore")

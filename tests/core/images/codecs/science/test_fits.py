@@ -114,11 +114,42 @@ def test_packed_ones() -> None:
         read(content[:-9], "a.fits.gz")
 
 
+@pytest.mark.parametrize(
+    ("dtype", "options"),
+    [
+        ("int16", {"compression_type": "RICE_1"}),
+        ("uint16", {"compression_type": "HCOMPRESS_1"}),
+        ("int32", {"compression_type": "GZIP_1", "tile_shape": (10, 10)}),
+        ("float32", {"compression_type": "GZIP_2", "quantize_level": 0}),
+    ],
+)
+@pytest.mark.parametrize("checksum", [False, True])
+def test_tiles_are_packed_again(dtype: str, options: dict[str, Any], checksum: bool) -> None:
+    values = image(dtype)
+    unit = astropy.CompImageHDU(values, name="SCI", **options)
+    unit.header["OBJECT"] = "M 31"
+    table = astropy.BinTableHDU.from_columns([astropy.Column("a", "J", array=np.arange(5))])
+    content = saved([astropy.PrimaryHDU(values), unit, table], checksum=checksum)
+    file = read(content, "a.fits.fz")
+    assert [stack.values.dtype for stack in file.stacks] == [np.dtype(dtype)] * 2
+    np.testing.assert_array_equal(file.stacks[1].values[0, ..., 0], values)
+    with opened(changed(file), checksum=checksum) as again:
+        np.testing.assert_array_equal(again[0].data, values + 1)
+        np.testing.assert_array_equal(again["SCI"].data, values + 1)
+        assert again["SCI"].compression_type == options["compression_type"]
+        assert (again["SCI"].tile_shape, again["SCI"].header["OBJECT"]) == (unit.tile_shape, "M 31")
+        np.testing.assert_array_equal(again[2].data["a"], np.arange(5))
+
+
+def test_quantised_floats_stay_near() -> None:
+    values = RANDOM.normal(100, 5, (40, 50)).astype(np.float32)
+    file = read(saved([astropy.PrimaryHDU(), astropy.CompImageHDU(values)]), "a.fits.fz")
+    assert file.remarks == ("its compressed floats are quantised anew",)
+    with opened(file.encode(file.stacks)) as again:
+        np.testing.assert_allclose(again[1].data, file.stacks[0].values[0, ..., 0], atol=0.5)
+
+
 def test_refused() -> None:
-    packed = saved([astropy.PrimaryHDU(), astropy.CompImageHDU(image("int16"))])
-    with pytest.raises(DataError, match="compressed in tiles") as failure:
-        read(packed, "a.fits")
-    assert "funpack" in failure.value.hint
     with pytest.raises(DataError, match="no unit with an image"):
         read(saved([astropy.PrimaryHDU(np.arange(9))]), "a.fits")
     content = saved([astropy.PrimaryHDU(image("int16", (50, 60)))])
@@ -142,3 +173,5 @@ def test_a_header_without_end_and_what_follows_are_not_searched() -> None:
 def test_broken_files() -> None:
     content = saved([astropy.PrimaryHDU(image("int16")), astropy.ImageHDU(image("float32"))])
     assert check_broken(content, "fits") > 20
+    tiles = saved([astropy.PrimaryHDU(), astropy.CompImageHDU(image("int16"))])
+    assert check_broken(tiles, "tiles", 40) > 5
