@@ -19,7 +19,7 @@ from torch import Tensor
 
 from dae_tui.core.images.formats import content_of, read
 from dae_tui.core.images.image_file import Stack
-from dae_tui.core.images.value_range import image_values, to_unit
+from dae_tui.core.images.value_range import image_values
 from dae_tui.errors import DataError
 from dae_tui.system.printable import printable
 
@@ -222,10 +222,17 @@ def as_unit(image: StoredImage, ranges: Ranges, *, colour: bool) -> Tensor:
     mean of the others. Values beyond the range of the data lie outside [0, 1].
     """
     found = ranges.of(image)
-    values = image.values
-    if found.black:
-        values = (values.astype(np.float64) - found.black).astype(np.float32)
-    unit = to_unit(values, found.white - found.black, image.white_is_zero)
+    values: Any = image.values.astype(
+        np.float32 if image.values.dtype.itemsize <= 2 else np.float64
+    )
+    values = (values - values.dtype.type(found.black)) / values.dtype.type(
+        found.white - found.black
+    )
+    finite = np.isfinite(values)
+    if not finite.all():
+        values[~finite] = values[finite].mean() if finite.any() else 0.0
+    values = values.astype(np.float32)
+    unit = torch.from_numpy(1 - values if image.white_is_zero else values)
     if unit.shape[2] == CMYK:
         unit = unit[..., :3] * unit[..., 3:]  # Where 1 is no ink.
     return _channels_first(unit, colour)
