@@ -169,7 +169,7 @@ def _one_error(kind: str, name: str) -> Iterator[None]:
 def encode(file: ImageFile, stacks: Sequence[Stack], name: str) -> bytes:
     """Call `file.encode`. Raises DataError, which names the file, for any failure."""
     try:
-        with quiet():
+        with quiet() if KINDS[file.kind].quiet else nullcontext():
             return file.encode(stacks)
     except DataError as failure:
         raise DataError(f"{name}: {failure.message}", failure.hint) from failure

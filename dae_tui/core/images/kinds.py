@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 # Bytes of a gzip file that tell what is in it.
 _PEEK = 512
+# What is looked through at most, even where all of a file is here.
+_START = 1 << 16
 _CFA, _LINEAR_RAW = 32803, 34892
 _PHOTOMETRIC, _SUB_TABLES, _DNG_VERSION = 262, 330, 50706
 _SHORT, _LONG = 3, 4
@@ -165,8 +167,8 @@ def kind_of_name(name: str) -> str | None:
 
 def _moves(content: bytes) -> bool:
     """Whether a PNG is an animation: that is said before its pixels."""
-    before, found, _ = content.partition(b"acTL")
-    return bool(found) and b"IDAT" not in before
+    at = content.find(b"acTL", 0, _START)
+    return at >= 0 and content.find(b"IDAT", 0, at) < 0
 
 
 def _webp_moves(content: bytes) -> bool:
