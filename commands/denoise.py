@@ -80,8 +80,14 @@ def denoise(
     white: Annotated[
         float | None,
         typer.Option(
-            help="The stored value of white: 4095 for 12 bits in 16. Else the largest of the type, "
-            "and 1 for floats."
+            help="The stored value of white: 4095 for 12 bits in 16. Else it is found from type, "
+            "header and data."
+        ),
+    ] = None,
+    black: Annotated[
+        float | None,
+        typer.Option(
+            help="The stored value of black, such as a camera's offset. Else it is found."
         ),
     ] = None,
     recursive: Annotated[
@@ -142,7 +148,7 @@ def denoise(
 
     if kind is not None:
         check_kind(kind)
-    asked = DenoiseOptions(_sigma(sigma), invert, white)
+    asked = DenoiseOptions(_sigma(sigma), invert, white, black)
     output = None if typed_output is None else Path(typed_output)
     if json and (output == Path("-") or (Path("-") in inputs and output is None)):
         raise UsageError("--json and the image cannot both go to standard output", "use -o FILE")

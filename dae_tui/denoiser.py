@@ -10,11 +10,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dae_tui.core.denoising.apply_network import Compute
-from dae_tui.core.denoising.denoise_stack import denoise_stack, inspect, structure_taken
+from dae_tui.core.denoising.denoise_stack import denoise_stack
+from dae_tui.core.denoising.examination import examine
 from dae_tui.core.denoising.inspection import unlike
 from dae_tui.core.hardware import resolve_device, resolve_precision
 from dae_tui.core.images.axes import as_stack, from_stack
 from dae_tui.core.images.image_file import Stack
+from dae_tui.core.weights.choice import Candidates
 from dae_tui.core.weights.weights_file import Weights, load_weights
 from dae_tui.find_weights import find_weights
 from dae_tui.spec.denoising import DenoiseOptions
@@ -30,8 +32,8 @@ class Denoiser:
 
     Arrays are (H, W), (N, H, W), (H, W, 3), (H, W, 4), (N, H, W, C) or (N, C, H, W); tensors of
     three axes whose first is 1, 3 or 4 are (C, H, W). The result has the same shape and type; a
-    tensor stays on its device. Integers range from 0 to the largest of their type, floats from 0 to
-    1; a fourth channel is alpha, which is kept. NaN is kept too.
+    tensor stays on its device. Values of any range and sign keep it: black and white are found from
+    type and data. A fourth channel is alpha, which is kept. NaN is kept too.
     """
 
     def __init__(self, weights: Weights, compute: Compute | None = None) -> None:
@@ -73,6 +75,7 @@ class Denoiser:
         sigma: float | None = None,
         invert: str = "auto",
         white: float | None = None,
+        black: float | None = None,
     ) -> Images:
         """Denoise images.
 
@@ -81,16 +84,19 @@ class Denoiser:
             sigma: the standard deviation of the noise, in units of white; None estimates it.
             invert: `auto`, `yes` or `no`: whether the network gets the negative. `auto` does so if
                 it was trained on light digits on a dark ground and the images are dark on light.
-            white: the value of white; None is the largest of an integer type, and 1 for floats.
+            white: the value of white; None finds it: the largest of uint8, 1 for floats from 0 to
+                1, and by the data where these do not fit.
+            black: the value of black; None finds it as well.
 
         Raises DataError for shapes, types and ranges that are no images, WeightsError if the
         network does not accept them. Warns if they are unlike the training data of the weights.
         """
+        options = DenoiseOptions(sigma, invert, white, black)
         if isinstance(images, Tensor):
-            return self._tensor(images, DenoiseOptions(sigma, invert, white))
+            return self._tensor(images, options)
         array = np.asarray(images)
         stack = as_stack(array, "the array")
-        return from_stack(self._stack(stack, DenoiseOptions(sigma, invert, white)), array)
+        return from_stack(self._stack(stack, options), array)
 
     def _tensor(self, images: Tensor, options: DenoiseOptions) -> Tensor:
         # numpy has no bfloat16.
@@ -101,11 +107,10 @@ class Denoiser:
         return torch.from_numpy(denoised).to(images.device, images.dtype)
 
     def _stack(self, stack: Stack, options: DenoiseOptions) -> Stack:
-        found = inspect(stack, options, "the array")
-        denoised = denoise_stack(self.weights, stack, found, options, self.compute)
-        remark = unlike(
-            self.weights, stack.values.shape[1:3], structure_taken(stack, denoised, found.white)
-        )
-        if remark:
+        found = examine(stack, options, "the array")
+        candidates = Candidates((self.weights,), named=True)
+        denoised = denoise_stack(candidates, stack, found, options, self.compute)
+        structure = float(np.median([done.structure for done in denoised.images]))
+        if remark := unlike(self.weights, stack.values.shape[1:3], structure):
             warnings.warn(remark, stacklevel=3)
-        return denoised
+        return denoised.stack

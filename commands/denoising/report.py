@@ -18,6 +18,7 @@ from dae_tui.core.denoising.outcome import Outcome
 from dae_tui.core.evaluation.reference_scores import Scores, score
 from dae_tui.core.images import formats as kinds
 from dae_tui.core.images.image_file import Stack
+from dae_tui.core.images.value_range import find_range
 from dae_tui.errors import DaeError, ExitCode
 from dae_tui.spec.denoising import Job
 from dae_tui.system.atomic import write_new
@@ -155,12 +156,12 @@ class DenoiseReport:
         if not (self._preview or self._compare is not None):
             return
         views = {
-            "before": first_image(outcome.before[0], outcome.whites[0]),
-            "after": first_image(outcome.after[0], outcome.whites[0]),
+            "before": first_image(outcome.before[0], outcome.found[0].range),
+            "after": first_image(outcome.after[0], outcome.found[0].range),
         }
         if self._reference is not None:
             clean = self._clean(outcome.job, self._reference)[0]
-            views["reference"] = first_image(clean, clean.white)
+            views["reference"] = first_image(clean, find_range(clean, outcome.job.name))
         if self._compare is not None and len(self._compared) < MOST_DRAWN:
             self._compared.append(views)
         if self._preview and self._previews < PREVIEWS:
@@ -174,8 +175,9 @@ class DenoiseReport:
     def _score(self, outcome: Outcome, reference: Path) -> tuple[Scores, Scores]:
         clean = self._clean(outcome.job, reference)
         name = printable(self._clean_path(outcome.job, reference))
-        before = score(outcome.before, outcome.whites, clean, name)
-        return before, score(outcome.after, outcome.whites, clean, name)
+        ranges = [found.range for found in outcome.found]
+        before = score(outcome.before, ranges, clean, name)
+        return before, score(outcome.after, ranges, clean, name)
 
     def _clean(self, job: Job, reference: Path) -> list[Stack]:
         """The clean images of a job; the last are cached, as all jobs may have the same."""

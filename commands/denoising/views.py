@@ -11,7 +11,7 @@ from rich.text import Text
 from dae_tui.commands.output.pictures import picture
 from dae_tui.core.images.formats import write
 from dae_tui.core.images.image_file import About, Stack
-from dae_tui.core.images.value_range import image_values, to_unit
+from dae_tui.core.images.value_range import ValueRange, image_values, to_unit
 from dae_tui.terminal.blocks import Graphics, shrink, views_that_fit
 
 GAP = 2
@@ -20,10 +20,10 @@ BETWEEN = 8
 Image = NDArray[np.float32]
 
 
-def first_image(stack: Stack, white: float) -> Image:
+def first_image(stack: Stack, found: ValueRange) -> Image:
     """The first image (H, W, C) of a stack in [0, 1], without its alpha."""
-    image: Image = to_unit(image_values(stack)[0], white, stack.white_is_zero).numpy()
-    return image.clip(0, 1)
+    image: Image = to_unit(image_values(stack)[0], found, stack.white_is_zero).numpy()
+    return np.nan_to_num(image).clip(0, 1)
 
 
 def preview(views: dict[str, Image], graphics: Graphics, columns: int, rows: int) -> RenderableType:

@@ -21,7 +21,9 @@ class DenoiseOptions:
     """`yes`: the network gets the negative. `auto`: if it was trained on light strokes on a dark
     ground, and the image is dark on light."""
     white: float | None = None
-    """The stored value of white; None is the largest of an integer type, and 1 for floats."""
+    """The stored value of white; None finds it by type, header and data of each file."""
+    black: float | None = None
+    """The stored value of black; None as for white."""
 
     def __post_init__(self) -> None:
         if self.invert not in INVERT:
@@ -30,8 +32,14 @@ class DenoiseOptions:
             raise UsageError(
                 f"sigma is {self.sigma:g}", "write it for images from 0 to 1, for example 25/255"
             )
-        if self.white is not None and not 0 < self.white < math.inf:
-            raise UsageError(f"white is {self.white:g}", "it must be above 0")
+        for name, value in (("white", self.white), ("black", self.black)):
+            if value is not None and not math.isfinite(value):
+                raise UsageError(f"{name} is {value:g}", f"give the stored value of {name}")
+        if self.white is not None and self.white <= (self.black or 0.0):
+            raise UsageError(
+                f"white is {self.white:g} and black {self.black or 0.0:g}",
+                "white must be above black",
+            )
 
 
 @dataclass(frozen=True)

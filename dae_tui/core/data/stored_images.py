@@ -19,24 +19,20 @@ from torch import Tensor
 
 from dae_tui.core.images.formats import content_of, read
 from dae_tui.core.images.image_file import Stack
-from dae_tui.core.images.value_range import image_values
+from dae_tui.core.images.value_range import (
+    ValueRange,
+    fill_unmeasured,
+    find_limits,
+    find_range,
+    image_values,
+    to_unit,
+)
 from dae_tui.errors import DataError
 from dae_tui.system.printable import printable
 
 # So many files that cannot be read are named.
 NAMED = 20
 CMYK = 4
-
-
-@dataclass(frozen=True)
-class ValueRange:
-    """The stored values of black and white, and whether the `type`, the `file`, the `options` or
-    the `data` say so.
-    """
-
-    black: float
-    white: float
-    source: str
 
 
 @dataclass(frozen=True)
@@ -173,7 +169,8 @@ def find_ranges(
         by_type[_type_name(stack.values)].append(stack)
     ranges, remarks = {}, []
     for name, found in by_type.items():
-        ranges[name] = common = _common(found, black, white)
+        each = [find_range(stack, f"one of the {name} images", black, white) for stack in found]
+        ranges[name] = common = _common(found, each)
         if common.source != "type":
             remarks.append(
                 f"values of type {name} are taken as black at {common.black:g} and as white at "
@@ -182,60 +179,39 @@ def find_ranges(
     return Ranges(ranges, tuple(remarks))
 
 
-def _common(stacks: Sequence[Stack], black: float | None, white: float | None) -> ValueRange:
-    """The range of stacks of one type: that of the type if they use it, else that of the data."""
+def _common(stacks: Sequence[Stack], ranges: Sequence[ValueRange]) -> ValueRange:
+    """The range of stacks of one type, from that of each.
+
+    A type's own range is that of all if one of them uses it, and not with a few outliers alone,
+    such as hot pixels. Else it goes from the lowest black to the highest white.
+    """
     dtype = stacks[0].values.dtype
-    largest = float(np.iinfo(dtype).max) if dtype.kind in "ui" else 1.0
-    found = ValueRange(0.0, largest, "type")
-    if dtype.kind == "b":
-        return found
-    if dtype.itemsize > 1 or dtype.kind != "u":
-        low, high = _limits(stacks)
-        used = -largest / 4 <= low and largest / 4 < high <= largest * 5 / 4
-        if low < high and not used:
-            found = ValueRange(low, high, "data")
-    if black is None and white is None:
-        return found
-    low, high = found.black if black is None else black, found.white if white is None else white
-    if not low < high:
-        raise DataError(f"black is {low:g} and white {high:g}", "--black must be below --white")
-    return ValueRange(low, high, "options")
-
-
-def _limits(stacks: Sequence[Stack]) -> tuple[float, float]:
-    """All but a thousandth of the values are between these."""
-    each = max(256, 2**20 // len(stacks))
-    parts = []
-    for stack in stacks:
-        flat = image_values(stack).reshape(-1)
-        part = flat[:: max(1, flat.size // each)].astype(np.float64)
-        parts.append(part[np.isfinite(part)])
-    values = np.concatenate(parts)
-    low, high = np.quantile(values, [0.001, 0.999]) if values.size else (0.0, 0.0)
-    return float(low), float(high)
+    limits = [(found.black, found.white) for found in ranges if found.source != "type"]
+    for stack, found in zip(stacks, ranges, strict=True):
+        if found.source != "type":
+            continue
+        if dtype.itemsize == 1 or dtype.kind == "f" or not limits:
+            return found
+        robust = find_limits(stack, "an image")
+        if robust.high > found.white / 2:
+            return found
+        limits.append((robust.low, robust.high))
+    black, white = min(low for low, _ in limits), max(high for _, high in limits)
+    sources = {found.source for found in ranges}
+    return ValueRange(black, white, sources.pop() if len(sources) == 1 else "data")
 
 
 def as_unit(image: StoredImage, ranges: Ranges, *, colour: bool) -> Tensor:
     """An image as float32 (C, H, W), where 0 is black and 1 is white.
 
-    With `colour` grey images get three equal channels. Values that were not measured become the
-    mean of the others. Values beyond the range of the data lie outside [0, 1].
+    With `colour` grey images get three equal channels. Values that were not measured become those
+    of their neighbours. Values beyond the range of the data lie outside [0, 1].
     """
     found = ranges.of(image)
-    values: Any = image.values.astype(
-        np.float32 if image.values.dtype.itemsize <= 2 else np.float64
-    )
-    values = (values - values.dtype.type(found.black)) / values.dtype.type(
-        found.white - found.black
-    )
-    finite = np.isfinite(values)
-    if not finite.all():
-        values[~finite] = values[finite].mean() if finite.any() else 0.0
-    values = values.astype(np.float32)
-    unit = torch.from_numpy(1 - values if image.white_is_zero else values)
+    unit = to_unit(image.values, found, image.white_is_zero, image.no_data)
     if unit.shape[2] == CMYK:
         unit = unit[..., :3] * unit[..., 3:]  # Where 1 is no ink.
-    return _channels_first(unit, colour)
+    return fill_unmeasured(_channels_first(unit, colour))
 
 
 def as_bytes(image: StoredImage, *, colour: bool) -> Tensor:

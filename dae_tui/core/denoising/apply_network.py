@@ -70,12 +70,18 @@ def batch_pixels(weights: Weights, compute: Compute, channels: int = 1) -> int:
 
 @torch.inference_mode()
 def denoise_batch(
-    network: nn.Module, noisy: Tensor, precision: str = "fp32", sigma: Tensor | None = None
+    network: nn.Module,
+    noisy: Tensor,
+    precision: str = "fp32",
+    sigma: Tensor | None = None,
+    *,
+    clip: bool = True,
 ) -> Tensor:
-    """Denoised float32 images in [0, 1], of the shape and on the device of `noisy` (N, C, H, W).
+    """Denoised float32 images, of the shape and on the device of `noisy` (N, C, H, W).
 
-    A network with one channel denoises each channel of a colour image separately. `sigma` (N,) is
-    the noise level, for networks that take it as an input; None estimates it.
+    A network with one channel denoises each channel of a colour image separately. `sigma`, (N,) or
+    (N, C), is the noise level, for networks that take it as an input; None estimates it. With
+    `clip` the result lies in [0, 1].
     """
     height, width = noisy.shape[-2:]
     stride = getattr(network, "stride", 1)
@@ -84,10 +90,12 @@ def denoise_batch(
     levels = []
     if takes_sigma(network):
         sigma = estimate_sigma(noisy.cpu()) if sigma is None else sigma
-        levels = [sigma.to(noisy.device).repeat_interleave(len(planes) // len(noisy))]
+        levels = [sigma.to(noisy.device).flatten()]
+        levels = [levels[0].repeat_interleave(len(planes) // len(levels[0]))]
     with torch.autocast(noisy.device.type, torch.bfloat16, enabled=precision == "bf16"):
         denoised: Tensor = network(planes.contiguous(memory_format=torch.channels_last), *levels)
-    return denoised[..., :height, :width].float().clamp(0, 1).reshape(noisy.shape)
+    denoised = denoised[..., :height, :width].float().reshape(noisy.shape)
+    return denoised.clamp(0, 1) if clip else denoised
 
 
 def denoise(
@@ -102,9 +110,9 @@ def denoise(
 
 
 def denoise_images(
-    weights: Weights, noisy: Tensor, sigma: Tensor | None, compute: Compute
+    weights: Weights, noisy: Tensor, sigma: Tensor | None, compute: Compute, *, clip: bool = True
 ) -> Tensor:
-    """Denoise float32 images (N, C, H, W) with noise levels `sigma` (N,), without tiling."""
+    """Denoise float32 images (N, C, H, W) without tiling; see `denoise_batch`."""
     # Without torch.compile: measured on two cores in bf16 with batches of 200 digits, the first
     # call takes 13 to 16 s; later ones are 1.1 to 1.2 times as fast (U-Net), or slower
     # (autoencoder).
@@ -120,6 +128,7 @@ def denoise_images(
             noisy[part].to(compute.device),
             compute.precision,
             None if sigma is None else sigma[part],
+            clip=clip,
         ).cpu()
     return denoised
 
@@ -135,20 +144,22 @@ def denoise_large(
     weights: Weights,
     rows: Callable[[int, int], Tensor],
     size: tuple[int, int],
-    sigma: float,
+    sigmas: Tensor,
     compute: Compute,
 ) -> Iterator[tuple[int, Tensor]]:
     """Denoise an image (height, width) in tiles; see `tiling.denoise_rows` for `rows` and yields.
 
-    All tiles get the same `sigma`, so that they do not differ.
+    All tiles get the same levels, (C,), so that they do not differ. The result is not clipped.
     """
     network = place(weights.folded, compute.device)
     receptive_field, stride = int(network.receptive_field), int(network.stride)  # type: ignore[arg-type]
     overlap = max(natural_overlap(receptive_field), compute.overlap or 0)
-    level = torch.tensor([sigma])
 
     def apply(noisy: Tensor) -> Tensor:
-        return denoise_batch(network, noisy.to(compute.device), compute.precision, level)
+        noisy = noisy.to(compute.device)
+        return denoise_batch(
+            network, noisy, compute.precision, _levels(weights, sigmas), clip=False
+        )
 
     return denoise_rows(
         apply,
@@ -159,6 +170,11 @@ def denoise_large(
         stride=stride,
         receptive_field=receptive_field,
     )
+
+
+def _levels(weights: Weights, sigmas: Tensor) -> Tensor:
+    """The levels (1, C) of an image's channels as its network takes them: one if it sees all."""
+    return sigmas[None] if weights.channels == 1 else sigmas.square().mean().sqrt()[None]
 
 
 def _tile(weights: Weights, compute: Compute) -> int:

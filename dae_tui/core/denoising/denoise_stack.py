@@ -1,12 +1,7 @@
-"""Denoise stored images and keep their type, size, alpha and NaN.
+"""Denoise stored images and keep their type, size, range, alpha and what was not measured."""
 
-`inspect` finds out what has to be known before, `denoise_stack` denoises, and `structure_taken`
-evaluates the result.
-"""
-
-from collections import defaultdict
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -22,54 +17,56 @@ from dae_tui.core.denoising.apply_network import (
     denoise_large,
     fits_whole,
 )
-from dae_tui.core.denoising.inspection import crops, dark_on_light, taken_structure
+from dae_tui.core.denoising.conversion import Conversion
+from dae_tui.core.denoising.examination import Examination, ImageNoise, small_planes, unit_planes
+from dae_tui.core.denoising.inspection import UNLIKE, taken_structure
+from dae_tui.core.denoising.opponent import from_opponent, opponent_sigmas, to_opponent
+from dae_tui.core.denoising.risk import estimate_risk, middle
 from dae_tui.core.images.image_file import Stack
-from dae_tui.core.images.value_range import (
-    Oddities,
-    find_oddities,
-    from_unit,
-    image_values,
-    to_unit,
-)
-from dae_tui.core.noise.estimation import estimate_sigma
+from dae_tui.core.images.value_range import fill_unmeasured, from_unit, image_values
+from dae_tui.core.weights.choice import Candidates
 from dae_tui.core.weights.weights_file import Weights
 from dae_tui.spec.denoising import DenoiseOptions
 
-# How many images of a stack are inspected.
-INSPECTED_IMAGES = 64
 # Pixels that are converted to float32 together, few enough to stay in the cache: storing 10 000
 # digits took 0.15 s when all were converted at once, and takes 0.01 s this way.
 AT_ONCE = 1_000_000
+# An image is left as it is unless its error is expected to fall at least to this part.
+WORTH_IT = 0.97
 
 
 @dataclass(frozen=True)
-class Inspection:
-    """The properties of a stack of images."""
+class Done:
+    """What was done with one image."""
 
-    sigma: float
-    """The noise level: the one that the user gave, else the median estimate."""
-    dark_on_light: bool
-    oddities: Oddities
-    white: float
-
-
-def white_of(stack: Stack, options: DenoiseOptions) -> float:
-    """The stored value of white in a stack; `--white` does not apply to bilevel images."""
-    if options.white is None or stack.values.dtype.kind == "b":
-        return stack.white
-    return options.white
+    weights: Weights | None
+    """None if it was left as it was."""
+    inverted: bool = False
+    """Whether the network got its negative."""
+    harmed: bool = False
+    """Whether it was left because denoising would have made it worse."""
+    structure: float = 0.0
+    """How much of what was removed was not noise; see `inspection.taken_structure`."""
 
 
-def inspect(stack: Stack, options: DenoiseOptions, name: str) -> Inspection:
-    """Find out what network and user need to know. Raises DataError like `find_oddities`."""
-    white = white_of(stack, options)
-    oddities = find_oddities(stack, white, name)
-    places = _places(stack, white)
-    sigma = options.sigma
-    if sigma is None:
-        sigma = float(torch.cat([estimate_sigma(planes) for planes in places]).median())
-    dark = torch.cat([dark_on_light(planes) for planes in places]).float().mean() > 0.5
-    return Inspection(sigma, bool(dark), oddities, white)
+@dataclass(frozen=True)
+class Denoised:
+    """A stack and how each of its images was denoised."""
+
+    stack: Stack
+    images: list[Done]
+
+    @property
+    def is_unchanged(self) -> bool:
+        """Whether every image was left as it was."""
+        return all(done.weights is None for done in self.images)
+
+    def split(self) -> list["Denoised"]:
+        """The single images."""
+        return [
+            Denoised(replace(self.stack, values=self.stack.values[number : number + 1]), [done])
+            for number, done in enumerate(self.images)
+        ]
 
 
 def inverts(weights: Weights, options: DenoiseOptions, dark: bool) -> bool:
@@ -77,102 +74,221 @@ def inverts(weights: Weights, options: DenoiseOptions, dark: bool) -> bool:
     return options.invert == "yes" or (options.invert == "auto" and dark and weights.light_on_dark)
 
 
-def denoise_pages(
-    weights: Weights,
-    pages: Sequence[Stack],
-    found: Sequence[Inspection],
-    options: DenoiseOptions,
-    compute: Compute,
-) -> list[Stack]:
-    """Denoise small pages of one image each; pages of the same form are batched.
-
-    Alone, a page of a few pixels takes 4 ms on two cores; in a batch it takes 0.02 ms.
-    Raises WeightsError like `denoise_stack`.
-    """
-    together: dict[Any, list[int]] = defaultdict(list)
-    for number, (page, inspection) in enumerate(zip(pages, found, strict=True)):
-        negative = inverts(weights, options, inspection.dark_on_light)
-        form = page.values.shape, page.values.dtype, page.alpha, page.white_is_zero
-        together[form, inspection.white, negative].append(number)
-    denoised: dict[int, Stack] = {}
-    for numbers in together.values():
-        first = pages[numbers[0]]
-        parts = [pages[number].values for number in numbers]
-        values = np.concatenate(parts, dtype=first.values.dtype)
-        stack = Stack(values, first.alpha, first.white_is_zero)
-        sigmas = torch.tensor([found[number].sigma for number in numbers])
-        done = denoise_stack(weights, stack, found[numbers[0]], options, compute, sigmas)
-        for place, number in enumerate(numbers):
-            part = done.values[place : place + 1]
-            denoised[number] = Stack(part, first.alpha, first.white_is_zero)
-    return [denoised[number] for number in range(len(pages))]
-
-
 def denoise_stack(
-    weights: Weights,
+    candidates: Candidates,
     stack: Stack,
-    found: Inspection,
+    found: Examination,
     options: DenoiseOptions,
     compute: Compute,
-    sigmas: Tensor | None = None,
-) -> Stack:
+) -> Denoised:
     """Denoise a stack.
 
-    `sigmas` (N,) are the noise levels of small images, if they differ from image to image.
-    Raises WeightsError if the network does not accept this image size or number of channels.
+    Args:
+        candidates: weights. Those that do an image most good are used, and it is left as it is if
+            none does it good; those that the user named are used in any case.
+        stack: the images.
+        found: what `examine` found in them.
+        options: what the user says about them.
+        compute: where and how networks are applied.
+
+    Raises WeightsError if no network accepts this image size or number of channels.
     """
     values = image_values(stack)
-    count, height, width, channels = values.shape
-    check_fits(weights, channels, height, width)
-    negative = inverts(weights, options, found.dark_on_light)
+    _, height, width, channels = values.shape
+    for weights in candidates.weights:
+        check_fits(weights, channels, height, width)
     denoised = np.empty_like(stack.values)
     if stack.alpha:
         denoised[..., -1] = stack.values[..., -1]
-    out = denoised[..., :channels]
+    if found.noise:
+        images = [
+            _Image(stack, number, found, noise, options, compute).denoise(
+                candidates, denoised[number]
+            )
+            for number, noise in enumerate(found.noise)
+        ]
+    else:
+        images = _denoise_small(candidates, stack, found, options, compute, denoised)
+    return Denoised(replace(stack, values=denoised), images)
 
-    def unit(part: NDArray[Any]) -> Tensor:
-        planes = to_unit(part, found.white, stack.white_is_zero).movedim(-1, -3)
-        return 1 - planes if negative else planes
 
-    def store(place: NDArray[Any], like: NDArray[Any], planes: Tensor) -> None:
-        planes = (1 - planes if negative else planes).movedim(-3, -1)
-        place[...] = from_unit(planes, like, found.white, stack.white_is_zero)
+@dataclass(frozen=True)
+class _Image:
+    """One image of a stack, too large to be batched with others."""
 
-    if fits_whole(weights, height, width, compute):
-        together = max(1, AT_ONCE // (height * width))
-        levels = torch.full((count,), found.sigma) if sigmas is None else sigmas
-        for first in range(0, count, together):
-            part = slice(first, first + together)
-            denoised_part = denoise_images(weights, unit(values[part]), levels[part], compute)
-            store(out[part], values[part], denoised_part)
-        return Stack(denoised, stack.alpha, stack.white_is_zero)
-    for image, target in zip(values, out, strict=True):
-        rows_of = partial(_rows, image, unit)
-        for top, planes in denoise_large(weights, rows_of, (height, width), found.sigma, compute):
+    stack: Stack
+    number: int
+    found: Examination
+    noise: ImageNoise
+    options: DenoiseOptions
+    compute: Compute
+
+    @property
+    def rows(self) -> NDArray[Any]:
+        """(H, W, C) as stored, with alpha."""
+        rows: NDArray[Any] = self.stack.values[self.number]
+        return rows
+
+    def denoise(self, candidates: Candidates, out: NDArray[Any]) -> Done:
+        """Denoise it into `out`."""
+        quiet = self.noise.sigma <= self.found.nothing and not self.noise.impulses
+        if quiet and candidates.know_levels:
+            out[...] = self.rows
+            return Done(None)
+        conversions = [self._conversion(weights) for weights in candidates.weights]
+        best = self._best(candidates, conversions)
+        if best is None:
+            out[...] = self.rows
+            return Done(None, harmed=True)
+        weights, conversion = candidates.weights[best], conversions[best]
+        self._apply(weights, conversion, out)
+        structure = self._structure(out) if candidates.named else 0.0
+        return Done(weights, conversion.negative, structure=structure)
+
+    def _conversion(self, weights: Weights) -> Conversion:
+        negative = inverts(weights, self.options, bool(self.found.dark[self.number]))
+        return Conversion.plan(
+            weights,
+            self.noise,
+            self._planes(*self._middle()),
+            negative=negative,
+            given=self.options.sigma is not None,
+        )
+
+    def _middle(self) -> tuple[tuple[int, int], tuple[int, int]]:
+        height, width = self.rows.shape[:2]
+        return middle(height), middle(width)
+
+    def _planes(self, rows: tuple[int, int], columns: tuple[int, int] | None = None) -> Tensor:
+        """Some rows, (C, h, w), in [0, 1]."""
+        part = self.rows[slice(*rows), slice(*columns) if columns else slice(None)]
+        return fill_unmeasured(unit_planes(part, self.stack, self.found.range))
+
+    def _best(self, candidates: Candidates, conversions: Sequence[Conversion]) -> int | None:
+        """The number of the weights with the least expected error; None to leave the image."""
+        if candidates.named or self.options.sigma is not None or self.noise.impulses:
+            return 0
+        part = self._planes(*self._middle())
+        risks = []
+        for weights, conversion in zip(candidates.weights, conversions, strict=True):
+            apply = partial(self._network, weights, conversion)
+            risks.append(estimate_risk(apply, conversion.forward(part), conversion.sigmas))
+        best = int(np.argmin(risks))
+        return best if risks[best] < WORTH_IT else None
+
+    def _network(self, weights: Weights, conversion: Conversion, planes: Tensor) -> Tensor:
+        levels = conversion.levels_for(weights)
+        return denoise_images(weights, planes[None], levels, self.compute, clip=False)[0]
+
+    def _apply(self, weights: Weights, conversion: Conversion, out: NDArray[Any]) -> None:
+        """As a whole, or tile by tile with a band of rows in memory at a time."""
+        height, width = self.rows.shape[:2]
+        if fits_whole(weights, height, width, self.compute):
+            planes = conversion.forward(self._planes((0, height)))
+            planes = conversion.backward(self._network(weights, conversion, planes))
+            self._store(planes, slice(0, height), out)
+            return
+
+        def rows_of(top: int, end: int) -> Tensor:
+            return conversion.forward(self._planes((top, end)))
+
+        bands = denoise_large(weights, rows_of, (height, width), conversion.sigmas, self.compute)
+        for top, planes in bands:
             rows = slice(top, top + planes.shape[-2])
-            store(target[rows], image[rows], planes)
-    return Stack(denoised, stack.alpha, stack.white_is_zero)
+            self._store(conversion.backward(planes), rows, out)
+
+    def _store(self, planes: Tensor, rows: slice, out: NDArray[Any]) -> None:
+        """Store rows (C, h, W) in [0, 1] in `out`; what was not measured or seen stays."""
+        stack = self.stack
+        values = self.rows[rows]
+        channels = values.shape[-1] - stack.alpha
+        stored = from_unit(
+            planes.movedim(0, -1),
+            values[..., :channels],
+            self.found.range,
+            stack.white_is_zero,
+            stack.no_data,
+        )
+        if stack.alpha:
+            stored = np.where(values[..., -1:] != 0, stored, values[..., :channels])
+        out[rows, ..., :channels] = stored
+
+    def _structure(self, out: NDArray[Any]) -> float:
+        rows, columns = self._middle()
+        before = self._planes(rows, columns)
+        after = fill_unmeasured(
+            unit_planes(out[slice(*rows), slice(*columns)], self.stack, self.found.range)
+        )
+        return float(taken_structure(before[None], after[None])[0])
 
 
-def _rows(
-    image: NDArray[Any], unit: Callable[[NDArray[Any]], Tensor], top: int, end: int
+def _denoise_small(
+    candidates: Candidates,
+    stack: Stack,
+    found: Examination,
+    options: DenoiseOptions,
+    compute: Compute,
+    out: NDArray[Any],
+) -> list[Done]:
+    """Denoise many small images in batches, with a constant noise level for each."""
+    count, height, width, _ = stack.values.shape
+    together = max(1, AT_ONCE // (height * width))
+    first_choice, *others = candidates.weights
+    images = []
+    for first in range(0, count, together):
+        part = slice(first, first + together)
+        piece = replace(stack, values=stack.values[part])
+        planes = fill_unmeasured(small_planes(piece, found.range))
+        levels, dark = found.sigmas[part], found.dark[part]
+        negative = torch.tensor([inverts(first_choice, options, flag) for flag in dark.tolist()])
+        denoised = _batch(first_choice, planes, levels, negative, compute)
+        if found.range.source == "type":
+            denoised = denoised.clamp(0, 1)
+        structure = taken_structure(planes, denoised)
+        unlike = torch.zeros(len(planes), dtype=torch.bool)
+        if others and (unlike := structure > UNLIKE).any():
+            upright = torch.zeros(int(unlike.sum()), dtype=torch.bool)
+            denoised[unlike] = _batch(others[0], planes[unlike], levels[unlike], upright, compute)
+        quiet = (levels <= found.nothing) & candidates.know_levels
+        _store_small(piece, denoised, quiet, found, out[part])
+        rows = zip(
+            quiet.tolist(), unlike.tolist(), negative.tolist(), structure.tolist(), strict=True
+        )
+        for is_quiet, is_unlike, inverted, taken in rows:
+            if is_quiet:
+                images.append(Done(None))
+            elif is_unlike:
+                images.append(Done(others[0]))
+            else:
+                images.append(Done(first_choice, inverted, structure=taken))
+    return images
+
+
+def _batch(
+    weights: Weights, planes: Tensor, sigmas: Tensor, negative: Tensor, compute: Compute
 ) -> Tensor:
-    """Some rows of a stored image as network input."""
-    return unit(image[top:end])
+    """Denoise images (N, C, H, W); `negative` (N,) says which the network sees inverted."""
+    flip = negative[:, None, None, None]
+    noisy = torch.where(flip, 1 - planes, planes)
+    if weights.channels == 1 and weights.takes_sigma and planes.shape[1] == 3:
+        levels = opponent_sigmas(sigmas[:, None].expand(-1, 3))
+        moved = denoise_images(weights, to_opponent(noisy), levels, compute, clip=False)
+        denoised = from_opponent(moved)
+    else:
+        denoised = denoise_images(weights, noisy, sigmas, compute, clip=False)
+    return torch.where(flip, 1 - denoised, denoised)
 
 
-def structure_taken(stack: Stack, denoised: Stack, white: float) -> float:
-    """How much of what was removed was not noise; see `inspection.taken_structure`."""
-    pairs = zip(_places(stack, white), _places(denoised, white), strict=True)
-    return float(torch.cat([taken_structure(before, after) for before, after in pairs]).median())
-
-
-def _places(stack: Stack, white: float) -> list[Tensor]:
-    """Images and crops (N, C, H, W) in [0, 1] from all over a stack, those of one size together."""
-    values = image_values(stack)
-    chosen = values[:: max(1, len(values) // INSPECTED_IMAGES)]
-    places = [crops(image) for image in chosen]
-    return [
-        to_unit(np.stack(together), white, stack.white_is_zero).movedim(-1, -3)
-        for together in zip(*places, strict=True)
-    ]
+def _store_small(
+    piece: Stack, denoised: Tensor, quiet: Tensor, found: Examination, out: NDArray[Any]
+) -> None:
+    """Store images (N, C, H, W) in `out`, but for the quiet ones and what was not measured."""
+    values = image_values(piece)
+    channels = values.shape[-1]
+    stored = from_unit(
+        denoised.movedim(1, -1), values, found.range, piece.white_is_zero, piece.no_data
+    )
+    if piece.alpha:
+        stored = np.where(piece.values[..., -1:] != 0, stored, values)
+    stored[quiet.numpy()] = values[quiet.numpy()]
+    out[..., :channels] = stored

@@ -2,23 +2,30 @@
 
 from dataclasses import dataclass, field
 
-from torch import Tensor
-
-from dae_tui.core.denoising.denoise_stack import Inspection
+from dae_tui.core.denoising.denoise_stack import Denoised
+from dae_tui.core.denoising.examination import Examination
 from dae_tui.core.denoising.outcome import Outcome
 from dae_tui.core.images.image_file import ImageFile, Stack
 
 
 @dataclass
 class LoadedFile:
-    """A file that was read, its properties, and its denoised images."""
+    """A file that was read, what was found in it, and its denoised images."""
 
     outcome: Outcome
     file: ImageFile
-    size: int = 0
-    """Size of the file in bytes."""
-    found: list[Inspection] = field(default_factory=list)
-    """The properties of each stack; empty for a small image, which is inspected in a batch."""
-    planes: Tensor | None = None
-    """A small image, (1, C, H, W) in [0, 1]."""
-    denoised: list[Stack] = field(default_factory=list)
+    content: bytes
+    """The bytes of the file, which are written again if no image has changed."""
+    found: list[Examination] = field(default_factory=list)
+    """Of each stack."""
+    denoised: list[Denoised] = field(default_factory=list)
+
+    @property
+    def is_unchanged(self) -> bool:
+        """Whether there was nothing to denoise in any image."""
+        return all(denoised.is_unchanged for denoised in self.denoised)
+
+    @property
+    def stacks(self) -> list[Stack]:
+        """The denoised stacks."""
+        return [denoised.stack for denoised in self.denoised]

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from dae_tui.core.denoising.examination import Examination
 from dae_tui.core.images.image_file import Stack
 from dae_tui.errors import DaeError
 from dae_tui.spec.denoising import Job
@@ -19,12 +20,17 @@ class Outcome:
     size: tuple[int, ...] = (0, 0)
     """Height and width of the first image."""
     weights: str = ""
+    """The name of the weights of most images; empty if all were left as they were."""
     sigma: float = 0.0
-    """The noise level, as given or estimated."""
+    """The noise level, as given or estimated, where black is 0 and white is 1."""
+    found: list[Examination] = field(default_factory=list)
+    """What was found in each stack."""
+    quiet: int = 0
+    """How many images were left as they were, because no noise was found in them."""
+    harmed: int = 0
+    """How many were left because denoising would have made them worse."""
     inverted: bool = False
     remarks: list[str] = field(default_factory=list)
-    whites: list[float] = field(default_factory=list)
-    """The stored value of white in each stack."""
     before: list[Stack] = field(default_factory=list)
     after: list[Stack] = field(default_factory=list)
     """The stacks, if the caller asked to keep them."""

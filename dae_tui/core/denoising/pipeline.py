@@ -8,31 +8,23 @@ writes the previous one. While a large file is in memory, no other file is.
 import os
 import sys
 import threading
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 
 import numpy as np
 
 from dae_tui.core.denoising.apply_network import Compute
-from dae_tui.core.denoising.denoise_stack import (
-    denoise_pages,
-    denoise_stack,
-    inspect,
-    inverts,
-    structure_taken,
-    white_of,
-)
+from dae_tui.core.denoising.denoise_stack import Done, denoise_stack
+from dae_tui.core.denoising.examination import examine, examine_small, is_small
 from dae_tui.core.denoising.inspection import unlike
 from dae_tui.core.denoising.loaded_file import LoadedFile
 from dae_tui.core.denoising.outcome import Outcome
 from dae_tui.core.denoising.small_images import denoise_small
 from dae_tui.core.hardware import helper_thread, keep_freed_memory
 from dae_tui.core.images import formats as kinds
-from dae_tui.core.images.image_file import Stack
-from dae_tui.core.images.value_range import find_oddities, image_values, to_unit
+from dae_tui.core.images.value_range import find_range
 from dae_tui.core.weights.choice import WeightsChoice
-from dae_tui.core.weights.weights_file import Weights
 from dae_tui.errors import DaeError, DataError
 from dae_tui.spec.denoising import DenoiseOptions, Job
 from dae_tui.system.atomic import FULL, write_new
@@ -43,11 +35,6 @@ CHUNK_FILES = 512
 LARGE_BYTES = 64_000_000
 # What torch and the codecs raise for images that they cannot process.
 FAILURES = (MemoryError, RuntimeError, ValueError)
-# Images of at most so many pixels are batched.
-SMALL = 128 * 128
-# The same for pages of one file, if there are more than FEW_PAGES.
-SMALL_PAGE = 64 * 64
-FEW_PAGES = 64
 
 
 def denoise_files(
@@ -79,14 +66,13 @@ def denoise_files(
                 large = sum(map(_bytes, chunk)) > LARGE_BYTES
                 if not large:
                     read = reader.submit(_read_chunk, waiting, options, given)
-                loaded = [entry for entry in chunk if isinstance(entry, LoadedFile)]
-                _denoise(loaded, choice, options, compute)
+                _denoise(chunk, choice, options, compute)
                 previous, written = written, writer.submit(_write_all, chunk, full)
                 if previous is not None:
                     yield from previous.result()
                 if large:  # It must be alone in memory.
                     yield from written.result()
-                    written, chunk, loaded = None, [], []
+                    written, chunk = None, []
                     read = reader.submit(_read_chunk, waiting, options, given)
             if written is not None:
                 yield from written.result()
@@ -111,7 +97,7 @@ def _read_chunk(
     size = 0
     for job in waiting:
         chunk.append(entry := _load(job, options, given))
-        small = isinstance(entry, Outcome) or entry.planes is not None
+        small = isinstance(entry, Outcome) or _is_single(entry)
         size += _bytes(entry)
         if not small or len(chunk) == CHUNK_FILES or size > LARGE_BYTES:
             break
@@ -122,7 +108,7 @@ def _bytes(entry: "LoadedFile | Outcome") -> int:
     """The memory that a file takes: its decoded images or its bytes, whichever is larger."""
     if isinstance(entry, Outcome):
         return 0
-    return max(entry.size, sum(stack.values.nbytes for stack in entry.file.stacks))
+    return max(len(entry.content), sum(stack.values.nbytes for stack in entry.file.stacks))
 
 
 def _load(job: Job, options: DenoiseOptions, given: bytes | DaeError) -> "LoadedFile | Outcome":
@@ -135,25 +121,14 @@ def _load(job: Job, options: DenoiseOptions, given: bytes | DaeError) -> "Loaded
         if isinstance(content, DaeError):
             raise content
         file = kinds.read(content, job.name)
-        loaded = LoadedFile(outcome, file, len(content))
-        if len(file.stacks) == 1 and _is_small(file.stacks[0], SMALL):
-            stack = file.stacks[0]
-            outcome.whites = [white_of(stack, options)]
-            oddities = [find_oddities(stack, outcome.whites[0], job.name)]
-            planes = to_unit(image_values(stack), outcome.whites[0], stack.white_is_zero)
-            loaded.planes = planes.movedim(-1, 1)
-        else:
-            loaded.found = [inspect(stack, options, job.name) for stack in file.stacks]
-            outcome.sigma = float(np.median([found.sigma for found in loaded.found]))
-            outcome.whites = [found.white for found in loaded.found]
-            oddities = [found.oddities for found in loaded.found]
+        loaded = LoadedFile(outcome, file, content)
+        if not _is_single(loaded):  # Single small images are examined together, in batches.
+            loaded.found = [examine(stack, options, job.name) for stack in file.stacks]
     except (DaeError, *FAILURES) as failure:
         outcome.error = _of_file(failure, job)
         return outcome
     outcome.images = sum(len(stack.values) for stack in file.stacks)
     outcome.size = file.stacks[0].values.shape[1:3]
-    for odd in oddities:
-        outcome.remarks += odd.remarks()
     outcome.remarks += file.remarks
     return loaded
 
@@ -165,79 +140,120 @@ def _exists(job: Job) -> bool:
     return os.path.lexists(job.target)
 
 
-def _is_small(stack: Stack, pixels: int) -> bool:
-    count, height, width, _ = stack.values.shape
-    return bool(count == 1 and height * width <= pixels)
+def _is_single(entry: LoadedFile) -> bool:
+    """Whether a file holds one small image."""
+    stacks = entry.file.stacks
+    return len(stacks) == 1 and len(stacks[0].values) == 1 and is_small(stacks[0])
 
 
 def _denoise(
-    loaded: list[LoadedFile], choice: WeightsChoice, options: DenoiseOptions, compute: Compute
+    chunk: Sequence["LoadedFile | Outcome"],
+    choice: WeightsChoice,
+    options: DenoiseOptions,
+    compute: Compute,
 ) -> None:
-    """Denoise the stacks of every file; small images of one size in a batch."""
+    """Denoise the stacks of every file; single small images of one size in a batch."""
     together: dict[tuple[int, ...], list[LoadedFile]] = defaultdict(list)
-    for entry in loaded:
-        if entry.planes is not None:
-            together[tuple(entry.planes.shape)].append(entry)
+    for entry in chunk:
+        if isinstance(entry, Outcome):
+            continue
+        if not entry.found:
+            together[entry.file.stacks[0].values.shape[1:]].append(entry)
             continue
         try:
-            _denoise_stacks(entry, choice, options, compute)
+            _denoise_file(entry, choice, options, compute)
         except (DaeError, *FAILURES) as failure:
             entry.outcome.error = _of_file(failure, entry.outcome.job)
     for entries in together.values():
         try:
-            denoise_small(entries, choice, options, compute)
+            _denoise_together(entries, choice, options, compute)
         except FAILURES as failure:
             for entry in entries:
                 entry.outcome.error = _of_file(failure, entry.outcome.job)
 
 
-def _denoise_stacks(
+def _denoise_together(
+    entries: list[LoadedFile], choice: WeightsChoice, options: DenoiseOptions, compute: Compute
+) -> None:
+    """Examine and denoise files of one small image each, all of one size."""
+    usable, stacks, ranges = [], [], []
+    for entry in entries:
+        stack, name = entry.file.stacks[0], entry.outcome.job.name
+        try:
+            ranges.append(find_range(stack, name, options.black, options.white))
+        except DaeError as failure:
+            entry.outcome.error = failure
+            continue
+        usable.append(entry)
+        stacks.append(stack)
+    if not usable:
+        return
+    found = examine_small(stacks, ranges, options)
+    results = denoise_small(stacks, found, choice, options, compute)
+    for entry, examination, result in zip(usable, found, results, strict=True):
+        entry.found = [examination]
+        if isinstance(result, DaeError):
+            entry.outcome.error = result
+        else:
+            entry.denoised = [result]
+            _note(entry, options)
+
+
+def _denoise_file(
     entry: LoadedFile, choice: WeightsChoice, options: DenoiseOptions, compute: Compute
 ) -> None:
-    """Denoise every stack of a file, each with the weights for its size."""
-    outcome, stacks = entry.outcome, entry.file.stacks
-    sizes = [stack.values.shape[1:3] for stack in stacks]
-    chosen = [
-        choice.weights_for(height, width, found.sigma)
-        for (height, width), found in zip(sizes, entry.found, strict=True)
+    """Denoise every stack of a file; its small single pages in batches."""
+    stacks, found = entry.file.stacks, entry.found
+    pages = [
+        number
+        for number, stack in enumerate(stacks)
+        if len(stack.values) == 1 and not found[number].noise
     ]
-    outcome.weights = chosen[0].name
-    outcome.inverted = any(
-        inverts(weights, options, found.dark_on_light)
-        for weights, found in zip(chosen, entry.found, strict=True)
+    results = denoise_small(
+        [stacks[page] for page in pages], [found[page] for page in pages], choice, options, compute
     )
-    denoised = _denoise_pages(entry, chosen, options, compute)
-    for number, (stack, found) in enumerate(zip(stacks, entry.found, strict=True)):
-        weights = chosen[number]
-        if number not in denoised:
-            denoised[number] = denoise_stack(weights, stack, found, options, compute)
-        entry.denoised.append(denoised[number])
-        structure = structure_taken(stack, denoised[number], found.white)
-        outcome.warn(unlike(weights, sizes[number], structure))
+    done = dict(zip(pages, results, strict=True))
+    for number, (stack, examination) in enumerate(zip(stacks, found, strict=True)):
+        if number not in done:
+            _, height, width, _ = stack.values.shape
+            candidates = choice.candidates(height, width, examination.sigma)
+            done[number] = denoise_stack(candidates, stack, examination, options, compute)
+        result = done[number]
+        if isinstance(result, DaeError):
+            raise result
+        entry.denoised.append(result)
+    _note(entry, options)
 
 
-def _denoise_pages(
-    entry: LoadedFile, chosen: Sequence[Weights], options: DenoiseOptions, compute: Compute
-) -> dict[int, Stack]:
-    """Denoise the small pages of a file in batches, if there are many; by page number."""
-    stacks = entry.file.stacks
-    small = [number for number, stack in enumerate(stacks) if _is_small(stack, SMALL_PAGE)]
-    if len(small) <= FEW_PAGES:
-        return {}
-    by_weights: dict[int, list[int]] = defaultdict(list)
-    for number in small:
-        by_weights[id(chosen[number])].append(number)
-    denoised: dict[int, Stack] = {}
-    for numbers in by_weights.values():
-        pages = denoise_pages(
-            chosen[numbers[0]],
-            [stacks[number] for number in numbers],
-            [entry.found[number] for number in numbers],
-            options,
-            compute,
-        )
-        denoised |= zip(numbers, pages, strict=True)
-    return denoised
+def _note(entry: LoadedFile, options: DenoiseOptions) -> None:
+    """Note in the outcome what was found and done."""
+    outcome = entry.outcome
+    outcome.found = entry.found
+    outcome.sigma = float(np.median([found.sigma for found in entry.found]))
+    for found in entry.found:
+        for remark in found.remarks:
+            outcome.warn(remark)
+        if any(noise.is_correlated for noise in found.noise):
+            outcome.warn(
+                "its noise is correlated between neighbours, as after a camera's processing: these "
+                "weights know white noise"
+            )
+    names: Counter[str] = Counter()
+    for denoised in entry.denoised:
+        size = denoised.stack.values.shape[1:3]
+        by_weights: dict[str, list[Done]] = defaultdict(list)
+        for done in denoised.images:
+            outcome.quiet += done.weights is None and not done.harmed
+            outcome.harmed += done.harmed
+            outcome.inverted |= done.inverted
+            if done.weights is not None:
+                by_weights[done.weights.name].append(done)
+        for name, images in by_weights.items():
+            names[name] += len(images)
+            weights = images[0].weights
+            assert weights is not None
+            outcome.warn(unlike(weights, size, float(np.median([d.structure for d in images]))))
+    outcome.weights = names.most_common(1)[0][0] if names else ""
 
 
 def _write_all(chunk: Sequence["LoadedFile | Outcome"], full: threading.Event) -> list[Outcome]:
@@ -264,7 +280,7 @@ def _write_all(chunk: Sequence["LoadedFile | Outcome"], full: threading.Event) -
         except (DaeError, *FAILURES) as failure:
             outcome.error = _of_file(failure, outcome.job)
         if outcome.job.keep and not outcome.skipped:
-            outcome.before, outcome.after = entry.file.stacks, entry.denoised
+            outcome.before, outcome.after = entry.file.stacks, entry.stacks
     return outcomes
 
 
@@ -281,10 +297,12 @@ def _of_file(failure: Exception, job: Job) -> DaeError:
 def _write(entry: LoadedFile) -> bool:
     """Encode and write a file; False if another process was faster."""
     job, file = entry.outcome.job, entry.file
-    if job.kind is None or job.kind == file.kind:
-        content = kinds.encode(file, entry.denoised, job.name)
+    if job.kind is not None and job.kind != file.kind:
+        content = kinds.write(job.kind, entry.stacks, file.about, job.name)
+    elif entry.is_unchanged:
+        content = entry.content
     else:
-        content = kinds.write(job.kind, entry.denoised, file.about, job.name)
+        content = kinds.encode(file, entry.stacks, job.name)
     if job.target is None:
         sys.stdout.buffer.write(content)
         sys.stdout.buffer.flush()

@@ -127,11 +127,11 @@ def _filtering(pool: FilterPool, tuned: Tuned) -> Callable[[Sequence[Tensor]], l
 def _denoise_in_tiles(weights: Weights, noisy: Tensor, compute: Compute) -> Tensor:
     """Denoise an image (C, H, W) that is too large for one piece."""
     image = noisy.cpu()
-    sigma = float(estimate_sigma(image[None]))
+    sigmas = estimate_sigma(image[None]).expand(len(image))
     denoised = torch.empty_like(image)
     size = image.shape[-2], image.shape[-1]
     for top, rows in denoise_large(
-        weights, lambda top, end: image[:, top:end], size, sigma, compute
+        weights, lambda top, end: image[:, top:end], size, sigmas, compute
     ):
-        denoised[:, top : top + rows.shape[-2]] = rows
+        denoised[:, top : top + rows.shape[-2]] = rows.clamp(0, 1)
     return denoised.to(noisy.device)

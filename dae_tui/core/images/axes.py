@@ -74,11 +74,13 @@ def _axes(shape: tuple[int, ...], channels_first: bool) -> _Axes | None:
 
 def check_type(dtype: np.dtype[Any], name: str) -> None:
     """Raise DataError for types that cannot hold pixel values."""
-    if dtype.kind == "b" or (dtype.kind == "f" and dtype.itemsize <= 8):
+    if dtype.kind in "bui" or (dtype.kind == "f" and dtype.itemsize <= 8):
         return
-    if dtype.kind != "u" or dtype.itemsize > 4:
-        raise DataError(
-            f"{name} holds values of type {dtype}",
-            "values must be unsigned integers of up to 32 bits, or floats in [0, 1]: "
-            "array.astype('uint8') makes them so",
-        )
+    hints = {
+        "c": "denoise the real and the imaginary part, or the magnitude: numpy.abs(array)",
+        "f": "array.astype('float64') makes them so",
+    }
+    raise DataError(
+        f"{name} holds values of type {dtype}",
+        hints.get(dtype.kind, "values must be integers, or floats of at most 64 bits"),
+    )

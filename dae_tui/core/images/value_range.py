@@ -1,5 +1,10 @@
-"""Conversion of stored values to images in [0, 1] and back, and unusual values."""
+"""The stored values of black and white, and conversion of stored values to images in [0, 1].
 
+An 8-bit file says by its type what black and white are. Others may not: 12 bits in 16, detector
+counts, floats around zero. There robust limits of the data decide, and no value is clipped to them.
+"""
+
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -12,117 +17,280 @@ from torch import Tensor
 from dae_tui.core.images.image_file import Stack
 from dae_tui.errors import DataError
 
-# Unclipped noise exceeds 1, but not this far: such floats have another range than [0, 1].
-HIGHEST_FLOAT = 16
 # Rows that are checked together, so that an image of 12 000 × 12 000 needs no second copy.
 BAND = 1024
+SAMPLE_VALUES = 2**20
+"""So many values, spread over a stack, are enough to know its limits."""
+TAIL = 0.001
+"""The share of values beyond each robust limit: hot pixels and impulses do not set the range."""
+BLOCK = 4
+"""The side of blocks whose means show the image below its noise."""
+NEAR_UNIT = 0.1
+"""How far the block means of floats from 0 to 1 may lie outside, noise apart."""
 
 
 @dataclass(frozen=True)
-class Oddities:
-    """Stored values that an image should not have."""
+class ValueRange:
+    """What stored values mean: `black` becomes 0 and `white` 1."""
 
-    values: int = 0
-    """The number of all values."""
+    black: float
+    white: float
+    source: str = "type"
+    """`type`, `options` (the user said it), `file` (its header says it) or `data` (measured)."""
+    lowest: float = -math.inf
+    """No result is stored below this or above `highest`: the limits of the range, or of the data
+    where these go beyond it."""
+    highest: float = math.inf
+
+    @property
+    def span(self) -> float:
+        """White minus black, in stored units."""
+        return self.white - self.black
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The limits of the measured values of a stack."""
+
+    lowest: float
+    highest: float
+    low: float
+    """Robust: all but `TAIL` of the values are above it."""
+    high: float
     not_finite: int = 0
-    """NaN or infinite. They stay so."""
-    outside: int = 0
-    """Below black or above white."""
-    lowest: float = 0.0
-    highest: float = 1.0
-    """Within [0, 1] if no value is outside."""
-
-    def remarks(self) -> list[str]:
-        """One line for the user about each of them."""
-        lines = []
-        if self.not_finite:
-            lines.append(f"{self.not_finite:,} values are NaN or infinite, and stay so")
-        if self.outside:
-            lines.append(
-                f"{self.outside:,} of {self.values:,} values lie outside [0, 1], "
-                f"from {self.lowest:.3g} to {self.highest:.3g}"
-            )
-        return lines
+    """How many values are NaN or infinite."""
 
 
-def to_unit(values: NDArray[Any], white: float, white_is_zero: bool = False) -> Tensor:
-    """Stored values of any shape as float32 images, where 0 is black and 1 is `white`.
+def find_range(
+    stack: Stack, name: str, black: float | None = None, white: float | None = None
+) -> ValueRange:
+    """What is black and white in a stack.
 
-    Values that are not finite become the mean of the others, so that the network gets none.
+    `black` and `white` are what the user says, in stored units; they do not apply to bilevel
+    images. Else the file decides, by its type (8 bits, all of 16 bits, floats from 0 to 1) or its
+    header, and else the data.
+
+    Raises DataError for values that are all NaN or no-data, and for a black that is not below white.
     """
-    if values.dtype.kind == "f":
-        with np.errstate(over="ignore", invalid="ignore"):
-            unit = values.astype(np.float32) / np.float32(white)
-        finite = np.isfinite(unit)
-        if not finite.all():
-            unit[~finite] = unit[finite].mean() if finite.any() else 0.0
+    kind, size = stack.values.dtype.kind, stack.values.dtype.itemsize
+    if kind == "b":
+        return ValueRange(0.0, 1.0, "type", 0.0, 1.0)
+    if kind == "u" and size == 1 and black is None and white is None and stack.no_data is None:
+        return ValueRange(0.0, 255.0, "type", 0.0, 255.0)
+    limits = find_limits(stack, name)
+    if black is not None or white is not None:
+        found = _default(stack, limits)
+        low = found.black if black is None else black
+        if black is None and kind in "uf" and limits.lowest >= 0:
+            low = 0.0  # `--white 4095` alone speaks of a range that begins at 0.
+        high = found.white if white is None else white
+        if not low < high:
+            raise DataError(
+                f"{name}: black is {low:g} and white {high:g}", "--black must be below --white"
+            )
+        if kind in "ui" and high > np.iinfo(stack.values.dtype).max:
+            raise DataError(
+                f"{name} holds values up to {np.iinfo(stack.values.dtype).max}, so {high:g} cannot "
+                "be white",
+                "leave --white out, or give the value that is white in it",
+            )
+        found = ValueRange(low, high, "options")
     else:
-        unit = values.astype(np.float32)
-        unit /= np.float32(white)
+        found = _default(stack, limits)
+    return ValueRange(
+        found.black,
+        found.white,
+        found.source,
+        min(found.black, limits.lowest),
+        max(found.white, limits.highest),
+    )
+
+
+def _default(stack: Stack, limits: Limits) -> ValueRange:
+    """The range by the file alone."""
+    dtype = stack.values.dtype
+    if stack.stated is not None:
+        black, white = stack.stated
+        if black < white and black <= limits.low and limits.high <= white:
+            return ValueRange(black, white, "file")
+    if dtype.kind == "u" and dtype.itemsize <= 2:
+        largest = float(np.iinfo(dtype).max)
+        # A picture of 16 bits uses them; 12 bits in 16, counts and dark frames do not.
+        if dtype.itemsize == 1 or limits.highest > largest / 2:
+            return ValueRange(0.0, largest, "type")
+    if dtype.kind == "f" and _is_unit(stack, limits):
+        return ValueRange(0.0, 1.0, "type")
+    low, high = limits.low, limits.high
+    if not low < high:
+        low, high = limits.lowest, limits.highest
+    if not low < high:  # A constant: nothing is there to be denoised.
+        high = low + max(1.0, abs(low))
+    return ValueRange(low, high, "data")
+
+
+def _is_unit(stack: Stack, limits: Limits) -> bool:
+    """Whether floats range from 0 to 1 but for their noise, which may reach far outside."""
+    if limits.lowest >= 0 and limits.highest <= 1:
+        return limits.high > NEAR_UNIT or limits.highest == 0
+    means, noise = _blocks(stack)
+    if len(means) == 0:
+        return False
+    # What is left of white noise in the mean of a block, three standard deviations of it.
+    margin = NEAR_UNIT + 3 * noise / BLOCK
+    low, high = np.quantile(means, [0.005, 0.995])
+    centre = float(means.mean())
+    return bool(-margin < low and high < 1 + margin and 0.02 < centre < 1)
+
+
+def _blocks(stack: Stack) -> tuple[NDArray[np.float64], float]:
+    """The means of blocks from all over a stack, and the standard deviation of the noise in them.
+
+    The noise is the median absolute difference of neighbours, as a normal distribution has it.
+    """
+    values = image_values(stack)
+    count, height, width, _ = values.shape
+    step = max(1, int(math.sqrt(values.size / SAMPLE_VALUES)))
+    rows = np.arange(0, max(1, height - BLOCK + 1), BLOCK * step)
+    columns = np.arange(0, max(1, width - BLOCK + 1), BLOCK * step)
+    images = values[:: max(1, count // 64)]
+    use = usable(images, stack.no_data)
+    images = images.astype(np.float64) if use is None else np.where(use, images, np.nan)
+    parts = [
+        images[:, rows[:, None] + down, columns[None, :] + across]
+        for down in range(min(BLOCK, height))
+        for across in range(min(BLOCK, width))
+    ]
+    found = np.stack(parts)
+    means = found.mean(0).ravel()
+    pairs = found[1:] - found[:-1]
+    pairs = pairs[np.isfinite(pairs)]
+    noise = 1.4826 * float(np.median(np.abs(pairs))) / math.sqrt(2) if pairs.size else 0.0
+    return means[np.isfinite(means)], noise
+
+
+def find_limits(stack: Stack, name: str) -> Limits:
+    """The limits of a stack, without alpha, no-data, NaN and infinite values.
+
+    Raises DataError if no value is left.
+    """
+    values = image_values(stack)
+    lowest, highest, not_finite, known = math.inf, -math.inf, 0, 0
+    samples = []
+    step = max(1, values.size // SAMPLE_VALUES)
+    for part in _parts(values):
+        use = usable(part, stack.no_data)
+        if part.dtype.kind == "f":
+            not_finite += int(part.size - np.count_nonzero(np.isfinite(part)))
+        measured = part.ravel() if use is None else part[use]
+        if measured.size == 0:
+            continue
+        known += measured.size
+        lowest = min(lowest, float(measured.min()))
+        highest = max(highest, float(measured.max()))
+        samples.append(measured[::step])
+    if known == 0:
+        raise DataError(f"{name} holds nothing but NaN, infinite and no-data values")
+    low, high = np.quantile(np.concatenate(samples).astype(np.float64), [TAIL, 1 - TAIL])
+    return Limits(lowest, highest, float(low), float(high), not_finite)
+
+
+def usable(values: NDArray[Any], no_data: float | None) -> NDArray[np.bool_] | None:
+    """Which values were measured: finite, and not the no-data value; None for all."""
+    known: NDArray[np.bool_] | None = None
+    if values.dtype.kind == "f":
+        finite = np.isfinite(values)
+        known = None if finite.all() else finite
+    if no_data is not None and not math.isnan(no_data):
+        measured: NDArray[np.bool_] = values != values.dtype.type(no_data)
+        if not measured.all():
+            known = measured if known is None else measured & known
+    return known
+
+
+def to_unit(
+    values: NDArray[Any],
+    found: ValueRange,
+    white_is_zero: bool = False,
+    no_data: float | None = None,
+) -> Tensor:
+    """Stored values of any shape as float32 images, where 0 is black and 1 is white.
+
+    Values beyond black and white lie outside [0, 1]. Values that were not measured become NaN.
+    """
+    # float32 cannot hold every integer of 32 bits, nor every double.
+    exact = values.dtype.itemsize <= 2 or values.dtype == np.float32
+    wide: NDArray[Any] = values.astype(np.float32 if exact else np.float64)
+    with np.errstate(over="ignore", invalid="ignore"):
+        if found.black:
+            wide -= wide.dtype.type(found.black)
+        wide /= wide.dtype.type(found.span)
+        unit = wide.astype(np.float32, copy=False)
     if white_is_zero:
         np.subtract(1, unit, out=unit)
+    use = usable(values, no_data)
+    if use is not None:
+        unit[~use] = np.nan
     return torch.from_numpy(unit)
 
 
+def fill_unmeasured(planes: Tensor) -> Tensor:
+    """Planes (…, H, W) in which the nearest measured value of its plane stands for each NaN.
+
+    So a network sees neither NaN nor an edge where nothing was measured. Planes without NaN come
+    back as they are; a plane of nothing else becomes 0.
+    """
+    known = torch.isfinite(planes)
+    if known.all():
+        return planes
+    from scipy import ndimage  # Takes a tenth of a second; most images need no filling.
+
+    height, width = planes.shape[-2:]
+    filled = planes.reshape(-1, height, width).clone()
+    for plane, measured in zip(filled, known.reshape(-1, height, width), strict=True):
+        if not measured.any():
+            plane.zero_()
+        elif not measured.all():
+            missing = ~measured.numpy()
+            nearest = ndimage.distance_transform_edt(
+                missing, return_distances=False, return_indices=True
+            )
+            plane.copy_(plane[tuple(torch.from_numpy(index) for index in nearest)])
+    return filled.reshape(planes.shape)
+
+
 def from_unit(
-    images: Tensor, like: NDArray[Any], white: float, white_is_zero: bool = False
+    images: Tensor,
+    like: NDArray[Any],
+    found: ValueRange,
+    white_is_zero: bool = False,
+    no_data: float | None = None,
 ) -> NDArray[Any]:
     """Images in [0, 1] as values of the type of `like`, their original values.
 
-    NaN and infinite values of `like` are kept, because nothing was measured there.
+    Values outside [0, 1] are kept as far as the data or the type go. Values of `like` that were
+    not measured stay.
     """
     unit = images.numpy()
     if white_is_zero:
         unit = 1 - unit
-    kind = like.dtype.kind
-    if kind == "b":
+    dtype = like.dtype
+    if dtype.kind == "b":
         return unit >= 0.5
-    if kind == "u":
-        limit = min(float(np.iinfo(like.dtype).max), white)
-        # float32 cannot hold every value of 32 bits.
-        scaled = unit.astype(np.float64) if like.dtype.itemsize > 2 else unit
-        rounded: NDArray[Any] = scaled * scaled.dtype.type(white)
-        np.rint(rounded, out=rounded)
-        return rounded.clip(0, limit, out=rounded).astype(like.dtype)
-    stored = (unit * np.float32(white)).astype(like.dtype)
-    finite = np.isfinite(like)
-    return stored if finite.all() else np.where(finite, stored, like).astype(like.dtype)
-
-
-def find_oddities(stack: Stack, white: float, name: str) -> Oddities:
-    """Unusual values in a stack, without alpha.
-
-    Raises DataError for floats whose range cannot be [0, white] and for values that are all NaN.
-    """
-    values = image_values(stack)
-    if values.dtype.kind != "f" and white == stack.white:
-        return Oddities(values.size)
-    if values.dtype.kind == "u" and white > stack.white:
-        raise DataError(
-            f"{name} holds values up to {stack.white:g}, so {white:g} cannot be white",
-            "leave --white out, or give the value that is white in it",
-        )
-    not_finite = outside = 0
-    lowest, highest = np.inf, -np.inf
-    for part in _parts(values):
-        known = part.ravel()
-        if part.dtype.kind == "f":
-            known = part[np.isfinite(part)]
-            not_finite += part.size - known.size
-        if known.size == 0:
-            continue
-        lowest = min(lowest, float(known.min()) / white)
-        highest = max(highest, float(known.max()) / white)
-        outside += int(np.count_nonzero((known < 0) | (known > white)))
-    if not_finite == values.size:
-        raise DataError(f"{name} holds nothing but NaN and infinite values")
-    if max(highest, -lowest) > HIGHEST_FLOAT:
-        raise DataError(
-            f"{name} holds values from {lowest * white:g} to {highest * white:g}, and {white:g} is "
-            "white",
-            "say what is white in them, such as --white 255",
-        )
-    return Oddities(values.size, not_finite, outside, lowest, highest)
+    scaled = unit.astype(np.float64) if dtype.itemsize > 2 and dtype != np.float32 else unit.copy()
+    scaled *= scaled.dtype.type(found.span)
+    if found.black:
+        scaled += scaled.dtype.type(found.black)
+    if dtype.kind in "ui":
+        limits = np.iinfo(dtype)
+        low, high = max(float(limits.min), found.lowest), min(float(limits.max), found.highest)
+        np.rint(scaled, out=scaled)
+        # The largest integers of 64 bits have no float of their own.
+        top = np.nextafter(float(limits.max), 0) if dtype.itemsize == 8 else high
+        stored: NDArray[Any] = scaled.clip(low, min(high, top), out=scaled).astype(dtype)
+    else:
+        stored = scaled.clip(found.lowest, found.highest, out=scaled).astype(dtype)
+    use = usable(like, no_data)
+    return stored if use is None else np.where(use, stored, like).astype(dtype)
 
 
 def _parts(values: NDArray[Any]) -> Iterator[NDArray[Any]]:

@@ -48,11 +48,11 @@ def estimate_sigma(images: Tensor) -> Tensor:
     side = _side(height, width)
     if count == 0 or side < 2:
         return torch.zeros(count)
-    stride = max(1, math.ceil(math.sqrt(channels * height * width / MOST_PATCHES)))
+    stride = _stride(images, MOST_PATCHES)
     rows, columns = ((length - side) // stride + 1 for length in (height, width))
     chunk = max(1, CHUNK_VALUES // (channels * rows * columns * side**2))
     return torch.cat(
-        [_estimate(_patches(part, side, stride)) for part in torch.split(images, chunk)]
+        [_estimate(noise_patches(part, MOST_PATCHES)) for part in torch.split(images, chunk)]
     )
 
 
@@ -65,8 +65,14 @@ def _side(height: int, width: int) -> int:
     return min(2, height, width)
 
 
-def _patches(images: Tensor, side: int, stride: int) -> Tensor:
-    """The patches of all channels, (N, patches, side²)."""
+def _stride(images: Tensor, most: int) -> int:
+    _, channels, height, width = images.shape
+    return max(1, math.ceil(math.sqrt(channels * height * width / most)))
+
+
+def noise_patches(images: Tensor, most: int) -> Tensor:
+    """At most so many patches of all channels of each image, (N, patches, side²)."""
+    side, stride = _side(*images.shape[-2:]), _stride(images, most)
     found = images.unfold(2, side, stride).unfold(3, side, stride)
     return found.reshape(len(images), -1, side**2)
 
@@ -86,7 +92,7 @@ def _estimate(patches: Tensor) -> Tensor:
     kept = energy > FLAT
     constant = kept.float().mean(1, keepdim=True) < 1 - CONSTANT
     least = min(int(LEAST * size), patches.shape[1] // 4)
-    sigma = _weak_variance(patches, kept).sqrt()[:, None].clamp(LOWEST, HIGHEST)
+    sigma = weak_variance(patches, kept).sqrt()[:, None].clamp(LOWEST, HIGHEST)
     for _ in range(ROUNDS):
         expected = torch.where(clipped, _clipped_variance(means, sigma, size), sigma**2)
         loss = sigma / expected.sqrt()
@@ -96,7 +102,7 @@ def _estimate(patches: Tensor) -> Tensor:
         # On a ramp, or if all is texture, noise alone explains hardly any patch. If much is
         # constant there is no noise, and the level may fall to zero.
         enough = (kept.sum(1, keepdim=True) >= least) | constant
-        ratio = _weak_variance(patches * expected.rsqrt()[..., None], kept)[:, None]
+        ratio = weak_variance(patches * expected.rsqrt()[..., None], kept)[:, None]
         # The more is lost to clipping, the more slowly the variance grows with sigma. Downward
         # steps stay small: a level that is too low would leave only the clipped patches.
         power = torch.where(ratio > 1, loss.mean(1, keepdim=True).clamp(max=2), 1) / 2
@@ -110,7 +116,7 @@ def _clipped(patches: Tensor) -> Tensor:
     return (low >= 0) & (high <= 1) & ((low == 0) | (high == 1))
 
 
-def _weak_variance(patches: Tensor, kept: Tensor) -> Tensor:
+def weak_variance(patches: Tensor, kept: Tensor) -> Tensor:
     """The mean variance (N,) of the kept patches in the directions that hold only noise.
 
     The strongest directions are dropped until the mean of the others is at most their median.
@@ -135,7 +141,7 @@ def _clipped_variance(means: Tensor, sigma: Tensor, size: int) -> Tensor:
     # patches would on average be taken for brighter ones.
     edge = sigma * torch.linspace(-2.4 / math.sqrt(size), 4, KNOTS)
     clean = torch.cat([edge, 1 - edge], dim=1).sort(dim=1).values
-    at, variance = _clipped_moments(clean, sigma)
+    at, variance = clipped_moments(clean, sigma)
     variance = torch.maximum(variance, 1e-3 * sigma**2)
     right = torch.searchsorted(at, means).clamp(1, at.shape[1] - 1)
     left_at, right_at = at.gather(1, right - 1), at.gather(1, right)
@@ -143,15 +149,19 @@ def _clipped_variance(means: Tensor, sigma: Tensor, size: int) -> Tensor:
     return torch.lerp(variance.gather(1, right - 1), variance.gather(1, right), share)
 
 
-def _clipped_moments(clean: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and variance of normal values around `clean`, clipped to [0, 1]."""
-    low, high = -clean / sigma, (1 - clean) / sigma
-    at_low, at_high = torch.special.ndtr(low), torch.special.ndtr(-high)
-    density_low, density_high = _density(low), _density(high)
+def clipped_moments(
+    clean: Tensor, sigma: Tensor, low: bool = True, high: bool = True
+) -> tuple[Tensor, Tensor]:
+    """Mean and variance of normal values around `clean`, clipped at 0 (`low`) and at 1 (`high`)."""
+    down, up = -clean / sigma, (1 - clean) / sigma
+    at_low = torch.special.ndtr(down) if low else torch.zeros_like(clean)
+    at_high = torch.special.ndtr(-up) if high else torch.zeros_like(clean)
+    density_low = _density(down) if low else torch.zeros_like(clean)
+    density_high = _density(up) if high else torch.zeros_like(clean)
     # Both moments are around the clean value: differences of large numbers would lose digits.
-    first = sigma * (density_low - density_high + low * at_low + high * at_high)
-    inside = 1 - at_low - at_high + low * density_low - high * density_high
-    second = sigma**2 * (inside + low**2 * at_low + high**2 * at_high)
+    first = sigma * (density_low - density_high + down * at_low + up * at_high)
+    inside = 1 - at_low - at_high + down * density_low - up * density_high
+    second = sigma**2 * (inside + down**2 * at_low + up**2 * at_high)
     return clean + first, second - first**2
 
 

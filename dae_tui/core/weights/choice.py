@@ -1,5 +1,6 @@
 """Choice of the weights for an image: the ones that were named, or the best published ones."""
 
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,24 @@ NEAR = 0.3
 """How far a level may be from the one that weights were trained with, relative to it."""
 
 
+@dataclass(frozen=True)
+class Candidates:
+    """The weights that may denoise an image."""
+
+    weights: tuple[Weights, ...]
+    """The likely best first; the image itself decides."""
+    named: bool = False
+    """Whether the user named them: then they are used, whatever they do to the image."""
+
+    @property
+    def know_levels(self) -> bool:
+        """Whether they take away just the noise whose level is estimated.
+
+        Weights that the user named may be made for something else, stains for example.
+        """
+        return not self.named or self.weights[0].takes_sigma
+
+
 class WeightsChoice:
     """Chooses the weights for each image: the named ones, or else the best published ones."""
 
@@ -23,11 +42,17 @@ class WeightsChoice:
         self._named = None if named is None else load_weights(named)
         self._loaded: dict[Path, Weights] = {}
 
-    def weights_for(self, height: int, width: int, sigma: float) -> Weights:
-        """The weights for an image of a size and noise level. Raises WeightsError."""
+    def candidates(self, height: int, width: int, sigma: float) -> Candidates:
+        """The weights for an image of a size and noise level: the named ones, or published ones.
+
+        Raises WeightsError.
+        """
         if self._named is not None:
-            return self._named
-        path = best_published(height, width, sigma)
+            return Candidates((self._named,), named=True)
+        paths = dict.fromkeys([best_published(height, width, sigma), *for_any_image()])
+        return Candidates(tuple(self._load(path) for path in paths))
+
+    def _load(self, path: Path) -> Weights:
         if path not in self._loaded:
             self._loaded[path] = load_weights(path)
         return self._loaded[path]
@@ -54,6 +79,11 @@ def best_published(height: int, width: int, sigma: float) -> Path:
             suitable[path]["figures"]["rows"][-1]["psnr"],
         ),
     )
+
+
+def for_any_image() -> list[Path]:
+    """The published weights for images of any size."""
+    return [path for path, metadata in _denoisers().items() if metadata["data"] not in DATA_SETS]
 
 
 def _fits(noise: str, sigma: float) -> int:

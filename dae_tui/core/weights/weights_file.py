@@ -14,7 +14,7 @@ from torch import nn
 
 from dae_tui.core.weights.folding import fold_batch_norm
 from dae_tui.errors import WeightsError
-from dae_tui.models.registry import NETWORKS, build, channels_of, settings_of
+from dae_tui.models.registry import NETWORKS, build, channels_of, settings_of, takes_sigma
 from dae_tui.spec.model_cards import (
     METADATA_KEY,
     MOST_HEADER,
@@ -54,6 +54,11 @@ class Weights:
     def channels(self) -> int:
         """Number of input channels of the network."""
         return channels_of(self.network)
+
+    @property
+    def takes_sigma(self) -> bool:
+        """Whether the noise level is an input of the network."""
+        return takes_sigma(self.network)
 
     @property
     def light_on_dark(self) -> bool:

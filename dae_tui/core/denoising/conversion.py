@@ -1,0 +1,96 @@
+"""The way of an image's planes to its network and back: every step forward has one backward.
+
+Impulses are replaced, the negative is taken, the noise is made equally strong at all intensities,
+and colours become brightness and differences, as far as image and network ask for it.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from dae_tui.core.denoising.examination import ImageNoise
+from dae_tui.core.denoising.opponent import from_opponent, opponent_sigmas, to_opponent
+from dae_tui.core.denoising.stabilisation import Stabilisation, stabilise
+from dae_tui.core.noise.estimation import estimate_sigma
+from dae_tui.core.noise.impulses import find_impulses, repair_impulses
+from dae_tui.core.weights.weights_file import Weights
+
+# Where the noise of a plane differs so much from what independent channels have, they are not
+# independent, and what was measured counts.
+INDEPENDENT = 1.15
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """The steps for one image and its network."""
+
+    sigmas: Tensor
+    """The noise level of each plane that the network gets, (C,)."""
+    impulses: bool = False
+    negative: bool = False
+    stabilisation: Stabilisation | None = None
+    opponent: bool = False
+
+    @classmethod
+    def plan(
+        cls, weights: Weights, noise: ImageNoise, sample: Tensor, *, negative: bool, given: bool
+    ) -> "Conversion":
+        """The steps for an image.
+
+        Args:
+            weights: of the network.
+            noise: of the image.
+            sample: the middle of the image, (C, h, w) in [0, 1].
+            negative: whether the network gets the negative.
+            given: whether the user gave the noise level.
+        """
+        sigmas = torch.tensor([level.sigma for level in noise.levels])
+        plain = cls(sigmas, noise.impulses > 0, negative)
+        if not weights.takes_sigma:
+            return plain
+        flat = sample.flatten(1)
+        steps = stabilise(noise.levels, flat.amin(1).tolist(), flat.amax(1).tolist())
+        if steps is not None:
+            sigmas = torch.full_like(sigmas, steps.sigma)
+        opponent = len(sample) == 3 and weights.channels == 1
+        if not opponent:
+            return cls(sigmas, plain.impulses, negative, steps)
+        ideal = opponent_sigmas(sigmas[None])[0]
+        found = cls(ideal, plain.impulses, negative, steps, opponent)
+        if given:
+            return found
+        measured = estimate_sigma(found.forward(sample)[:, None].contiguous())
+        ratios = measured / ideal.clamp(min=1e-9)
+        independent = (ratios < INDEPENDENT) & (ratios > 1 / INDEPENDENT)
+        chosen = torch.where(independent, ideal, measured)
+        return cls(chosen, plain.impulses, negative, steps, opponent)
+
+    def levels_for(self, weights: Weights) -> Tensor:
+        """The levels as `denoise_images` takes them: one for a network that sees all planes."""
+        if weights.channels == 1:
+            return self.sigmas[None]
+        return self.sigmas.square().mean().sqrt()[None]
+
+    def forward(self, planes: Tensor) -> Tensor:
+        """What the network gets for planes (C, h, w) in [0, 1]."""
+        if self.impulses:
+            planes = torch.stack([_mended(plane) for plane in planes])
+        if self.stabilisation is not None:
+            planes = self.stabilisation.forward(planes)
+        if self.negative:
+            planes = 1 - planes
+        return to_opponent(planes[None])[0] if self.opponent else planes
+
+    def backward(self, planes: Tensor) -> Tensor:
+        """The intensities for what the network gave."""
+        if self.opponent:
+            planes = from_opponent(planes[None])[0]
+        if self.negative:
+            planes = 1 - planes
+        return planes if self.stabilisation is None else self.stabilisation.backward(planes)
+
+
+def _mended(plane: Tensor) -> Tensor:
+    impulses = find_impulses(plane)
+    return plane if impulses is None else repair_impulses(plane, impulses)

@@ -1,0 +1,225 @@
+"""What is found in images before they are denoised: range, noise, dark on light or not.
+
+Small images get one noise level each. Larger ones get a level function for each channel, and are
+searched for impulses and for noise that is correlated between neighbours.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dae_tui.core.denoising.inspection import crops, dark_on_light, estimate_together
+from dae_tui.core.denoising.stabilisation import stabilise
+from dae_tui.core.images.image_file import Stack
+from dae_tui.core.images.value_range import (
+    ValueRange,
+    fill_unmeasured,
+    find_range,
+    image_values,
+    to_unit,
+)
+from dae_tui.core.noise.estimation import estimate_sigma
+from dae_tui.core.noise.impulses import find_impulses, repair_impulses
+from dae_tui.core.noise.level_function import (
+    LEAST_PIXELS,
+    LevelFunction,
+    estimate_level_function,
+)
+from dae_tui.spec.denoising import DenoiseOptions
+
+# Levels of the images of a stack within this ratio of each other are one level, and the rest is
+# the scatter of the estimates.
+ALIKE = 1.5
+# Noise whose level seems so much higher between every second pixel is correlated. White noise on
+# photographs gave up to 1.3, the noise of cameras after their JPEG 1.5 to 4.
+CORRELATED = 1.5
+CORRELATION_SIDE = 256
+# Below this part of the distance of two stored integers there is nothing to remove.
+NOTHING_OF_STEP = 0.5
+NOTHING_OF_RANGE = 1e-6
+
+
+@dataclass(frozen=True)
+class ImageNoise:
+    """The noise of one image."""
+
+    levels: tuple[LevelFunction, ...]
+    """Of each channel."""
+    impulses: float = 0.0
+    """The share of pixels that are impulses."""
+    correlation: float = 1.0
+    """The level between every second pixel over the level between neighbours; 1 if it is white."""
+
+    @property
+    def sigma(self) -> float:
+        """The root mean square over pixels and channels."""
+        return float(np.sqrt(np.mean([level.sigma**2 for level in self.levels])))
+
+    @property
+    def is_correlated(self) -> bool:
+        return self.correlation > CORRELATED
+
+
+@dataclass(frozen=True)
+class Examination:
+    """What was found in a stack of N images."""
+
+    range: ValueRange
+    sigmas: Tensor
+    """The noise level of each image (N,), where black is 0 and white is 1."""
+    dark: Tensor
+    """Whether each shows dark strokes on a light ground (N,)."""
+    nothing: float
+    """Below this level there is nothing to remove."""
+    noise: tuple[ImageNoise, ...] = ()
+    """Of each image; empty for small ones, whose noise is taken for white."""
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def sigma(self) -> float:
+        """The level of the stack: the median of its images."""
+        return float(self.sigmas.median())
+
+
+def examine(stack: Stack, options: DenoiseOptions, name: str) -> Examination:
+    """Find out what network and user need to know. Raises DataError like `find_range`."""
+    found = find_range(stack, name, options.black, options.white)
+    if is_small(stack):
+        return examine_small([stack], [found], options)[0]
+    noise = tuple(_noise_of(unit_planes(image, stack, found), options) for image in stack.values)
+    dark = torch.tensor(
+        [
+            bool(dark_on_light(fill_unmeasured(planes)[None])[0])
+            for planes in (unit_planes(image[::4, ::4], stack, found) for image in stack.values)
+        ]
+    )
+    sigmas = torch.tensor([image.sigma for image in noise])
+    return Examination(found, sigmas, dark, nothing_in(stack, found), noise, _remarks(stack))
+
+
+def examine_small(
+    stacks: Sequence[Stack], ranges: Sequence[ValueRange], options: DenoiseOptions
+) -> list[Examination]:
+    """Examine stacks of small images of one size and number of channels together."""
+    planes = [
+        fill_unmeasured(small_planes(stack, found))
+        for stack, found in zip(stacks, ranges, strict=True)
+    ]
+    counts = [len(part) for part in planes]
+    images = torch.cat(planes)
+    if options.sigma is None:
+        sigmas = estimate_together(images)
+    else:
+        sigmas = torch.full((len(images),), options.sigma)
+    examinations = []
+    parts = zip(
+        torch.split(sigmas, counts), torch.split(dark_on_light(images), counts), strict=True
+    )
+    for stack, found, (levels, dark) in zip(stacks, ranges, parts, strict=True):
+        if len(levels) > 1:
+            low, high = levels.quantile(torch.tensor([0.1, 0.9])).tolist()
+            if high < ALIKE * low:
+                levels = levels.median().expand(len(levels))
+            dark = (dark.float().mean() > 0.5).expand(len(levels))
+        nothing = nothing_in(stack, found)
+        examinations.append(Examination(found, levels, dark, nothing, (), _remarks(stack)))
+    return examinations
+
+
+def is_small(stack: Stack) -> bool:
+    """Whether each image has too few pixels for more than one noise level."""
+    _, height, width, _ = stack.values.shape
+    return bool(height * width < LEAST_PIXELS)
+
+
+def nothing_in(stack: Stack, found: ValueRange) -> float:
+    """The level below which there is no noise to remove: that of rounding, for integers."""
+    if stack.values.dtype.kind in "uib":
+        return NOTHING_OF_STEP / found.span
+    return NOTHING_OF_RANGE
+
+
+def small_planes(stack: Stack, found: ValueRange) -> Tensor:
+    """All images of a stack, (N, C, H, W), NaN where nothing was measured."""
+    planes = to_unit(image_values(stack), found, stack.white_is_zero, stack.no_data)
+    return _hidden(planes, stack.values, stack).movedim(-1, -3)
+
+
+def unit_planes(rows: NDArray[np.generic], stack: Stack, found: ValueRange) -> Tensor:
+    """Some rows (h, W, C) of an image of a stack, alpha included, as (C, h, W), NaN as above."""
+    values = rows[..., :-1] if stack.alpha else rows
+    planes = to_unit(values, found, stack.white_is_zero, stack.no_data)
+    return _hidden(planes, rows, stack).movedim(-1, -3)
+
+
+def _hidden(planes: Tensor, values: NDArray[np.generic], stack: Stack) -> Tensor:
+    """Planes with NaN where alpha is 0: what cannot be seen must not reach its neighbours."""
+    if stack.alpha and not (opaque := values[..., -1] != 0).all():
+        planes[~torch.from_numpy(opaque)] = torch.nan
+    return planes
+
+
+def _noise_of(planes: Tensor, options: DenoiseOptions) -> ImageNoise:
+    """The noise of an image (C, H, W)."""
+    if options.sigma is not None:
+        return ImageNoise((LevelFunction.constant(options.sigma),) * len(planes))
+    parts = [torch.from_numpy(part) for part in crops(planes.movedim(0, -1).numpy())]
+    mosaic = torch.cat([part.movedim(-1, 0) for part in parts], dim=1)
+    share = 0.0
+    levels = []
+    for plane in mosaic:
+        impulses = find_impulses(plane)
+        mended = plane
+        if impulses is not None:
+            share += float(impulses.mean()) / len(mosaic)
+            mended = repair_impulses(plane, impulses)
+        levels.append(estimate_level_function(mended))
+    return ImageNoise(tuple(levels), share, 1.0 if share else _correlation(mosaic, levels))
+
+
+def _correlation(planes: Tensor, levels: Sequence[LevelFunction]) -> float:
+    """The level between every second pixel over that between neighbours, of the brightness."""
+    _, height, width = planes.shape
+    top, left = (max(0, (side - CORRELATION_SIDE) // 2) for side in (height, width))
+    part = planes[:, top : top + CORRELATION_SIDE, left : left + CORRELATION_SIDE]
+    if min(part.shape[1:]) < 64 or not part.isfinite().all():
+        return 1.0
+    # A level that changes with the intensity would look like correlation.
+    flat = part.flatten(1)
+    steps = stabilise(levels, flat.amin(1).tolist(), flat.amax(1).tolist())
+    plane = (part if steps is None else steps.forward(part)).mean(0)
+    near = float(estimate_sigma(plane[None, None])[0])
+    apart = [plane[row::2, column::2] for row in (0, 1) for column in (0, 1)]
+    smallest = [min(part.shape[axis] for part in apart) for axis in (0, 1)]
+    images = torch.stack([part[: smallest[0], : smallest[1]] for part in apart])[:, None]
+    far = float(estimate_sigma(images.contiguous()).median())
+    return far / max(near, 1e-6)
+
+
+def _remarks(stack: Stack) -> tuple[str, ...]:
+    """A line for what stays as it is, because nothing was measured there."""
+    values = image_values(stack)
+    remarks = []
+    if values.dtype.kind == "f":
+        missing = int(values.size - np.count_nonzero(np.isfinite(values)))
+        if missing:
+            remarks.append(f"{missing:,} values are NaN or infinite, and stay so")
+    if stack.no_data is not None:
+        missing = int(np.count_nonzero(values == stack.no_data))
+        if missing:
+            remarks.append(f"{missing:,} values are no-data ({stack.no_data:g}), and stay so")
+    return tuple(remarks)
+
+
+def joined(examinations: Sequence[Examination]) -> Examination:
+    """One examination of small stacks of the same range that become one stack."""
+    return replace(
+        examinations[0],
+        sigmas=torch.cat([found.sigmas for found in examinations]),
+        dark=torch.cat([found.dark for found in examinations]),
+        nothing=max(found.nothing for found in examinations),
+    )

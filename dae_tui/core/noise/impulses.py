@@ -1,0 +1,109 @@
+"""Impulse noise: single pixels that have nothing to do with their neighbours.
+
+Salt-and-pepper and random impulses leave most pixels as they were. So they are not averaged away
+but found, and replaced by the median of the good pixels around them (a switching median filter, as
+of Sun and Neuvo 1994).
+"""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+Mask = NDArray[np.bool_]
+
+LEAST_SHARE = 0.004
+"""Photographs have fewer pixels that look like impulses."""
+LEAST_JUMP = 0.12
+"""How far an impulse lies from the median of its neighbours, at least."""
+JUMPS = 5.0
+"""The same in units of how far pixels lie from it elsewhere."""
+LONELY = 0.5
+"""The least share of suspects that differ from each of their eight neighbours.
+
+Most impulses do, and few pixels of texture and of letters.
+"""
+BOTH_WAYS = 0.25
+"""The least share of impulses that are lighter, or darker, than what is around them: the strokes of
+letters are darker alone."""
+MOSTLY = 0.75
+"""With such a share there is hardly any texture among the suspects."""
+EXTREME = 0.8
+"""With so large a share of the impulses at the least or largest value it is salt and pepper."""
+FEW_MORE = 1.6
+"""How many times the expected number of impulses the suspects of extreme values may be."""
+TURNS = 8
+
+
+def find_impulses(plane: Tensor) -> Mask | None:
+    """Where the impulses of a plane (H, W) in [0, 1] are; None if it holds none.
+
+    NaN is none.
+    """
+    if min(plane.shape) < 8:
+        return None
+    from scipy import ndimage
+
+    values = np.nan_to_num(plane.numpy(), nan=0.5)
+    middle = ndimage.median_filter(values, 5, mode="mirror")
+    far = np.abs(values - middle)
+    usual = 1.4826 * float(np.median(far))
+    jump = max(LEAST_JUMP, JUMPS * usual)
+    suspects: Mask = far > jump
+    suspects &= np.isfinite(plane.numpy())
+    share = float(suspects.mean())
+    if share < LEAST_SHARE:
+        return None
+    alone, nearly_alone = (
+        np.asarray(suspects & (found > jump / 2)) for found in _differences(values)
+    )
+    expected = (1 - share) ** 8  # How many impulses have no impulse beside them.
+    if alone.sum() < LONELY * expected * suspects.sum():
+        return None
+    above = (alone & (values > middle)).sum()
+    if min(above, alone.sum() - above) < BOTH_WAYS * alone.sum():
+        return None
+    extreme: Mask = (values <= np.nanmin(plane.numpy())) | (values >= np.nanmax(plane.numpy()))
+    if (alone & extreme).sum() > EXTREME * alone.sum():  # Salt and pepper.
+        # As many as stand alone tell how many there are in all. Where the suspects are not many
+        # more, all of them are impulses; among letters only those that stand alone.
+        likely = (suspects & extreme).sum() < FEW_MORE * (alone & extreme).sum() / expected
+        return np.asarray((suspects if likely else alone) & extreme)
+    return nearly_alone if alone.sum() > MOSTLY * expected * suspects.sum() else alone
+
+
+def _differences(values: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """How far the most similar of its eight neighbours is from each pixel, and the third.
+
+    A pixel of a line has two similar ones, a pixel of an edge or a corner at least three.
+    """
+    padded = np.pad(values, 1, mode="reflect")
+    height, width = values.shape
+    around = np.stack(
+        [
+            np.abs(padded[down : down + height, across : across + width] - values)
+            for down in range(3)
+            for across in range(3)
+            if (down, across) != (1, 1)
+        ]
+    )
+    around.partition(2, axis=0)
+    return around[:3].min(0), around[2]
+
+
+def repair_impulses(plane: Tensor, impulses: Mask) -> Tensor:
+    """The plane (H, W) with the median of the good pixels around it in place of each impulse."""
+    values = plane.numpy().copy()
+    values[impulses] = np.nan
+    for _ in range(TURNS):
+        rows, columns = np.nonzero(np.isnan(values) & impulses)
+        if rows.size == 0:
+            break
+        padded = np.pad(values, 1, constant_values=np.nan)
+        around = np.stack(
+            [padded[rows + down, columns + across] for down in range(3) for across in range(3)]
+        )
+        known = np.isfinite(around).any(0)
+        values[rows[known], columns[known]] = np.nanmedian(around[:, known], axis=0)
+    values[impulses & np.isnan(values)] = plane.numpy()[impulses & np.isnan(values)]
+    return torch.from_numpy(values)
