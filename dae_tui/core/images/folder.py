@@ -4,21 +4,22 @@ One walk for all commands, without torch. Links to folders are followed, but no 
 twice, however many links lead to it, and no link leads the walk up again.
 """
 
+import errno
 import os
 from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dae_tui.core.images.formats import kind_of_name
+from dae_tui.core.images.formats import is_image_folder, is_named_image, kind_of_name
 from dae_tui.system.printable import printable
 
-# Images of this kind are folders.
-FOLDERS = "zarr"
-# Tables lie beside images more often than they hold some: these are read where they are named.
+# Tables lie beside images more often than they hold some.
 TABLES = "csv"
 # So many endings of other kinds are named.
 ENDINGS_NAMED = 4
+# What reading through a link to nowhere, or to itself, fails with.
+_NOWHERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 
 
 @dataclass
@@ -26,14 +27,15 @@ class FolderContents:
     """What a walk has found."""
 
     files: list[Path] = field(default_factory=list)
-    """What has the ending of an image, whatever it is: below the folder as it was named, the files
-    of a folder before those of its subfolders, each in the order of the names; what lies behind
-    links to folders comes last."""
+    """What has the ending of an image, whatever it is, and folders that are images: below the
+    folder as it was named, the files of a folder before those of its subfolders, each in the order
+    of the names; what lies behind links to folders comes last. Files with endings that all sorts of
+    files have are known by their content."""
     other_kinds: Counter[str] = field(default_factory=Counter)
-    """How many files have other endings, by ending; `""` for none."""
+    """How many files are no images, by ending; `""` for none."""
     hidden: int = 0
     """Images and folders whose names begin with a dot."""
-    broken_links: int = 0
+    broken_links: list[Path] = field(default_factory=list)
     """Links with the ending of an image that lead nowhere."""
     repeated: int = 0
     """Links to folders that were visited already, or that hold the link itself."""
@@ -50,7 +52,7 @@ class FolderContents:
         counts = [
             (others, f"{_number(others, 'file')} of other kinds{kinds}"),
             (self.hidden, f"{self.hidden:,} hidden"),
-            (self.broken_links, _number(self.broken_links, "broken link")),
+            (len(self.broken_links), _number(len(self.broken_links), "broken link")),
             (self.repeated, f"{_number(self.repeated, 'link')} to folders that are read already"),
             (len(self.not_entered), _number(len(self.not_entered), "subfolder")),
             (
@@ -62,16 +64,21 @@ class FolderContents:
 
 
 def find_images(
-    root: Path, *, recursive: bool = True, leave_out: Path | None = None
+    root: Path, *, recursive: bool = True, leave_out: Path | None = None, tables: bool = False
 ) -> FolderContents:
     """Walk through a folder.
 
     Args:
         root: the folder.
         recursive: whether to enter subfolders and links to folders.
-        leave_out: a folder that is not entered and not counted, such as that of the outputs.
+        leave_out: a folder that is not entered and not counted, nor are those below it, such as
+            that of the outputs; unless `root` lies in it.
+        tables: whether to take tables that hold images.
     """
-    walk = _Walk(recursive, None if leave_out is None else leave_out.resolve())
+    outside = None if leave_out is None else leave_out.resolve()
+    if outside is not None and root.resolve().is_relative_to(outside):
+        outside = None
+    walk = _Walk(recursive, outside, tables)
     walk.from_folder(root)
     while walk.links:
         walk.from_link(walk.links.popleft())
@@ -95,12 +102,13 @@ def passed_over(contents: Sequence[FolderContents]) -> str:
 class _Walk:
     """One walk: real folders first, so that a file is known by its own place if it has one."""
 
-    def __init__(self, recursive: bool, leave_out: Path | None) -> None:
+    def __init__(self, recursive: bool, leave_out: Path | None, tables: bool) -> None:
         self.found = FolderContents()
         self.links: deque[Path] = deque()
         """Links to folders that are still to be followed."""
         self._recursive = recursive
         self._leave_out = leave_out
+        self._tables = tables
         self._visited: set[tuple[int, int]] = set()
 
     def from_folder(self, root: Path) -> None:
@@ -135,8 +143,8 @@ class _Walk:
         subfolders = []
         for entry in entries:
             path = folder / entry.name
-            if _is_folder(entry) and kind_of_name(entry.name) != FOLDERS:
-                if self._leave_out is not None and path.resolve() == self._leave_out:
+            if _is_folder(entry, path):
+                if self._leave_out and path.resolve().is_relative_to(self._leave_out):
                     continue
                 if entry.name.startswith("."):
                     self.found.hidden += 1
@@ -147,26 +155,48 @@ class _Walk:
                 else:
                     subfolders.append(path)
             else:
-                self._file(path)
+                self._image(entry, path)
         return subfolders
 
-    def _file(self, path: Path) -> None:
-        image = kind_of_name(path.name) not in (None, TABLES)
-        if path.name.startswith("."):
+    def _has_ending(self, name: str) -> bool:
+        kind = kind_of_name(name)
+        return kind is not None and (self._tables or kind != TABLES)
+
+    def _image(self, entry: os.DirEntry[str], path: Path) -> None:
+        """Count a file, or a folder that is an image."""
+        is_folder = _is_dir(entry)
+        image = is_folder or self._has_ending(path.name)
+        if entry.name.startswith("."):
             self.found.hidden += image
-        elif not image:
+        elif not image or not (is_folder or is_named_image(path)):
             self.found.other_kinds[path.suffix.lower()] += 1
-        elif not os.path.exists(path):  # noqa: PTH110 - Path.exists may raise.
-            self.found.broken_links += 1
+        elif entry.is_symlink() and _leads_nowhere(path):
+            self.found.broken_links.append(path)
         else:
             self.found.files.append(path)
 
 
-def _is_folder(entry: os.DirEntry[str]) -> bool:
+def _is_folder(entry: os.DirEntry[str], path: Path) -> bool:
+    """Whether it is a folder to look into, and not an image that is stored as one."""
+    try:
+        return entry.is_dir() and not is_image_folder(path)
+    except OSError:  # A link that leads round in circles, or a folder that must not be entered.
+        return _is_dir(entry)
+
+
+def _is_dir(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
-    except OSError:  # A link that leads round in circles.
+    except OSError:
         return False
+
+
+def _leads_nowhere(link: Path) -> bool:
+    try:
+        link.stat()
+    except OSError as failure:
+        return failure.errno in _NOWHERE
+    return False
 
 
 def _number(count: int, what: str) -> str:

@@ -1,5 +1,6 @@
 """The walk through a folder of images: links, loops, hidden files, and what is counted."""
 
+import errno
 import os
 from pathlib import Path
 
@@ -55,7 +56,8 @@ def test_links_that_lead_up_or_round_end_no_walk_and_leave_the_folder_never(tmp_
     (tmp_path / "set" / "self.png").symlink_to("self.png")
     found = find_images(tmp_path / "set")
     assert names(tmp_path / "set", found.files) == ["deep/1.png"]
-    assert (found.repeated, found.broken_links, found.other_kinds) == (2, 1, {"": 1})
+    assert (found.repeated, found.other_kinds) == (2, {"": 1})
+    assert names(tmp_path / "set", found.broken_links) == ["self.png"]
 
 
 def test_a_link_to_a_folder_around_another_visits_the_rest_alone(tmp_path: Path) -> None:
@@ -91,6 +93,48 @@ def test_what_is_no_file_but_has_an_image_s_name_is_found_to_be_told(tmp_path: P
     assert names(tmp_path, find_images(tmp_path).files) == ["pipe.png", "zero.png"]
 
 
+def test_names_that_all_sorts_of_files_have_are_looked_into(tmp_path: Path) -> None:
+    put(tmp_path / "roads.map")
+    (tmp_path / "labels.csv").write_text("1.png,7\n")
+    (tmp_path / "digits.csv").write_text(",".join(["0"] * 785) + "\n")
+    (tmp_path / "protein.map").write_bytes(bytes(208) + b"MAP " + bytes(900))
+    (tmp_path / "gone.map").symlink_to("nowhere.map")
+    found = find_images(tmp_path)
+    assert names(tmp_path, found.files) == ["protein.map"]
+    assert found.passed_over() == ["4 files of other kinds (.csv .map)"]
+    with_tables = find_images(tmp_path, tables=True)
+    assert names(tmp_path, with_tables.files) == ["digits.csv", "protein.map"]
+
+
+def test_a_folder_is_an_image_by_what_is_in_it_and_not_by_its_name(tmp_path: Path) -> None:
+    put(tmp_path / "store" / "zarr.json")
+    put(tmp_path / "store" / "c" / "0.png")
+    put(tmp_path / "named.zarr" / "1.png")
+    put(tmp_path / ".hidden" / ".zarray")
+    (tmp_path / "link").symlink_to("store")
+    found = find_images(tmp_path)
+    assert names(tmp_path, found.files) == ["link", "store", "named.zarr/1.png"]
+    assert found.passed_over() == ["1 hidden"]
+
+
+def test_a_link_to_what_must_not_be_read_is_not_broken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(tmp_path / "closed" / "1.png")
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "link.png").symlink_to("../closed/1.png")
+    stat = Path.stat
+
+    def refused(path: Path, **options: bool) -> os.stat_result:
+        if path.name == "link.png":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return stat(path, **options)
+
+    monkeypatch.setattr(Path, "stat", refused)
+    found = find_images(tmp_path / "set")
+    assert (names(tmp_path, found.files), found.broken_links) == (["set/link.png"], [])
+
+
 def test_without_recursion_subfolders_are_counted(tmp_path: Path) -> None:
     put(tmp_path / "1.png")
     put(tmp_path / "sub.png" / "2.png")
@@ -103,11 +147,14 @@ def test_without_recursion_subfolders_are_counted(tmp_path: Path) -> None:
 
 def test_the_folder_of_the_outputs_is_left_out(tmp_path: Path) -> None:
     put(tmp_path / "1.png")
-    put(tmp_path / "out" / "1.png")
+    put(tmp_path / "out" / "sub" / "1.png")
     (tmp_path / "link").symlink_to("out")
+    (tmp_path / "deep").symlink_to("out/sub")
     found = find_images(tmp_path, leave_out=tmp_path / "out")
     assert names(tmp_path, found.files) == ["1.png"]
     assert found.passed_over() == []
+    inside = find_images(tmp_path / "out", leave_out=tmp_path / "out")
+    assert names(tmp_path, inside.files) == ["out/sub/1.png"]
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="nothing is unreadable for root")
