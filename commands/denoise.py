@@ -201,7 +201,9 @@ def _check_pictures(
     overwrite: bool,
 ) -> None:
     """Refuse a missing reference, and a comparison that would replace an image or another file."""
-    if reference is not None and not reference.exists():
+    from dae_tui.core.images.formats import split_part
+
+    if reference is not None and not split_part(reference)[0].exists():
         raise UsageError(f"there is no {reference}", "give the clean image, or a folder")
     if compare is None:
         return

@@ -2,16 +2,15 @@
 
 import glob
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from dae_tui.core.denoising.outcome import Outcome
+from dae_tui.core.images.folder import FolderContents, find_images, passed_over
 from dae_tui.core.images.formats import (
     ENDINGS,
     is_camera_raw,
     is_image_folder,
-    is_named_image,
     kind_of_name,
     split_part,
     with_ending,
@@ -34,6 +33,8 @@ class Plan:
     jobs: list[Job] = field(default_factory=list)
     failed: list[Outcome] = field(default_factory=list)
     done_before: list[Job] = field(default_factory=list)
+    walked: list[FolderContents] = field(default_factory=list)
+    """What is in the folders that were typed; what fails is not among what was passed over."""
 
     def keeping(self, count: int | None) -> "Plan":
         """The same plan, keeping the images of the first `count` jobs; None keeps all."""
@@ -44,6 +45,10 @@ class Plan:
     def folders(self) -> set[Path]:
         """The folders of all outputs."""
         return {job.target.parent for job in self.jobs + self.done_before if job.target}
+
+    def passed_over(self) -> str:
+        """What was passed over in the folders, as one line; empty if it was nothing."""
+        return passed_over(self.walked)
 
     def targets(self) -> set[Path]:
         """Every output, whether it is still to be made or was made before."""
@@ -69,7 +74,7 @@ class Place:
     def is_folder(self) -> bool:
         """Whether the output is a folder: one that exists, or a name that is not an image's."""
         output = self.output
-        if output is None or _is_folder(output) or self.folder:
+        if output is None or is_folder(output) or self.folder:
             return output is not None
         return not output.exists() and kind_of_name(output.name) is None
 
@@ -95,9 +100,9 @@ def plan(inputs: list[Path], place: Place, recursive: bool) -> Plan:
     if output == Path(STANDARD):
         return _to_standard_output(inputs, place)
     paths = [path for typed in inputs for path in _expand(typed)]
-    single = len(inputs) == 1 and _is_there(inputs[0]) and not _is_folder(inputs[0])
+    single = len(inputs) == 1 and _is_there(inputs[0]) and not is_folder(inputs[0])
     one = False
-    if single and output is not None and not _is_folder(output) and not place.folder:
+    if single and output is not None and not is_folder(output) and not place.folder:
         _check_ending(output, place.kind)
         one = bool(output.suffix) or not place.is_folder
     if output is not None and not one and not place.is_folder:
@@ -107,14 +112,27 @@ def plan(inputs: list[Path], place: Place, recursive: bool) -> Plan:
         )
     planned = Plan()
     found = [entry for path in paths for entry in _images(path, output, recursive, planned)]
-    entries = list(dict.fromkeys(found))  # What was typed twice is done once.
+    entries = _once(found, place.in_place)
     _add(planned, entries, place, one)
     if not entries and not planned.failed:
+        others = planned.passed_over()
         raise UsageError(
-            f"there are no images in {inputs[0]}",
+            f"there are no images in {inputs[0]}" + (f" ({others})" if others else ""),
             f"it looks for {_KNOWN}" + ("" if recursive else "; --recursive looks into subfolders"),
         )
-    return planned
+    # What was passed over is the same for all processes: one says it.
+    return planned if place.rank == 0 else replace(planned, walked=[])
+
+
+def _once(found: list[tuple[Path, Path]], in_place: bool) -> list[tuple[Path, Path]]:
+    """What was typed twice is done once; in place, also what has two names by links."""
+    if not in_place:
+        return list(dict.fromkeys(found))
+    by_file: dict[tuple[str, str | None], tuple[Path, Path]] = {}
+    for source, below in found:
+        file, part = split_part(source)
+        by_file.setdefault((os.path.realpath(file), part), (source, below))
+    return list(by_file.values())
 
 
 def _add(planned: Plan, entries: list[tuple[Path, Path]], place: Place, one: bool) -> None:
@@ -127,13 +145,21 @@ def _add(planned: Plan, entries: list[tuple[Path, Path]], place: Place, one: boo
     for number, (source, below) in enumerate(entries):
         target = _target(source, below, place, one)
         if place.in_place and _stays_raw(source):
-            planned.failed.append(_not_replaced(source))
+            planned.failed.append(
+                _failure(
+                    source,
+                    "is raw data of a camera, which cannot be written back",
+                    "name a folder with -o: it becomes a 16-bit TIFF",
+                )
+            )
             continue
         kind = place.kind or (kind_of_name(target.name) if one else None)
         replaces = place.in_place or place.overwrite
         inside = None if one else place.output
         job = Job(source, target, printable(source), kind, replaces, below, inside=inside)
-        if taken.setdefault(target, source) == source and place.output is not None:
+        # In place two links may lead to one file.
+        file = Path(os.path.realpath(target)) if place.in_place else target
+        if taken.setdefault(file, source) == source and place.output is not None:
             if _identity(target) in sources:
                 raise UsageError(
                     f"{target} would replace an input", "choose another -o, or --in-place"
@@ -144,17 +170,28 @@ def _add(planned: Plan, entries: list[tuple[Path, Path]], place: Place, one: boo
                 )
         if number % place.world != place.rank:
             continue
-        if taken[target] != source:
-            reason = f"{job.name} would be written to {target}, as would {taken[target]}"
-            planned.failed.append(Outcome(job, DataError(reason, "denoise them into two folders")))
+        if taken[file] != source:
+            planned.failed.append(_written_twice(job, taken[file], place))
         elif not replaces and _exists(target):
             planned.done_before.append(job)
-        elif _is_folder(target):
+        elif is_folder(target):
             planned.failed.append(Outcome(job, DataError(f"{target} is a folder", _OTHER_NAME)))
         elif os.path.lexists(target) and (obstacle := job.obstacle()):
             planned.failed.append(Outcome(job, obstacle))
         else:
             planned.jobs.append(replace(job, replace=replaces or os.path.lexists(target)))
+
+
+def _written_twice(job: Job, other: Path, place: Place) -> Outcome:
+    """The outcome of a job whose output is that of another."""
+    reason = f"{job.name} would be written to {job.target}, as would {other}"
+    if place.in_place:
+        hint = "denoise them in place one after the other"
+    elif job.source and split_part(job.source)[0] == split_part(other)[0]:
+        hint = "denoise the one, and then the other with --in-place in the file that was written"
+    else:
+        hint = "denoise them into two folders"
+    return Outcome(job, DataError(reason, hint))
 
 
 def _target(source: Path, below: Path, place: Place, one: bool) -> Path:
@@ -173,7 +210,7 @@ def _standard(inputs: list[Path], place: Place) -> Plan:
             "- excludes other inputs and --in-place", "it goes to standard output or to -o"
         )
     target = None if place.output in (None, Path(STANDARD)) else place.output
-    if target and _is_folder(target):
+    if target and is_folder(target):
         raise UsageError(f"{target} is a folder", "name a file for standard input")
     if target:
         _check_ending(target, place.kind)
@@ -186,7 +223,7 @@ def _standard(inputs: list[Path], place: Place) -> Plan:
 
 def _to_standard_output(inputs: list[Path], place: Place) -> Plan:
     paths = [path for typed in inputs for path in _expand(typed)]
-    if len(paths) != 1 or _is_folder(paths[0]):
+    if len(paths) != 1 or is_folder(paths[0]):
         raise UsageError("standard output takes one image", "name a folder with -o")
     return Plan([Job(paths[0], None, printable(paths[0]), place.kind)])
 
@@ -208,45 +245,32 @@ def _expand(typed: Path) -> list[Path]:
 
 def _images(
     path: Path, output: Path | None, recursive: bool, planned: Plan
-) -> Iterator[tuple[Path, Path]]:
+) -> list[tuple[Path, Path]]:
     """The images of an input, each with its path relative to the typed folder."""
-    if not _is_folder(path):
-        yield path, Path(split_part(path)[0].name)
-        return
-    made_before = None if output is None else output.resolve()
-
-    def unreadable(failure: OSError) -> None:
-        name = printable(Path(failure.filename))
-        reason = f"{name} cannot be read: {str(failure.strerror).lower()}"
-        planned.failed.append(Outcome(Job(path, None, name), DataError(reason)))
-
-    for folder, folders, files in os.walk(path, onerror=unreadable):
-        folders.sort()
-        here = Path(folder)
-        if made_before is not None and here.resolve() == made_before and here != path:
-            folders.clear()
-            continue
-        images = [name for name in folders if is_image_folder(here / name)]
-        folders[:] = [name for name in folders if name not in images]
-        if not recursive:
-            for name in folders:
-                if kind_of_name(name):
-                    planned.failed.append(_not_a_file(here / name))
-            folders.clear()
-        for name in sorted(files + images):
-            if not name.startswith(".") and (name in images or is_named_image(here / name)):
-                yield here / name, (here / name).relative_to(path)
+    if not is_folder(path):
+        return [(path, Path(split_part(path)[0].name))]
+    contents = find_images(path, recursive=recursive, leave_out=output, tables=True)
+    as_images = [folder for folder in contents.not_entered if kind_of_name(folder.name)]
+    for folder in as_images:
+        hint = "--recursive looks into it"
+        planned.failed.append(_failure(folder, "is a folder, not an image", hint))
+    for failure in contents.unreadable:
+        reason = f"cannot be read: {str(failure.strerror).lower()}"
+        planned.failed.append(_failure(Path(failure.filename), reason))
+    # What fails has its own line, and is not counted again.
+    others = [folder for folder in contents.not_entered if folder not in as_images]
+    counted = replace(contents, not_entered=others, broken_links=[], unreadable=[])
+    planned.walked.append(counted)
+    # Links that lead nowhere fail when they are read.
+    return [(file, file.relative_to(path)) for file in contents.files + contents.broken_links]
 
 
-def _not_a_file(path: Path) -> Outcome:
+def _failure(path: Path, reason: str, hint: str = "") -> Outcome:
     name = printable(path)
-    return Outcome(
-        Job(path, None, name),
-        DataError(f"{name} is a folder, not an image", "--recursive looks into it"),
-    )
+    return Outcome(Job(path, None, name), DataError(f"{name} {reason}", hint))
 
 
-def _is_folder(path: Path) -> bool:
+def is_folder(path: Path) -> bool:
     """Whether it is a folder, and not an image that is stored as one."""
     return path.is_dir() and not is_image_folder(path)
 
@@ -278,17 +302,6 @@ def _stays_raw(source: Path) -> bool:
     """Whether a file is raw data of a camera; some of them have names of TIFFs."""
     kind = kind_of_name(source.name)
     return kind == "raw" or (kind in ("tiff", None) and is_camera_raw(source))
-
-
-def _not_replaced(source: Path) -> Outcome:
-    name = printable(source)
-    return Outcome(
-        Job(source, None, name),
-        DataError(
-            f"{name} is raw data of a camera, which cannot be written back",
-            "name a folder with -o: it becomes a 16-bit TIFF",
-        ),
-    )
 
 
 def _check_ending(output: Path, kind: str | None) -> None:

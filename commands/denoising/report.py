@@ -11,7 +11,7 @@ from typing import Any
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from dae_tui.commands.denoising.plan import MOST_DRAWN, Plan
+from dae_tui.commands.denoising.plan import MOST_DRAWN, Plan, is_folder
 from dae_tui.commands.denoising.views import comparison_png, first_image, preview
 from dae_tui.commands.output.terminal import enduring, graphics_of, print_json, stderr
 from dae_tui.core.denoising.outcome import Outcome
@@ -188,8 +188,12 @@ class DenoiseReport:
 
     @staticmethod
     def _clean_path(job: Job, reference: Path) -> Path:
-        """The file itself, or the one of the same name in the folder."""
-        return reference / job.below if reference.is_dir() else reference
+        """The file itself, or the one of the same name in the folder; the same set of HDF5."""
+        if not is_folder(reference):
+            return reference
+        clean = reference / job.below
+        part = None if job.source is None else kinds.split_part(job.source)[1]
+        return clean if part is None else Path(f"{clean}:{part}")
 
     def end(self, seconds: float) -> None:
         """Print failures, then the totals."""
@@ -207,8 +211,12 @@ class DenoiseReport:
         left = planned - self._done - self._skipped - len(self._failed)
         if left:
             self._print(f"error: {left:,} files were not started: the disk is full", always=True)
-        if self._json:
-            return
+        if not self._json:
+            self._say_totals(seconds, left)
+        if passed_over := self._planned.passed_over():
+            self._print(passed_over)
+
+    def _say_totals(self, seconds: float, left: int) -> None:
         if self._skipped:
             words = "whose output exists; --overwrite replaces it"
             self._print(f"skipped {self._skipped:,} file{'s' * (self._skipped > 1)} {words}")
