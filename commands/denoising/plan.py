@@ -272,7 +272,8 @@ def _failure(path: Path, reason: str, hint: str = "") -> Outcome:
 
 def is_folder(path: Path) -> bool:
     """Whether it is a folder, and not an image that is stored as one."""
-    return path.is_dir() and not is_image_folder(path)
+    # Path.is_dir raises where the folder around it must not be entered.
+    return os.path.isdir(path) and not is_image_folder(path)  # noqa: PTH112
 
 
 def _is_there(typed: Path) -> bool:

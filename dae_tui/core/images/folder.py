@@ -178,16 +178,13 @@ class _Walk:
 
 def _is_folder(entry: os.DirEntry[str], path: Path) -> bool:
     """Whether it is a folder to look into, and not an image that is stored as one."""
-    try:
-        return entry.is_dir() and not is_image_folder(path)
-    except OSError:  # A link that leads round in circles, or a folder that must not be entered.
-        return _is_dir(entry)
+    return _is_dir(entry) and not is_image_folder(path)
 
 
 def _is_dir(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
-    except OSError:
+    except OSError:  # A link that leads round in circles.
         return False
 
 

@@ -66,7 +66,10 @@ def split_part(path: Path) -> tuple[Path, str | None]:
 
 def is_image_folder(path: Path) -> bool:
     """Whether a folder is an image file by itself: a Zarr store."""
-    return path.is_dir() and any((path / mark).is_file() for mark in _ZARR_MARKS)
+    # Methods of Path raise where a folder must not be entered.
+    if not os.path.isdir(path):  # noqa: PTH112
+        return False
+    return any(os.path.isfile(path / mark) for mark in _ZARR_MARKS)  # noqa: PTH113
 
 
 def read(content: bytes, name: str) -> ImageFile:

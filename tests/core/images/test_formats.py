@@ -1,7 +1,9 @@
 """Kinds are known by what files hold; broken files are refused, whatever is wrong with them."""
 
+import errno
 import gzip
 import io
+import os
 import random
 import resource
 import struct
@@ -16,6 +18,7 @@ from PIL import Image
 
 from dae_tui.core.images.formats import (
     check_kind,
+    content_of,
     encode,
     is_camera_raw,
     is_image_folder,
@@ -208,3 +211,21 @@ def test_names_of_all_sorts_of_files_say_nothing(tmp_path: Path) -> None:
     found = {path.name for path in tmp_path.iterdir() if is_named_image(path)}
     assert found == {"a.csv", "b.png"}
     assert not is_named_image(tmp_path / "none.csv")
+
+
+def test_what_must_not_be_entered_is_no_image_folder_and_one_file_that_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "closed").mkdir()
+    (tmp_path / "closed" / "1.png").write_bytes(b"")
+    stat = os.stat
+
+    def refused(path: Any, **options: Any) -> os.stat_result:
+        if str(path).startswith(f"{tmp_path}/closed/"):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return stat(path, **options)
+
+    monkeypatch.setattr(os, "stat", refused)
+    assert not is_image_folder(tmp_path / "closed")
+    with pytest.raises(DataError, match=r"^1\.png"):
+        content_of(tmp_path / "closed" / "1.png", "1.png")
