@@ -1,11 +1,14 @@
 """The result of denoising an image file."""
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from dae_tui.core.denoising.examination import Examination
 from dae_tui.core.images.image_file import Stack
 from dae_tui.errors import DaeError
 from dae_tui.spec.denoising import Job
+
+if TYPE_CHECKING:  # It needs torch, and what was mistyped is told without.
+    from dae_tui.core.denoising.examination import Examination
 
 
 @dataclass
@@ -23,7 +26,7 @@ class Outcome:
     """The name of the weights of most images; empty if all were left as they were."""
     sigma: float = 0.0
     """The noise level, as given or estimated, where black is 0 and white is 1."""
-    found: list[Examination] = field(default_factory=list)
+    found: list["Examination"] = field(default_factory=list)
     """What was found in each stack."""
     quiet: int = 0
     """How many images were left as they were, because no noise was found in them."""
