@@ -18,7 +18,7 @@ from dae_tui.core.weights.weights_file import Weights
 
 # Where the noise of a plane differs so much from what independent channels have, they are not
 # independent, and what was measured counts.
-INDEPENDENT = 1.15
+INDEPENDENT = 1.4
 
 
 @dataclass(frozen=True)
@@ -50,10 +50,11 @@ class Conversion:
         if not weights.takes_sigma:
             return plain
         flat = sample.flatten(1)
-        steps = stabilise(noise.levels, flat.amin(1).tolist(), flat.amax(1).tolist())
-        if steps is not None:
-            sigmas = torch.full_like(sigmas, steps.sigma)
         opponent = len(sample) == 3 and weights.channels == 1
+        ends = flat.amin(1).tolist(), flat.amax(1).tolist()
+        steps = stabilise(noise.levels, *ends, unclip=opponent)
+        if steps is not None:
+            sigmas = steps.sigmas
         if not opponent:
             return cls(sigmas, plain.impulses, negative, steps)
         ideal = opponent_sigmas(sigmas[None])[0]
@@ -75,7 +76,7 @@ class Conversion:
     def forward(self, planes: Tensor) -> Tensor:
         """What the network gets for planes (C, h, w) in [0, 1]."""
         if self.impulses:
-            planes = torch.stack([_mended(plane) for plane in planes])
+            planes = mended(planes)
         if self.stabilisation is not None:
             planes = self.stabilisation.forward(planes)
         if self.negative:
@@ -91,6 +92,12 @@ class Conversion:
         return planes if self.stabilisation is None else self.stabilisation.backward(planes)
 
 
-def _mended(plane: Tensor) -> Tensor:
-    impulses = find_impulses(plane)
-    return plane if impulses is None else repair_impulses(plane, impulses)
+def mended(planes: Tensor) -> Tensor:
+    """Planes (C, H, W) without impulses."""
+    found = [find_impulses(plane) for plane in planes]
+    return torch.stack(
+        [
+            plane if impulses is None else repair_impulses(plane, impulses)
+            for plane, impulses in zip(planes, found, strict=True)
+        ]
+    )

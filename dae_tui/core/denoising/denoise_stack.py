@@ -17,7 +17,7 @@ from dae_tui.core.denoising.apply_network import (
     denoise_large,
     fits_whole,
 )
-from dae_tui.core.denoising.conversion import Conversion
+from dae_tui.core.denoising.conversion import Conversion, mended
 from dae_tui.core.denoising.examination import Examination, ImageNoise, small_planes, unit_planes
 from dae_tui.core.denoising.inspection import UNLIKE, taken_structure
 from dae_tui.core.denoising.opponent import from_opponent, opponent_sigmas, to_opponent
@@ -45,6 +45,8 @@ class Done:
     """Whether the network got its negative."""
     harmed: bool = False
     """Whether it was left because denoising would have made it worse."""
+    mended: bool = False
+    """Whether impulses were replaced and nothing else was there to be denoised."""
     structure: float = 0.0
     """How much of what was removed was not noise; see `inspection.taken_structure`."""
 
@@ -59,7 +61,7 @@ class Denoised:
     @property
     def is_unchanged(self) -> bool:
         """Whether every image was left as it was."""
-        return all(done.weights is None for done in self.images)
+        return all(done.weights is None and not done.mended for done in self.images)
 
     def split(self) -> list["Denoised"]:
         """The single images."""
@@ -138,6 +140,9 @@ class _Image:
         conversions = [self._conversion(weights) for weights in candidates.weights]
         best = self._best(candidates, conversions)
         if best is None:
+            if self.noise.impulses:
+                self._mend(out)
+                return Done(None, mended=True)
             out[...] = self.rows
             return Done(None, harmed=True)
         weights, conversion = candidates.weights[best], conversions[best]
@@ -166,7 +171,7 @@ class _Image:
 
     def _best(self, candidates: Candidates, conversions: Sequence[Conversion]) -> int | None:
         """The number of the weights with the least expected error; None to leave the image."""
-        if candidates.named or self.options.sigma is not None or self.noise.impulses:
+        if candidates.named or self.options.sigma is not None:
             return 0
         part = self._planes(*self._middle())
         risks = []
@@ -197,6 +202,11 @@ class _Image:
             rows = slice(top, top + planes.shape[-2])
             self._store(conversion.backward(planes), rows, out)
 
+    def _mend(self, out: NDArray[Any]) -> None:
+        """Replace nothing but impulses, because there is no other noise."""
+        height = self.rows.shape[0]
+        self._store(mended(self._planes((0, height))), slice(0, height), out)
+
     def _store(self, planes: Tensor, rows: slice, out: NDArray[Any]) -> None:
         """Store rows (C, h, W) in [0, 1] in `out`; what was not measured or seen stays."""
         stack = self.stack
@@ -216,9 +226,8 @@ class _Image:
     def _structure(self, out: NDArray[Any]) -> float:
         rows, columns = self._middle()
         before = self._planes(rows, columns)
-        after = fill_unmeasured(
-            unit_planes(out[slice(*rows), slice(*columns)], self.stack, self.found.range)
-        )
+        after = unit_planes(out[slice(*rows), slice(*columns)], self.stack, self.found.range)
+        after = after.where(after.isfinite(), before)
         return float(taken_structure(before[None], after[None])[0])
 
 
@@ -238,13 +247,14 @@ def _denoise_small(
     for first in range(0, count, together):
         part = slice(first, first + together)
         piece = replace(stack, values=stack.values[part])
-        planes = fill_unmeasured(small_planes(piece, found.range))
+        seen = small_planes(piece, found.range)
+        planes = fill_unmeasured(seen)
         levels, dark = found.sigmas[part], found.dark[part]
         negative = torch.tensor([inverts(first_choice, options, flag) for flag in dark.tolist()])
         denoised = _batch(first_choice, planes, levels, negative, compute)
         if found.range.source == "type":
             denoised = denoised.clamp(0, 1)
-        structure = taken_structure(planes, denoised)
+        structure = taken_structure(planes, denoised.where(seen.isfinite(), planes))
         unlike = torch.zeros(len(planes), dtype=torch.bool)
         if others and (unlike := structure > UNLIKE).any():
             upright = torch.zeros(int(unlike.sum()), dtype=torch.bool)

@@ -27,7 +27,7 @@ from dae_tui.core.noise.impulses import find_impulses, repair_impulses
 from dae_tui.core.noise.level_function import (
     LEAST_PIXELS,
     LevelFunction,
-    estimate_level_function,
+    estimate_level_functions,
 )
 from dae_tui.spec.denoising import DenoiseOptions
 
@@ -41,6 +41,8 @@ CORRELATION_SIDE = 256
 # Below this part of the distance of two stored integers there is nothing to remove.
 NOTHING_OF_STEP = 0.5
 NOTHING_OF_RANGE = 1e-6
+# Two values alone, as of a QR code or a scanned drawing, hold no noise but impulses.
+NOTHING_OF_TWO_VALUES = 0.5
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,8 @@ def examine(stack: Stack, options: DenoiseOptions, name: str) -> Examination:
         ]
     )
     sigmas = torch.tensor([image.sigma for image in noise])
-    return Examination(found, sigmas, dark, nothing_in(stack, found), noise, _remarks(stack))
+    nothing = nothing_in(stack, found, options)
+    return Examination(found, sigmas, dark, nothing, noise, _remarks(stack))
 
 
 def examine_small(
@@ -125,7 +128,7 @@ def examine_small(
             if high < ALIKE * low:
                 levels = levels.median().expand(len(levels))
             dark = (dark.float().mean() > 0.5).expand(len(levels))
-        nothing = nothing_in(stack, found)
+        nothing = nothing_in(stack, found, options)
         examinations.append(Examination(found, levels, dark, nothing, (), _remarks(stack)))
     return examinations
 
@@ -136,11 +139,29 @@ def is_small(stack: Stack) -> bool:
     return bool(height * width < LEAST_PIXELS)
 
 
-def nothing_in(stack: Stack, found: ValueRange) -> float:
-    """The level below which there is no noise to remove: that of rounding, for integers."""
-    if stack.values.dtype.kind in "uib":
+def nothing_in(
+    stack: Stack, found: ValueRange, options: DenoiseOptions = DenoiseOptions()
+) -> float:
+    """The level below which there is no noise to remove: that of rounding, for integers.
+
+    If the user says the level, nothing but 0 is no noise.
+    """
+    if options.sigma is not None:
+        return 0.0
+    if _has_two_values(image_values(stack)):
+        return NOTHING_OF_TWO_VALUES
+    if stack.values.dtype.kind in "ui":
         return NOTHING_OF_STEP / found.span
     return NOTHING_OF_RANGE
+
+
+def _has_two_values(values: NDArray[np.generic]) -> bool:
+    """Whether images (N, H, W, C) consist of two values at most."""
+    for part in (values[:1, :8], values):  # A few rows tell most images apart at once.
+        low, high = part.min(), part.max()
+        if not ((part == low) | (part == high)).all():
+            return False
+    return True
 
 
 def small_planes(stack: Stack, found: ValueRange) -> Tensor:
@@ -170,15 +191,13 @@ def _noise_of(planes: Tensor, options: DenoiseOptions) -> ImageNoise:
     parts = [torch.from_numpy(part) for part in crops(planes.movedim(0, -1).numpy())]
     mosaic = torch.cat([part.movedim(-1, 0) for part in parts], dim=1)
     share = 0.0
-    levels = []
-    for plane in mosaic:
+    for number, plane in enumerate(mosaic):
         impulses = find_impulses(plane)
-        mended = plane
         if impulses is not None:
             share += float(impulses.mean()) / len(mosaic)
-            mended = repair_impulses(plane, impulses)
-        levels.append(estimate_level_function(mended))
-    return ImageNoise(tuple(levels), share, 1.0 if share else _correlation(mosaic, levels))
+            mosaic[number] = repair_impulses(plane, impulses)
+    levels = estimate_level_functions(mosaic)
+    return ImageNoise(levels, share, 1.0 if share else _correlation(mosaic, levels))
 
 
 def _correlation(planes: Tensor, levels: Sequence[LevelFunction]) -> float:

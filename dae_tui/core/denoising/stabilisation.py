@@ -39,57 +39,72 @@ class Curve:
 
 @dataclass(frozen=True)
 class Stabilisation:
-    """Takes channels of an image to values whose noise is `sigma` everywhere, and back."""
+    """Takes channels of an image to values whose noise is equally strong everywhere, and back."""
 
-    curves: tuple[Curve, ...]
-    scale: float
-    """Stabilised values are divided by it, so that the image ranges from 0 to 1 again."""
-
-    @property
-    def sigma(self) -> float:
-        """The noise level of every channel of the stabilised image."""
-        return 1 / self.scale
+    curves: tuple[Curve | None, ...]
+    """Of each channel; None for one whose noise is so already."""
+    scales: tuple[float, ...]
+    """Stabilised values are divided by them, so that the image ranges from 0 to 1 again."""
+    sigmas: Tensor
+    """The noise level of each channel of the stabilised image, (C,)."""
 
     def forward(self, planes: Tensor) -> Tensor:
         """Stabilise planes (C, H, W)."""
-        return self._each(planes, lambda curve: (curve.intensities, curve.stabilised / self.scale))
+        done = [
+            plane
+            if curve is None
+            else _looked_up(plane, curve.intensities, curve.stabilised / scale)
+            for plane, curve, scale in zip(planes, self.curves, self.scales, strict=True)
+        ]
+        return torch.stack(done)
 
     def backward(self, planes: Tensor) -> Tensor:
         """The intensities of denoised planes (C, H, W)."""
-        return self._each(planes, lambda curve: (curve.means / self.scale, curve.inverse))
-
-    def _each(self, planes: Tensor, tables) -> Tensor:  # type: ignore[no-untyped-def]
         done = [
-            np.interp(plane, *tables(curve))
-            for plane, curve in zip(planes.numpy(), self.curves, strict=True)
+            plane if curve is None else _looked_up(plane, curve.means / scale, curve.inverse)
+            for plane, curve, scale in zip(planes, self.curves, self.scales, strict=True)
         ]
-        return torch.from_numpy(np.stack(done).astype(np.float32))
+        return torch.stack(done)
+
+
+def _looked_up(plane: Tensor, at: Array, values: Array) -> Tensor:
+    return torch.from_numpy(np.interp(plane.numpy(), at, values).astype(np.float32))
 
 
 def stabilise(
-    functions: Sequence[LevelFunction], lowest: Sequence[float], highest: Sequence[float]
+    functions: Sequence[LevelFunction],
+    lowest: Sequence[float],
+    highest: Sequence[float],
+    *,
+    unclip: bool = False,
 ) -> Stabilisation | None:
-    """The stabilisation for the level functions of some channels; None if all are constant.
+    """The stabilisation for the level functions of some channels; None if there is nothing to do.
 
     Args:
         functions: of each channel.
         lowest: the lowest value of each channel, in the unit of images in [0, 1].
         highest: the highest value of each.
+        unclip: whether the way back undoes the shift of the mean where noise was clipped to 0 or
+            1. Networks have learnt to do so, but not from brightness and colour differences.
     """
-    if all(function.is_constant for function in functions):
+    if all(function.is_constant for function in functions) and not unclip:
         return None
-    curves = [
-        _curve(function, low, high)
-        for function, low, high in zip(functions, lowest, highest, strict=True)
-    ]
-    spans = [
-        float(np.interp(high, curve.intensities, curve.stabilised))
-        for curve, high in zip(curves, highest, strict=True)
-    ]
-    return Stabilisation(tuple(curves), max(*spans, 1.0))
+    curves: list[Curve | None] = []
+    scales, sigmas = [], []
+    for function, low, high in zip(functions, lowest, highest, strict=True):
+        if function.is_constant and not (unclip and (low == 0 or high == 1) and function.sigma):
+            curves.append(None)
+            scales.append(1.0)
+            sigmas.append(function.sigma)
+            continue
+        curve = _curve(function, low, high, unclip=unclip)
+        curves.append(curve)
+        scales.append(max(1.0, float(np.interp(high, curve.intensities, curve.stabilised))))
+        sigmas.append(1 / scales[-1])
+    return Stabilisation(tuple(curves), tuple(scales), torch.tensor(sigmas))
 
 
-def _curve(function: LevelFunction, lowest: float, highest: float) -> Curve:
+def _curve(function: LevelFunction, lowest: float, highest: float, *, unclip: bool) -> Curve:
     margin = 0.5 * max(highest - lowest, 1e-6)
     at = np.linspace(lowest - margin, highest + margin, KNOTS)
     levels = function.at(at)
@@ -99,6 +114,8 @@ def _curve(function: LevelFunction, lowest: float, highest: float) -> Curve:
     stabilised -= np.interp(lowest, at, stabilised)
     nodes, weights = np.polynomial.hermite_e.hermegauss(NODES)
     noisy = at[:, None] + levels[:, None] * nodes
+    if unclip:
+        noisy = noisy.clip(0 if lowest == 0 else -np.inf, 1 if highest == 1 else np.inf)
     means = np.interp(noisy, at, stabilised) @ (weights / weights.sum())
     # Noise reaches beyond the ends of the table, where the curve would have to go on.
     inner = slice(KNOTS // 8, -KNOTS // 8)
