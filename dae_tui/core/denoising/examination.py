@@ -139,14 +139,12 @@ def is_small(stack: Stack) -> bool:
     return bool(height * width < LEAST_PIXELS)
 
 
-def nothing_in(
-    stack: Stack, found: ValueRange, options: DenoiseOptions = DenoiseOptions()
-) -> float:
+def nothing_in(stack: Stack, found: ValueRange, options: DenoiseOptions | None = None) -> float:
     """The level below which there is no noise to remove: that of rounding, for integers.
 
     If the user says the level, nothing but 0 is no noise.
     """
-    if options.sigma is not None:
+    if options is not None and options.sigma is not None:
         return 0.0
     if _has_two_values(image_values(stack)):
         return NOTHING_OF_TWO_VALUES

@@ -169,16 +169,20 @@ def _blocks(stack: Stack) -> tuple[NDArray[np.float64], float]:
 
 
 def find_limits(stack: Stack, name: str) -> Limits:
-    """The limits of a stack, without alpha, no-data, NaN and infinite values.
+    """The limits of a stack, without alpha, no-data, NaN, infinite and transparent values.
 
-    Raises DataError if no value is left.
+    If all is transparent, its values count. Raises DataError if no value is left.
     """
     values = image_values(stack)
+    sees = stack.alpha and bool(stack.values[..., -1].any())
     lowest, highest, not_finite, known = math.inf, -math.inf, 0, 0
     samples = []
     step = max(1, values.size // SAMPLE_VALUES)
-    for part in _parts(values):
+    for whole in _parts(stack.values):
+        part = whole[..., : values.shape[-1]]
         use = usable(part, stack.no_data)
+        if sees and not (opaque := whole[..., -1:] != 0).all():
+            use = np.broadcast_to(opaque, part.shape) if use is None else use & opaque
         if part.dtype.kind == "f":
             not_finite += int(part.size - np.count_nonzero(np.isfinite(part)))
         measured = part.ravel() if use is None else part[use]

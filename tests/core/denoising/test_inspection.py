@@ -10,21 +10,18 @@ from torch import Tensor
 from dae_tui.core.data.image_set import unit
 from dae_tui.core.data.load_data import load
 from dae_tui.core.denoising.apply_network import denoise
-from dae_tui.core.denoising.denoise_stack import inspect, inverts
 from dae_tui.core.denoising.inspection import (
     UNLIKE,
     WHOLE_UP_TO,
     crops,
     dark_on_light,
+    estimate_together,
     taken_structure,
     unlike,
 )
-from dae_tui.core.evaluation.reference_scores import score
-from dae_tui.core.images.image_file import Stack
+from dae_tui.core.noise.estimation import estimate_sigma
 from dae_tui.core.noise.synthesis import add_noise
 from dae_tui.core.weights.weights_file import Weights, load_weights
-from dae_tui.errors import DataError
-from dae_tui.spec.denoising import DenoiseOptions
 from dae_tui.spec.model_cards import published
 from dae_tui.spec.noise_spec import parse_noise
 
@@ -89,35 +86,16 @@ def test_large_images_are_inspected_in_crops() -> None:
     assert {place.shape[0] for place in crops(thin)} == {3}
 
 
-def test_a_stack_is_inspected_as_a_whole(weights: Weights, digits: Tensor) -> None:
-    values = (noisy(1 - digits, 0.5) * 255).round().byte().permute(0, 2, 3, 1).numpy()
-    found = inspect(Stack(values), DenoiseOptions(), "x")
-    assert found.dark_on_light
-    assert inverts(weights, DenoiseOptions(), found.dark_on_light)
-    assert not inverts(weights, DenoiseOptions(invert="no"), found.dark_on_light)
-    assert inspect(Stack(values), DenoiseOptions(sigma=0.3), "x").sigma == 0.3
+@pytest.mark.parametrize("sigma", [0.1, 0.3, 0.5])
+def test_many_small_images_are_measured_quickly_and_as_well(digits: Tensor, sigma: float) -> None:
+    given = noisy(digits, sigma)
+    found = estimate_together(given)
+    assert found.shape == (len(digits),)
+    assert float(found.median()) == pytest.approx(float(estimate_sigma(given).median()), rel=0.1)
 
 
-def test_scores_are_those_of_scikit_image() -> None:
-    from skimage.metrics import peak_signal_noise_ratio, structural_similarity
-
-    random = np.random.default_rng(0)
-    for shape in ((1, 7, 9, 1), (2, 520, 33, 3), (1, 519, 20, 1), (1, 1040, 12, 1)):
-        clean = random.integers(0, 256, shape, dtype=np.uint8)
-        image = np.clip(clean + random.normal(0, 20, shape), 0, 255).astype(np.uint8)
-        found = score([Stack(image)], [255.0], [Stack(clean)], "clean.png")
-        pairs = list(zip(clean / 255.0, image / 255.0, strict=True))
-        decibels = [peak_signal_noise_ratio(x, y, data_range=1) for x, y in pairs]
-        similar = [structural_similarity(x, y, data_range=1, channel_axis=2) for x, y in pairs]
-        assert found.psnr == pytest.approx(np.mean(decibels), abs=1e-4)
-        assert found.ssim == pytest.approx(np.mean(similar), abs=1e-4)
-
-
-def test_scores_need_a_reference_of_the_same_size() -> None:
-    image = Stack(np.zeros((1, 8, 8, 1), np.uint8))
-    with pytest.raises(DataError, match=r"clean.png holds images of other sizes: 1×8×9×1"):
-        score([image], [255.0], [Stack(np.zeros((1, 8, 9, 1), np.uint8))], "clean.png")
-    tiny = Stack(np.zeros((1, 6, 8, 1), np.uint8))
-    found = score([tiny], [255.0], [tiny], "x")
-    assert found.psnr == np.inf
-    assert found.ssim is None
+def test_images_of_different_noise_are_measured_one_by_one(digits: Tensor) -> None:
+    given = torch.cat([noisy(digits[:20], 0.1), noisy(digits[20:40], 0.6)])
+    assert (estimate_together(given) == estimate_sigma(given)).all()
+    assert (estimate_together(given[:5]) == estimate_sigma(given[:5])).all()
+    assert estimate_together(torch.zeros(40, 1, 28, 28)).max() < 1e-5

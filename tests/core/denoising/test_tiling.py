@@ -47,8 +47,9 @@ def in_tiles(found: Weights, noisy: Tensor, sigma: float, compute: Compute) -> T
     """The image in tiles; rows come from the top to the bottom, none twice."""
     denoised = torch.full_like(noisy, torch.nan)
     done = 0
+    sigmas = torch.full((len(noisy),), sigma)
     bands = denoise_large(
-        found, lambda top, end: noisy[:, top:end], (*noisy.shape[1:],), sigma, compute
+        found, lambda top, end: noisy[:, top:end], (*noisy.shape[1:],), sigmas, compute
     )
     for top, rows in bands:
         assert top == done
@@ -59,7 +60,7 @@ def in_tiles(found: Weights, noisy: Tensor, sigma: float, compute: Compute) -> T
 
 
 def whole(found: Weights, noisy: Tensor, sigma: float) -> Tensor:
-    return denoise_images(found, noisy[None], torch.tensor([sigma]), Compute())[0]
+    return denoise_images(found, noisy[None], torch.tensor([sigma]), Compute(), clip=False)[0]
 
 
 @pytest.mark.parametrize("size", [(301, 299), (150, 640), (640, 97), (257, 256), (128, 129)])
@@ -85,6 +86,27 @@ def test_colour_is_tiled_channel_by_channel() -> None:
     found, noisy = weights("autoencoder", widths=(4, 6, 8)), image(200, 333, channels=3)
     tiled = in_tiles(found, noisy, 0.1, Compute(tile=128))
     assert (tiled - whole(found, noisy, 0.1)).abs().max() < 1e-5
+
+
+def test_nothing_is_clipped_in_tiles() -> None:
+    found, noisy = weights("unet", widths=(4, 6, 8)), 5 * image(150, 160) - 2
+    tiled = in_tiles(found, noisy, 0.1, Compute(tile=128))
+    assert (tiled - whole(found, noisy, 0.1)).abs().max() < 1e-4
+    assert tiled.min() < -1 and tiled.max() > 2
+    clipped = denoise_images(found, noisy[None], torch.tensor([0.1]), Compute())[0]
+    assert (clipped == whole(found, noisy, 0.1).clamp(0, 1)).all()
+
+
+def test_each_channel_has_its_own_level() -> None:
+    found, noisy = weights("unet", widths=(4, 6, 8)), image(150, 160, channels=3)
+    sigmas = torch.tensor([0.02, 0.1, 0.4])
+    bands = denoise_large(
+        found, lambda top, end: noisy[:, top:end], (150, 160), sigmas, Compute(tile=128)
+    )
+    tiled = torch.cat([rows for _, rows in bands], dim=1)
+    for plane, one, sigma in zip(tiled, noisy, sigmas.tolist(), strict=True):
+        assert (plane - whole(found, one[None], sigma)[0]).abs().max() < 1e-5
+    assert (tiled - whole(found, noisy, 0.1)).abs().max() > 1e-3
 
 
 @pytest.mark.parametrize(

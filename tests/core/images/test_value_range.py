@@ -342,3 +342,15 @@ def test_bilevel_images_are_told_apart_at_the_middle() -> None:
     like = np.zeros((1, 3), bool)
     stored = from_unit(torch.tensor([[0.49, 0.5, 3.0]]), like, ValueRange(0, 1))
     assert stored.tolist() == [[False, True, True]]
+
+
+def test_transparent_values_do_not_set_the_range() -> None:
+    values = np.repeat(photograph(100, 1300, "u2"), 2, axis=-1)
+    without = found_in(values, alpha=True)
+    values[0, 30:60, 20:90] = (65535, 0)
+    found = found_in(values, alpha=True)
+    assert found.source == "data"
+    assert found.highest == without.highest
+    assert found.span == pytest.approx(without.span, rel=0.05)
+    values[..., 1] = 0
+    assert found_in(values, alpha=True).source == "type"

@@ -25,12 +25,25 @@ def test_the_best_weights_are_those_for_the_size_and_the_noise(
 
 
 def test_weights_that_were_named_are_taken_for_every_image() -> None:
-    choice = WeightsChoice(published()["mnist-dense"])
+    found = WeightsChoice(published()["mnist-dense"]).candidates(1000, 1500, 0.0)
+    assert [weights.name for weights in found.weights] == ["mnist-dense"]
+    assert found.named
+    assert not found.know_levels
+    takes_level = WeightsChoice(published()["photos-unet"]).candidates(28, 28, 0.5)
+    assert takes_level.named and takes_level.know_levels
 
-    assert choice.weights_for(1000, 1500, 0.0).name == "mnist-dense"
+
+def test_weights_for_any_image_are_candidates_for_digits_too() -> None:
+    choice = WeightsChoice()
+    digits = choice.candidates(28, 28, 0.5)
+    assert digits.weights[0].name == "mnist-unet"
+    assert "photos-unet" in [weights.name for weights in digits.weights[1:]]
+    others = choice.candidates(100, 90, 0.5)
+    assert {weights.metadata["data"] for weights in others.weights} == {"train400"}
+    assert not digits.named and digits.know_levels
 
 
 def test_weights_are_loaded_once() -> None:
     choice = WeightsChoice()
-
-    assert choice.weights_for(28, 28, 0.5) is choice.weights_for(28, 28, 0.4)
+    first, second = (choice.candidates(28, 28, sigma).weights[0] for sigma in (0.5, 0.4))
+    assert first is second
