@@ -185,7 +185,7 @@ def denoise(
     began = time.monotonic()
     try:
         with report.progress():
-            for outcome in denoise_files(planned.jobs, choice, asked, compute):
+            for outcome in denoise_files(planned.jobs, choice, asked, compute, report.page):
                 report.add(outcome)
     except KeyboardInterrupt as interrupted:
         raise InterruptedDenoisingError from interrupted

@@ -126,6 +126,14 @@ class DenoiseReport:
             self._bar.update(self._task, completed=self._taken, rate=rate)
             self._drawn = now
 
+    def page(self, job: Job, done: int, total: int) -> None:
+        """Move the bar within a file that goes through page by page."""
+        now = time.monotonic()
+        if now - self._drawn > DRAW_EVERY:
+            rate = f"page {done:,} of {total:,}"
+            self._bar.update(self._task, completed=self._taken + done / total, rate=rate)
+            self._drawn = now
+
     def _count(self, outcome: Outcome, scores: tuple[Scores, Scores] | None) -> None:
         self._done += 1
         self._images += outcome.images

@@ -12,11 +12,12 @@ import shutil
 import stat
 import time
 import zlib
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
-from dae_tui.system.packed_folder import PackedFolder, write_folder
+from dae_tui.system.packed_folder import PackedFolder, name_folder, remove, write_folder
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 """The errors of a full disk or quota."""
@@ -61,6 +62,37 @@ def write_new(path: Path, content: bytes, *, replace: bool = False) -> None:
         if failure.errno in (errno.EEXIST, *FULL):
             raise
         _write_beside(path, content, new=not replace, keep_mode=replace)
+
+
+@contextmanager
+def written_beside(path: Path, *, replace: bool = False) -> Iterator[Path]:
+    """A temporary path for a file or folder that is too large to be written at once.
+
+    What the block has made there gets the name `path` at its end; if the block raises, nothing
+    stays. A killed process leaves what `remove_leftovers` removes. A file or folder that is
+    replaced keeps its permissions, and a link stays one.
+
+    Raises FileExistsError for an existing path unless `replace`, and OSError that names it if it
+    cannot be written.
+    """
+    if replace and path.exists():
+        path = path.resolve()
+    beside = path.parent / _beside()
+    try:
+        yield beside
+        if beside.is_dir():
+            name_folder(beside, path, replace=replace)
+        elif replace:
+            with suppress(FileNotFoundError):
+                beside.chmod(stat.S_IMODE(path.stat().st_mode))
+            beside.replace(path)
+        else:
+            _name_new(beside, path)
+    except OSError as failure:
+        failure.filename = str(path)
+        raise
+    finally:
+        remove(beside)
 
 
 def remove_leftovers(folder: Path, *, owned: bool = False) -> int:

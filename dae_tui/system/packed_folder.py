@@ -11,7 +11,7 @@ import os
 import shutil
 import stat
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
@@ -30,6 +30,38 @@ class PackedFolder(bytes):
     __slots__ = ()
 
 
+class FolderFiles(Mapping[str, bytes]):
+    """The files of a folder by their paths in it; each is read when it is asked for."""
+
+    def __init__(self, folder: Path, most: int) -> None:
+        """List them.
+
+        Raises OSError as `files_in`, and for more than `most` bytes in one when it is read.
+        """
+        self._most = most
+        self._paths = {path.relative_to(folder).as_posix(): path for path in files_in(folder)}
+
+    def __getitem__(self, key: str) -> bytes:
+        return read_regular(self._paths[key], self._most)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._paths)
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    def size(self, key: str) -> int:
+        """The bytes of a file, which is not read."""
+        return self._paths[key].stat().st_size
+
+    def copy_to(self, folder: Path) -> None:
+        """Copy all files to a new folder."""
+        for key, path in self._paths.items():
+            copy = folder / key
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, copy)
+
+
 def pack(folder: Path, most: int) -> PackedFolder:
     """All files of a folder as an archive, uncompressed.
 
@@ -37,7 +69,7 @@ def pack(folder: Path, most: int) -> PackedFolder:
     """
     left = most
     files: list[tuple[str, bytes]] = []
-    for path in _files(folder):
+    for path in files_in(folder):
         left -= path.stat().st_size
         if left < 0:
             raise OSError(errno.EFBIG, f"it has more than {most:,} bytes in it", str(folder))
@@ -56,7 +88,11 @@ def pack_files(files: Iterable[tuple[str, bytes]]) -> PackedFolder:
     return PackedFolder(out.getbuffer())
 
 
-def _files(folder: Path) -> list[Path]:
+def files_in(folder: Path) -> list[Path]:
+    """The files of a folder and its subfolders, metadata of Zarr first.
+
+    Raises OSError for links, pipes and devices in it, and for more than `MOST_FILES`.
+    """
     found: list[Path] = []
     waiting = [folder]
     while waiting:
@@ -100,21 +136,29 @@ def write_folder(path: Path, packed: bytes, beside: Path, *, replace: bool) -> N
                 file = beside / name
                 file.parent.mkdir(parents=True, exist_ok=True)
                 file.write_bytes(archive.read(name))
-        if not replace:
-            if os.path.lexists(path):
-                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
-            beside.rename(path)
-        elif os.path.lexists(path):
-            with suppress(OSError):
-                beside.chmod(stat.S_IMODE(path.stat().st_mode))
-            _exchange(beside, path)
-        else:
-            beside.rename(path)
+        name_folder(beside, path, replace=replace)
     except OSError as failure:
         failure.filename = str(path)
         raise
     finally:
-        _remove(beside)
+        remove(beside)
+
+
+def name_folder(beside: Path, path: Path, *, replace: bool) -> None:
+    """Give a folder its final name; what had that name may be at `beside` afterwards.
+
+    Raises FileExistsError for an existing one unless `replace`.
+    """
+    if not replace:
+        if os.path.lexists(path):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+        beside.rename(path)
+    elif os.path.lexists(path):
+        with suppress(OSError):
+            beside.chmod(stat.S_IMODE(path.stat().st_mode))
+        _exchange(beside, path)
+    else:
+        beside.rename(path)
 
 
 def _exchange(new: Path, old: Path) -> None:
@@ -132,10 +176,11 @@ def _exchange(new: Path, old: Path) -> None:
     except OSError:
         away.rename(old)
         raise
-    _remove(away)
+    remove(away)
 
 
-def _remove(path: Path) -> None:
+def remove(path: Path) -> None:
+    """Remove a folder with all that is in it, or a file, if it is there."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:

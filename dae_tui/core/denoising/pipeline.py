@@ -20,6 +20,7 @@ from dae_tui.core.denoising.examination import examine, examine_small, is_small
 from dae_tui.core.denoising.inspection import unlike
 from dae_tui.core.denoising.loaded_file import LoadedFile
 from dae_tui.core.denoising.outcome import Outcome
+from dae_tui.core.denoising.paged import PagedOutcome, Progress, denoise_paged, paged
 from dae_tui.core.denoising.small_images import denoise_small
 from dae_tui.core.hardware import helper_thread, keep_freed_memory
 from dae_tui.core.images import formats as kinds
@@ -42,6 +43,7 @@ def denoise_files(
     choice: WeightsChoice,
     options: DenoiseOptions,
     compute: Compute,
+    progress: Progress | None = None,
 ) -> Iterator[Outcome]:
     """Denoise and write the files of all jobs; yields their outcomes in order.
 
@@ -52,6 +54,7 @@ def denoise_files(
         choice: chooses the weights for each image.
         options: what the user says about the images.
         compute: where and how the network is applied.
+        progress: is told of each page of files that go through page by page.
     """
     keep_freed_memory()
     # In the main thread: a thread that waits for input cannot be interrupted.
@@ -67,6 +70,7 @@ def denoise_files(
                 if not large:
                     read = reader.submit(_read_chunk, waiting, options, given)
                 _denoise(chunk, choice, options, compute)
+                _denoise_paged(chunk, choice, options, compute, progress, full)
                 previous, written = written, writer.submit(_write_all, chunk, full)
                 if previous is not None:
                     yield from previous.result()
@@ -98,6 +102,7 @@ def _read_chunk(
     for job in waiting:
         chunk.append(entry := _load(job, options, given))
         small = isinstance(entry, Outcome) or _is_single(entry)
+        small &= not isinstance(entry, PagedOutcome)
         size += _bytes(entry)
         if not small or len(chunk) == CHUNK_FILES or size > LARGE_BYTES:
             break
@@ -106,6 +111,8 @@ def _read_chunk(
 
 def _bytes(entry: "LoadedFile | Outcome") -> int:
     """The memory that a file takes: its decoded images or its bytes, whichever is larger."""
+    if isinstance(entry, PagedOutcome):
+        return LARGE_BYTES + 1
     if isinstance(entry, Outcome):
         return 0
     return max(len(entry.content), sum(stack.values.nbytes for stack in entry.file.stacks))
@@ -117,6 +124,8 @@ def _load(job: Job, options: DenoiseOptions, given: bytes | DaeError) -> "Loaded
         outcome.skipped = True
         return outcome
     try:
+        if (large := paged(job)) is not None:
+            return large
         content = given if job.source is None else kinds.content_of(job.source, job.name)
         if isinstance(content, DaeError):
             raise content
@@ -170,6 +179,29 @@ def _denoise(
         except FAILURES as failure:
             for entry in entries:
                 entry.outcome.error = _of_file(failure, entry.outcome.job)
+
+
+def _denoise_paged(
+    chunk: Sequence["LoadedFile | Outcome"],
+    choice: WeightsChoice,
+    options: DenoiseOptions,
+    compute: Compute,
+    progress: Progress | None,
+    full: threading.Event,
+) -> None:
+    """Denoise and write the files of a chunk that go through page by page."""
+    for entry in chunk:
+        if not isinstance(entry, PagedOutcome):
+            continue
+        try:
+            denoise_paged(entry, choice, options, compute, progress)
+        except OSError as failure:
+            if isinstance(failure, FileExistsError) and _exists(entry.job):
+                entry.skipped = True
+            else:
+                entry.error = _not_written(failure, full)
+        except (DaeError, *FAILURES) as failure:
+            entry.error = _of_file(failure, entry.job)
 
 
 def _denoise_together(
@@ -257,12 +289,12 @@ def _note(entry: LoadedFile, options: DenoiseOptions) -> None:
 
 
 def _write_all(chunk: Sequence["LoadedFile | Outcome"], full: threading.Event) -> list[Outcome]:
-    """Encode and write a chunk; returns outcomes in the order of the jobs, up to a full disk."""
+    """Encode and write a chunk, up to a full disk; returns outcomes in the order of the jobs."""
     outcomes = []
     for entry in chunk:
-        if full.is_set():
-            break
         outcome = entry if isinstance(entry, Outcome) else entry.outcome
+        if full.is_set() and outcome.error is None:
+            continue
         outcomes.append(outcome)
         if isinstance(entry, Outcome) or outcome.error is not None:
             continue
@@ -271,17 +303,22 @@ def _write_all(chunk: Sequence["LoadedFile | Outcome"], full: threading.Event) -
         except BrokenPipeError:
             raise  # The reader of standard output has closed it.
         except OSError as failure:
-            if failure.errno in FULL:
-                full.set()
-            outcome.error = DataError(
-                f"{failure.filename} cannot be written: {str(failure.strerror).lower()}",
-                "make room there, or choose another -o" if full.is_set() else "choose another -o",
-            )
+            outcome.error = _not_written(failure, full)
         except (DaeError, *FAILURES) as failure:
             outcome.error = _of_file(failure, outcome.job)
         if outcome.job.keep and not outcome.skipped:
             outcome.before, outcome.after = entry.file.stacks, entry.stacks
     return outcomes
+
+
+def _not_written(failure: OSError, full: threading.Event) -> DataError:
+    """The error for an output that cannot be written; notes a full disk."""
+    if failure.errno in FULL:
+        full.set()
+    return DataError(
+        f"{failure.filename} cannot be written: {str(failure.strerror).lower()}",
+        "make room there, or choose another -o" if full.is_set() else "choose another -o",
+    )
 
 
 def _of_file(failure: Exception, job: Job) -> DaeError:

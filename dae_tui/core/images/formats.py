@@ -75,7 +75,7 @@ def is_image_folder(path: Path) -> bool:
 def read(content: bytes, name: str) -> ImageFile:
     """Decode the images of a file. Raises DataError, which names the file, if it cannot be read."""
     kind = _known(content, name)
-    with _one_error(kind, name):
+    with one_error(kind, name):
         file: ImageFile = _function("read", kind, name)(content, name)
     return file
 
@@ -148,13 +148,13 @@ def _bounds(source: Source, stream: bool, name: str) -> tuple[int, int]:
     kind = _known(source[:START], name)
     if stream and KINDS[kind].at_end:
         return 0, STREAM_MOST
-    with _one_error(kind, name):
+    with one_error(kind, name):
         found: tuple[int, int] = _function("bounds", kind, name)(source, name)
     return found
 
 
 @contextmanager
-def _one_error(kind: str, name: str) -> Iterator[None]:
+def one_error(kind: str, name: str) -> Iterator[None]:
     """Convert everything that broken files raise to DataError, which names the file."""
     try:
         with quiet() if KINDS[kind].quiet else nullcontext():

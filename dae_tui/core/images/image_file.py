@@ -30,6 +30,9 @@ class Stack:
     stated: tuple[float, float] | None = None
     """The stored values of black and white, if the file says more than its type does, such as
     12 significant bits of 16."""
+    compression_error: float = 0.0
+    """The standard deviation of the error that the file's lossy compression makes at most, in
+    stored units: that of rounding by its quantisation table, as if every coefficient were used."""
 
     @property
     def white(self) -> float:
@@ -91,7 +94,9 @@ def check_pixels(name: str, *sizes: int) -> None:
         )
 
 
-def check_stacks(name: str, count: int, what: str, more: bool = False) -> None:
+def check_stacks(
+    name: str, count: int, what: str, more: bool = False, most: int | None = None
+) -> None:
     """Raise DataError for more images than can be processed in a reasonable time.
 
     Args:
@@ -99,11 +104,13 @@ def check_stacks(name: str, count: int, what: str, more: bool = False) -> None:
         count: how many pages or arrays there are.
         what: what they are called.
         more: whether there may be more of them than were counted.
+        most: so many are processed; None is `MOST_STACKS`.
 
-    Raises DataError for more than `MOST_STACKS`.
+    Raises DataError for more.
     """
-    if count > MOST_STACKS:
+    most = MOST_STACKS if most is None else most
+    if count > most:
         raise DataError(
-            f"{name} holds {'more than ' * more}{count:,} {what}; dae takes up to {MOST_STACKS:,}",
+            f"{name} holds {'more than ' * more}{count:,} {what}; dae takes up to {most:,}",
             "cut it into parts",
         )

@@ -4,7 +4,7 @@ Everything but the pixels and their statistics in the header is kept byte for by
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -25,7 +25,7 @@ from dae_tui.core.images.file_content import FREE, Source
 from dae_tui.core.images.image_file import About, ImageFile, Stack, check_pixels
 from dae_tui.errors import DataError
 
-_HEADER = HEADER_DTYPE.itemsize
+HEADER_BYTES = HEADER_DTYPE.itemsize
 _MODE = slice(12, 16)
 # IMOD wrote bytes unsigned until it said otherwise in the first bit of its flags.
 _IMOD, _IMOD_STAMP, _SIGNED = slice(152, 160), 1146047817, 1
@@ -38,7 +38,7 @@ def read(content: bytes, name: str) -> ImageFile:
 
     Raises DataError for complex and packed values and for files that are not whole.
     """
-    header, dtype, start, shape = _parse(start_of(content, _HEADER), name)
+    header, dtype, start, shape = parse(start_of(content, HEADER_BYTES), name)
     whole = unpacked(content, start + math.prod(shape) * dtype.itemsize + FREE, name)
     size = math.prod(shape) * dtype.itemsize
     if len(whole) < start + size:
@@ -54,7 +54,7 @@ def read(content: bytes, name: str) -> ImageFile:
 
 def bounds(source: Source, name: str) -> tuple[int, int]:
     """The bytes of a file with such a header, and as many more as may follow."""
-    _, dtype, start, shape = _parse(start_of(source, _HEADER), name)
+    _, dtype, start, shape = parse(start_of(source, HEADER_BYTES), name)
     return bounds_of(start + math.prod(shape) * dtype.itemsize, source)
 
 
@@ -74,11 +74,16 @@ def write(stacks: Sequence[Stack], about: About) -> bytes:
     return bytes(made.header.tobytes() + np.ascontiguousarray(made.data).tobytes())
 
 
-def _parse(content: bytes, name: str) -> tuple[Any, np.dtype[Any], int, tuple[int, int, int]]:
-    """Header, type of the values, where they begin, and their shape (sections, rows, columns)."""
-    if len(content) < _HEADER:
+def parse(
+    content: bytes, name: str, together: bool = True
+) -> tuple[Any, np.dtype[Any], int, tuple[int, int, int]]:
+    """Header, type of the values, where they begin, and their shape (sections, rows, columns).
+
+    Unless the sections are decoded `together`, each of them alone may not have too many pixels.
+    """
+    if len(content) < HEADER_BYTES:
         raise DataError(f"{name} is not a whole mrc file: its header breaks off")
-    header = np.frombuffer(content[:_HEADER], HEADER_DTYPE)[0].copy()
+    header = np.frombuffer(content[:HEADER_BYTES], HEADER_DTYPE)[0].copy()
     order = _byte_order(header)
     header = header.view(HEADER_DTYPE.newbyteorder(order))
     mode = int(header.mode if hasattr(header, "mode") else header["mode"])
@@ -95,8 +100,8 @@ def _parse(content: bytes, name: str) -> tuple[Any, np.dtype[Any], int, tuple[in
     if extended < 0:
         raise DataError(f"{name} is damaged: its extended header has no size")
     shape = (int(header["nz"]), int(header["ny"]), int(header["nx"]))
-    check_pixels(name, *shape)
-    return header, dtype, _HEADER + extended, shape
+    check_pixels(name, *(shape if together else shape[1:]))
+    return header, dtype, HEADER_BYTES + extended, shape
 
 
 def _byte_order(header: Any) -> Any:
@@ -116,25 +121,31 @@ def _encode(
     if whole[start : start + stored.nbytes] == stored.tobytes():
         return whole  # Its statistics may have been counted otherwise.
     changed = header.copy()
-    _update_statistics(changed, values)
+    update_statistics(changed, lambda: values)
     return b"".join(
         [
             changed.tobytes(),
-            whole[_HEADER:start],
+            whole[HEADER_BYTES:start],
             stored.tobytes(),
             whole[start + stored.nbytes :],
         ]
     )
 
 
-def _update_statistics(header: Any, values: NDArray[Any]) -> None:
-    """Least, largest and mean value and their deviation; those of bad values stay."""
-    if not np.isfinite(values).all():
-        return
-    least, largest = values.min(), values.max()
-    # Section by section: 64-bit copies of a large volume would double the memory.
-    sums = [float(section.sum(dtype=np.float64)) for section in values]
-    mean = sum(sums) / values.size
-    squares = [float(np.square(section - mean, dtype=np.float64).sum()) for section in values]
+def update_statistics(header: Any, sections: Callable[[], Iterable[NDArray[Any]]]) -> None:
+    """Least, largest and mean value and their deviation; those of bad values stay.
+
+    Section by section, as 64-bit copies of a large volume would double the memory; they are gone
+    through twice.
+    """
+    least, largest, size, sums = math.inf, -math.inf, 0, []
+    for section in sections():
+        if not np.isfinite(section).all():
+            return
+        least, largest = min(least, section.min()), max(largest, section.max())
+        size += section.size
+        sums.append(float(section.sum(dtype=np.float64)))
+    mean = sum(sums) / size
+    squares = [float(np.square(section - mean, dtype=np.float64).sum()) for section in sections()]
     header["dmin"], header["dmax"], header["dmean"] = least, largest, mean
-    header["rms"] = math.sqrt(sum(squares) / values.size)
+    header["rms"] = math.sqrt(sum(squares) / size)

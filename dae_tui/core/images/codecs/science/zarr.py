@@ -7,8 +7,9 @@ import io
 import math
 import zipfile
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import zarr
@@ -49,6 +50,31 @@ def read(content: bytes, name: str) -> ImageFile:
     for stores that are not whole.
     """
     store = _files(content, name)
+    found = select(store, name)
+    opened = _memory(store)
+    stacks = [_stack(opened, array) for array in found.chosen]
+    encode = partial(_encode, store=store, found=found)
+    return ImageFile("zarr", stacks, encode, About(), found.remarks)
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The arrays of a store that are images."""
+
+    chosen: list[Array]
+    """Of the finest levels."""
+    arrays: dict[str, Array]
+    """All of the store, by their paths."""
+    pyramids: Pyramids
+    """Those whose smaller levels are made anew."""
+    remarks: tuple[str, ...]
+
+
+def select(store: Mapping[str, bytes], name: str, together: bool = True) -> Selection:
+    """The images of a store by its metadata. Raises DataError as `read`.
+
+    Unless they are decoded `together`, each plane of them alone may not have too many pixels.
+    """
     arrays = {array.path: array for array in find_arrays(store, name)}
     pyramids = [[path for path in levels if path in arrays] for levels in _pyramids(store, name)]
     smaller = {path for levels in pyramids for path in levels[1:]}
@@ -63,21 +89,19 @@ def read(content: bytes, name: str) -> ImageFile:
                 check_values(array.dtype, name)
         raise DataError(f"{name} has no array with images", "it needs one of two or more axes")
     check_stacks(name, len(chosen), "arrays")
-    check_pixels(name, sum(math.prod(array.shape) for array in chosen))
+    if together:
+        check_pixels(name, sum(math.prod(array.shape) for array in chosen))
     finest = {array.path for array in chosen}
     rebuilt = [levels for levels in pyramids if len(levels) > 1 and levels[0] in finest]
     touched = finest.union(*rebuilt)
     for path in touched:
-        _check(arrays[path], store, name)
-    opened = _memory(store)
-    stacks = [_stack(opened, array) for array in chosen]
-    encode = partial(_encode, store=store, chosen=chosen, arrays=arrays, pyramids=rebuilt)
+        _check(arrays[path], store, name, together)
     remarks = []
     if rebuilt:
         remarks.append("its smaller levels are made anew from the finest, as means of its pixels")
     if any(_LABELS in path.split("/") for path in arrays):
         remarks.append("its labels stay as they are")
-    return ImageFile("zarr", stacks, encode, About(), tuple(remarks))
+    return Selection(chosen, arrays, rebuilt, tuple(remarks))
 
 
 def bounds(source: Source, name: str) -> tuple[int, int]:
@@ -145,11 +169,12 @@ def _is_image(array: Array) -> bool:
     return image_shape(array.shape, array.dtype) is not None
 
 
-def _check(array: Array, store: Mapping[str, bytes], name: str) -> None:
+def _check(array: Array, store: Mapping[str, bytes], name: str, together: bool) -> None:
     if array.dtype is None:
         raise DataError(f"{name} is damaged: {array.path} holds no numbers")
     check_values(array.dtype, name)
-    check_pixels(name, *array.shape)
+    plane = None if together else image_shape(array.shape, array.dtype)
+    check_pixels(name, *(array.shape if plane is None else plane[1:3]))
     check_array(array, store, name)
 
 
@@ -157,35 +182,30 @@ def _memory(store: Mapping[str, bytes]) -> Any:
     return MemoryStore({key: cpu.Buffer.from_bytes(value) for key, value in store.items()})
 
 
-def _open(opened: Any, array: Array) -> Any:
+def open_array(opened: Any, array: Array, mode: Literal["r", "r+"] = "r+") -> Any:
+    """An array of a store of zarr's, or of a folder."""
     return zarr.open_array(
-        opened, path=array.path, mode="r+", zarr_format=3 if array.version == 3 else 2
+        opened, path=array.path, mode=mode, zarr_format=3 if array.version == 3 else 2
     )
 
 
 def _stack(opened: Any, array: Array) -> Stack:
-    values = as_images(np.asarray(_open(opened, array)[...]))
+    values = as_images(np.asarray(open_array(opened, array)[...]))
     return Stack(values, alpha=values.shape[-1] == 4)
 
 
-def _encode(
-    stacks: Sequence[Stack],
-    store: Mapping[str, bytes],
-    chosen: Sequence[Array],
-    arrays: Mapping[str, Array],
-    pyramids: Pyramids,
-) -> bytes:
+def _encode(stacks: Sequence[Stack], store: Mapping[str, bytes], found: Selection) -> bytes:
     opened = _memory(store)
     values = {}
-    for stack, array in zip(stacks, chosen, strict=True):
+    for stack, array in zip(stacks, found.chosen, strict=True):
         values[array.path] = stack.values.reshape(array.shape)
-        _open(opened, array)[...] = values[array.path]
-    for levels in pyramids:
+        open_array(opened, array)[...] = values[array.path]
+    for levels in found.pyramids:
         finest = values[levels[0]]
         for path in levels[1:]:
-            array = arrays[path]
+            array = found.arrays[path]
             assert array.dtype is not None
-            _open(opened, array)[...] = smaller(finest, array.shape).astype(array.dtype)
+            open_array(opened, array)[...] = smaller(finest, array.shape).astype(array.dtype)
     return _packed(opened._store_dict)
 
 

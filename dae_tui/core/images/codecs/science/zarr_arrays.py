@@ -17,6 +17,7 @@ import numpy as np
 
 from dae_tui.core.images.file_content import check_unpacked
 from dae_tui.errors import DataError
+from dae_tui.system.packed_folder import FolderFiles
 
 _MARKS = (".zarray", "zarr.json")
 _LONGEST_METADATA = 1 << 26
@@ -91,12 +92,10 @@ def check_array(array: Array, store: Mapping[str, bytes], name: str) -> None:
             raise DataError(f"{label} is stored with {_name(codec)!r}, which dae does not decode")
     assert array.dtype is not None
     prefix = f"{array.path}/" if array.path else ""
-    pieces = {
-        key: content
-        for key, content in store.items()
-        if key.startswith(prefix) and not key.endswith((*_MARKS, ".zattrs"))
-    }
-    packed = sum(map(len, pieces.values()))
+    pieces = [
+        key for key in store if key.startswith(prefix) and not key.endswith((*_MARKS, ".zattrs"))
+    ]
+    packed = sum(_size(store, key) for key in pieces)
     check_unpacked(label, packed, array.dtype.itemsize * math.prod(array.shape))
     check_unpacked(label, packed, array.piece_bytes)
     smallest = array.inner or array
@@ -106,9 +105,13 @@ def check_array(array: Array, store: Mapping[str, bytes], name: str) -> None:
     inside = math.prod(array.chunks) // math.prod(smallest.chunks)
     if count > _FREE_PIECES + 10 * len(pieces) * inside:
         raise DataError(f"{label} is in {count:,} pieces, most of which are missing")
-    for content in pieces.values():
-        for piece in _inner_pieces(array, content, label):
+    for key in pieces:
+        for piece in _inner_pieces(array, store[key], label):
             _check_piece(smallest, piece, label)
+
+
+def _size(store: Mapping[str, bytes], key: str) -> int:
+    return store.size(key) if isinstance(store, FolderFiles) else len(store[key])
 
 
 def _second(said: Mapping[str, Any], path: str, name: str) -> Array:

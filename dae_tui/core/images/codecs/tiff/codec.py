@@ -51,9 +51,8 @@ def read(content: bytes, name: str) -> ImageFile:
                 remarks["a page that is a mask stays as it is"] = None
                 target = replace(page, tags=kept_tags(page.tags))
             else:
-                stored = unpacked(page, content, opened, label)
-                values, target = converted(stored, page, form, label)
-                stacks.append(_stack(values, target, form))
+                stack, target = decoded(page, content, opened, form, label)
+                stacks.append(stack)
             targets.append(target)
             remarks |= dict.fromkeys(changes(page, target))
     return ImageFile(
@@ -81,7 +80,7 @@ def _pages(content: Source | memoryview, name: str) -> tuple[Form, list[Page], l
     labels = [f"{name}, page {index + 1}," for index in range(len(tables))]
     if len(labels) == 1:
         labels = [name]
-    check_hidden(tables, name)
+    check_hidden(tables[0][1], len(tables), name)
     pages = [
         read_page(tags, position, form, len(content), label)
         for (position, tags), label in zip(tables, labels, strict=True)
@@ -90,11 +89,16 @@ def _pages(content: Source | memoryview, name: str) -> tuple[Form, list[Page], l
     if not pixels:
         raise DataError(f"{name} holds no image, only a mask")
     check_pixels(name, pixels)
-    if sum(len(page.offsets) for page in pages) > _MOST_BOXES:
+    check_boxes(sum(len(page.offsets) for page in pages), name)
+    return form, pages, labels
+
+
+def check_boxes(count: int, name: str) -> None:
+    """Raise DataError for more strips or tiles than can be processed in a reasonable time."""
+    if count > _MOST_BOXES:
         raise DataError(
             f"{name} is in more than {_MOST_BOXES:,} strips or tiles", "save it with larger ones"
         )
-    return form, pages, labels
 
 
 def write(stacks: Sequence[Stack], about: About) -> bytes:
@@ -116,6 +120,21 @@ def write(stacks: Sequence[Stack], about: About) -> bytes:
     return assembled(pages, form)
 
 
+def decoded(
+    page: Page, content: bytes | Source, opened: tifffile.TiffFile, form: Form, label: str
+) -> tuple[Stack, Page]:
+    """The images of a page, and how they are written back. Raises DataError as `read`."""
+    stored = unpacked(page, content, opened, label)
+    values, target = converted(stored, page, form, label)
+    return _stack(values, target, form), target
+
+
+def encoded(stack: Stack, target: Page) -> Iterator[bytes | memoryview]:
+    """The strips or tiles of a page that is written with such images."""
+    values = stack.values
+    return packed(target, values[..., 0].transpose(1, 2, 0) if target.bands else values[0])
+
+
 def _stack(values: NDArray[Any], page: Page, form: Form) -> Stack:
     images = values.transpose(2, 0, 1)[..., None] if page.bands else values[None]
     missing = no_data(page.tags, values.dtype)
@@ -134,9 +153,7 @@ def _encode(stacks: Sequence[Stack], targets: Sequence[Page], form: Form, conten
                 placed = zip(page.offsets, page.counts, strict=True)
                 yield page.tags, [view[offset : offset + count] for offset, count in placed]
             else:
-                values = next(left).values
-                image = values[..., 0].transpose(1, 2, 0) if page.bands else values[0]
-                yield page.tags, packed(page, image)
+                yield page.tags, encoded(next(left), page)
 
     return assembled(pages(), form)
 

@@ -83,15 +83,20 @@ class Page:
         return rows * -(-self.block[1] * (1 if self.planar else self.samples) * self.bits // 8)
 
 
-def check_hidden(tables: Sequence[tuple[int, Tags]], name: str) -> None:
-    """Raise DataError for files with images that their tags do not list."""
-    tags = tables[0][1]
+def check_hidden(tags: Tags, count: int, name: str) -> None:
+    """Raise DataError for files with images that their tags do not list.
+
+    Args:
+        tags: of the first page.
+        count: of the pages.
+        name: of the file, for messages.
+    """
     for code, what in _VENDORS.items():
         if code in tags:
             raise DataError(f"{name} is {what}", "save it as a plain or OME TIFF first")
     said = bytes(tags[codes.DESCRIPTION].raw) if codes.DESCRIPTION in tags else b""
     images = re.search(rb"^images=(\d{1,9})", said, re.MULTILINE) if b"ImageJ=" in said else None
-    if (images and int(images[1]) > len(tables)) or b'"truncated": true' in said:
+    if (images and int(images[1]) > count) or b'"truncated": true' in said:
         raise DataError(
             f"{name} has images that only {'ImageJ' if images else 'tifffile'} finds",
             "save it again with tags for every page",

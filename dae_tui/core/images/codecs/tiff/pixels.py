@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from dae_tui.core.images.codecs.tiff import codes
 from dae_tui.core.images.codecs.tiff.pages import Page
 from dae_tui.core.images.codecs.tiff.tags import AGAIN, CUT
+from dae_tui.core.images.file_content import Source
 from dae_tui.errors import DataError
 
 # tifffile logs what it repairs in broken files; such files are refused here.
@@ -27,7 +28,9 @@ logging.getLogger("tifffile").setLevel(logging.CRITICAL + 1)
 _FRAMES = frozenset(range(0xFFC0, 0xFFD0)) - {0xFFC4, 0xFFC8, 0xFFCC}
 
 
-def unpacked(page: Page, content: bytes, opened: tifffile.TiffFile, label: str) -> NDArray[Any]:
+def unpacked(
+    page: Page, content: bytes | Source, opened: tifffile.TiffFile, label: str
+) -> NDArray[Any]:
     """The values (H, W, samples) as they are stored."""
     view = _view(page, content)
     if view is not None:
@@ -69,7 +72,7 @@ def _check_jpeg(packed: bytes, block: tuple[int, int], label: str) -> None:
         raise DataError(f"{label} is damaged: its JPEG data has another size than it")
 
 
-def _view(page: Page, content: bytes) -> NDArray[Any] | None:
+def _view(page: Page, content: bytes | Source) -> NDArray[Any] | None:
     """The values (H, W, samples) where they lie in the file as numpy has them, else None."""
     if page.compression != codes.NONE or page.predictor != 1 or page.tiled or page.turned:
         return None
@@ -83,7 +86,10 @@ def _view(page: Page, content: bytes) -> NDArray[Any] | None:
         shape = (page.height, page.width, page.samples)
     if ends[-1] - page.offsets[0] != math.prod(shape) * page.dtype.itemsize:
         return None
-    array = np.ndarray(shape, page.dtype, content, page.offsets[0])
+    start = page.offsets[0]
+    if not isinstance(content, bytes):
+        content, start = content[start : ends[-1]], 0
+    array = np.ndarray(shape, page.dtype, content, start)
     return array.transpose(1, 2, 0) if page.planar else array
 
 

@@ -135,16 +135,22 @@ def read_tables(
     content: Source | memoryview, form: Form, first: int, name: str
 ) -> list[tuple[int, Tags]]:
     """Offset and tags of each page. Raises DataError for an endless chain, or too many pages."""
-    positions = _places(content, form, first, name)
+    positions = read_places(content, form, first, name)
     budget = Budget(content, name)
     return [(place, read_tags(content, form, place, name, budget)) for place in positions]
 
 
-def _places(content: Source | memoryview, form: Form, first: int, name: str) -> list[int]:
-    """Where the tags of each page are: each says where the next ones are."""
+def read_places(
+    content: Source | memoryview, form: Form, first: int, name: str, most: int | None = None
+) -> list[int]:
+    """Where the tags of each page are: each says where the next ones are.
+
+    Raises DataError for an endless chain, or for more than `most` pages, else `MOST_STACKS`.
+    """
+    counted = max(_COUNTED, most or 0)
     found: dict[int, None] = {}
     position = first
-    while position and len(found) <= _COUNTED:
+    while position and len(found) <= counted:
         if position in found:
             raise DataError(f"{name} is damaged: its pages have no end")
         found[position] = None
@@ -154,7 +160,7 @@ def _places(content: Source | memoryview, form: Form, first: int, name: str) -> 
             (position,) = form.offset.unpack(content[after : after + form.offset.size])
     if not found:
         raise DataError(f"{name} holds no image")
-    check_stacks(name, min(len(found), _COUNTED), "pages", more=len(found) > _COUNTED)
+    check_stacks(name, min(len(found), counted), "pages", more=len(found) > counted, most=most)
     return list(found)
 
 

@@ -7,13 +7,14 @@ By hand since (2026-11-26) tifffile's writer takes no EXIF, no GPS and no RGB of
 import io
 import struct
 from collections.abc import Iterable
+from typing import BinaryIO
 
 from dae_tui.core.images.codecs.tiff import codes
 from dae_tui.core.images.codecs.tiff.tags import Form, Tags
 from dae_tui.errors import DataError
 
 
-def put_tags(out: io.BytesIO, tags: Tags, form: Form) -> int:
+def put_tags(out: BinaryIO, tags: Tags, form: Form) -> int:
     """Write tags with 0 for the place of the next page's, which comes last. Returns their place."""
     entries = []
     for code, first in sorted(tags.items()):
@@ -27,7 +28,7 @@ def put_tags(out: io.BytesIO, tags: Tags, form: Form) -> int:
     return _append(out, form.count.pack(len(entries)) + b"".join(entries) + form.offset.pack(0))
 
 
-def _append(out: io.BytesIO, data: bytes | memoryview) -> int:
+def _append(out: BinaryIO, data: bytes | memoryview) -> int:
     """Write at an even place, and return it."""
     out.write(b"\0" * (out.tell() % 2))
     place = out.tell()
@@ -42,16 +43,22 @@ def header(form: Form) -> bytes:
     return mark + (start or struct.pack(form.order + "H", 42)) + form.offset.pack(0)
 
 
-def assembled(pages: Iterable[tuple[Tags, Iterable[bytes | memoryview]]], form: Form) -> bytes:
-    """The bytes of a file of such pages: tags but for the places of the strips or tiles, and these.
+class Assembly:
+    """A file that grows by a page at a time."""
 
-    Raises DataError for a classic TIFF of more than 4 GiB.
-    """
-    out = io.BytesIO()
-    out.write(header(form))
-    link = form.offset.size
-    try:
-        for tags, boxes in pages:
+    def __init__(self, out: BinaryIO, form: Form) -> None:
+        """Write the header to an empty file."""
+        self._out, self._form = out, form
+        out.write(header(form))
+        self._link = form.offset.size
+
+    def add(self, tags: Tags, boxes: Iterable[bytes | memoryview]) -> None:
+        """Add a page: its tags but for the places of its strips or tiles, and these.
+
+        Raises DataError for a classic TIFF of more than 4 GiB.
+        """
+        out, form = self._out, self._form
+        try:
             offsets, counts = [], []
             for box in boxes:
                 offsets.append(_append(out, box))
@@ -63,11 +70,19 @@ def assembled(pages: Iterable[tuple[Tags, Iterable[bytes | memoryview]]], form: 
             )
             where = {places: form.offsets(offsets), sizes: form.offsets(counts)}
             position = put_tags(out, tags | where, form)
-            out.seek(link)
+            out.seek(self._link)
             out.write(form.offset.pack(position))
-            link = out.seek(0, io.SEEK_END) - form.offset.size
-    except (struct.error, OverflowError) as failure:
-        raise DataError(
-            "tiff cannot hold more than 4 GiB", "store it as BigTIFF first"
-        ) from failure
+            self._link = out.seek(0, io.SEEK_END) - form.offset.size
+        except (struct.error, OverflowError) as failure:
+            raise DataError(
+                "tiff cannot hold more than 4 GiB", "store it as BigTIFF first"
+            ) from failure
+
+
+def assembled(pages: Iterable[tuple[Tags, Iterable[bytes | memoryview]]], form: Form) -> bytes:
+    """The bytes of a file of such pages. Raises DataError as `Assembly.add`."""
+    out = io.BytesIO()
+    assembly = Assembly(out, form)
+    for tags, boxes in pages:
+        assembly.add(tags, boxes)
     return out.getvalue()
