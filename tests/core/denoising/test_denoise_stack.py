@@ -1,92 +1,272 @@
-"""Pages of a file through a network, one by one and together."""
+"""Stored images through a network: type, range, alpha and what was not measured stay."""
+
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from noisy_pictures import Array, colour, decibels, grey, impulses, page_of_text, shot_noise
 from numpy.typing import NDArray
 
 from dae_tui.core.denoising import apply_network as denoising
-from dae_tui.core.denoising import denoise_stack as stacks
 from dae_tui.core.denoising.apply_network import Compute, denoise_images
-from dae_tui.core.denoising.denoise_stack import Inspection, denoise_pages, denoise_stack
+from dae_tui.core.denoising.denoise_stack import Denoised, denoise_stack, inverts
+from dae_tui.core.denoising.examination import examine
 from dae_tui.core.images.image_file import Stack
-from dae_tui.core.images.value_range import Oddities
+from dae_tui.core.weights.choice import Candidates, WeightsChoice
 from dae_tui.core.weights.weights_file import Weights, load_weights
+from dae_tui.errors import WeightsError
 from dae_tui.spec.denoising import DenoiseOptions
 from dae_tui.spec.model_cards import published
 
 FP32 = Compute(precision="fp32")
+SIDE = 128
+CHOICE = WeightsChoice()
 
 
 @pytest.fixture(scope="module")
-def weights() -> Weights:
+def autoencoder() -> Weights:
     return load_weights(published()["mnist-autoencoder"])
 
 
-def pages() -> list[tuple[Stack, Inspection]]:
-    """Pages of two sizes and three types, light and dark, with weak and strong noise, mixed."""
-    draw = np.random.default_rng(0)
-
-    def page(size: int, sigma: float, dark: bool, kind: str) -> tuple[Stack, Inspection]:
-        clean = np.kron(draw.integers(0, 2, (size // 4, size // 4)), np.ones((4, 4)))
-        noisy = clean * 0.3 + dark * 0.6 + draw.normal(0, sigma, clean.shape)
-        stored: NDArray[np.generic] = noisy.clip(0, 1).astype("f4")
-        if np.dtype(kind).kind == "u":
-            stored = (stored * np.iinfo(kind).max).astype(kind)
-        stack = Stack(stored[None, ..., None])
-        return stack, Inspection(sigma, dark, Oddities(), stack.white)
-
-    return [
-        page(size, sigma, dark, kind)
-        for size in (12, 16)
-        for dark in (True, False)
-        for sigma in (0.02, 0.2)
-        for kind in ("u1", ">u2", "u1", "f4")
-    ]
+@pytest.fixture(scope="module")
+def photos() -> Weights:
+    return load_weights(published()["photos-unet"])
 
 
-def test_pages_that_go_together_come_out_as_one_by_one(
-    weights: Weights, monkeypatch: pytest.MonkeyPatch
+def denoise(
+    stack: Stack, named: Weights | None = None, compute: Compute = FP32, **options: Any
+) -> Denoised:
+    asked = DenoiseOptions(**options)
+    found = examine(stack, asked, "x")
+    _, height, width, _ = stack.values.shape
+    candidates = (
+        CHOICE.candidates(height, width, found.sigma)
+        if named is None
+        else Candidates((named,), named=True)
+    )
+    return denoise_stack(candidates, stack, found, asked, compute)
+
+
+def noisy(clean: Array, sigma: float, seed: int = 0) -> Array:
+    return clean + np.random.default_rng(seed).normal(0, sigma, clean.shape)
+
+
+def stored(image: Array, black: float, white: float, dtype: str) -> NDArray[Any]:
+    """One image as (1, H, W, C) between two stored values."""
+    values = black + (white - black) * image
+    kind = np.dtype(dtype)
+    if kind.kind in "ui":
+        values = np.rint(values).clip(np.iinfo(kind).min, np.iinfo(kind).max)
+    typed: NDArray[Any] = values.astype(kind)
+    return typed[None, ..., None] if typed.ndim == 2 else typed[None]
+
+
+TYPES = [
+    ("u1", 0, 255),
+    ("u2", 0, 65535),
+    (">u2", 100, 1500),
+    ("i2", -1000, 1000),
+    ("u4", 0, 3000),
+    (">i4", -5000, 5000),
+    ("i8", 0, 3000),
+    ("f2", 0, 1),
+    ("f4", -2, 2),
+    (">f4", 0, 255),
+    ("f8", -80, -10),
+]
+
+
+@pytest.mark.parametrize(("dtype", "black", "white"), TYPES)
+@pytest.mark.parametrize("side", [64, SIDE])
+def test_every_type_and_range_gets_better_and_keeps_its_mean(
+    dtype: str, black: float, white: float, side: int
 ) -> None:
-    options = DenoiseOptions()
-    found, what = zip(*pages(), strict=True)
-    one_by_one = [
-        denoise_stack(weights, page, inspection, options, FP32)
-        for page, inspection in zip(found, what, strict=True)
-    ]
-    batches = []
+    clean = grey("camera", side)
+    given = stored(noisy(clean, 0.08), black, white, dtype)
+    done = denoise(Stack(given.copy()))
+    values = done.stack.values
+    assert (values.dtype, values.shape) == (given.dtype, given.shape)
+    unit = (values[0, ..., 0].astype(float) - black) / (white - black)
+    before = (given[0, ..., 0].astype(float) - black) / (white - black)
+    assert decibels(unit, clean) > decibels(before, clean) + 3
+    assert unit.mean() == pytest.approx(before.mean(), abs=0.005)
+    assert done.images[0].weights is not None
+    assert not done.is_unchanged
 
-    def counted(
-        weights: Weights, noisy: torch.Tensor, sigma: torch.Tensor, compute: Compute
-    ) -> torch.Tensor:
-        batches.append(len(noisy))
-        return denoise_images(weights, noisy, sigma, compute)
 
-    monkeypatch.setattr(stacks, "denoise_images", counted)
-    together = denoise_pages(weights, found, what, options, FP32)
-    assert sorted(batches) == [2] * 8 + [4] * 4  # By size, type, and light or dark.
-    for one, other, page in zip(one_by_one, together, found, strict=True):
-        assert other.values.dtype == page.values.dtype
-        assert other.values.shape == page.values.shape
-        step = 1e-5 if page.values.dtype.kind == "f" else 1
-        np.testing.assert_allclose(other.values, one.values.astype(float), atol=step, rtol=0)
+@pytest.mark.parametrize("dtype", ["u1", "f4"])
+def test_shot_noise_in_colour_is_taken_out(dtype: str) -> None:
+    clean = colour("coffee", SIDE)
+    white = 255 if dtype == "u1" else 1
+    given = stored(shot_noise(clean, 100).clip(0, 1), 0, white, dtype)
+    after = denoise(Stack(given)).stack.values[0] / white
+    assert decibels(after, clean) > decibels(given[0] / white, clean) + 4
+    told = denoise(Stack(given), sigma=float(np.sqrt(clean.mean() / 100))).stack.values[0] / white
+    assert decibels(after, clean) > decibels(told, clean) - 0.5
+
+
+def test_salt_and_pepper_is_mended() -> None:
+    clean = grey("camera", SIDE)
+    given = stored(impulses(clean, 0.1), 0, 255, "u1")
+    done = denoise(Stack(given))
+    assert decibels(done.stack.values[0, ..., 0] / 255, clean) > 31
+    assert not done.is_unchanged
+
+
+@pytest.mark.parametrize("side", [64, SIDE])
+@pytest.mark.parametrize("dtype", ["?", "u1", "u2", "i2", "u4", "f4", "f8"])
+def test_what_has_no_noise_stays_bit_for_bit(side: int, dtype: str) -> None:
+    white = {"?": 1, "u1": 255, "f4": 1, "f8": 1}.get(dtype, 3000)
+    code: Array = np.random.default_rng(0).integers(0, 2, (side // 4,) * 2).astype(np.float64)
+    code = code.repeat(4, axis=0).repeat(4, axis=1)
+    step = np.full((side, side), 0.2)
+    step[:, side // 2 :] = 1
+    for clean in (np.ones((side, side)), code, step):
+        given = stored(clean, 0, white, dtype)
+        done = denoise(Stack(given))
+        assert (done.stack.values == given).all()
+        assert done.is_unchanged
+        assert done.images[0].weights is None
+
+
+def test_a_page_without_noise_is_not_made_worse() -> None:
+    page = page_of_text()[None, ..., None]
+    done = denoise(Stack(page))
+    assert (done.stack.values == page).all()
+    assert done.is_unchanged
+
+
+def test_weights_that_were_named_are_used_whatever_they_do(
+    autoencoder: Weights, photos: Weights
+) -> None:
+    step = stored(np.tile([0.2, 0.2, 0.8, 0.8], (28, 7)), 0, 255, "u1")
+    done = denoise(Stack(step), autoencoder)
+    assert done.images[0].weights is autoencoder
+    assert not done.is_unchanged
+    # These take the level, and it is nothing.
+    assert denoise(Stack(step), photos).is_unchanged
+
+
+@pytest.mark.parametrize("side", [64, SIDE])
+def test_no_data_stays_and_does_not_reach_its_neighbours(side: int) -> None:
+    clean = 0.2 + 0.6 * grey("camera", side)
+    given = stored(noisy(clean, 0.05).clip(0, 1), 0, 4000, "u2")
+    hole = np.zeros(given.shape, bool)
+    hole[0, side // 4 : side // 2, side // 4 : side // 2] = True
+    given[hole] = 65535
+    values = denoise(Stack(given.copy(), no_data=65535)).stack.values
+    assert (values[hole] == 65535).all()
+    assert values[~hole].max() <= given[~hole].max()
+    errors = np.abs(values / 4000 - clean[None, ..., None])
+    ring = np.zeros_like(hole)
+    ring[0, side // 4 - 3 : side // 2 + 3, side // 4 - 3 : side // 2 + 3] = True
+    ring &= ~hole
+    assert errors[ring].mean() < 0.05
+    other = given.copy()
+    other[hole] = 0
+    again = denoise(Stack(other, no_data=0)).stack.values
+    assert np.abs(again[~hole].astype(int) - values[~hole]).max() <= 1
+
+
+@pytest.mark.parametrize("side", [64, SIDE])
+def test_nan_and_infinity_stay(side: int) -> None:
+    given = stored(noisy(grey("camera", side), 0.05), 0, 1, "f4")
+    given[0, 3, 4], given[0, 9, 9], given[0, 30:40, 30:40] = np.nan, -np.inf, np.nan
+    values = denoise(Stack(given.copy())).stack.values
+    finite = np.isfinite(given)
+    assert np.array_equal(values[~finite], given[~finite], equal_nan=True)
+    assert np.isfinite(values[finite]).all()
+    assert np.abs(values[finite] - given[finite]).max() < 0.5
+
+
+@pytest.mark.parametrize("side", [64, SIDE])
+def test_transparent_pixels_stay_and_do_not_reach_their_neighbours(side: int) -> None:
+    given = stored(noisy(colour("astronaut", side), 0.08), 0, 255, "u1")
+    alpha = np.full((1, side, side, 1), 128, np.uint8)
+    alpha[0, 20:40, 20:40] = 0
+    hidden = alpha[..., 0] == 0
+    results = []
+    for shade in (0, 255):
+        image = np.concatenate([given, alpha], axis=-1)
+        image[0, 20:40, 20:40, :3] = shade
+        values = denoise(Stack(image.copy(), alpha=True)).stack.values
+        assert (values[..., 3] == alpha[..., 0]).all()
+        assert (values[hidden] == image[hidden]).all()
+        results.append(values[~hidden])
+    assert (results[0] == results[1]).all()
+    assert not (results[0][..., :3] == given[~hidden]).all()
+
+
+@pytest.mark.parametrize("side", [28, SIDE])
+def test_white_may_be_zero(photos: Weights, side: int) -> None:
+    given = stored(noisy(grey("moon", side), 0.1), 0, 255, "u1")
+    plain = denoise(Stack(given), photos).stack.values.astype(int)
+    inverted = denoise(Stack(255 - given, white_is_zero=True), photos).stack.values
+    assert np.abs(255 - inverted.astype(int) - plain).max() <= 1
+
+
+@pytest.mark.parametrize("dtype", ["u1", ">u2", "f4"])
+def test_tiles_give_what_the_whole_gives(photos: Weights, dtype: str) -> None:
+    white = {"u1": 255, ">u2": 65535, "f4": 1}[dtype]
+    image = np.vstack([colour("coffee", SIDE), colour("astronaut", SIDE)])
+    given = stored(noisy(image, 0.1), 0, white, dtype)
+    whole = denoise(Stack(given), photos, sigma=0.1).stack.values
+    tiled = denoise(Stack(given), photos, Compute(tile=96), sigma=0.1).stack.values
+    assert np.abs(whole.astype(float) - tiled.astype(float)).max() <= white / 255
+
+
+def test_each_image_of_a_stack_is_denoised_by_its_own_level() -> None:
+    clean = grey("camera", SIDE)
+    given = np.concatenate([stored(noisy(clean, sigma), 0, 255, "u1") for sigma in (0.02, 0.2)])
+    given = np.concatenate([given, np.full_like(given[:1], 255)])
+    done = denoise(Stack(given))
+    assert [image.weights is None for image in done.images] == [False, False, True]
+    for number, sigma in enumerate((0.02, 0.2)):
+        alone = denoise(Stack(given[number : number + 1]), sigma=sigma).stack.values[0]
+        together = done.stack.values[number]
+        assert np.abs(together.astype(int) - alone.astype(int)).mean() < 1.5
+    assert (done.stack.values[2] == 255).all()
+    assert not done.is_unchanged
+    parts = done.split()
+    assert [part.is_unchanged for part in parts] == [False, False, True]
+    assert all(part.stack.values.shape == (1, SIDE, SIDE, 1) for part in parts)
+
+
+def test_networks_of_one_size_refuse_others() -> None:
+    dense = load_weights(published()["mnist-dense"])
+    with pytest.raises(WeightsError, match="28×28"):
+        denoise(Stack(np.zeros((1, 30, 30, 1), np.uint8)), dense)
+
+
+def test_what_a_network_sees_inverted(autoencoder: Weights, photos: Weights) -> None:
+    assert inverts(autoencoder, DenoiseOptions(), True)
+    assert not inverts(autoencoder, DenoiseOptions(), False)
+    assert not inverts(autoencoder, DenoiseOptions(invert="no"), True)
+    assert not inverts(photos, DenoiseOptions(), True)
+    assert inverts(photos, DenoiseOptions(invert="yes"), False)
 
 
 @pytest.mark.parametrize("side", [1, 28])
 def test_many_tiny_images_take_no_more_memory_than_fewer_larger_ones(
-    weights: Weights, monkeypatch: pytest.MonkeyPatch, side: int
+    autoencoder: Weights, monkeypatch: pytest.MonkeyPatch, side: int
 ) -> None:
     """Each is padded for the network: 8×8 pixels for one."""
     passed = []
 
     def counted(
-        network: torch.nn.Module, noisy: torch.Tensor, precision: str, sigma: torch.Tensor
+        network: torch.nn.Module,
+        noisy: torch.Tensor,
+        precision: str,
+        sigma: torch.Tensor,
+        *,
+        clip: bool,
     ) -> torch.Tensor:
         passed.append(len(noisy))
         return noisy
 
     monkeypatch.setattr(denoising, "denoise_batch", counted)
-    noisy = torch.zeros(20_000 // side, 1, side, side)
-    denoise_images(weights, noisy, torch.zeros(len(noisy)), FP32)
-    assert sum(passed) == len(noisy)
+    images = torch.zeros(20_000 // side, 1, side, side)
+    denoise_images(autoencoder, images, torch.zeros(len(images)), FP32)
+    assert sum(passed) == len(images)
     assert max(passed) * 64 * -((-side // 8) ** 2) <= 2.5 * denoising.BATCH_PIXELS
