@@ -16,7 +16,7 @@ import numpy as np
 
 from dae_tui.core.denoising.apply_network import Compute
 from dae_tui.core.denoising.denoise_stack import AT_ONCE, Denoised, Done, denoise_stack
-from dae_tui.core.denoising.examination import Examination, examine, is_small, nothing_in
+from dae_tui.core.denoising.examination import Examination, examine, is_small
 from dae_tui.core.denoising.inspection import unlike
 from dae_tui.core.denoising.outcome import Outcome
 from dae_tui.core.denoising.small_images import denoise_small
@@ -119,9 +119,9 @@ def denoise_paged(
         with written_beside(job.target, replace=job.replace) as beside:
             with closing(file.writer(beside)) as writer:
                 notes = run.all_pages(writer, progress)
-                if notes.names:
+                if notes.changed:
                     writer.finish()
-            if not notes.names:  # Bit for bit as it was.
+            if not notes.changed:  # Bit for bit as it was.
                 remove(beside)
                 file.copy_to(beside)
         notes.tell(outcome, file)
@@ -142,6 +142,8 @@ class _Notes:
     harmed: int = 0
     inverted: bool = False
     correlated: bool = False
+    changed: bool = False
+    """Whether a page has changed."""
     remarks: Counter[str] = field(default_factory=Counter)
     names: Counter[str] = field(default_factory=Counter)
     structures: dict[tuple[int, tuple[int, ...]], tuple[Weights, list[float]]] = field(
@@ -152,6 +154,7 @@ class _Notes:
         size = page.stack.values.shape[1:3]
         self.size = self.size or size
         self.images += len(page.stack.values)
+        self.changed |= not denoised.is_unchanged
         if page.found is not None:
             self.sigmas.append(page.found.sigma)
             self.correlated |= any(noise.is_correlated for noise in page.found.noise)
@@ -261,22 +264,17 @@ class _Run:
         """What is found in a page that has the range of its form; None if nothing is measured."""
         values = image_values(stack)
         use = usable(values, stack.no_data)
-        measured = values if use is None else values[use]
-        if measured.size == 0:
+        if use is not None and not use.any():
             return None
-        # Nothing is clipped to a range that this page does not keep.
-        lowest = min(found.lowest, float(measured.min()))
-        highest = max(found.highest, float(measured.max()))
         white = found.white
         if values.dtype.kind in "ui":
             white = min(white, float(np.iinfo(values.dtype).max))
         told = replace(self.options, black=found.black, white=white)
         examination = examine(stack, told, self.job.name)
-        return replace(
-            examination,
-            range=replace(found, lowest=lowest, highest=highest),
-            nothing=nothing_in(stack, found),
-        )
+        # Nothing is clipped to a range that this page does not keep.
+        lowest = min(found.lowest, examination.range.lowest)
+        highest = max(found.highest, examination.range.highest)
+        return replace(examination, range=replace(found, lowest=lowest, highest=highest))
 
     def _denoise(self, pages: Sequence[_Page]) -> list[Denoised]:
         """Denoise pages, in order; small single images in batches."""
