@@ -163,14 +163,18 @@ def test_starting_again_does_not_denoise_its_own_output(dae: Dae, tmp_path: Path
     assert [path.name for path in (tmp_path / "out").rglob("*")] == ["noisy.npy"]
 
 
-def test_floats_of_another_range_are_refused(dae: Dae, tmp_path: Path) -> None:
-    np.save(tmp_path / "noisy.npy", np.full((1, 28, 28), 255, np.float32))
-    outcome = dae("denoise", tmp_path / "noisy.npy", "-o", tmp_path / "out.npy")
-    assert outcome.code == 1
-    assert "--white 255" in outcome.err
-    white = ("--white", "255")
-    assert dae("denoise", tmp_path / "noisy.npy", "-o", tmp_path / "out.npy", *white).code == 0
-    assert np.load(tmp_path / "out.npy").max() > 200
+def test_floats_of_another_range_are_denoised_in_it(
+    dae: Dae, tmp_path: Path, noisy: NDArray[np.float32]
+) -> None:
+    np.save(tmp_path / "noisy.npy", noisy * 255)
+    assert dae("denoise", tmp_path / "noisy.npy", "-o", tmp_path / "out.npy").code == 0
+    clean = load("digits", "test", Path()).images[:6, 0].numpy()
+    out = np.load(tmp_path / "out.npy")
+    assert out.max() > 200
+    assert np.mean((out - clean) ** 2) < 0.5 * np.mean((noisy * 255 - clean) ** 2)
+    options = ("--white", "255", "--black", "0")
+    assert dae("denoise", tmp_path / "noisy.npy", "-o", tmp_path / "told.npy", *options).code == 0
+    np.testing.assert_allclose(np.load(tmp_path / "told.npy"), out, atol=3)
 
 
 def test_a_missing_file_is_a_usage_error(dae: Dae, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from command_line import Dae
 from PIL import Image
 
 from dae_tui.core.denoising import pipeline as denoise_files
-from dae_tui.core.denoising.denoise_stack import denoise_pages
+from dae_tui.core.denoising.small_images import denoise_small
 from dae_tui.core.images import formats as kinds
 from dae_tui.spec.denoising import DenoiseOptions, Job
 from dae_tui.system.atomic import write_new
@@ -256,9 +256,9 @@ def test_a_stack_of_many_small_pages_goes_through_the_network_together(
 
     def together(*given: Any) -> Any:
         calls.append("pages")
-        return denoise_pages(*given)
+        return denoise_small(*given)
 
-    monkeypatch.setattr(denoise_files, "denoise_pages", together)
+    monkeypatch.setattr(denoise_files, "denoise_small", together)
     monkeypatch.setattr(denoise_files, "denoise_stack", lambda *given: calls.append("stack"))
     done = dae("denoise", tmp_path / "in.tif", "-o", tmp_path / "out.tif", *FAST)
     assert done.code == 0

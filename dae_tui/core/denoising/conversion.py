@@ -10,7 +10,12 @@ import torch
 from torch import Tensor
 
 from dae_tui.core.denoising.examination import ImageNoise
-from dae_tui.core.denoising.opponent import from_opponent, opponent_sigmas, to_opponent
+from dae_tui.core.denoising.opponent import (
+    from_opponent,
+    opponent_sigmas,
+    opponent_variance,
+    to_opponent,
+)
 from dae_tui.core.denoising.stabilisation import Stabilisation, stabilise
 from dae_tui.core.noise.estimation import estimate_sigma
 from dae_tui.core.noise.impulses import find_impulses, repair_impulses
@@ -19,6 +24,10 @@ from dae_tui.core.weights.weights_file import Weights
 # Where the noise of a plane differs so much from what independent channels have, they are not
 # independent, and what was measured counts.
 INDEPENDENT = 1.4
+# A measurement that finds so much less than the variance of the channels, in all, is a wrong one.
+CONSERVED = 0.8
+QUIET = 1e-5
+"""Below this level a plane stays as it is, such as the colour differences of grey pictures."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +73,10 @@ class Conversion:
         measured = estimate_sigma(found.forward(sample)[:, None].contiguous())
         ratios = measured / ideal.clamp(min=1e-9)
         independent = (ratios < INDEPENDENT) & (ratios > 1 / INDEPENDENT)
+        # The axes are orthogonal: whatever channels share, the sum of the variances stays.
+        total = opponent_variance(measured[None]) / sigmas.square().sum().clamp(min=1e-18)
+        if float(total) < CONSERVED:
+            return found
         chosen = torch.where(independent, ideal, measured)
         return cls(chosen, plain.impulses, negative, steps, opponent)
 
@@ -72,6 +85,17 @@ class Conversion:
         if weights.channels == 1:
             return self.sigmas[None]
         return self.sigmas.square().mean().sqrt()[None]
+
+    @property
+    def has_quiet(self) -> bool:
+        """Whether some of the colour planes stay as they are."""
+        return self.opponent and bool((self.sigmas < QUIET).any())
+
+    def keep_quiet(self, planes: Tensor, denoised: Tensor) -> Tensor:
+        """What the network gave for planes (C, h, w), but for those without noise."""
+        if not self.has_quiet:
+            return denoised
+        return torch.where((self.sigmas < QUIET)[:, None, None], planes, denoised)
 
     def forward(self, planes: Tensor) -> Tensor:
         """What the network gets for planes (C, h, w) in [0, 1]."""

@@ -17,7 +17,7 @@ from dae_tui.core.denoising.apply_network import (
     denoise_large,
     fits_whole,
 )
-from dae_tui.core.denoising.conversion import Conversion, mended
+from dae_tui.core.denoising.conversion import QUIET, Conversion, mended
 from dae_tui.core.denoising.examination import Examination, ImageNoise, small_planes, unit_planes
 from dae_tui.core.denoising.inspection import UNLIKE, taken_structure
 from dae_tui.core.denoising.opponent import from_opponent, opponent_sigmas, to_opponent
@@ -183,7 +183,8 @@ class _Image:
 
     def _network(self, weights: Weights, conversion: Conversion, planes: Tensor) -> Tensor:
         levels = conversion.levels_for(weights)
-        return denoise_images(weights, planes[None], levels, self.compute, clip=False)[0]
+        denoised = denoise_images(weights, planes[None], levels, self.compute, clip=False)[0]
+        return conversion.keep_quiet(planes, denoised)
 
     def _apply(self, weights: Weights, conversion: Conversion, out: NDArray[Any]) -> None:
         """As a whole, or tile by tile with a band of rows in memory at a time."""
@@ -200,7 +201,10 @@ class _Image:
         bands = denoise_large(weights, rows_of, (height, width), conversion.sigmas, self.compute)
         for top, planes in bands:
             rows = slice(top, top + planes.shape[-2])
-            self._store(conversion.backward(planes), rows, out)
+            kept = planes
+            if conversion.has_quiet:
+                kept = conversion.keep_quiet(rows_of(rows.start, rows.stop), planes)
+            self._store(conversion.backward(kept), rows, out)
 
     def _mend(self, out: NDArray[Any]) -> None:
         """Replace nothing but impulses, because there is no other noise."""
@@ -281,9 +285,14 @@ def _batch(
     flip = negative[:, None, None, None]
     noisy = torch.where(flip, 1 - planes, planes)
     if weights.channels == 1 and weights.takes_sigma and planes.shape[1] == 3:
+        given = to_opponent(noisy)
+        # The colour differences of grey pictures are constant: they stay grey, and all of the noise
+        # is in their brightness.
+        constant = given.amax((2, 3)) - given.amin((2, 3)) < QUIET
         levels = opponent_sigmas(sigmas[:, None].expand(-1, 3))
-        moved = denoise_images(weights, to_opponent(noisy), levels, compute, clip=False)
-        denoised = from_opponent(moved)
+        levels[:, 0] = torch.where(constant[:, 1:].all(1), sigmas, levels[:, 0])
+        moved = denoise_images(weights, given, levels, compute, clip=False)
+        denoised = from_opponent(torch.where(constant[..., None, None], given, moved))
     else:
         denoised = denoise_images(weights, noisy, sigmas, compute, clip=False)
     return torch.where(flip, 1 - denoised, denoised)

@@ -31,3 +31,8 @@ def opponent_sigmas(sigmas: Tensor) -> Tensor:
     """The noise levels (N, 3) of `to_opponent`, for levels (N, 3) of independent channels."""
     variances = torch.einsum("ij,nj->ni", _AXES.square(), sigmas.square())
     return variances.sqrt() * _SCALES
+
+
+def opponent_variance(sigmas: Tensor) -> Tensor:
+    """The sum (N,) of the variances of red, green and blue, for levels (N, 3) of `to_opponent`."""
+    return (sigmas / _SCALES).square().sum(1)

@@ -336,7 +336,7 @@ def _write(entry: LoadedFile) -> bool:
     job, file = entry.outcome.job, entry.file
     if job.kind is not None and job.kind != file.kind:
         content = kinds.write(job.kind, entry.stacks, file.about, job.name)
-    elif entry.is_unchanged:
+    elif entry.is_unchanged and file.kind != "raw":  # Raw data become a TIFF in any case.
         content = entry.content
     else:
         content = kinds.encode(file, entry.stacks, job.name)

@@ -15,6 +15,9 @@ PROBE = 0.1
 SIDE = 192
 """Of the middle of an image, whose error is estimated."""
 SEED = 0
+LEAST_PART = 0.1
+"""Planes count alike, but for those with less of the noisiest one's variance: the differences of
+grey pictures hold none, and any change of them would be infinitely many times their noise."""
 
 
 def estimate_risk(apply: Callable[[Tensor], Tensor], noisy: Tensor, sigmas: Tensor) -> float:
@@ -35,7 +38,8 @@ def estimate_risk(apply: Callable[[Tensor], Tensor], noisy: Tensor, sigmas: Tens
     distance = (denoised - noisy).square().mean((1, 2))
     variances = sigmas.square()
     risks = distance - variances + 2 * variances * divergence
-    return float((risks / variances).mean())
+    weights = 1 / variances.clamp(min=LEAST_PART * float(variances.max()))
+    return float((weights * risks).sum() / (weights * variances).sum())
 
 
 def middle(length: int) -> tuple[int, int]:

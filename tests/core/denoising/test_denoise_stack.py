@@ -106,6 +106,33 @@ def test_shot_noise_in_colour_is_taken_out(dtype: str) -> None:
     assert decibels(after, clean) > decibels(told, clean) - 0.5
 
 
+@pytest.mark.parametrize("side", [64, SIDE])
+def test_grey_stored_as_colour_is_denoised_as_grey_and_stays_grey(side: int) -> None:
+    clean = grey("rocket", side)
+    given = stored(noisy(clean, 0.1), 0, 255, "u1")
+    alone = denoise(Stack(given)).stack.values[0, ..., 0]
+    for compute in (FP32, Compute(tile=64)):
+        coloured = denoise(Stack(given.repeat(3, axis=-1)), compute=compute).stack.values[0]
+        assert np.ptp(coloured, axis=-1).max() <= 1
+        assert decibels(coloured[..., 1] / 255, clean) > decibels(alone / 255, clean) - 0.5
+    assert decibels(alone / 255, clean) > decibels(given[0, ..., 0] / 255, clean) + 5
+
+
+def test_noise_that_channels_share_is_taken_out() -> None:
+    clean = colour("rocket", SIDE)
+    grain = np.random.default_rng(0).normal(0, 0.07, (SIDE, SIDE, 1))
+    given = stored(clean + grain, 0, 255, "u1")
+    after = denoise(Stack(given)).stack.values[0] / 255
+    assert decibels(after, clean) > decibels(given[0] / 255, clean) + 5
+
+
+def test_black_parts_do_not_mislead_the_level_of_colours() -> None:
+    clean = colour("astronaut", 144)
+    given = stored(shot_noise(clean, 100).clip(0, 1), 0, 255, "u1")
+    after = denoise(Stack(given)).stack.values[0] / 255
+    assert decibels(after, clean) > decibels(given[0] / 255, clean) + 6
+
+
 def test_salt_and_pepper_is_mended() -> None:
     clean = grey("camera", SIDE)
     given = stored(impulses(clean, 0.1), 0, 255, "u1")

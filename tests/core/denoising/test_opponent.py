@@ -3,7 +3,12 @@
 import pytest
 import torch
 
-from dae_tui.core.denoising.opponent import from_opponent, opponent_sigmas, to_opponent
+from dae_tui.core.denoising.opponent import (
+    from_opponent,
+    opponent_sigmas,
+    opponent_variance,
+    to_opponent,
+)
 
 
 def draw(*shape: int) -> torch.Tensor:
@@ -30,6 +35,14 @@ def test_white_noise_is_as_strong_as_computed(sigmas: tuple[float, float, float]
     expected = opponent_sigmas(levels[None])
     assert expected.shape == (1, 3)
     assert ((found / expected) - 1).abs().max() < 0.01
+
+
+@pytest.mark.parametrize("shared", [0.0, 0.2])
+def test_the_sum_of_the_variances_stays_whatever_channels_share(shared: float) -> None:
+    noise = 0.1 * draw(1, 3, 200, 200) + shared * draw(1, 1, 200, 200)
+    before = noise.var(dim=(2, 3)).sum()
+    found = opponent_variance(to_opponent(noise).std(dim=(2, 3)))
+    assert float(found) == pytest.approx(float(before), rel=1e-4)
 
 
 def test_equal_noise_is_uncorrelated_between_planes() -> None:

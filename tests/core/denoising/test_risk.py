@@ -52,11 +52,25 @@ def test_leaving_the_image_has_the_risk_of_its_noise() -> None:
 
 def test_planes_of_different_levels_count_alike() -> None:
     clean = torch.from_numpy(colour("astronaut", SIDE).astype(np.float32)).movedim(-1, 0)
-    sigmas = torch.tensor([0.02, 0.1, 0.3])
+    sigmas = torch.tensor([0.08, 0.1, 0.2])
     noise = torch.randn(clean.shape, generator=torch.Generator().manual_seed(1))
     noisy = clean + sigmas[:, None, None] * noise
     found = estimate_risk(blur(1.0), noisy, sigmas)
     assert found == pytest.approx(true_risk(blur(1.0), noisy, clean), rel=0.03)
+
+
+def test_a_plane_without_noise_does_not_decide_alone() -> None:
+    noisy = CLEAN + 0.1 * torch.randn(CLEAN.shape, generator=torch.Generator().manual_seed(1))
+    planes = torch.cat([noisy, torch.full_like(noisy, 0.5)])
+    sigmas = torch.tensor([0.1, 1e-6])
+
+    def nearly(given: Tensor) -> Tensor:
+        return torch.cat([blur(1.0)(given[:1]), given[1:] + 1e-3])
+
+    alone = estimate_risk(blur(1.0), noisy, sigmas[:1])
+    assert estimate_risk(nearly, planes, sigmas) == pytest.approx(alone, abs=0.01)
+    assert estimate_risk(lambda given: given, planes, sigmas) == pytest.approx(1, abs=0.02)
+    assert estimate_risk(lambda given: given + 0.2, planes, sigmas) > 2
 
 
 def test_the_middle_of_an_axis() -> None:
