@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from dae_tui.system.atomic import remove_leftovers, write_new, write_whole
+from dae_tui.system.atomic import remove_leftovers, write_new, write_whole, written_beside
 
 KILLED_WHILE_WRITING = """
 import os, sys
@@ -305,3 +305,42 @@ def test_whoever_owns_the_folder_removes_all_that_is_left(path: Path) -> None:
 
 def test_a_folder_that_is_not_there_has_no_leftovers(tmp_path: Path) -> None:
     assert remove_leftovers(tmp_path / "none") == 0
+
+
+@pytest.mark.parametrize("replace", [True, False])
+def test_what_is_written_beside_gets_its_name_at_the_end(tmp_path: Path, replace: bool) -> None:
+    path = tmp_path / "a"
+    if replace:
+        path.write_bytes(b"old")
+        path.chmod(0o640)
+    with written_beside(path, replace=replace) as beside:
+        beside.write_bytes(b"new")
+        assert path.exists() == replace
+        assert beside.parent == tmp_path
+    assert path.read_bytes() == b"new"
+    assert names(tmp_path) == ["a"]
+    if replace:
+        assert path.stat().st_mode & 0o777 == 0o640
+
+
+def test_a_folder_that_is_written_beside_takes_the_place_of_another(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    for content in (b"1", b"2"):
+        with written_beside(path, replace=content == b"2") as beside:
+            beside.mkdir()
+            (beside / "file").write_bytes(content)
+        assert (path / "file").read_bytes() == content
+    assert names(tmp_path) == ["a"]
+
+
+def test_what_breaks_off_or_exists_leaves_nothing_beside(path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt), written_beside(path, replace=True) as beside:
+        beside.write_bytes(b"half")
+        raise KeyboardInterrupt
+    with pytest.raises(FileExistsError), written_beside(path) as beside:
+        beside.write_bytes(b"new")
+    with pytest.raises(OSError, match="full") as failure, written_beside(path, replace=True):
+        raise OSError(errno.ENOSPC, "full")
+    assert failure.value.filename == str(path)
+    assert path.read_bytes() == b"old"
+    assert names(path.parent) == ["status.json"]

@@ -8,7 +8,14 @@ import pytest
 
 from dae_tui.system import packed_folder
 from dae_tui.system.atomic import remove_leftovers, write_new
-from dae_tui.system.packed_folder import PackedFolder, check_name, pack, pack_files, write_folder
+from dae_tui.system.packed_folder import (
+    FolderFiles,
+    PackedFolder,
+    check_name,
+    pack,
+    pack_files,
+    write_folder,
+)
 
 FILES = {"zarr.json": b"{}", "c/0/0": b"chunk", "c/0/1": b""}
 
@@ -91,3 +98,18 @@ def test_names() -> None:
     assert check_name("a/b")
     assert not any(map(check_name, ("", "/a", "../a", "a/../../b", "a\\b")))
     assert isinstance(PackedFolder(b""), bytes)
+
+
+def test_files_of_a_folder_are_read_when_they_are_asked_for(tmp_path: Path) -> None:
+    files = FolderFiles(folder(tmp_path / "a", FILES), 5)
+    assert list(files) == list(FILES)
+    assert dict(files) == FILES
+    assert files.size("c/0/0") == 5
+    files.copy_to(tmp_path / "b")
+    assert files_of(tmp_path / "b") == FILES
+    (tmp_path / "a" / "c" / "0" / "0").write_bytes(b"longer")
+    with pytest.raises(OSError, match="larger than 5 bytes"):
+        files["c/0/0"]
+    (tmp_path / "a" / "link").symlink_to(tmp_path)
+    with pytest.raises(OSError, match="no file: link"):
+        FolderFiles(tmp_path / "a", 5)
