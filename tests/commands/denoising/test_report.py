@@ -11,8 +11,11 @@ import zarr
 from command_line import Dae
 from numpy.typing import NDArray
 
+from dae_tui.commands.denoising import report
+from dae_tui.commands.denoising.plan import Plan
 from dae_tui.core.data.image_set import unit
 from dae_tui.core.data.load_data import load
+from dae_tui.spec.denoising import Job
 
 FAST = ("--weights", "mnist-autoencoder", "--sigma", "0.5")
 
@@ -78,3 +81,16 @@ def test_a_reference_that_is_missing_is_a_typing_mistake(
     failed = dae(*inputs, "--reference", f"{tmp_path}/clean.h5:/y")
     assert failed.code == 1
     assert ":/x" in failed.err
+
+
+def test_a_file_of_many_pages_moves_the_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(report, "DRAW_EVERY", 0)
+    job = Job(Path("a.tif"), Path("b.tif"), "a.tif")
+    made = report.DenoiseReport(
+        Plan([job, job]), json=False, quiet=False, verbose=False, preview=False, compare=None,
+        reference=None, sigma_given=False,
+    )  # fmt: skip
+    made.page(job, 3, 4)
+    (task,) = made._bar.tasks
+    assert task.completed == 0.75
+    assert task.fields["rate"] == "page 3 of 4"
