@@ -81,7 +81,7 @@ def find_range(
     if black is not None or white is not None:
         found = _default(stack, limits)
         low = found.black if black is None else black
-        if black is None and kind in "uf" and limits.lowest >= 0:
+        if black is None and limits.lowest >= 0:
             low = 0.0  # `--white 4095` alone speaks of a range that begins at 0.
         high = found.white if white is None else white
         if not low < high:
