@@ -23,7 +23,8 @@ ONNX_PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 LICENCE = "MIT"
 """Of the published weights, as of the package."""
 RESTRICTED_DATA = {
-    "train400": "trained on photographs of BSDS500, which are for non-commercial research"
+    "train400": "trained on photographs of BSDS500, which are for non-commercial research",
+    "pages": "trained on NoisyOffice pages and BSDS500 photographs, which are for research",
 }
 WeightsArgument = Annotated[str, typer.Argument(metavar="NAME|FILE|RUN", help="Trained weights.")]
 

@@ -171,7 +171,8 @@ class _Image:
 
     def _best(self, candidates: Candidates, conversions: Sequence[Conversion]) -> int | None:
         """The number of the weights with the least expected error; None to leave the image."""
-        if candidates.named or self.options.sigma is not None:
+        # The estimate is for noise of a known level.
+        if candidates.named or self.options.sigma is not None or self.found.artefacts:
             return 0
         part = self._planes(*self._middle())
         risks = []

@@ -12,7 +12,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dae_tui.core.denoising.inspection import crops, dark_on_light, estimate_together
+from dae_tui.core.denoising.inspection import (
+    crops,
+    dark_on_light,
+    estimate_together,
+    shows_page,
+)
 from dae_tui.core.denoising.stabilisation import stabilise
 from dae_tui.core.images.image_file import Stack
 from dae_tui.core.images.value_range import (
@@ -38,6 +43,10 @@ ALIKE = 1.5
 # photographs gave up to 1.3, the noise of cameras after their JPEG 1.5 to 4.
 CORRELATED = 1.5
 CORRELATION_SIDE = 256
+# The level with which a network removes the artefacts of lossy compression from a page, as a part of
+# the file's largest error. Measured on clean pages as JPEG of quality 40, 70 and 90: 30.1, 34.9 and
+# 41.2 dB for 27.2, 31.8 and 40.3. Photographs gain 0.2 dB at best, and are left alone.
+OF_COMPRESSION = 0.5
 # Below this part of the distance of two stored integers there is nothing to remove.
 NOTHING_OF_STEP = 0.5
 NOTHING_OF_RANGE = 1e-6
@@ -80,6 +89,10 @@ class Examination:
     noise: tuple[ImageNoise, ...] = ()
     """Of each image; empty for small ones, whose noise is taken for white."""
     remarks: tuple[str, ...] = ()
+    page: bool = False
+    """Whether the first image shows writing."""
+    artefacts: bool = False
+    """Whether the level is that of the file's compression, for lack of other noise."""
 
     @property
     def sigma(self) -> float:
@@ -99,9 +112,18 @@ def examine(stack: Stack, options: DenoiseOptions, name: str) -> Examination:
             for planes in (unit_planes(image[::4, ::4], stack, found) for image in stack.values)
         ]
     )
+    page = shows_page(fill_unmeasured(unit_planes(stack.values[0], stack, found)))
+    error = OF_COMPRESSION * stack.compression_error / found.span
+    artefacts = page and options.sigma is None and max(image.sigma for image in noise) < error
+    if artefacts:
+        noise = tuple(
+            ImageNoise((LevelFunction.constant(error),) * len(image.levels)) for image in noise
+        )
     sigmas = torch.tensor([image.sigma for image in noise])
     nothing = nothing_in(stack, found, options)
-    return Examination(found, sigmas, dark, nothing, noise, _remarks(stack))
+    return Examination(
+        found, sigmas, dark, nothing, noise, _remarks(stack), page=page, artefacts=artefacts
+    )
 
 
 def examine_small(

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -19,6 +20,15 @@ PLACE = 512
 # SAMPLE of them get the accurate estimate.
 SAMPLE = 16
 ALIKE = 1.6
+# The ground of a page is looked for in squares of so many pixels a side; it is even where it varies
+# by no more than EVEN, and strokes are at least so much darker.
+GROUND = 15
+EVEN = 0.08
+STROKE = 0.25
+LEAST_EVEN = 0.4
+LEAST_STROKES, MOST_STROKES = 0.05, 0.35
+LIGHT = 0.8
+COLOURLESS = 0.05
 # The root mean square of the structure in what the network removed. Measured with the
 # published weights at sigma 0.1 to 0.8: digits 0.03 to 0.13 (98 of 100), their negatives 0.27 to
 # 0.33, photographs of 28×28 to 200×200 pixels 0.14 to 0.26 (at 0.5 and below: from 0.18).
@@ -65,6 +75,22 @@ def _quick_sigma(images: Tensor) -> Tensor:
 def dark_on_light(images: Tensor) -> Tensor:
     """Whether images (N, C, H, W) show dark strokes on a light ground, (N,), by their medians."""
     return images.flatten(1).median(1).values > 0.5
+
+
+def shows_page(planes: Tensor) -> bool:
+    """Whether an image (C, H, W) in [0, 1] shows writing: thin dark strokes on an even light ground."""
+    grey = planes.mean(0, keepdim=True)
+    height, width = grey.shape[-2:]
+    if min(height, width) < 4 * GROUND or (planes - grey).abs().mean() > COLOURLESS:
+        return False
+    # The lightest mean of nine pixels nearby is the ground, which noise does not lighten much.
+    smooth = F.avg_pool2d(grey, 3, 1)
+    ground = F.max_pool2d(smooth, GROUND, 1, GROUND // 2)
+    depth = ground - smooth
+    even = (depth < EVEN).float().mean()
+    strokes = (depth > STROKE).float().mean()
+    light = ground.median() > LIGHT
+    return bool(light and even > LEAST_EVEN and LEAST_STROKES < strokes < MOST_STROKES)
 
 
 def unlike(weights: Weights, size: tuple[int, ...], structure: float) -> str:

@@ -296,7 +296,7 @@ class _Run:
             elif number not in results:
                 _, height, width, _ = page.stack.values.shape
                 results[number] = denoise_stack(
-                    self.choice.candidates(height, width, page.found.sigma),
+                    self.choice.candidates(height, width, page.found.sigma, page=page.found.page),
                     page.stack,
                     page.found,
                     self.options,

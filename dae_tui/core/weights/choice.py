@@ -12,6 +12,8 @@ from dae_tui.spec.noise_spec import parse_noise
 from dae_tui.spec.training_config import DATA_SETS, DATA_SETS_SIZE
 
 LEAST_SIGMA_OF_DIGITS = 0.08
+PAGES = "pages"
+"""The data of weights for pages of writing."""
 NEAR = 0.3
 """How far a level may be from the one that weights were trained with, relative to it."""
 
@@ -42,15 +44,19 @@ class WeightsChoice:
         self._named = None if named is None else load_weights(named)
         self._loaded: dict[Path, Weights] = {}
 
-    def candidates(self, height: int, width: int, sigma: float) -> Candidates:
+    def candidates(
+        self, height: int, width: int, sigma: float, *, page: bool = False
+    ) -> Candidates:
         """The weights for an image of a size and noise level: the named ones, or published ones.
 
-        Raises WeightsError.
+        For a `page` of writing those of pages come first. Raises WeightsError.
         """
         if self._named is not None:
             return Candidates((self._named,), named=True)
-        paths = dict.fromkeys([best_published(height, width, sigma), *for_any_image()])
-        return Candidates(tuple(self._load(path) for path in paths))
+        paths = [best_published(height, width, sigma), *for_any_image()]
+        if page:
+            paths = [*for_pages(), *paths]
+        return Candidates(tuple(self._load(path) for path in dict.fromkeys(paths)))
 
     def _load(self, path: Path) -> Weights:
         if path not in self._loaded:
@@ -70,7 +76,7 @@ def best_published(height: int, width: int, sigma: float) -> Path:
     suitable = {
         path: metadata
         for path, metadata in _denoisers().items()
-        if (metadata["data"] in DATA_SETS) == digits
+        if (metadata["data"] in DATA_SETS) == digits and metadata["data"] != PAGES
     }
     return max(
         suitable,
@@ -82,8 +88,14 @@ def best_published(height: int, width: int, sigma: float) -> Path:
 
 
 def for_any_image() -> list[Path]:
-    """The published weights for images of any size."""
-    return [path for path, metadata in _denoisers().items() if metadata["data"] not in DATA_SETS]
+    """The published weights for images of any size and kind."""
+    special = {*DATA_SETS, PAGES}
+    return [path for path, metadata in _denoisers().items() if metadata["data"] not in special]
+
+
+def for_pages() -> list[Path]:
+    """The published weights for pages of writing."""
+    return [path for path, metadata in _denoisers().items() if metadata["data"] == PAGES]
 
 
 def _fits(noise: str, sigma: float) -> int:

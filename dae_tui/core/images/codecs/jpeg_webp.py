@@ -4,6 +4,7 @@ Pillow's own check against huge images would stop at 179 million pixels for some
 others, so its classes are used directly.
 """
 
+import math
 import struct
 from collections.abc import Sequence
 from functools import partial
@@ -63,7 +64,8 @@ def read_jpeg(content: bytes, name: str) -> ImageFile:
     values = np.asarray(image)
     encode = partial(_encode_jpeg, kept=b"".join(kept), options=options)
     values = values.reshape(1, *values.shape[:2], -1)
-    stack = Stack(values, white_is_zero=values.shape[-1] == 4)
+    error = float(np.mean(options["qtables"][0])) / math.sqrt(12)
+    stack = Stack(values, white_is_zero=values.shape[-1] == 4, compression_error=error)
     return ImageFile("jpeg", [stack], encode, _about(image), tuple(remarks))
 
 
