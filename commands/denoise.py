@@ -114,6 +114,10 @@ def denoise(
         Path | None,
         typer.Option(metavar="FILE.png", help="Write before and after side by side as a PNG."),
     ] = None,
+    explain: Annotated[
+        bool,
+        typer.Option("--explain", help="Say what was found in each file, and what was done."),
+    ] = False,
     reference: Annotated[
         Path | None,
         typer.Option(help="The clean image, or a folder of them: prints PSNR and SSIM."),
@@ -181,6 +185,7 @@ def denoise(
         compare=compare,
         reference=reference,
         sigma_given=asked.sigma is not None,
+        explain=explain,
     )
     began = time.monotonic()
     try:

@@ -11,6 +11,7 @@ from typing import Any
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from dae_tui.commands.denoising.explain import explain, left_as_they_were, level_in_words
 from dae_tui.commands.denoising.plan import MOST_DRAWN, Plan, is_folder
 from dae_tui.commands.denoising.views import comparison_png, first_image, preview
 from dae_tui.commands.output.terminal import enduring, graphics_of, print_json, stderr
@@ -45,17 +46,19 @@ class DenoiseReport:
         compare: Path | None,
         reference: Path | None,
         sigma_given: bool,
+        explain: bool = False,
     ) -> None:
         self._planned = planned
         self._json, self._quiet = json, quiet
-        self._each = verbose or len(planned.jobs) <= FEW
+        self._each = verbose or explain or len(planned.jobs) <= FEW
         self._preview, self._compare, self._reference = preview, compare, reference
         self._sigma_given = sigma_given
+        self._explain = explain
         self._console = stderr()
         self._compared: list[dict[str, Any]] = []
         self._clean_last: tuple[Path, list[Stack]] = Path(), []
         self._failed: list[Outcome] = []
-        self._done = self._skipped = self._images = self._previews = self._taken = 0
+        self._done = self._skipped = self._images = self._left = self._previews = self._taken = 0
         self._began = self._drawn = time.monotonic()
         self._sigmas: list[float] = []
         self._weights: Counter[str] = Counter()
@@ -138,7 +141,9 @@ class DenoiseReport:
         self._done += 1
         self._images += outcome.images
         self._sigmas.append(outcome.sigma)
-        self._weights[outcome.weights] += 1
+        if outcome.weights:
+            self._weights[outcome.weights] += 1
+        self._left += outcome.quiet + outcome.harmed
         self._remarks.update(_kind_of_remark(remark) for remark in outcome.remarks)
         if scores is not None:
             self._scores.append(scores)
@@ -147,7 +152,14 @@ class DenoiseReport:
         """One file in a line, and a line for each remark."""
         job = outcome.job
         source = "given" if self._sigma_given else "estimated"
-        words = [outcome.weights, f"sigma {outcome.sigma:.3f} ({source})"]
+        level = f"sigma {outcome.sigma:.3f}"
+        if len(outcome.found) == 1:
+            level = level_in_words(outcome.sigma, outcome.found[0].range)
+        words = [f"{level} ({source})"]
+        if outcome.weights:
+            words.insert(0, outcome.weights)
+        if outcome.quiet or outcome.harmed:
+            words.append(left_as_they_were(outcome))
         if outcome.images > 1:
             words.insert(0, f"{outcome.images:,} images")
         if outcome.inverted:
@@ -158,6 +170,10 @@ class DenoiseReport:
         self._print(f"{job.name} → {target}  {', '.join(words)}")
         for remark in outcome.remarks:
             self._print(f"warning: {job.name}: {remark}")
+        if self._explain:
+            utf8 = self._console.encoding.lower().startswith("utf")
+            for line in explain(outcome, given=self._sigma_given, utf8=utf8):
+                self._print(line)
 
     def _draw(self, outcome: Outcome) -> None:
         """Draw it in the terminal, and keep it for the picture."""
@@ -233,11 +249,12 @@ class DenoiseReport:
                 self._print(f"warning: {count:,} file{'s' * (count > 1)}: {remark}")
         total = self._done + len(self._failed) + left
         if total > 1 and self._done:
-            with_ = ", ".join(name for name, _ in self._weights.most_common())
+            with_ = ", ".join(name for name, _ in self._weights.most_common()) or "no weights"
+            left_over = f"; {self._left:,} images left as they were" if self._left else ""
             self._print(
                 f"denoised {self._done:,} of {total:,} files, {self._images:,} images, "
                 f"{self._done / seconds:,.0f} files/s, with {with_}; "
-                f"sigma {median(self._sigmas):.3f}"
+                f"sigma {median(self._sigmas):.3f}{left_over}"
             )
         if len(self._scores) > 1:
             before, after = zip(*self._scores, strict=True)

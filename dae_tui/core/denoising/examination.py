@@ -43,9 +43,9 @@ ALIKE = 1.5
 # photographs gave up to 1.3, the noise of cameras after their JPEG 1.5 to 4.
 CORRELATED = 1.5
 CORRELATION_SIDE = 256
-# The level with which a network removes the artefacts of lossy compression from a page, as a part of
-# the file's largest error. Measured on clean pages as JPEG of quality 40, 70 and 90: 30.1, 34.9 and
-# 41.2 dB for 27.2, 31.8 and 40.3. Photographs gain 0.2 dB at best, and are left alone.
+# The level with which a network removes the artefacts of lossy compression from a page, as a part
+# of the largest error of the file. Measured on clean pages as JPEG of quality 40, 70 and 90: 30.1,
+# 34.9 and 41.2 dB for 27.2, 31.8 and 40.3. Photographs gain 0.2 dB at best, and are left alone.
 OF_COMPRESSION = 0.5
 # Below this part of the distance of two stored integers there is nothing to remove.
 NOTHING_OF_STEP = 0.5
@@ -144,12 +144,13 @@ def examine_small(
     parts = zip(
         torch.split(sigmas, counts), torch.split(dark_on_light(images), counts), strict=True
     )
-    for stack, found, (levels, dark) in zip(stacks, ranges, parts, strict=True):
-        if len(levels) > 1:
-            low, high = levels.quantile(torch.tensor([0.1, 0.9])).tolist()
+    for stack, found, (each, flags) in zip(stacks, ranges, parts, strict=True):
+        levels, dark = each, flags
+        if len(each) > 1:
+            low, high = each.quantile(torch.tensor([0.1, 0.9])).tolist()
             if high < ALIKE * low:
-                levels = levels.median().expand(len(levels))
-            dark = (dark.float().mean() > 0.5).expand(len(levels))
+                levels = each.median().expand(len(each))
+            dark = (flags.float().mean() > 0.5).expand(len(each))
         nothing = nothing_in(stack, found, options)
         examinations.append(Examination(found, levels, dark, nothing, (), _remarks(stack)))
     return examinations

@@ -78,7 +78,7 @@ def dark_on_light(images: Tensor) -> Tensor:
 
 
 def shows_page(planes: Tensor) -> bool:
-    """Whether an image (C, H, W) in [0, 1] shows writing: thin dark strokes on an even light ground."""
+    """Whether an image (C, H, W) in [0, 1] shows writing: dark strokes on an even light ground."""
     grey = planes.mean(0, keepdim=True)
     height, width = grey.shape[-2:]
     if min(height, width) < 4 * GROUND or (planes - grey).abs().mean() > COLOURLESS:

@@ -70,7 +70,7 @@ def find_range(
     images. Else the file decides, by its type (8 bits, all of 16 bits, floats from 0 to 1) or its
     header, and else the data.
 
-    Raises DataError for values that are all NaN or no-data, and for a black that is not below white.
+    Raises DataError for values that are all NaN or no-data, and for a black not below white.
     """
     kind, size = stack.values.dtype.kind, stack.values.dtype.itemsize
     if kind == "b":
