@@ -181,7 +181,7 @@ def test_the_user_overrides_data_and_header() -> None:
     black = find_range(Stack(stack.values), "x", black=100)
     assert black.black == 100
     assert black.white == found_in(stack.values).white
-    counts = find_range(Stack(photograph(100, 1300, "i4")), "x", white=4095)
+    counts = find_range(Stack(photograph(400, 1300, "i4")), "x", white=4095)
     assert counts.black == 0
     signed = find_range(Stack(photograph(-1000, 1000, "i2")), "x", white=2000)
     assert signed.white == 2000
