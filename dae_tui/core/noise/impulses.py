@@ -32,6 +32,9 @@ EXTREME = 0.8
 """With so large a share of the impulses at the least or largest value it is salt and pepper."""
 FEW_MORE = 1.6
 """How many times the expected number of impulses the suspects of extreme values may be."""
+AROUND = 15
+OUTSTANDING = 4.0
+"""An impulse lies so many times as far from the median around it as most pixels near it do."""
 TURNS = 8
 
 
@@ -69,7 +72,11 @@ def find_impulses(plane: Tensor) -> Mask | None:
         # more, all of them are impulses; among letters only those that stand alone.
         likely = (suspects & extreme).sum() < FEW_MORE * (alone & extreme).sum() / expected
         return np.asarray((suspects if likely else alone) & extreme)
-    return nearly_alone if alone.sum() > MOSTLY * expected * suspects.sum() else alone
+    found = nearly_alone if alone.sum() > MOSTLY * expected * suspects.sum() else alone
+    # Speckle reaches as far where the image is light, but there all pixels do.
+    around = ndimage.median_filter(far, AROUND, mode="mirror")
+    found = np.asarray(found & (far > OUTSTANDING * around))
+    return found if found.mean() >= LEAST_SHARE else None
 
 
 def _differences(values: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -122,3 +122,11 @@ def test_the_median_of_the_good_neighbours_stands_for_an_impulse() -> None:
 @pytest.mark.parametrize("size", [(1, 1), (7, 100), (100, 3)])
 def test_small_planes_hold_none(size: tuple[int, int]) -> None:
     assert find_impulses(torch.rand(size, generator=torch.Generator().manual_seed(0))) is None
+
+
+@pytest.mark.parametrize("strength", [0.1, 0.2, 0.3])
+@pytest.mark.parametrize("name", ["camera", "coins", "rocket"])
+def test_speckle_holds_no_impulses(name: str, strength: float) -> None:
+    clean = grey(name)
+    noisy = clean * (1 + np.random.default_rng(1).normal(0, strength, clean.shape))
+    assert find_impulses(torch.from_numpy(noisy.clip(0, 1).astype(np.float32))) is None
