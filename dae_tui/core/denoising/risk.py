@@ -6,6 +6,7 @@ the noise level alone; a random probe gives the divergence that it needs (Ramani
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -20,26 +21,49 @@ LEAST_PART = 0.1
 grey pictures hold none, and any change of them would be infinitely many times their noise."""
 
 
-def estimate_risk(apply: Callable[[Tensor], Tensor], noisy: Tensor, sigmas: Tensor) -> float:
-    """The expected error of `apply` as a multiple of that of the noisy image.
+@dataclass(frozen=True)
+class Trial:
+    """A part of an image and what a network makes of it."""
 
-    0 is perfect, and 1 is as bad as the noise itself.
+    noisy: Tensor
+    """Planes (C, h, w) with white noise."""
+    sigmas: Tensor
+    """The noise level of each plane, (C,)."""
+    signs: Tensor
+    """The direction of the probe, 1 or -1 for each value."""
+    denoised: Tensor
+    probed: Tensor
+    """The noisy planes denoised after a step of `PROBE` levels in that direction."""
 
-    Args:
-        apply: denoises planes (C, h, w).
-        noisy: planes (C, h, w) with white noise.
-        sigmas: the noise level of each plane, (C,).
-    """
+    @property
+    def risk(self) -> float:
+        """The expected error as a multiple of that of the noisy image.
+
+        0 is perfect, and 1 is as bad as the noise itself.
+        """
+        steps = PROBE * self.sigmas[:, None, None]
+        divergence = (self.signs * (self.probed - self.denoised) / steps).mean((1, 2))
+        distance = (self.denoised - self.noisy).square().mean((1, 2))
+        variances = self.sigmas.square()
+        risks = distance - variances + 2 * variances * divergence
+        weights = 1 / variances.clamp(min=LEAST_PART * float(variances.max()))
+        return float((weights * risks).sum() / (weights * variances).sum())
+
+    def mixed(self, other: "Trial", share: float) -> "Trial":
+        """What the mean of both networks makes of it, with so large a share of this one."""
+        return replace(
+            self,
+            denoised=share * self.denoised + (1 - share) * other.denoised,
+            probed=share * self.probed + (1 - share) * other.probed,
+        )
+
+
+def attempt(apply: Callable[[Tensor], Tensor], noisy: Tensor, sigmas: Tensor) -> Trial:
+    """Try `apply`, which denoises planes (C, h, w), on noisy planes with levels `sigmas` (C,)."""
     generator = torch.Generator().manual_seed(SEED)
     signs = torch.randint(0, 2, noisy.shape, generator=generator).to(noisy.dtype) * 2 - 1
-    steps = PROBE * sigmas[:, None, None]
-    denoised = apply(noisy)
-    divergence = (signs * (apply(noisy + steps * signs) - denoised) / steps).mean((1, 2))
-    distance = (denoised - noisy).square().mean((1, 2))
-    variances = sigmas.square()
-    risks = distance - variances + 2 * variances * divergence
-    weights = 1 / variances.clamp(min=LEAST_PART * float(variances.max()))
-    return float((weights * risks).sum() / (weights * variances).sum())
+    step = PROBE * sigmas[:, None, None] * signs
+    return Trial(noisy, sigmas, signs, apply(noisy), apply(noisy + step))
 
 
 def middle(length: int) -> tuple[int, int]:

@@ -9,7 +9,7 @@ from noisy_pictures import colour, grey
 from scipy import ndimage
 from torch import Tensor
 
-from dae_tui.core.denoising.risk import SIDE, estimate_risk, middle
+from dae_tui.core.denoising.risk import SIDE, attempt, middle
 
 CLEAN = torch.from_numpy(grey("camera", SIDE).astype(np.float32))[None]
 
@@ -39,13 +39,13 @@ def true_risk(apply: Callable[[Tensor], Tensor], noisy: Tensor, clean: Tensor) -
 def test_it_is_the_true_error(sigma: float, apply: Callable[[Tensor], Tensor]) -> None:
     noise = torch.randn(CLEAN.shape, generator=torch.Generator().manual_seed(1))
     noisy = CLEAN + sigma * noise
-    found = estimate_risk(apply, noisy, torch.tensor([sigma]))
+    found = attempt(apply, noisy, torch.tensor([sigma])).risk
     assert found == pytest.approx(true_risk(apply, noisy, CLEAN), rel=0.05, abs=0.05)
 
 
 def test_leaving_the_image_has_the_risk_of_its_noise() -> None:
     noisy = CLEAN + 0.1 * torch.randn(CLEAN.shape, generator=torch.Generator().manual_seed(1))
-    assert estimate_risk(lambda planes: planes, noisy, torch.tensor([0.1])) == pytest.approx(
+    assert attempt(lambda planes: planes, noisy, torch.tensor([0.1])).risk == pytest.approx(
         1, abs=0.02
     )
 
@@ -55,7 +55,7 @@ def test_planes_of_different_levels_count_alike() -> None:
     sigmas = torch.tensor([0.08, 0.1, 0.2])
     noise = torch.randn(clean.shape, generator=torch.Generator().manual_seed(1))
     noisy = clean + sigmas[:, None, None] * noise
-    found = estimate_risk(blur(1.0), noisy, sigmas)
+    found = attempt(blur(1.0), noisy, sigmas).risk
     assert found == pytest.approx(true_risk(blur(1.0), noisy, clean), rel=0.03)
 
 
@@ -67,12 +67,25 @@ def test_a_plane_without_noise_does_not_decide_alone() -> None:
     def nearly(given: Tensor) -> Tensor:
         return torch.cat([blur(1.0)(given[:1]), given[1:] + 1e-3])
 
-    alone = estimate_risk(blur(1.0), noisy, sigmas[:1])
-    assert estimate_risk(nearly, planes, sigmas) == pytest.approx(alone, abs=0.01)
-    assert estimate_risk(lambda given: given, planes, sigmas) == pytest.approx(1, abs=0.02)
-    assert estimate_risk(lambda given: given + 0.2, planes, sigmas) > 2
+    alone = attempt(blur(1.0), noisy, sigmas[:1]).risk
+    assert attempt(nearly, planes, sigmas).risk == pytest.approx(alone, abs=0.01)
+    assert attempt(lambda given: given, planes, sigmas).risk == pytest.approx(1, abs=0.02)
+    assert attempt(lambda given: given + 0.2, planes, sigmas).risk > 2
 
 
 def test_the_middle_of_an_axis() -> None:
     assert middle(100) == (0, 100)
     assert middle(SIDE + 20) == (10, SIDE + 10)
+
+
+def test_a_mean_of_two_is_tried_without_applying_them_again() -> None:
+    sigma = 0.1
+    clean = torch.from_numpy(grey("camera", 160).astype(np.float32))[None]
+    noisy = clean + sigma * torch.randn(clean.shape, generator=torch.Generator().manual_seed(0))
+    levels = torch.tensor([sigma])
+    strong, weak = blur(2.0), blur(0.5)
+    mixed = attempt(strong, noisy, levels).mixed(attempt(weak, noisy, levels), 0.25)
+    both = attempt(lambda planes: 0.25 * strong(planes) + 0.75 * weak(planes), noisy, levels)
+    assert mixed.risk == pytest.approx(both.risk, rel=1e-4)
+    true = float((mixed.denoised - clean).square().mean()) / sigma**2
+    assert mixed.risk == pytest.approx(true, abs=0.05)
