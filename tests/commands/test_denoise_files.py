@@ -485,7 +485,7 @@ def test_a_photograph_of_digits_on_paper_is_cleaned(dae: Dae, tmp_path: Path) ->
     )
     assert outcome.code == 0, outcome.err
     found = json.loads(outcome.out)
-    assert found["weights"] == "photos-unet"
+    assert found["weights"] in ("pages-unet", "photos-unet")  # Not those for digits.
     assert found["before"]["psnr"] < 23
     assert found["after"]["psnr"] > 35
     with Image.open(tmp_path / "cleaned.png") as image:
