@@ -3,6 +3,7 @@
 import gzip
 import io
 import zipfile
+from itertools import count
 
 import pytest
 
@@ -68,6 +69,8 @@ HEADER = bytes(344) + b"n+1\0"
         (b"hello", None),
         (b"", None),
     ],
+    # Packed bytes hold the time: named by them, tests would differ between worker processes.
+    ids=count(),
 )
 def test_first_bytes(content: bytes, kind: str | None) -> None:
     assert kind_of_content(content) == kind
