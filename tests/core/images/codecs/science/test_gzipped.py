@@ -11,7 +11,7 @@ PLAIN = bytes(range(250)) * 9
 PACKED = gzip.compress(PLAIN)
 
 
-@pytest.mark.parametrize("content", [PLAIN, PACKED])
+@pytest.mark.parametrize("content", [PLAIN, PACKED], ids=["plain", "packed"])
 def test_both_forms(content: bytes) -> None:
     assert start_of(content, 20) == PLAIN[:20]
     assert unpacked(content, len(PLAIN) + 1, "x") == PLAIN
@@ -22,7 +22,9 @@ def test_both_forms(content: bytes) -> None:
     assert least <= len(content) <= most
 
 
-@pytest.mark.parametrize("content", [PACKED[:-1], gzip.compress(bytes(10**6))])
+@pytest.mark.parametrize(
+    "content", [PACKED[:-1], gzip.compress(bytes(10**6))], ids=["broken", "too large"]
+)
 def test_broken_and_too_large_ones(content: bytes) -> None:
     with pytest.raises(DataError, match="broken gzip file, or holds more"):
         unpacked(content, len(PLAIN), "x")
