@@ -33,22 +33,26 @@ def explain(outcome: Outcome, *, given: bool, utf8: bool) -> list[str]:
             lines.append(f"  page {number + 1} of {len(outcome.found):,}")
         lines += _of_stack(found, given=given, utf8=utf8)
     done = outcome.weights or "none"
-    if outcome.quiet or outcome.harmed:
-        done += f"; {left_as_they_were(outcome)}"
+    if without := without_weights(outcome):
+        done += f"; {without}"
     return [*lines, f"    weights      {done}"]
 
 
-def left_as_they_were(outcome: Outcome) -> str:
-    """How many images were left as they were, and why."""
-    reasons = []
+def without_weights(outcome: Outcome) -> str:
+    """What was done with the images that no network denoised; empty if there are none."""
     one = outcome.images == 1
-    if outcome.quiet:
-        what = "left as it was" if one else f"{outcome.quiet:,} images left as they were"
-        reasons.append(f"{what}: no noise was found")
-    if outcome.harmed:
-        what = "left as it was" if one else f"{outcome.harmed:,} images left as they were"
-        reasons.append(f"{what}: denoising would make {'it' if one else 'them'} worse")
-    return ", ".join(reasons)
+    parts = []
+    for count, reason in (
+        (outcome.quiet, "no noise was found"),
+        (outcome.harmed, "denoising would make it worse"),
+    ):
+        if count:
+            what = "left as it was" if one else f"{count:,} images left as they were"
+            parts.append(f"{what}: {reason}")
+    if outcome.mended:
+        where = "" if one else f" in {outcome.mended:,} images"
+        parts.append(f"impulses replaced{where}")
+    return ", ".join(parts)
 
 
 def level_in_words(sigma: float, found: ValueRange) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from dae_tui.commands.denoising.explain import explain, left_as_they_were, level_in_words
+from dae_tui.commands.denoising.explain import explain, level_in_words, without_weights
 from dae_tui.commands.denoising.plan import MOST_DRAWN, Plan, is_folder
 from dae_tui.commands.denoising.views import comparison_png, first_image, preview
 from dae_tui.commands.output.terminal import enduring, graphics_of, print_json, stderr
@@ -158,8 +158,8 @@ class DenoiseReport:
         words = [f"{level} ({source})"]
         if outcome.weights:
             words.insert(0, outcome.weights)
-        if outcome.quiet or outcome.harmed:
-            words.append(left_as_they_were(outcome))
+        if without := without_weights(outcome):
+            words.append(without)
         if outcome.images > 1:
             words.insert(0, f"{outcome.images:,} images")
         if outcome.inverted:
@@ -277,6 +277,7 @@ class DenoiseReport:
             "weights": outcome.weights,
             "sigma": outcome.sigma,
             "inverted": outcome.inverted,
+            "left": outcome.quiet + outcome.harmed,
             "remarks": outcome.remarks,
         }
         if scores is not None:

@@ -32,6 +32,8 @@ class Outcome:
     """How many images were left as they were, because no noise was found in them."""
     harmed: int = 0
     """How many were left because denoising would have made them worse."""
+    mended: int = 0
+    """In how many nothing but impulses was replaced."""
     inverted: bool = False
     remarks: list[str] = field(default_factory=list)
     before: list[Stack] = field(default_factory=list)

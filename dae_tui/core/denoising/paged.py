@@ -5,8 +5,7 @@ noise level. While the network processes a page, one thread reads and examines t
 another encodes and writes the previous one.
 """
 
-import re
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
@@ -17,9 +16,9 @@ import numpy as np
 from dae_tui.core.denoising.apply_network import Compute
 from dae_tui.core.denoising.denoise_stack import AT_ONCE, Denoised, Done, denoise_stack
 from dae_tui.core.denoising.examination import Examination, examine, is_small
-from dae_tui.core.denoising.inspection import unlike
 from dae_tui.core.denoising.outcome import Outcome
 from dae_tui.core.denoising.small_images import denoise_small
+from dae_tui.core.denoising.tally import Tally
 from dae_tui.core.hardware import helper_thread
 from dae_tui.core.images.formats import one_error
 from dae_tui.core.images.image_file import Stack
@@ -28,7 +27,6 @@ from dae_tui.core.images.paged.paged_file import PagedFile, PageWriter
 from dae_tui.core.images.value_range import ValueRange, find_range, image_values, usable
 from dae_tui.core.noise.level_function import LEAST_PIXELS
 from dae_tui.core.weights.choice import WeightsChoice
-from dae_tui.core.weights.weights_file import Weights
 from dae_tui.errors import DaeError
 from dae_tui.spec.denoising import DenoiseOptions, Job
 from dae_tui.system.atomic import written_beside
@@ -39,8 +37,6 @@ SAMPLE_PAGES = 16
 SAMPLE_PIXELS = 1 << 21
 """Of each of them, so many pixels at most are looked at."""
 _BAND = 64
-# Of so many pages the examination is kept for the report.
-_KEPT = 16
 
 Progress = Callable[[Job, int, int], None]
 """Is told how many pages of a file are done, of how many."""
@@ -134,60 +130,24 @@ def denoise_paged(
 class _Notes:
     """What was found and done, of all pages together."""
 
-    found: list[Examination] = field(default_factory=list)
-    sigmas: list[float] = field(default_factory=list)
+    tally: Tally = field(default_factory=Tally)
     size: tuple[int, ...] = ()
     images: int = 0
-    quiet: int = 0
-    harmed: int = 0
-    inverted: bool = False
-    correlated: bool = False
     changed: bool = False
     """Whether a page has changed."""
-    remarks: Counter[str] = field(default_factory=Counter)
-    names: Counter[str] = field(default_factory=Counter)
-    structures: dict[tuple[int, tuple[int, ...]], tuple[Weights, list[float]]] = field(
-        default_factory=dict
-    )
 
     def add(self, page: _Page, denoised: Denoised) -> None:
-        size = page.stack.values.shape[1:3]
-        self.size = self.size or size
+        self.size = self.size or page.stack.values.shape[1:3]
         self.images += len(page.stack.values)
         self.changed |= not denoised.is_unchanged
-        if page.found is not None:
-            self.sigmas.append(page.found.sigma)
-            self.correlated |= any(noise.is_correlated for noise in page.found.noise)
-            # Without their numbers, which differ from page to page.
-            self.remarks.update(re.sub(r"^[\d,]+ ", "", each) for each in page.found.remarks)
-            if len(self.found) < _KEPT:
-                self.found.append(page.found)
-        for done in denoised.images:
-            self.quiet += done.weights is None and not done.harmed
-            self.harmed += done.harmed
-            self.inverted |= done.inverted
-            if done.weights is not None:
-                self.names[done.weights.name] += 1
-                key = id(done.weights), size
-                self.structures.setdefault(key, (done.weights, []))[1].append(done.structure)
+        self.tally.add(page.found, denoised)
 
     def tell(self, outcome: Outcome, file: PagedFile) -> None:
         """Put it all into the outcome."""
-        outcome.images, outcome.size, outcome.found = self.images, self.size, self.found
-        outcome.sigma = float(np.median(self.sigmas)) if self.sigmas else 0.0
-        outcome.quiet, outcome.harmed, outcome.inverted = self.quiet, self.harmed, self.inverted
-        outcome.weights = self.names.most_common(1)[0][0] if self.names else ""
+        outcome.images, outcome.size = self.images, self.size
         for remark in file.remarks:
             outcome.warn(remark)
-        for remark, count in self.remarks.items():
-            outcome.warn(f"in {count:,} page{'s' * (count > 1)}, {remark}")
-        if self.correlated:
-            outcome.warn(
-                "its noise is correlated between neighbours, as after a camera's processing: these "
-                "weights know white noise"
-            )
-        for (_, size), (weights, structures) in self.structures.items():
-            outcome.warn(unlike(weights, size, float(np.median(structures))))
+        self.tally.tell(outcome)
 
 
 @dataclass

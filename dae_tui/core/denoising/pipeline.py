@@ -8,20 +8,18 @@ writes the previous one. While a large file is in memory, no other file is.
 import os
 import sys
 import threading
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 
-import numpy as np
-
 from dae_tui.core.denoising.apply_network import Compute
-from dae_tui.core.denoising.denoise_stack import Done, denoise_stack
+from dae_tui.core.denoising.denoise_stack import denoise_stack
 from dae_tui.core.denoising.examination import examine, examine_small, is_small
-from dae_tui.core.denoising.inspection import unlike
 from dae_tui.core.denoising.loaded_file import LoadedFile
 from dae_tui.core.denoising.outcome import Outcome
 from dae_tui.core.denoising.paged import PagedOutcome, Progress, denoise_paged, paged
 from dae_tui.core.denoising.small_images import denoise_small
+from dae_tui.core.denoising.tally import Tally
 from dae_tui.core.hardware import helper_thread, keep_freed_memory
 from dae_tui.core.images import formats as kinds
 from dae_tui.core.images.value_range import find_range
@@ -228,7 +226,7 @@ def _denoise_together(
             entry.outcome.error = result
         else:
             entry.denoised = [result]
-            _note(entry, options)
+            _note(entry)
 
 
 def _denoise_file(
@@ -254,38 +252,15 @@ def _denoise_file(
         if isinstance(result, DaeError):
             raise result
         entry.denoised.append(result)
-    _note(entry, options)
+    _note(entry)
 
 
-def _note(entry: LoadedFile, options: DenoiseOptions) -> None:
+def _note(entry: LoadedFile) -> None:
     """Note in the outcome what was found and done."""
-    outcome = entry.outcome
-    outcome.found = entry.found
-    outcome.sigma = float(np.median([found.sigma for found in entry.found]))
-    for found in entry.found:
-        for remark in found.remarks:
-            outcome.warn(remark)
-        if any(noise.is_correlated for noise in found.noise):
-            outcome.warn(
-                "its noise is correlated between neighbours, as after a camera's processing: these "
-                "weights know white noise"
-            )
-    names: Counter[str] = Counter()
-    for denoised in entry.denoised:
-        size = denoised.stack.values.shape[1:3]
-        by_weights: dict[str, list[Done]] = defaultdict(list)
-        for done in denoised.images:
-            outcome.quiet += done.weights is None and not done.harmed
-            outcome.harmed += done.harmed
-            outcome.inverted |= done.inverted
-            if done.weights is not None:
-                by_weights[done.weights.name].append(done)
-        for name, images in by_weights.items():
-            names[name] += len(images)
-            weights = images[0].weights
-            assert weights is not None
-            outcome.warn(unlike(weights, size, float(np.median([d.structure for d in images]))))
-    outcome.weights = names.most_common(1)[0][0] if names else ""
+    tally = Tally()
+    for found, denoised in zip(entry.found, entry.denoised, strict=True):
+        tally.add(found, denoised)
+    tally.tell(entry.outcome)
 
 
 def _write_all(chunk: Sequence["LoadedFile | Outcome"], full: threading.Event) -> list[Outcome]:

@@ -15,7 +15,7 @@ from dae_tui.core.denoising.apply_network import Compute
 from dae_tui.core.denoising.denoise_stack import Denoised, denoise_stack
 from dae_tui.core.denoising.examination import Examination, joined
 from dae_tui.core.images.image_file import Stack
-from dae_tui.core.weights.choice import WeightsChoice
+from dae_tui.core.weights.choice import Candidates, WeightsChoice
 from dae_tui.errors import DaeError
 from dae_tui.spec.denoising import DenoiseOptions
 
@@ -32,22 +32,20 @@ def denoise_small(
     An error stands for each stack that no network accepts.
     """
     together: dict[Any, list[int]] = defaultdict(list)
+    chosen: dict[Any, Candidates] = {}
     for number, (stack, examination) in enumerate(zip(stacks, found, strict=True)):
         _, height, width, _ = stack.values.shape
         candidates = choice.candidates(height, width, examination.sigma)
         dtype = stack.values.dtype
         form = stack.values.shape, dtype, stack.alpha, stack.white_is_zero, stack.no_data
-        # A range of the data is that of one image; what these hold outside is kept all the same.
         names = tuple(id(weights) for weights in candidates.weights)
         together[form, examination.range, names].append(number)
+        chosen[form, examination.range, names] = candidates
     results: dict[int, Denoised | DaeError] = {}
-    for numbers in together.values():
-        first = numbers[0]
-        _, height, width, _ = stacks[first].values.shape
-        candidates = choice.candidates(height, width, found[first].sigma)
+    for key, numbers in together.items():
         try:
             done = denoise_stack(
-                candidates,
+                chosen[key],
                 _joined([stacks[number] for number in numbers]),
                 joined([found[number] for number in numbers]),
                 options,

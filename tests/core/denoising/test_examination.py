@@ -210,3 +210,11 @@ def test_small_images_of_many_files_are_examined_as_one_by_one() -> None:
 def test_small_is_below_the_least_for_a_function() -> None:
     assert is_small(Stack(np.zeros((5, 95, 96, 1), np.uint8)))
     assert not is_small(Stack(np.zeros((1, 96, 96, 1), np.uint8)))
+
+
+def test_a_large_scan_with_empty_margins_is_a_page() -> None:
+    scan = np.full((2600, 2000), 240, np.uint8)
+    scan[600:2200, 232:1768] = np.tile(page_of_text(), (10, 8))
+    options = DenoiseOptions(sigma=0.1)
+    assert examine(Stack(scan[None, ..., None]), options, "scan").page
+    assert not examine(Stack(np.full((1, 2600, 2000, 1), 240, np.uint8)), options, "blank").page
