@@ -2,7 +2,6 @@
 
 import dataclasses
 import errno
-import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -47,6 +46,7 @@ from dae_tui.spec.training_config import (
 )
 from dae_tui.system.printable import shortened
 from dae_tui.system.ranks import ranks
+from dae_tui.system.regular_files import is_folder
 
 app = options.subcommand()
 
@@ -288,7 +288,7 @@ def _data(
         raise UsageError(
             "pairs need --clean and --noisy", "or --data with a folder that has clean/ and noisy/"
         )
-    if data and os.path.isdir(data) and data not in DATA_SETS:  # noqa: PTH112
+    if data and is_folder(data) and data not in DATA_SETS:
         data = str(Path(data).resolve())
     return data, None
 

@@ -18,6 +18,7 @@ from dae_tui.core.images.formats import (
 from dae_tui.errors import DataError, UsageError
 from dae_tui.spec.denoising import Job
 from dae_tui.system.printable import printable
+from dae_tui.system.regular_files import is_folder
 
 STANDARD = "-"
 # At most so many files are drawn side by side.
@@ -74,7 +75,7 @@ class Place:
     def is_folder(self) -> bool:
         """Whether the output is a folder: one that exists, or a name that is not an image's."""
         output = self.output
-        if output is None or is_folder(output) or self.folder:
+        if output is None or holds_files(output) or self.folder:
             return output is not None
         return not output.exists() and kind_of_name(output.name) is None
 
@@ -100,9 +101,9 @@ def plan(inputs: list[Path], place: Place, recursive: bool) -> Plan:
     if output == Path(STANDARD):
         return _to_standard_output(inputs, place)
     paths = [path for typed in inputs for path in _expand(typed)]
-    single = len(inputs) == 1 and _is_there(inputs[0]) and not is_folder(inputs[0])
+    single = len(inputs) == 1 and _is_there(inputs[0]) and not holds_files(inputs[0])
     one = False
-    if single and output is not None and not is_folder(output) and not place.folder:
+    if single and output is not None and not holds_files(output) and not place.folder:
         _check_ending(output, place.kind)
         one = bool(output.suffix) or not place.is_folder
     if output is not None and not one and not place.is_folder:
@@ -174,7 +175,7 @@ def _add(planned: Plan, entries: list[tuple[Path, Path]], place: Place, one: boo
             planned.failed.append(_written_twice(job, taken[file], place))
         elif not replaces and _exists(target):
             planned.done_before.append(job)
-        elif is_folder(target):
+        elif holds_files(target):
             planned.failed.append(Outcome(job, DataError(f"{target} is a folder", _OTHER_NAME)))
         elif os.path.lexists(target) and (obstacle := job.obstacle()):
             planned.failed.append(Outcome(job, obstacle))
@@ -210,7 +211,7 @@ def _standard(inputs: list[Path], place: Place) -> Plan:
             "- excludes other inputs and --in-place", "it goes to standard output or to -o"
         )
     target = None if place.output in (None, Path(STANDARD)) else place.output
-    if target and is_folder(target):
+    if target and holds_files(target):
         raise UsageError(f"{target} is a folder", "name a file for standard input")
     if target:
         _check_ending(target, place.kind)
@@ -223,7 +224,7 @@ def _standard(inputs: list[Path], place: Place) -> Plan:
 
 def _to_standard_output(inputs: list[Path], place: Place) -> Plan:
     paths = [path for typed in inputs for path in _expand(typed)]
-    if len(paths) != 1 or is_folder(paths[0]):
+    if len(paths) != 1 or holds_files(paths[0]):
         raise UsageError("standard output takes one image", "name a folder with -o")
     return Plan([Job(paths[0], None, printable(paths[0]), place.kind)])
 
@@ -247,7 +248,7 @@ def _images(
     path: Path, output: Path | None, recursive: bool, planned: Plan
 ) -> list[tuple[Path, Path]]:
     """The images of an input, each with its path relative to the typed folder."""
-    if not is_folder(path):
+    if not holds_files(path):
         return [(path, Path(split_part(path)[0].name))]
     contents = find_images(path, recursive=recursive, leave_out=output, tables=True)
     as_images = [folder for folder in contents.not_entered if kind_of_name(folder.name)]
@@ -270,10 +271,9 @@ def _failure(path: Path, reason: str, hint: str = "") -> Outcome:
     return Outcome(Job(path, None, name), DataError(f"{name} {reason}", hint))
 
 
-def is_folder(path: Path) -> bool:
+def holds_files(path: Path) -> bool:
     """Whether it is a folder, and not an image that is stored as one."""
-    # Path.is_dir raises where the folder around it must not be entered.
-    return os.path.isdir(path) and not is_image_folder(path)  # noqa: PTH112
+    return is_folder(path) and not is_image_folder(path)
 
 
 def _is_there(typed: Path) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from dae_tui.commands.denoising.explain import explain, level_in_words, without_weights
-from dae_tui.commands.denoising.plan import MOST_DRAWN, Plan, is_folder
+from dae_tui.commands.denoising.plan import MOST_DRAWN, Plan, holds_files
 from dae_tui.commands.denoising.views import comparison_png, first_image, preview
 from dae_tui.commands.output.terminal import enduring, graphics_of, print_json, stderr
 from dae_tui.core.denoising.outcome import Outcome
@@ -213,7 +213,7 @@ class DenoiseReport:
     @staticmethod
     def _clean_path(job: Job, reference: Path) -> Path:
         """The file itself, or the one of the same name in the folder; the same set of HDF5."""
-        if not is_folder(reference):
+        if not holds_files(reference):
             return reference
         clean = reference / job.below
         part = None if job.source is None else kinds.split_part(job.source)[1]

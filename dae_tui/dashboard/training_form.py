@@ -25,6 +25,7 @@ from dae_tui.spec.training_config import (
     is_pairs,
     parse_widths,
 )
+from dae_tui.system.regular_files import is_folder
 
 # The fields of the two columns by their names in the config (but for `widths` and `name`).
 LEFT = {
@@ -103,9 +104,9 @@ def read_form(values: Values, runs_dir: Path) -> tuple[TrainingConfig, str]:
     network, data = str(values["network"]), str(values["data"]).strip()
     faults: dict[str, DaeError] = {}
     if data not in DATA_SETS:
-        # Absolute, as another process reads it. isdir, as Path.is_dir raises for a long name.
+        # Absolute, as another process reads it.
         data = os.path.abspath(os.path.expanduser(data)) if data else data  # noqa: PTH100, PTH111
-        if not os.path.isdir(data):  # noqa: PTH112
+        if not is_folder(data):
             typed = str(values["data"]).strip()
             faults["data"] = UsageError(
                 f"there is no data set '{typed}'",

@@ -79,7 +79,8 @@ class Run:
         if not found:
             done = (last_event(self, "done") or {}).get("run")
             found = [done] if isinstance(done, str) else []
-        return Path(found[-1]) if found and os.path.isabs(found[-1]) else None  # noqa: PTH117
+        path = Path(found[-1]) if found else None
+        return path if path is not None and path.is_absolute() else None
 
     def _recorded(self, key: str) -> list[str]:
         """The texts that the start and the resumptions have recorded, oldest first."""

@@ -7,7 +7,6 @@ of 100, 100 epochs; the classifier's are 30 epochs of cross-entropy on clean ima
 import dataclasses
 import json
 import math
-import os
 import re
 import shlex
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from dae_tui.models.registry import NETWORKS
 from dae_tui.spec.device import parse_device
 from dae_tui.spec.noise_spec import parse_noise
 from dae_tui.system.printable import shortened
+from dae_tui.system.regular_files import is_folder
 
 DATA_SETS = ("mnist", "fashion-mnist", "kmnist", "qmnist", "emnist", "digits")
 # Height and width of their images, all of them light on dark.
@@ -138,7 +138,7 @@ class TrainingConfig:
                 raise UsageError(f"{name} is for folders, not for {self.data}", "leave it out")
             if not math.isfinite(value):
                 raise UsageError(f"{name} {value} cannot be", "it is a number")
-        if None not in (self.black, self.white) and not self.black < self.white:  # type: ignore[operator]
+        if self.black is not None and self.white is not None and self.black >= self.white:
             raise UsageError(
                 f"black at {self.black:g} is not below white at {self.white:g}",
                 "exchange --black and --white",
@@ -176,8 +176,7 @@ class TrainingConfig:
 
 def check_data(name: str) -> None:
     """Raise UsageError unless `name` is a data set or a folder."""
-    # Not Path.is_dir, which raises for a name that is too long.
-    if name not in DATA_SETS and not os.path.isdir(name):  # noqa: PTH112
+    if name not in DATA_SETS and not is_folder(name):
         kind = "folder" if "/" in name else "data set"
         raise UsageError(
             f"there is no {kind} '{shortened(name)}'",
@@ -187,8 +186,9 @@ def check_data(name: str) -> None:
 
 def is_pairs(folder: str | Path) -> bool:
     """Whether a folder holds pairs of clean and noisy images."""
-    parts = (os.path.join(folder, part) for part in (CLEAN, NOISY))  # noqa: PTH118
-    return folder not in DATA_SETS and all(os.path.isdir(part) for part in parts)  # noqa: PTH112
+    return folder not in DATA_SETS and all(
+        is_folder(Path(folder) / part) for part in (CLEAN, NOISY)
+    )
 
 
 def default_config(network: str, data: str = "mnist", noisy: str = "") -> TrainingConfig:

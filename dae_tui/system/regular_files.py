@@ -66,3 +66,11 @@ def _size(count: int) -> str:
         if count >= size:
             return f"{count / size:.3g} {unit}"
     return f"{count} bytes"
+
+
+def is_folder(path: str | Path) -> bool:
+    """Whether a path leads to a folder; False, unlike `Path.is_dir`, where that cannot be known.
+
+    So it is for names that are too long and for what lies in folders that must not be entered.
+    """
+    return os.path.isdir(path)  # noqa: PTH112 - Path.is_dir raises.

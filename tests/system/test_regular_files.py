@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dae_tui.system.regular_files import open_regular, read_regular
+from dae_tui.system.regular_files import is_folder, open_regular, read_regular
 
 
 def test_a_file_up_to_its_limit_is_read_whole(tmp_path: Path) -> None:
@@ -67,3 +67,10 @@ def test_a_file_that_does_not_tell_its_size_is_read_up_to_the_limit() -> None:
     assert b"Pid:" in read_regular("/proc/self/status", 1 << 20)
     with pytest.raises(OSError, match="is larger than 10 bytes"):
         read_regular("/proc/self/status", 10)
+
+
+def test_what_cannot_be_known_is_no_folder(tmp_path: Path) -> None:
+    assert is_folder(tmp_path)
+    assert not is_folder(tmp_path / "missing")
+    assert not is_folder(tmp_path / ("n" * 300))
+    assert not is_folder("with\0nul")

@@ -7,7 +7,7 @@ every tenth image where there are fewer than ten files.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -227,11 +227,13 @@ def to_tensor(
     stored: Sequence[StoredImage], ranges: Ranges, *, colour: bool, whole: bool
 ) -> Tensor:
     """Images (N, C, H, W) of one size, or patches; N may be 0. See `ImageFolder.image_set`."""
-    one: Callable[[StoredImage], Tensor]
-    if ranges.bytes_suffice and all(image.no_data is None for image in stored):
-        one = lambda image: as_bytes(image, colour=colour)  # noqa: E731
-    else:
-        one = lambda image: as_unit(image, ranges, colour=colour)  # noqa: E731
+    in_bytes = ranges.bytes_suffice and all(image.no_data is None for image in stored)
+
+    def one(image: StoredImage) -> Tensor:
+        if in_bytes:
+            return as_bytes(image, colour=colour)
+        return as_unit(image, ranges, colour=colour)
+
     if whole:
         parts = [one(image) for image in stored]
     else:

@@ -34,7 +34,7 @@ from dae_tui.core.images.kinds import (
 )
 from dae_tui.core.images.quiet import quiet
 from dae_tui.errors import DataError, UsageError
-from dae_tui.system.regular_files import open_regular
+from dae_tui.system.regular_files import is_folder, open_regular
 
 __all__ = ["ENDINGS", "READABLE", "WRITTEN", "kind_of_content", "kind_of_name"]
 
@@ -66,9 +66,9 @@ def split_part(path: Path) -> tuple[Path, str | None]:
 
 def is_image_folder(path: Path) -> bool:
     """Whether a folder is an image file by itself: a Zarr store."""
-    # Methods of Path raise where a folder must not be entered.
-    if not os.path.isdir(path):  # noqa: PTH112
+    if not is_folder(path):
         return False
+    # Path.is_file raises where a folder must not be entered.
     return any(os.path.isfile(path / mark) for mark in _ZARR_MARKS)  # noqa: PTH113
 
 

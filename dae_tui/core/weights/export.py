@@ -188,6 +188,7 @@ def _program(weights: Weights) -> ExportedProgram:
     wrapper = _AnySize if _denoises(weights) else _AnySizeClassifier
     try:
         # Otherwise a program refuses sizes that the example does not represent, such as 1.
+        # `patch` is added to the module when it is imported.
         with symbolic.patch(backed_size_oblivious=True):  # type: ignore[attr-defined]
             program = torch.export.export(
                 wrapper(weights.folded).eval(), tuple(inputs), dynamic_shapes=shapes

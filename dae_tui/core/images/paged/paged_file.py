@@ -68,7 +68,7 @@ class PagedFile(ABC):
         """Copy it as it is."""
         shutil.copyfile(self.path, path)
 
-    def close(self) -> None:  # noqa: B027
+    def close(self) -> None:  # noqa: B027 - Not all have something to close.
         """Close the file."""
 
     def __enter__(self) -> Self:
