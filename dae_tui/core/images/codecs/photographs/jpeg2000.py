@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dae_tui.core.images.codecs.conversions import only_image
+from dae_tui.core.images.codecs.photographs.boxes import MOST_BOXES, boxes
 from dae_tui.core.images.file_content import FREE, START, Source, check_unpacked
 from dae_tui.core.images.image_file import About, ImageFile, Stack, check_pixels
 from dae_tui.errors import DataError
@@ -21,7 +22,6 @@ _CODESTREAM = b"\xff\x4f\xff\x51"
 _COD, _SOT = 0xFF52, 0xFF90
 _REVERSIBLE = 1
 _CODE, _HEADER, _PALETTE, _CHANNELS = b"jp2c", b"jp2h", b"pclr", b"cdef"
-_MOST_BOXES = 10_000
 # Decibels: what is lost is beyond what 8 bits show.
 _LOSSY_LEVEL = 50
 # Colour spaces by number.
@@ -96,21 +96,9 @@ def _split(content: bytes, name: str) -> tuple[bytes, int, int]:
     """The boxes before the codestream, and where it begins and ends."""
     if content.startswith(_CODESTREAM):
         return b"", 0, len(content)
-    position = 0
-    for _ in range(_MOST_BOXES):
-        if position + 8 > len(content):
-            break
-        size, kind = struct.unpack_from(">I4s", content, position)
-        start = position + 8
-        if size == 1 and start + 8 <= len(content):
-            (size,) = struct.unpack_from(">Q", content, start)
-            start += 8
-        end = len(content) if size == 0 else position + size
-        if end < start or end > len(content):
-            break
+    for kind, position, start, end in boxes(content):
         if kind == _CODE:
             return content[:position], start, end
-        position = end
     raise DataError(f"{name} is not a whole jp2 file: it has no image")
 
 
@@ -118,7 +106,7 @@ def _boxes(content: bytes, name: str, within: bytes) -> Iterator[tuple[bytes, by
     """Kind and content of the boxes, and of those within one of them; the first of each kind."""
     position = 0
     found: dict[bytes, bytes] = {}
-    for _ in range(_MOST_BOXES):
+    for _ in range(MOST_BOXES):
         if position + 8 > len(content):
             break
         size, kind = struct.unpack_from(">I4s", content, position)

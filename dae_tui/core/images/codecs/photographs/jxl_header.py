@@ -7,6 +7,7 @@ reasonably small before it is decoded.
 import struct
 from typing import NamedTuple
 
+from dae_tui.core.images.codecs.photographs.boxes import boxes
 from dae_tui.errors import DataError
 
 BARE = b"\xff\x0a"
@@ -14,7 +15,6 @@ SIGNATURE = b"\0\0\0\x0cJXL \r\n\x87\n"
 _CODE, _PARTS = b"jxlc", b"jxlp"
 # Metadata that stays true for other pixels; brob is one of them, compressed.
 _KEPT = (b"Exif", b"xml ", b"brob")
-_MOST_BOXES = 10_000
 _RATIOS = {1: (1, 1), 2: (12, 10), 3: (4, 3), 4: (3, 2), 5: (16, 9), 6: (5, 4), 7: (2, 1)}
 _SIDES = ((1, 9), (1, 13), (1, 18), (1, 30))
 _INTEGER_BITS = ((8, 0), (10, 0), (12, 0), (1, 6))
@@ -99,23 +99,11 @@ def split_boxes(content: bytes, name: str) -> tuple[bytes, bytes]:
         return content, b""
     kept: list[bytes] = []
     code = b""
-    position = 0
-    for _ in range(_MOST_BOXES):
-        if position + 8 > len(content):
-            break
-        size, kind = struct.unpack_from(">I4s", content, position)
-        start = position + 8
-        if size == 1 and start + 8 <= len(content):
-            (size,) = struct.unpack_from(">Q", content, start)
-            start += 8
-        end = len(content) if size == 0 else position + size
-        if end < start or end > len(content):
-            break
+    for kind, _, start, end in boxes(content):
         if kind in _KEPT:
             kept.append(struct.pack(">I4s", end - start + 8, kind) + content[start:end])
         elif kind == _CODE or (kind == _PARTS and not code):
             code = content[start + (4 if kind == _PARTS else 0) : end]
-        position = end
     if not code.startswith(BARE):
         raise DataError(f"{name} is not a whole jxl file: it has no image")
     return code, b"".join(kept)
