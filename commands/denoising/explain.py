@@ -2,9 +2,10 @@
 
 import numpy as np
 
-from dae_tui.core.denoising.examination import Examination, ImageNoise
+from dae_tui.core.denoising.examination import Examination
 from dae_tui.core.denoising.outcome import Outcome
 from dae_tui.core.images.value_range import ValueRange
+from dae_tui.core.noise.image_noise import ImageNoise
 from dae_tui.terminal.blocks import sparkline
 
 MOST_STACKS = 4

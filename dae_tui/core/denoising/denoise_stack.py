@@ -17,13 +17,14 @@ from dae_tui.core.denoising.apply_network import (
     denoise_large,
     fits_whole,
 )
-from dae_tui.core.denoising.conversion import QUIET, Conversion, mended
-from dae_tui.core.denoising.examination import Examination, ImageNoise, small_planes, unit_planes
+from dae_tui.core.denoising.examination import Examination, small_planes, unit_planes
 from dae_tui.core.denoising.inspection import UNLIKE, taken_structure
-from dae_tui.core.denoising.opponent import from_opponent, opponent_sigmas, to_opponent
+from dae_tui.core.denoising.planes.conversion import QUIET, Conversion, mended
+from dae_tui.core.denoising.planes.opponent import from_opponent, opponent_sigmas, to_opponent
 from dae_tui.core.denoising.risk import attempt, middle
 from dae_tui.core.images.image_file import Stack
 from dae_tui.core.images.value_range import fill_unmeasured, from_unit, image_values
+from dae_tui.core.noise.image_noise import ImageNoise
 from dae_tui.core.weights.choice import Candidates
 from dae_tui.core.weights.weights_file import Weights
 from dae_tui.models.registry import settings_of

@@ -18,7 +18,7 @@ from dae_tui.core.denoising.inspection import (
     estimate_together,
     shows_page,
 )
-from dae_tui.core.denoising.stabilisation import stabilise
+from dae_tui.core.denoising.planes.stabilisation import stabilise
 from dae_tui.core.images.image_file import Stack
 from dae_tui.core.images.value_range import (
     ValueRange,
@@ -28,6 +28,7 @@ from dae_tui.core.images.value_range import (
     to_unit,
 )
 from dae_tui.core.noise.estimation import estimate_sigma
+from dae_tui.core.noise.image_noise import ImageNoise
 from dae_tui.core.noise.impulses import find_impulses, repair_impulses
 from dae_tui.core.noise.level_function import (
     LEAST_PIXELS,
@@ -41,9 +42,6 @@ from dae_tui.spec.denoising import DenoiseOptions
 ALIKE = 1.5
 # So many images of a stack tell whether it is dark on light.
 MOST_LOOKED_AT = 64
-# Noise whose level seems so much higher between every second pixel is correlated. White noise on
-# photographs gave up to 1.3, the noise of cameras after their JPEG 1.5 to 4.
-CORRELATED = 1.5
 CORRELATION_SIDE = 256
 # The level with which a network removes the artefacts of lossy compression from a page, as a part
 # of the largest error of the file. Measured on clean pages as JPEG of quality 40, 70 and 90: 30.1,
@@ -54,27 +52,6 @@ NOTHING_OF_STEP = 0.5
 NOTHING_OF_RANGE = 1e-6
 # Two values alone, as of a QR code or a scanned drawing, hold no noise but impulses.
 NOTHING_OF_TWO_VALUES = 0.5
-
-
-@dataclass(frozen=True)
-class ImageNoise:
-    """The noise of one image."""
-
-    levels: tuple[LevelFunction, ...]
-    """Of each channel."""
-    impulses: float = 0.0
-    """The share of pixels that are impulses."""
-    correlation: float = 1.0
-    """The level between every second pixel over the level between neighbours; 1 if it is white."""
-
-    @property
-    def sigma(self) -> float:
-        """The root mean square over pixels and channels."""
-        return float(np.sqrt(np.mean([level.sigma**2 for level in self.levels])))
-
-    @property
-    def is_correlated(self) -> bool:
-        return self.correlation > CORRELATED
 
 
 @dataclass(frozen=True)

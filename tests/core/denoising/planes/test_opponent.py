@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from dae_tui.core.denoising.opponent import (
+from dae_tui.core.denoising.planes.opponent import (
     from_opponent,
     opponent_sigmas,
     opponent_variance,

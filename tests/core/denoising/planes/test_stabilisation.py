@@ -5,7 +5,7 @@ import pytest
 import torch
 from noisy_pictures import shot_noise
 
-from dae_tui.core.denoising.stabilisation import stabilise
+from dae_tui.core.denoising.planes.stabilisation import stabilise
 from dae_tui.core.noise.level_function import LevelFunction
 
 WHITE = 100

@@ -9,15 +9,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from dae_tui.core.denoising.examination import ImageNoise
-from dae_tui.core.denoising.opponent import (
+from dae_tui.core.denoising.planes.opponent import (
     from_opponent,
     opponent_sigmas,
     opponent_variance,
     to_opponent,
 )
-from dae_tui.core.denoising.stabilisation import Stabilisation, stabilise
+from dae_tui.core.denoising.planes.stabilisation import Stabilisation, stabilise
 from dae_tui.core.noise.estimation import estimate_sigma
+from dae_tui.core.noise.image_noise import ImageNoise
 from dae_tui.core.noise.impulses import find_impulses, repair_impulses
 from dae_tui.core.weights.weights_file import Weights
 

@@ -1,0 +1,1 @@
+"""What a network gets: planes of equally strong noise, brightness and colour differences."""
