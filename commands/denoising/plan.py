@@ -8,13 +8,13 @@ from pathlib import Path
 from dae_tui.core.denoising.outcome import Outcome
 from dae_tui.core.images.folder import FolderContents, find_images, passed_over
 from dae_tui.core.images.formats import (
-    ENDINGS,
     is_camera_raw,
     is_image_folder,
     kind_of_name,
     split_part,
     with_ending,
 )
+from dae_tui.core.images.kinds import USUAL_ENDINGS
 from dae_tui.errors import DataError, UsageError
 from dae_tui.spec.denoising import Job
 from dae_tui.system.printable import printable
@@ -24,7 +24,6 @@ STANDARD = "-"
 # At most so many files are drawn side by side.
 MOST_DRAWN = 16
 _OTHER_NAME = "choose another -o"
-_KNOWN = " ".join(ends[0] for ends in ENDINGS.values())
 
 
 @dataclass
@@ -119,7 +118,8 @@ def plan(inputs: list[Path], place: Place, recursive: bool) -> Plan:
         others = planned.passed_over()
         raise UsageError(
             f"there are no images in {inputs[0]}" + (f" ({others})" if others else ""),
-            f"it looks for {_KNOWN}" + ("" if recursive else "; --recursive looks into subfolders"),
+            f"it looks for {USUAL_ENDINGS}"
+            + ("" if recursive else "; --recursive looks into subfolders"),
         )
     # What was passed over is the same for all processes: one says it.
     return planned if place.rank == 0 else replace(planned, walked=[])
@@ -312,7 +312,7 @@ def _check_ending(output: Path, kind: str | None) -> None:
     if kind is None and output.suffix and kind_of_name(output.name) is None and not _sink(output):
         raise UsageError(
             f"{output} does not have the ending of an image",
-            f"use {_KNOWN}; or --format for any other name, or a / at the end for a folder",
+            f"use {USUAL_ENDINGS}; or --format for any other name, or a / at the end for a folder",
         )
 
 

@@ -492,3 +492,10 @@ def test_a_photograph_of_digits_on_paper_is_cleaned(dae: Dae, tmp_path: Path) ->
         assert (image.size, image.mode) == ((1500, 1000), "I;16")
         cleaned = np.asarray(image).astype(float)
     assert np.abs(cleaned - clean).mean() < 0.015 * WHITE_12_BITS
+
+
+def test_a_full_device_is_named(dae: Dae, tmp_path: Path) -> None:
+    np.save(tmp_path / "noisy.npy", np.random.default_rng(0).random((28, 28), np.float32))
+    outcome = dae("denoise", tmp_path / "noisy.npy", "-o", "/dev/full", "--sigma", "0.5")
+    assert outcome.code == 1
+    assert "/dev/full cannot be written: no space left on device" in outcome.err

@@ -25,7 +25,7 @@ from dae_tui.core.data.stored_images import (
     read_files,
 )
 from dae_tui.core.images.folder import FolderContents, find_images, passed_over
-from dae_tui.core.images.formats import ENDINGS
+from dae_tui.core.images.kinds import USUAL_ENDINGS
 from dae_tui.errors import DataError
 from dae_tui.spec.training_config import CLEAN, is_pairs
 
@@ -123,8 +123,8 @@ class ImageFolder:
         remark = f" ({self.remark})" if self.remark else ""
         return DataError(
             f"there are no {split + ' ' * bool(split)}images in {self.folder}{remark}",
-            f"it needs at least {TEST_EVERY} images in files of the kinds {known_endings()}, or "
-            "shards: images*.npy, in it or both in train and in test",
+            f"it needs at least {TEST_EVERY} images in files such as {USUAL_ENDINGS}, or shards: "
+            "images*.npy, in it or both in train and in test",
         )
 
 
@@ -216,11 +216,6 @@ def in_order(names: set[str]) -> list[str]:
 def class_of(below: Path) -> str:
     """The class of an image by its path below a folder: the first subfolder, empty for none."""
     return below.parts[0] if len(below.parts) > 1 else ""
-
-
-def known_endings() -> str:
-    """The endings of files that are looked for."""
-    return " ".join(end for ends in ENDINGS.values() for end in ends)
 
 
 def to_tensor(

@@ -197,7 +197,7 @@ def _denoise_paged(
             if isinstance(failure, FileExistsError) and _exists(entry.job):
                 entry.skipped = True
             else:
-                entry.error = _not_written(failure, full)
+                entry.error = _not_written(failure, entry.job, full)
         except (DaeError, *FAILURES) as failure:
             entry.error = _of_file(failure, entry.job)
 
@@ -278,7 +278,7 @@ def _write_all(chunk: Sequence["LoadedFile | Outcome"], full: threading.Event) -
         except BrokenPipeError:
             raise  # The reader of standard output has closed it.
         except OSError as failure:
-            outcome.error = _not_written(failure, full)
+            outcome.error = _not_written(failure, outcome.job, full)
         except (DaeError, *FAILURES) as failure:
             outcome.error = _of_file(failure, outcome.job)
         if outcome.job.keep and not outcome.skipped:
@@ -286,12 +286,13 @@ def _write_all(chunk: Sequence["LoadedFile | Outcome"], full: threading.Event) -
     return outcomes
 
 
-def _not_written(failure: OSError, full: threading.Event) -> DataError:
+def _not_written(failure: OSError, job: Job, full: threading.Event) -> DataError:
     """The error for an output that cannot be written; notes a full disk."""
     if failure.errno in FULL:
         full.set()
+    target = failure.filename or job.target or "standard output"
     return DataError(
-        f"{failure.filename} cannot be written: {str(failure.strerror).lower()}",
+        f"{target} cannot be written: {str(failure.strerror).lower()}",
         "make room there, or choose another -o" if full.is_set() else "choose another -o",
     )
 

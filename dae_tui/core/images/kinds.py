@@ -89,6 +89,8 @@ KINDS = {
 }
 # Suffixes of each kind that has names of its own.
 ENDINGS = {name: kind.endings for name, kind in KINDS.items() if kind.endings}
+USUAL_ENDINGS = " ".join(endings[0] for endings in ENDINGS.values())
+"""The first ending of each kind, for messages."""
 WRITTEN = tuple(name for name in ENDINGS if KINDS[name].written)
 # Names that files of all sorts have; in a folder, such files are known by their content.
 SHARED = (".csv", ".map", ".map.gz", ".st", ".ali", ".rec", ".hdf", ".nc")
