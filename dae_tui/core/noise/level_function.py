@@ -105,10 +105,10 @@ def estimate_level_functions(planes: Tensor) -> tuple[LevelFunction, ...]:
 def estimate_level_function(plane: Tensor, degree: int | None = None) -> LevelFunction:
     """The level function of a plane (H, W) of one channel, float32, NaN where nothing was measured.
 
-    Measured with Poisson-Gaussian noise on six photographs and six microscopy images, with an offset:
-    nine of ten levels are right to 5 % at 20 and 100 photons at white. At 1000 photons they are to
-    10 % in microscopy; photographs that are all texture get a constant there, a third off at the
-    ends. A plane of fewer than `LEAST_PIXELS` gets a constant. `degree` is that of the
+    Measured with Poisson-Gaussian noise with an offset, on six photographs and six images of
+    microscopy: nine of ten levels are right to 5 % at 20 and 100 photons at white. At 1000 photons
+    they are to 10 % in microscopy; photographs that are all texture get a constant there, a third
+    off at the ends. A plane of fewer than `LEAST_PIXELS` gets a constant. `degree` is that of the
     polynomial; None takes the simplest that explains the plane.
     """
     whole = bool(torch.isfinite(plane).all())
