@@ -107,6 +107,31 @@ def train(
         int | None,
         typer.Option(help="Shift training images at random by at most so many pixels."),
     ] = None,
+    patch: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Train with random crops of N×N pixels [pairs 64]; small images of one size are "
+            "taken whole.",
+        ),
+    ] = None,
+    augment: Annotated[
+        bool | None,
+        typer.Option(
+            "--augment/--no-augment", help="Flip and rotate the crops at random [pairs: yes]."
+        ),
+    ] = None,
+    ema: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SHARE",
+            help="Keep the moving average of the weights, such as 0.999; 0 for none [0].",
+        ),
+    ] = None,
+    gradient_clip: Annotated[
+        float | None,
+        typer.Option(metavar="NORM", help="Clip the gradient to this norm; 0: no [0]."),
+    ] = None,
     widths: Annotated[
         str | None,
         typer.Option(help="Channels of the network's stages, such as 32,64,128.", metavar="W,W,…"),
@@ -182,6 +207,10 @@ def train(
         "schedule": schedule,
         "loss": loss,
         "shift": shift,
+        "patch": patch,
+        "augment": augment,
+        "ema": ema,
+        "gradient_clip": gradient_clip,
         "seed": seed,
         "precision": precision,
         "compile": compile_,

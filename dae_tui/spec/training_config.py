@@ -43,6 +43,11 @@ MAX_EPOCHS = 1_000_000
 MAX_EPOCH_IMAGES = 1_000_000_000
 MAX_BATCH_SIZE = 1_000_000
 MAX_SHIFT = 4096
+MAX_PATCH = 4096
+# The coarsest scale of a network needs some pixels.
+LEAST_PATCH = 16
+# The side of the crops of pairs.
+PATCH_OF_PAIRS = 64
 
 # sigma 0.5, clipped: the paper's operating point, as far as its Table 1 shows.
 OPERATING_POINT = "gaussian:0.5"
@@ -75,6 +80,14 @@ class TrainingConfig:
     loss: str = "mse"
     shift: int = 0
     """Move each training image by up to so many pixels."""
+    patch: int = 0
+    """Train with random crops of so many pixels a side; 0 takes images whole, or cut once."""
+    augment: bool = False
+    """Flip and rotate the crops at random."""
+    ema: float = 0.0
+    """Evaluate and keep the moving average of the weights, which keeps this share at each step."""
+    gradient_clip: float = 0.0
+    """The greatest norm of the gradient of a step; 0 sets no limit."""
     seed: int = 0
     classifier: str = ""
     """A published name, a file or a run; empty for the published classifier for the data."""
@@ -113,6 +126,7 @@ class TrainingConfig:
             ("epoch images", self.epoch_images, 0, MAX_EPOCH_IMAGES),
             ("batch size", self.batch_size, 2, MAX_BATCH_SIZE),  # Batch normalisation needs two.
             ("shift", self.shift, 0, MAX_SHIFT),
+            ("patch", self.patch, 0, MAX_PATCH),
             ("seed", self.seed, 0, self.seed),
         ):
             if not least <= value <= most:
@@ -120,6 +134,14 @@ class TrainingConfig:
                 raise UsageError(f"{name} {shortened(value, 30)} cannot be", f"it is {limit}")
         if self.seed > MAX_SEED:
             raise UsageError(f"the seed is {shortened(self.seed, 30)}", f"it is at most {MAX_SEED}")
+        if 0 < self.patch < LEAST_PATCH:
+            raise UsageError(f"the patch is {self.patch}", f"it is at least {LEAST_PATCH}")
+        if not 0 <= self.ema < 1:
+            raise UsageError(f"the moving average keeps {self.ema:g}", "it is at least 0, below 1")
+        if not 0 <= self.gradient_clip < math.inf:
+            raise UsageError(
+                f"the gradient is clipped at {self.gradient_clip:g}", "it is a number, 0 for never"
+            )
         if not 0 < self.lr <= 10:
             raise UsageError(f"the learning rate is {self.lr:g}", "it is above 0 and at most 10")
 
@@ -236,6 +258,8 @@ def command_line(config: TrainingConfig) -> str:
                     words += ["--set", f"{name}={json.dumps(setting)}"]
         elif key == "clip":
             words += ["--no-clip"]
+        elif isinstance(value, bool):
+            words += [flag(key) if value else "--no-" + key]
         else:
             words += [flag(key), str(value)]
     return shlex.join(words)

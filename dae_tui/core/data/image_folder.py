@@ -1,9 +1,8 @@
 """A folder of images as a data set: any sizes, grey or colour, class subfolders as labels.
 
 Images that all have the same small size are used whole, with the subfolders as their classes.
-Other images are cut into square patches, which have no class. Subfolders `train` and `test` are
-the splits if both exist; otherwise every tenth file (in the order of names) is for testing, or
-every tenth image where there are fewer than ten files.
+Other images are cut into square patches, which have no class, once or at random for each epoch.
+Subfolders `train` and `test` are the splits if both exist; otherwise see `splits`.
 """
 
 import hashlib
@@ -14,7 +13,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from dae_tui.core.data.crops import Crops, cropped
 from dae_tui.core.data.image_set import ImageSet
+from dae_tui.core.data.splits import EVERY, PARTS, TEST, split
 from dae_tui.core.data.stored_images import (
     Ranges,
     StoredFile,
@@ -31,7 +32,6 @@ from dae_tui.spec.training_config import CLEAN, is_pairs
 
 WHOLE_UP_TO = 64
 PATCH = 40
-TEST_EVERY = 10
 SPLITS = ("train", "test")
 
 
@@ -42,7 +42,12 @@ class FolderImage:
     stored: StoredImage
     label: str
     """The name of its class; empty for none."""
-    is_test: bool
+    part: str
+    """`TRAINING`, `VALIDATION` or `TEST`."""
+
+    @property
+    def is_test(self) -> bool:
+        return self.part == TEST
 
 
 @dataclass(frozen=True)
@@ -93,6 +98,23 @@ class ImageFolder:
                 colour = image.stored.colour
                 yield as_unit(image.stored, self.ranges, colour=colour), image.label
 
+    def crops(self, patch: int, *, augment: bool) -> tuple[Crops, list[ImageSet], list[ImageSet]]:
+        """Random crops to train with, and whole images for validation and test.
+
+        Images smaller than a crop are not trained with. Raises DataError if a part is empty.
+        """
+        name = str(self.folder.resolve())
+        colour = any(image.stored.colour for image in self.images)
+        found = {
+            part: to_tensors(
+                [image.stored for image in self.images if image.part == part],
+                self.ranges,
+                colour=colour,
+            )
+            for part in PARTS
+        }
+        return cropped(name, found, patch, augment=augment)
+
     def image_set(self, split: str) -> ImageSet:
         """The images of `train` or `test`, whole or in patches.
 
@@ -105,8 +127,12 @@ class ImageFolder:
             raise self.nothing(split)
         stored = [image.stored for image in chosen]
         colour = any(image.stored.colour for image in self.images)
-        images = to_tensor(stored, self.ranges, colour=colour, whole=self.used_whole)
-        if not len(images):
+        if not self.used_whole:
+            stored = [image for image in stored if _fits(image)]
+        found = to_tensors(stored, self.ranges, colour=colour)
+        if not self.used_whole:
+            found = [patch for image in found for patch in _patches(image)]
+        if not found:
             raise DataError(
                 f"the {split} images in {self.folder} are smaller than {PATCH}×{PATCH} and differ "
                 "in size",
@@ -116,6 +142,7 @@ class ImageFolder:
         labels = None
         if classes:
             labels = torch.tensor([classes.index(image.label) for image in chosen])
+        images = torch.stack(found).contiguous()
         return ImageSet(str(self.folder.resolve()), images, labels, len(classes))
 
     def nothing(self, split: str = "") -> DataError:
@@ -123,7 +150,7 @@ class ImageFolder:
         remark = f" ({self.remark})" if self.remark else ""
         return DataError(
             f"there are no {split + ' ' * bool(split)}images in {self.folder}{remark}",
-            f"it needs at least {TEST_EVERY} images in files such as {USUAL_ENDINGS}, or shards: "
+            f"it needs at least {EVERY} images in files such as {USUAL_ENDINGS}, or shards: "
             "images*.npy, in it or both in train and in test",
         )
 
@@ -147,18 +174,19 @@ def read_folder(
         )
     found, remark = _find(folder)
     files = read_files([path for _, _, path in found], str(folder))
+    has_splits = _has_splits(folder)
+    parts = iter(
+        split(
+            [path.relative_to(folder) for _, _, path in found],
+            [len(file.images) for file in files],
+            [part == "test" for part, _, _ in found] if has_splits else None,
+        )
+    )
     images = [
-        FolderImage(stored, label, split == "test")
-        for (split, label, _), file in zip(found, files, strict=True)
+        FolderImage(stored, label, next(parts))
+        for (_, label, _), file in zip(found, files, strict=True)
         for stored in file.images
     ]
-    has_splits = _has_splits(folder)
-    if not has_splits:
-        in_test = every_tenth([len(file.images) for file in files])
-        images = [
-            FolderImage(image.stored, image.label, test)
-            for image, test in zip(images, in_test, strict=True)
-        ]
     ranges = find_ranges([stack for file in files for stack in file.stacks], black, white)
     checksum = _checksum(found, files)
     return ImageFolder(folder, images, ranges, checksum, has_splits, remark)
@@ -190,19 +218,10 @@ def refuse_unlisted(contents: Sequence[FolderContents]) -> None:
         raise DataError(f"{failures[0].filename} cannot be read: {reason}{others}")
 
 
-def every_tenth(counts: Sequence[int]) -> list[bool]:
-    """Whether each image is for testing, where the files have so many images each."""
-    # Images of one file are alike: they stay together unless there are too few files.
-    by_file = len(counts) >= TEST_EVERY
-    numbers = [number for number, count in enumerate(counts) for _ in range(count)]
-    chosen = numbers if by_file else range(len(numbers))
-    return [number % TEST_EVERY == TEST_EVERY - 1 for number in chosen]
-
-
 def _checksum(found: Sequence[tuple[str, str, Path]], files: Sequence[StoredFile]) -> str:
     whole = hashlib.blake2b(digest_size=16)
-    for (split, label, _), file in zip(found, files, strict=True):
-        whole.update(f"{split}\0{label}\0".encode(errors="surrogateescape") + file.checksum)
+    for (part, label, _), file in zip(found, files, strict=True):
+        whole.update(f"{part}\0{label}\0".encode(errors="surrogateescape") + file.checksum)
     return whole.hexdigest()
 
 
@@ -218,22 +237,11 @@ def class_of(below: Path) -> str:
     return below.parts[0] if len(below.parts) > 1 else ""
 
 
-def to_tensor(
-    stored: Sequence[StoredImage], ranges: Ranges, *, colour: bool, whole: bool
-) -> Tensor:
-    """Images (N, C, H, W) of one size, or patches; N may be 0. See `ImageFolder.image_set`."""
-    in_bytes = ranges.bytes_suffice and all(image.no_data is None for image in stored)
-
-    def one(image: StoredImage) -> Tensor:
-        if in_bytes:
-            return as_bytes(image, colour=colour)
-        return as_unit(image, ranges, colour=colour)
-
-    if whole:
-        parts = [one(image) for image in stored]
-    else:
-        parts = [patch for image in stored if _fits(image) for patch in _patches(one(image))]
-    return torch.stack(parts).contiguous() if parts else torch.empty(0)
+def to_tensors(stored: Sequence[StoredImage], ranges: Ranges, *, colour: bool) -> list[Tensor]:
+    """Images (C, H, W) of any sizes: all uint8 if 8 bits hold them, else all float32."""
+    if ranges.bytes_suffice and all(image.no_data is None for image in stored):
+        return [as_bytes(image, colour=colour) for image in stored]
+    return [as_unit(image, ranges, colour=colour) for image in stored]
 
 
 def _fits(image: StoredImage) -> bool:

@@ -3,7 +3,8 @@
 uint8 where 8 bits hold them, which takes a quarter of the memory; else float32 in [0, 1].
 """
 
-from collections.abc import Callable, Generator
+from collections import defaultdict
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -99,6 +100,23 @@ class ImageSet:
             labels=None if self.labels is None else change(self.labels),
             noisy=None if self.noisy is None else change(self.noisy),
         )
+
+
+def grouped(name: str, images: Sequence[Tensor], noisy: Sequence[Tensor] = ()) -> list[ImageSet]:
+    """Images (C, H, W), or pairs of images, without labels, in a set for each size."""
+    groups: defaultdict[torch.Size, list[int]] = defaultdict(list)
+    for number, image in enumerate(images):
+        groups[image.shape].append(number)
+    return [
+        ImageSet(
+            name,
+            torch.stack([images[number] for number in numbers]),
+            None,
+            0,
+            torch.stack([noisy[number] for number in numbers]) if noisy else None,
+        )
+        for numbers in groups.values()
+    ]
 
 
 def epoch_seed(seed: int, epoch: int) -> int:

@@ -8,15 +8,16 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from dae_tui.core.data.crops import cropped
 from dae_tui.core.data.image_folder import (
     WHOLE_UP_TO,
     class_of,
-    every_tenth,
     in_order,
     refuse_unlisted,
-    to_tensor,
+    to_tensors,
 )
-from dae_tui.core.data.image_set import ImageSet
+from dae_tui.core.data.image_set import ImageSet, TrainingImages
+from dae_tui.core.data.splits import EVERY, PARTS, TEST, split
 from dae_tui.core.data.stored_images import (
     NAMED,
     Ranges,
@@ -31,8 +32,6 @@ from dae_tui.errors import DataError
 from dae_tui.spec.training_config import CLEAN, NOISY
 from dae_tui.system.printable import printable
 
-VALIDATION_EVERY = 10
-
 
 @dataclass(frozen=True)
 class Pair:
@@ -42,7 +41,12 @@ class Pair:
     noisy: StoredImage
     label: str
     """The name of its class; empty for none."""
-    is_test: bool
+    part: str
+    """`TRAINING`, `VALIDATION` or `TEST`."""
+
+    @property
+    def is_test(self) -> bool:
+        return self.part == TEST
 
 
 @dataclass(frozen=True)
@@ -76,39 +80,47 @@ class Pairs:
             as_unit(pair.noisy, self.ranges, colour=colour),
         )
 
-    def splits(self) -> tuple[ImageSet, ImageSet, ImageSet]:
-        """Training, validation and test pairs, whole or in patches; see `ImageFolder.image_set`.
-
-        Every tenth file is for testing, as in `read_folder`, and every tenth of the others for
-        validation, so that no image is in two of them. Raises DataError if one of them is empty.
-        """
-        test = [pair for pair in self.pairs if pair.is_test]
-        others = [pair for pair in self.pairs if not pair.is_test]
-        validation = others[VALIDATION_EVERY // 2 :: VALIDATION_EVERY] or others[-1:]
-        held_out = set(map(id, validation))
-        training = [pair for pair in others if id(pair) not in held_out]
-        sets = [self._image_set(part) for part in (training, validation, test)]
-        for part, name in zip(sets, ("training", "validation", "test"), strict=True):
-            if not len(part):
-                raise DataError(
-                    f"there are no pairs for {name} in {self.name}",
-                    "it needs at least 10 pairs, of one size or of at least 40×40",
-                )
-        return sets[0], sets[1], sets[2]
-
-    def _image_set(self, pairs: Sequence[Pair]) -> ImageSet:
+    @property
+    def used_whole(self) -> bool:
+        """Whether the images are small and of one size, and so are not cropped."""
         sizes = {pair.clean.size for pair in self.pairs}
-        whole = len(sizes) == 1 and max(next(iter(sizes))) <= WHOLE_UP_TO
+        return len(sizes) == 1 and max(next(iter(sizes))) <= WHOLE_UP_TO
+
+    def splits(
+        self, patch: int, *, augment: bool = False
+    ) -> tuple[TrainingImages, list[ImageSet], list[ImageSet]]:
+        """Training, validation and test pairs: see `splits`.
+
+        Small images of one size are used whole; else crops of `patch` by `patch` pixels are trained
+        with, and validation and test images are whole, in a set for each size. uint8 if 8 bits hold
+        all images, else float32, where 0 is black and 1 is white. C is 3 if any image is in
+        colour, else 1. Raises DataError if one of the parts is empty.
+        """
+        parts = {part: [pair for pair in self.pairs if pair.part == part] for part in PARTS}
         colour = any(pair.clean.colour for pair in self.pairs)
         clean, noisy = (
-            to_tensor(side, self.ranges, colour=colour, whole=whole)
-            for side in ([each.clean for each in pairs], [each.noisy for each in pairs])
+            {
+                part: to_tensors(
+                    [getattr(pair, side) for pair in pairs], self.ranges, colour=colour
+                )
+                for part, pairs in parts.items()
+            }
+            for side in (CLEAN, NOISY)
         )
-        labels = None
-        if whole and self.classes:
-            labels = torch.tensor([self.classes.index(pair.label) for pair in pairs])
-        classes = 0 if labels is None else len(self.classes)
-        return ImageSet(self.name, clean, labels, classes, noisy)
+        if not self.used_whole:
+            return cropped(self.name, clean, patch, noisy, augment=augment)
+        sets = []
+        for part, pairs in parts.items():
+            if not pairs:
+                raise DataError(
+                    f"there are no pairs for {part} in {self.name}", f"it needs at least {EVERY}"
+                )
+            labels = None
+            if self.classes:
+                labels = torch.tensor([self.classes.index(pair.label) for pair in pairs])
+            images, others = (torch.stack(side[part]).contiguous() for side in (clean, noisy))
+            sets.append(ImageSet(self.name, images, labels, len(self.classes), others))
+        return sets[0], sets[1:2], sets[2:]
 
 
 def read_pairs(
@@ -150,9 +162,9 @@ def read_pairs(
     files = read_files([clean / each for each in names] + [noisy / each for each in names], name)
     sides = files[: len(names)], files[len(names) :]
     _refuse_unlike(names, sides)
-    in_test = iter(every_tenth([len(file.images) for file in sides[0]]))
+    parts = iter(split(names, [len(file.images) for file in sides[0]]))
     pairs = [
-        Pair(clean_image, noisy_image, class_of(below), next(in_test))
+        Pair(clean_image, noisy_image, class_of(below), next(parts))
         for below, clean_file, noisy_file in zip(names, *sides, strict=True)
         for clean_image, noisy_image in zip(clean_file.images, noisy_file.images, strict=True)
     ]

@@ -12,7 +12,13 @@ from dae_tui.core.data.image_set import ImageSet, TrainingImages, split_validati
 from dae_tui.core.data.load_data import load
 from dae_tui.core.data.pairs import read_pairs
 from dae_tui.core.data.shards import ShardedImages, is_sharded, load_shards
-from dae_tui.spec.training_config import CLEAN, DATA_SETS, NOISY, TrainingConfig
+from dae_tui.spec.training_config import (
+    CLEAN,
+    DATA_SETS,
+    NOISY,
+    PATCH_OF_PAIRS,
+    TrainingConfig,
+)
 
 VALIDATION_IMAGES = 5000
 VALIDATION_SHARE = 10
@@ -25,8 +31,9 @@ class TrainingData:
     """The images of a training, on the CPU or, as shards, on disk."""
 
     training: TrainingImages
-    validation: ImageSet
-    test: ImageSet
+    validation: list[ImageSet]
+    """A set for each size of images."""
+    test: list[ImageSet]
     checksum: str | None = None
     """Identifies the images of a folder, wherever it lies; None for data sets by name."""
     remarks: tuple[str, ...] = ()
@@ -42,24 +49,30 @@ def load_training_data(config: TrainingConfig) -> TrainingData:
     if config.data in DATA_SETS:
         whole = load(config.data, "train", Path(config.data_dir))
         test = load(config.data, "test", Path(config.data_dir))
-        return TrainingData(*_split(whole), test)
+        return TrainingData(*_split(whole), [test])
     if config.pairs:
         clean, noisy = folder / CLEAN, folder / NOISY
         if config.noisy:
             clean, noisy = folder, Path(config.noisy)
         pairs = read_pairs(clean, noisy, config.black, config.white)
-        return TrainingData(*pairs.splits(), pairs.checksum, tuple(pairs.remarks()))
+        parts = pairs.splits(config.patch or PATCH_OF_PAIRS, augment=config.augment)
+        return TrainingData(*parts, pairs.checksum, tuple(pairs.remarks()))
     if is_sharded(folder):
         training, validation, test = load_shards(folder)
-        return TrainingData(training, validation, test, _checksum(training, validation, test))
+        checksum = _checksum(training, validation, test)
+        return TrainingData(training, [validation], [test], checksum)
     images = read_folder(folder, config.black, config.white)
+    if config.patch and not images.used_whole:
+        parts = images.crops(config.patch, augment=config.augment)
+        return TrainingData(*parts, images.checksum, tuple(images.range_remarks()))
     whole, test = images.image_set("train"), images.image_set("test")
-    return TrainingData(*_split(whole), test, images.checksum, tuple(images.remarks()))
+    return TrainingData(*_split(whole), [test], images.checksum, tuple(images.remarks()))
 
 
-def _split(whole: ImageSet) -> tuple[ImageSet, ImageSet]:
+def _split(whole: ImageSet) -> tuple[ImageSet, list[ImageSet]]:
     count = min(VALIDATION_IMAGES, max(1, len(whole) // VALIDATION_SHARE))
-    return split_validation(whole, count)
+    training, validation = split_validation(whole, count)
+    return training, [validation]
 
 
 def _checksum(training: ShardedImages, *others: ImageSet) -> str:

@@ -140,7 +140,7 @@ def load_evaluation_images(
     folder = Path(name)
     known = folder.resolve().name in learnt_from
     if name in DATA_SETS or not folder.is_dir() or is_sharded(folder):
-        images = of_image_set(load(name, "test", data_dir))
+        images = of_image_sets([load(name, "test", data_dir)])
         if tune and tune_on is None:
             training = load(name, "train", data_dir)
             images = replace(images, tuning=_some(training, "training images"))
@@ -160,18 +160,19 @@ def _folder(folder: ImageFolder, *, learnt_from: bool, tune: bool) -> Evaluation
     """Small images of one size as a data set, others as photographs."""
     if not folder.used_whole:
         return _photographs(folder, learnt_from=learnt_from)
-    images = of_image_set(folder.image_set("test"), folder.classes)
+    images = of_image_sets([folder.image_set("test")], folder.classes)
     if tune:
         images = replace(images, tuning=_some(folder.image_set("train"), "training images"))
     return replace(images, remarks=tuple(folder.remarks()))
 
 
-def of_image_set(images: ImageSet, classes: tuple[str, ...] = ()) -> EvaluationImages:
-    """The images of one set; without `classes` the class names are their numbers."""
-    if images.labels is not None and not classes:
-        classes = tuple(map(str, range(images.classes)))
-    noisy = [] if images.noisy is None else [unit(images.noisy)]
-    return EvaluationImages(images.name, [images], None, classes, noisy)
+def of_image_sets(sets: Sequence[ImageSet], classes: tuple[str, ...] = ()) -> EvaluationImages:
+    """The images of sets, each of one size; without `classes` the class names are their numbers."""
+    first = sets[0]
+    if first.labels is not None and not classes:
+        classes = tuple(map(str, range(first.classes)))
+    noisy = [unit(images.noisy) for images in sets if images.noisy is not None]
+    return EvaluationImages(first.name, list(sets), None, classes, noisy)
 
 
 def _some(images: ImageSet, source: str) -> Tuning:

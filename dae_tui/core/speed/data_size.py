@@ -85,7 +85,7 @@ def _train(task: Task, folder: Path, count: int) -> Iterator[Scale]:
         place(build(config.network, config.settings), device),
         Denoising(parse_noise(config.noise), config.clip, config.loss, None),
         streamed,
-        validation.select(slice(BATCH)).to(device),
+        [validation.select(slice(BATCH)).to(device)],
         test.select(slice(2)).to(device),
         device=device,
         precision=resolve_precision(config.precision, device),

@@ -158,8 +158,8 @@ def _whole_training(task: Task, loop: str, epochs: int) -> Iterator[Trained]:
 
 def _accuracy(experiment: Experiment) -> float:
     """Accuracy of the classifier on the denoised test images, in percent."""
-    test = experiment.test.to(resolve_device(experiment.config.device))
-    accuracy = experiment.objective.evaluate(experiment.network.eval(), test).accuracy
+    test = experiment.test[0].to(resolve_device(experiment.config.device))
+    accuracy = experiment.objective.evaluate(experiment.network.eval(), [test]).accuracy
     if accuracy is None:
         raise UsageError(
             f"there is no classifier for {experiment.config.data}", "use --data mnist or digits"

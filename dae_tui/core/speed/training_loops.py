@@ -155,7 +155,7 @@ def own_training(
         network,
         Denoising(parse_noise(config.noise), config.clip, config.loss, None),
         images,
-        some,
+        [some],
         some.select(slice(2)),
         device=device,
         precision=resolve_precision(task.precision, device),

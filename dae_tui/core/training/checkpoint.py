@@ -12,6 +12,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Generator, Tensor, nn
 
+from dae_tui.core.training.moving_average import MovingAverage
 from dae_tui.core.training.optimizer import FusedOptimizer
 from dae_tui.errors import RunError
 
@@ -35,10 +36,16 @@ class Progress:
 
 
 def pack(
-    network: nn.Module, optimizer: FusedOptimizer, generator: Generator, progress: Progress
+    network: nn.Module,
+    optimizer: FusedOptimizer,
+    generator: Generator,
+    progress: Progress,
+    average: MovingAverage | None = None,
 ) -> bytes:
     """The whole state as a safetensors file; `generator` is on the device of the training."""
     tensors = {f"network.{name}": value for name, value in network.state_dict().items()}
+    if average is not None:
+        tensors |= {f"average.{name}": value for name, value in average.state().items()}
     tensors |= {f"optimizer.{name}": value for name, value in optimizer.state().items()}
     tensors["random.noise"] = generator.get_state()
     tensors["random.cpu"] = torch.get_rng_state()
@@ -52,7 +59,11 @@ def pack(
 
 
 def unpack(
-    stored: bytes, network: nn.Module, optimizer: FusedOptimizer, generator: Generator
+    stored: bytes,
+    network: nn.Module,
+    optimizer: FusedOptimizer,
+    generator: Generator,
+    average: MovingAverage | None = None,
 ) -> Progress:
     """Restore a packed state. Raises RunError for a broken state, or that of another network."""
     try:
@@ -62,6 +73,8 @@ def unpack(
         progress = Progress(**json.loads(header["__metadata__"]["progress"]))
         network.load_state_dict(_group(tensors, "network."))
         optimizer.load(_group(tensors, "optimizer."))
+        if average is not None:
+            average.load(_group(tensors, "average."))
         torch.set_rng_state(tensors["random.cpu"])
         _set_random_state(generator, tensors, progress)
     except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as failure:

@@ -2,7 +2,7 @@
 
 import platform
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
@@ -16,7 +16,7 @@ from dae_tui.core.data.image_set import ImageSet, TrainingImages
 from dae_tui.core.data.training_data import TrainingData, load_training_data
 from dae_tui.core.evaluation.benchmark import EvaluationProgress, evaluate
 from dae_tui.core.evaluation.classifier import classifier_from_weights, find_classifier_weights
-from dae_tui.core.evaluation.evaluation_images import of_image_set
+from dae_tui.core.evaluation.evaluation_images import of_image_sets
 from dae_tui.core.evaluation.protocol import Protocol
 from dae_tui.core.hardware import device_name, place, resolve_device, resolve_precision
 from dae_tui.core.training.distributed import Group
@@ -35,6 +35,7 @@ from dae_tui.version import __version__
 KEPT_METRICS = ["view", "method", "noise", "accuracy", "accuracy_low", "accuracy_high", "psnr"]
 KEPT_METRICS += ["ssim"]
 EXAMPLES = 16
+SHOWN_SIDE = 128
 FEWEST = 2  # Batch normalisation needs two in a batch.
 
 
@@ -48,8 +49,9 @@ class Experiment:
     objective: Objective
     classifier: Weights | None
     training: TrainingImages
-    validation: ImageSet
-    test: ImageSet
+    validation: list[ImageSet]
+    """A set for each size of images."""
+    test: list[ImageSet]
     device: torch.device
     precision: str
     checksum: str | None = None
@@ -70,7 +72,7 @@ class Experiment:
             self.objective,
             self.training,
             self.validation,
-            self.validation.select(slice(EXAMPLES)),
+            _examples(self.validation),
             device=self.device,
             precision=self.precision,
             metadata=self._metadata(),
@@ -92,10 +94,10 @@ class Experiment:
             trained, methods = weights, []
             noise = noise if noise.stages else parse_noise(OPERATING_POINT)
         classifier = (
-            None if trained is None else classifier_from_weights(trained, self.test, self.device)
+            None if trained is None else classifier_from_weights(trained, self.test[0], self.device)
         )
         protocol = Protocol([noise], clip=self.config.clip, device=self.device)
-        return evaluate(of_image_set(self.test), methods, classifier, protocol)
+        return evaluate(of_image_sets(self.test), methods, classifier, protocol)
 
     def _metadata(self) -> dict[str, Any]:
         """What the weights file says about its origin, in addition to the network's settings."""
@@ -136,7 +138,8 @@ def prepare(config: TrainingConfig, classifier: Path | None, command: str) -> Ex
     device = resolve_device(config.device)
     precision = resolve_precision(config.precision, device)
     data = _images(config, device)
-    training, validation = data.training, data.validation
+    training, validation = data.training, data.validation[0]
+    _refuse_other_sizes(config, data)
     if config.classifies and validation.labels is None:
         raise DataError(
             f"{config.data} has no labels to train with",
@@ -168,7 +171,7 @@ def prepare(config: TrainingConfig, classifier: Path | None, command: str) -> Ex
         objective,
         classifier_weights,
         training,
-        validation,
+        data.validation,
         data.test,
         device,
         precision,
@@ -188,7 +191,32 @@ def _images(config: TrainingConfig, device: torch.device) -> TrainingData:
     training = data.training
     if isinstance(training, ImageSet):
         training = training.to(device)
-    return replace(data, training=training, validation=data.validation.to(device))
+    return replace(
+        data, training=training, validation=[each.to(device) for each in data.validation]
+    )
+
+
+def _refuse_other_sizes(config: TrainingConfig, data: TrainingData) -> None:
+    """Raise UsageError for a network of fixed size and images of another one."""
+    sizes = {images.shape for images in (*data.validation, *data.test)}
+    if config.network == "dense" and sizes != {data.training.shape}:
+        raise UsageError(
+            "a dense network denoises images of the size that it was trained with, not larger ones",
+            "train another one, such as unet",
+        )
+
+
+def _examples(validation: Sequence[ImageSet]) -> ImageSet:
+    """A few images to show, or their middles."""
+    some = validation[0].select(slice(EXAMPLES))
+    _, height, width = some.shape
+    top, left = (max(0, (length - SHOWN_SIDE) // 2) for length in (height, width))
+    rows, columns = slice(top, top + SHOWN_SIDE), slice(left, left + SHOWN_SIDE)
+    return replace(
+        some,
+        images=some.images[..., rows, columns],
+        noisy=None if some.noisy is None else some.noisy[..., rows, columns],
+    )
 
 
 def versions() -> dict[str, str]:

@@ -7,7 +7,7 @@ consumer. While the consumer does not ask for the next event, the training is pa
 import math
 import threading
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from typing import Any
@@ -20,6 +20,7 @@ from dae_tui.core.hardware import keep_freed_memory
 from dae_tui.core.training.checkpoint import Progress, pack, unpack
 from dae_tui.core.training.compilation import compiled, pays
 from dae_tui.core.training.distributed import Group
+from dae_tui.core.training.moving_average import MovingAverage
 from dae_tui.core.training.objectives import Objective
 from dae_tui.core.training.optimizer import FusedOptimizer
 from dae_tui.core.training.step_statistics import DIVERGED_HINT, StepStatistics
@@ -43,7 +44,7 @@ class Training:
         network: nn.Module,
         objective: Objective,
         training: TrainingImages,
-        validation: ImageSet,
+        validation: Sequence[ImageSet],
         examples: ImageSet,
         *,
         device: torch.device,
@@ -60,7 +61,8 @@ class Training:
             network: on the device, freshly built.
             objective: what to optimise and how to evaluate it.
             training: training images; those in memory are on the device.
-            validation: validation images, evaluated after each epoch, on the device.
+            validation: validation images, evaluated after each epoch, on the device; a set for each
+                size.
             examples: a few images to show as samples, on the device.
             device: where to compute.
             precision: `fp32`, or `bf16` for autocast.
@@ -85,6 +87,7 @@ class Training:
             self.group.meet(_fingerprint(training), device)
         self.trained = self.group.wrap(network, device)
         self.optimizer = FusedOptimizer(config.optimizer, network.parameters())
+        self.average = MovingAverage(network, config.ema) if config.ema else None
         self.noise_generator = torch.Generator(device).manual_seed(config.seed)
         torch.manual_seed(config.seed)
         self.progress = Progress() if resume is None else self._resumed(resume)
@@ -99,9 +102,14 @@ class Training:
             self.batch_size, device, self.progress, checks=self.group.is_rank_0
         )
 
+    @property
+    def evaluated(self) -> nn.Module:
+        """The network that is validated and saved: the moving average, if there is one."""
+        return self.network if self.average is None else self.average.network
+
     def _resumed(self, state: bytes) -> Progress:
         """Restore network, optimiser and random generators. Raises RunError for other images."""
-        progress = unpack(state, self.network, self.optimizer, self.noise_generator)
+        progress = unpack(state, self.network, self.optimizer, self.noise_generator, self.average)
         count = len(self.training)
         if progress.training_images != count:
             raise RunError(
@@ -215,7 +223,11 @@ class Training:
             )
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
+        if self.config.gradient_clip:
+            nn.utils.clip_grad_norm_(self.network.parameters(), self.config.gradient_clip)
         self.optimizer.step(lr)
+        if self.average is not None:
+            self.average.update(self.network, self.progress.step + 1)
         return self.group.mean(loss.detach())
 
     def _shifted(self, batch: ImageSet) -> ImageSet:
@@ -236,7 +248,7 @@ class Training:
         if not self.group.is_rank_0:
             return
         self.network.eval()
-        result = self.objective.evaluate(self.network, self.validation)
+        result = self.objective.evaluate(self.evaluated, self.validation)
         if not math.isfinite(result.loss):
             raise DivergedError(
                 f"the training diverged: the validation loss after epoch {progress.epoch} "
@@ -267,7 +279,7 @@ class Training:
         training = self.network.training
         self.network.eval()
         sample = self.objective.sample(
-            self.network, self.examples, self.progress.epoch, self.progress.step
+            self.evaluated, self.examples, self.progress.epoch, self.progress.step
         )
         self.network.train(training)
         if sample is not None:
@@ -275,10 +287,14 @@ class Training:
 
     def _checkpoint(self, kind: str) -> Checkpoint:
         metadata = self.metadata | {"trained_epochs": self.progress.epoch}
-        files = {"weights.safetensors": to_bytes(self.network, metadata)}
+        files = {"weights.safetensors": to_bytes(self.evaluated, metadata)}
         if kind == "last":
             files["state.safetensors"] = pack(
-                self.network, self.optimizer, self.noise_generator, self.progress
+                self.network,
+                self.optimizer,
+                self.noise_generator,
+                self.progress,
+                self.average,
             )
         return Checkpoint(kind, self.progress.epoch, self.progress.step, files)
 
@@ -288,7 +304,7 @@ class Training:
             precision=self.precision,
             parameters=count_parameters(self.network),
             training_images=len(self.training),
-            validation_images=len(self.validation),
+            validation_images=sum(map(len, self.validation)),
             epochs=self.config.epochs,
             steps_per_epoch=self.steps_per_epoch,
             step=self.progress.step,

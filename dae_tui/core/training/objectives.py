@@ -5,7 +5,7 @@ about it. Inputs are drawn separately from the loss: processes that share a batc
 that the noise is that of one process, and each passes its part through the network.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -53,8 +53,11 @@ class Objective(Protocol):
     ) -> Tensor:
         """The mean loss (a scalar) for drawn inputs, their images and labels (N,)."""
 
-    def evaluate(self, network: nn.Module, validation: ImageSet) -> ValidationResult:
-        """Evaluate a network, which is in evaluation mode, on images it was not trained on."""
+    def evaluate(self, network: nn.Module, validation: Sequence[ImageSet]) -> ValidationResult:
+        """Evaluate a network, which is in evaluation mode, on images it was not trained on.
+
+        `validation`: a set for each size.
+        """
 
     def sample(
         self, network: nn.Module, examples: ImageSet, epoch: int, step: int
@@ -97,21 +100,23 @@ class Denoising:
         return self._distance(network(*inputs).float(), images)
 
     @torch.inference_mode()
-    def evaluate(self, network: nn.Module, validation: ImageSet) -> ValidationResult:
+    def evaluate(self, network: nn.Module, validation: Sequence[ImageSet]) -> ValidationResult:
         generator = _validation_generator()
         loss = decibels = correct = 0.0
-        for part in batches(validation.images):
-            original = unit(validation.images[part])
-            noisy = self._noisy(original, validation.select(part).noisy, generator)
+        classified = self.classifier is not None and all(
+            images.labels is not None for images in validation
+        )
+        for images, part in _parts(validation):
+            original = unit(images.images[part])
+            noisy = self._noisy(original, images.select(part).noisy, generator)
             denoised = denoise_batch(network, noisy)
             loss += self._distance(denoised, original).item() * len(original)
             # An exactly restored black image would be infinite: 100 dB is enough.
             decibels += psnr(denoised, original).clamp(max=100).sum().item()
-            if self.classifier is not None and validation.labels is not None:
+            if classified and self.classifier is not None and images.labels is not None:
                 predictions = self.classifier(denoised).argmax(1)
-                correct += (predictions == validation.labels[part]).sum().item()
-        total = len(validation)
-        classified = self.classifier is not None and validation.labels is not None
+                correct += (predictions == images.labels[part]).sum().item()
+        total = sum(map(len, validation))
         return ValidationResult(
             loss / total, decibels / total, 100 * correct / total if classified else None
         )
@@ -168,24 +173,30 @@ class Classification:
         return F.cross_entropy(network(*inputs).float(), labels)
 
     @torch.inference_mode()
-    def evaluate(self, network: nn.Module, validation: ImageSet) -> ValidationResult:
-        assert validation.labels is not None
+    def evaluate(self, network: nn.Module, validation: Sequence[ImageSet]) -> ValidationResult:
         generator = _validation_generator()
         loss = correct = 0.0
-        for part in batches(validation.images):
-            original = unit(validation.images[part])
+        for images, part in _parts(validation):
+            assert images.labels is not None
+            original = unit(images.images[part])
             logits = network(
                 add_noise(original.cpu(), self.noise, generator, self.clip).to(original.device)
             )
-            labels = validation.labels[part]
+            labels = images.labels[part]
             loss += F.cross_entropy(logits, labels, reduction="sum").item()
             correct += (logits.argmax(1) == labels).sum().item()
-        return ValidationResult(loss / len(validation), accuracy=100 * correct / len(validation))
+        total = sum(map(len, validation))
+        return ValidationResult(loss / total, accuracy=100 * correct / total)
 
     def sample(
         self, network: nn.Module, examples: ImageSet, epoch: int, step: int
     ) -> Sample | None:
         return None
+
+
+def _parts(validation: Sequence[ImageSet]) -> Iterator[tuple[ImageSet, slice]]:
+    """The batches of all sets."""
+    return ((images, part) for images in validation for part in batches(images.images))
 
 
 def _validation_generator() -> Generator:

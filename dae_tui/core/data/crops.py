@@ -1,0 +1,130 @@
+"""Random crops of images of any sizes: training images that are drawn anew in every epoch."""
+
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from dae_tui.core.data.image_set import ImageSet, epoch_seed, grouped
+from dae_tui.core.data.splits import EVERY, PARTS, TEST, TRAINING, VALIDATION
+from dae_tui.errors import DataError
+
+# Flips and quarter turns of a square.
+SYMMETRIES = 8
+
+
+@dataclass(frozen=True)
+class Crops:
+    """Square crops of images, or of pairs of images, which are in memory.
+
+    `images`: each uint8 (C, H, W), or float32, where 0 is black and 1 is white; no side is shorter
+    than `patch`. `noisy`: of pairs the noisy images, of the same sizes.
+    """
+
+    name: str
+    images: tuple[Tensor, ...]
+    patch: int
+    """The side of a crop, in pixels."""
+    noisy: tuple[Tensor, ...] = ()
+    augment: bool = False
+    """Whether crops are flipped and rotated at random, both of a pair alike."""
+    classes: int = 0
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Of one crop: (C, H, W)."""
+        return self.images[0].shape[0], self.patch, self.patch
+
+    def __len__(self) -> int:
+        """How many crops have as many pixels as all images have."""
+        return int(self._crops_of_each().sum())
+
+    def _crops_of_each(self) -> Tensor:
+        pixels = torch.tensor([image.shape[1] * image.shape[2] for image in self.images])
+        return (pixels / self.patch**2).round().long().clamp(min=1)
+
+    def batches(
+        self, size: int, seed: int, epoch: int, first: int = 0, limit: int | None = None
+    ) -> Generator[ImageSet]:
+        """The batches of an epoch; see `TrainingImages`.
+
+        In an epoch each image gives as many crops as its pixels fill, from random places.
+        """
+        generator = torch.Generator().manual_seed(epoch_seed(seed, epoch))
+        counts = self._crops_of_each()
+        order = torch.arange(len(self.images)).repeat_interleave(counts)
+        order = order[torch.randperm(len(order), generator=generator)]
+        places = torch.rand(len(order), 2, generator=generator, dtype=torch.float64)
+        turns = torch.randint(SYMMETRIES, (len(order),), generator=generator)
+        if not self.augment:
+            turns.zero_()
+        count = len(order) // size
+        for number in range(first, count if limit is None else min(count, limit)):
+            part = slice(number * size, (number + 1) * size)
+            drawn = list(
+                zip(order[part].tolist(), places[part].tolist(), turns[part].tolist(), strict=True)
+            )
+            noisy = self._cut(self.noisy, drawn) if self.noisy else None
+            yield ImageSet(self.name, self._cut(self.images, drawn), None, 0, noisy)
+
+    def _cut(
+        self, images: Sequence[Tensor], drawn: Sequence[tuple[int, list[float], int]]
+    ) -> Tensor:
+        """Crops (N, C, patch, patch) by image, place in [0, 1) and symmetry."""
+        patch = self.patch
+        crops = []
+        for number, (down, right), turn in drawn:
+            image = images[number]
+            top = int(down * (image.shape[1] - patch + 1))
+            left = int(right * (image.shape[2] - patch + 1))
+            crops.append(turned(image[:, top : top + patch, left : left + patch], turn))
+        return torch.stack(crops)
+
+
+def turned(image: Tensor, turn: int) -> Tensor:
+    """An image (…, H, W) after one of the `SYMMETRIES`: quarter turns, from 4 on with a flip."""
+    rotated = image.rot90(turn % 4, (-2, -1)) if turn % 4 else image
+    return rotated.flip(-1) if turn >= 4 else rotated
+
+
+def cropped(
+    name: str,
+    images: Mapping[str, Sequence[Tensor]],
+    patch: int,
+    noisy: Mapping[str, Sequence[Tensor]] | None = None,
+    *,
+    augment: bool,
+) -> tuple[Crops, list[ImageSet], list[ImageSet]]:
+    """Random crops to train with, and whole images for validation and test.
+
+    Args:
+        name: of the data set.
+        images: (C, H, W) of each part.
+        patch: the side of a crop. Images that are smaller are not trained with.
+        noisy: of pairs the noisy images.
+        augment: whether crops are flipped and rotated at random.
+
+    Raises DataError if a part has no images.
+    """
+    for part in PARTS:
+        if not images[part]:
+            raise DataError(
+                f"there are no images for {part} in {name}", f"it needs at least {EVERY}"
+            )
+    large = [n for n, image in enumerate(images[TRAINING]) if min(image.shape[1:]) >= patch]
+    if not large:
+        raise DataError(
+            f"the images in {name} are smaller than {patch}×{patch} and differ in size",
+            f"use images of one size, or of at least {patch}×{patch}, or a smaller --patch",
+        )
+    given = noisy or dict.fromkeys(PARTS, ())
+    training = Crops(
+        name,
+        tuple(images[TRAINING][n] for n in large),
+        patch,
+        tuple(given[TRAINING][n] for n in large) if noisy else (),
+        augment,
+    )
+    validation, test = (grouped(name, images[part], given[part]) for part in (VALIDATION, TEST))
+    return training, validation, test
