@@ -79,6 +79,23 @@ def train(
         Path | None,
         typer.Option(metavar="DIR", help="Noisy images of the same names as the clean ones."),
     ] = None,
+    supervision: Annotated[
+        str | None,
+        typer.Option(
+            help="What to learn from: clean images and noise that is added (clean), pairs, noisy "
+            "takes of the same (noise2noise), or noisy images alone (noise2self, "
+            "neighbor2neighbor), whose noise must not be correlated between pixels and whose loss "
+            "hardly falls. auto [default]: what the folder holds."
+        ),
+    ] = None,
+    takes: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WHERE",
+            help="Noisy takes of a scene are the pages of a file (pages) or the files of a "
+            "subfolder (folders); else equal names in folders a and b.",
+        ),
+    ] = None,
     black: BlackOption = None,
     white: WhiteOption = None,
     data_dir: DataDirOption = None,
@@ -196,6 +213,8 @@ def train(
     given: dict[str, Any] = {
         "data": data,
         "noisy": noisy_folder,
+        "supervision": supervision,
+        "takes": takes,
         "black": black,
         "white": white,
         "noise": noise,
@@ -225,7 +244,7 @@ def train(
         given["data_dir"] = str(resolve_data_dir(data_dir).resolve())
     changed = {key: value for key, value in given.items() if value is not None}
     if resume is None:
-        default = _default(network, preset, changed.get("data", "mnist"), noisy_folder or "")
+        default = _default(network, preset, changed)
         if "settings" in changed:
             changed["settings"] = default.settings | changed["settings"]
         config = dataclasses.replace(
@@ -317,15 +336,17 @@ def _data(
         raise UsageError(
             "pairs need --clean and --noisy", "or --data with a folder that has clean/ and noisy/"
         )
-    if data and is_folder(data) and data not in DATA_SETS:
+    if data and data not in DATA_SETS and (is_folder(data) or Path(data).is_file()):
         data = str(Path(data).resolve())
     return data, None
 
 
-def _default(network: str | None, preset: str | None, data: str, noisy: str) -> TrainingConfig:
-    """The defaults of a network, or a recipe with the network that it is for."""
+def _default(network: str | None, preset: str | None, given: dict[str, Any]) -> TrainingConfig:
+    """The defaults of a network for what is given, or a recipe with the network that it is for."""
+    data, noisy = given.get("data", "mnist"), given.get("noisy", "")
     if preset is None:
-        return default_config(network or "autoencoder", data, noisy)
+        takes, supervision = given.get("takes", ""), given.get("supervision", "auto")
+        return default_config(network or "autoencoder", data, noisy, takes, supervision)
     config = preset_config(preset, data)
     if noisy:
         config = dataclasses.replace(config, noisy=noisy, noise="none")

@@ -25,6 +25,13 @@ DATA_SETS = ("mnist", "fashion-mnist", "kmnist", "qmnist", "emnist", "digits")
 DATA_SETS_SIZE = (28, 28)
 # The subfolders of a folder of pairs, whose images have equal names.
 CLEAN, NOISY = "clean", "noisy"
+# The subfolders of two noisy takes, whose images have equal names.
+TAKES = "a", "b"
+# What a network learns from: clean images and noise that is added; clean and noisy ones; several
+# noisy takes; noisy images alone, by hidden pixels or by neighbouring ones.
+SUPERVISIONS = ("clean", "pairs", "noise2noise", "noise2self", "neighbor2neighbor")
+ALONE = ("noise2self", "neighbor2neighbor")
+PLACES_OF_TAKES = ("pages", "folders")
 OPTIMIZERS = ("adam", "adamw", "sgd")
 LOSSES = ("mse", "l1")
 SCHEDULES = ("one-cycle", "constant")
@@ -64,6 +71,10 @@ class TrainingConfig:
     data_dir: str = ""
     noisy: str = ""
     """A folder of noisy images, whose clean ones are in `data`."""
+    supervision: str = "auto"
+    """What it learns from: one of `SUPERVISIONS`, or `auto`: what the folder holds."""
+    takes: str = ""
+    """Where takes of a scene are: `pages` of a file, files of `folders`; empty for `a` and `b`."""
     black: float | None = None
     """The value that black has in the files of a folder; None finds it out."""
     white: float | None = None
@@ -103,7 +114,10 @@ class TrainingConfig:
         _one_of("loss", self.loss, ("cross-entropy",) if self.classifies else LOSSES)
         _one_of("precision", self.precision, PRECISIONS)
         _one_of("answer for --compile", self.compile, COMPILE)
-        check_data(self.data)
+        _one_of("supervision", self.supervision, ("auto", *SUPERVISIONS))
+        if self.takes:
+            _one_of("place of takes", self.takes, PLACES_OF_TAKES)
+        check_data(self.data, file=self.learns_from in ("noise2noise", *ALONE))
         self._check_folder()
         parse_device(self.device)
         noise = parse_noise(self.noise)
@@ -112,12 +126,13 @@ class TrainingConfig:
                 "a classifier is trained on clean images",
                 "leave --noise out; an oracle classifies noisy images: dae train oracle",
             )
-        if self.pairs and self.classifies:
+        if self.learns_from != "clean" and self.classifies:
             raise UsageError(
-                f"{self.network} does not learn from pairs",
+                f"{self.network} does not learn from {self.learns_from}",
                 "name the folder of the clean images alone with --data",
             )
-        if self.network != "classifier" and not noise.stages and not self.pairs:
+        self._check_supervision()
+        if self.network != "classifier" and not noise.stages and self.learns_from == "clean":
             raise UsageError(
                 f"{self.network} needs noise to train with", "for example --noise gaussian:0.5"
             )
@@ -166,14 +181,40 @@ class TrainingConfig:
                 "exchange --black and --white",
             )
 
+    def _check_supervision(self) -> None:
+        """Raise UsageError for data that the supervision cannot learn from."""
+        how = self.learns_from
+        if how != "clean" and self.data in DATA_SETS:
+            raise UsageError(f"{self.data} has no images for {how}", "name a folder with --data")
+        if how == "pairs" and not self.pairs:
+            raise UsageError(
+                f"there are no pairs in {self.data}",
+                f"it needs folders {CLEAN} and {NOISY}; or name them: --clean, --noisy",
+            )
+        if how == "noise2noise" and not self.takes and not has_takes(self.data):
+            raise UsageError(
+                f"there are no takes in {self.data}",
+                "put them into folders a and b with equal names, or say where they are: --takes "
+                "pages, --takes folders",
+            )
+        if how in ("clean", *ALONE) and self.noisy:
+            raise UsageError(f"{how} learns from one folder", "name it with --data alone")
+        if how in ("noise2noise", *ALONE) and self.noise != "none":
+            raise UsageError(f"{how} learns from the noise that is there", "leave --noise out")
+
     @property
     def classifies(self) -> bool:
         """Whether the network learns to classify images, clean or noisy, not to denoise them."""
         return NETWORKS[self.network].task != "denoise"
 
     @property
+    def learns_from(self) -> str:
+        """One of `SUPERVISIONS`: what was asked for, or else what the data are."""
+        return find_supervision(self.data, self.noisy, self.takes, self.supervision)
+
+    @property
     def pairs(self) -> bool:
-        """Whether there are noisy images to learn from, so that no noise need be added."""
+        """Whether the data are clean and noisy images of the same."""
         return bool(self.noisy) or is_pairs(self.data)
 
     @property
@@ -196,8 +237,10 @@ class TrainingConfig:
             ) from failure
 
 
-def check_data(name: str) -> None:
-    """Raise UsageError unless `name` is a data set or a folder."""
+def check_data(name: str, *, file: bool = False) -> None:
+    """Raise UsageError unless `name` is a data set or a folder; or a file, where that will do."""
+    if file and Path(name).is_file():
+        return
     if name not in DATA_SETS and not is_folder(name):
         kind = "folder" if "/" in name else "data set"
         raise UsageError(
@@ -213,7 +256,27 @@ def is_pairs(folder: str | Path) -> bool:
     )
 
 
-def default_config(network: str, data: str = "mnist", noisy: str = "") -> TrainingConfig:
+def has_takes(folder: str | Path) -> bool:
+    """Whether a folder holds two noisy takes, `a` and `b`, of the same scenes."""
+    return folder not in DATA_SETS and all(is_folder(Path(folder) / part) for part in TAKES)
+
+
+def find_supervision(data: str, noisy: str = "", takes: str = "", asked: str = "auto") -> str:
+    """What a network learns from: one of `SUPERVISIONS`."""
+    if asked != "auto":
+        return asked
+    if noisy or is_pairs(data):
+        return "pairs"
+    return "noise2noise" if takes or has_takes(data) else "clean"
+
+
+def default_config(
+    network: str,
+    data: str = "mnist",
+    noisy: str = "",
+    takes: str = "",
+    supervision: str = "auto",
+) -> TrainingConfig:
     """The defaults of `dae train NETWORK --data DATA`, or of `--clean DATA --noisy NOISY`.
 
     Raises UsageError for an unknown name.
@@ -226,9 +289,21 @@ def default_config(network: str, data: str = "mnist", noisy: str = "") -> Traini
         )
     # For the few embedded digits 100 epochs gain 0.3 dB over 50 and no accuracy.
     epochs = 50 if data == "digits" else 100
-    if not noisy and not is_pairs(data):
-        return TrainingConfig(network, data=data, epochs=epochs)
-    config = TrainingConfig(network, data=data, noisy=noisy, noise="none", epochs=epochs)
+    how = find_supervision(data, noisy, takes, supervision)
+    if how == "clean":
+        return TrainingConfig(network, data=data, supervision=supervision, epochs=epochs)
+    config = TrainingConfig(
+        network,
+        data=data,
+        noisy=noisy,
+        takes=takes,
+        supervision=supervision,
+        noise="none",
+        epochs=epochs,
+        patch=PATCH_OF_PAIRS,
+        augment=True,
+        ema=0.999,
+    )
     if network != "unet":
         return config
     # The difference of a pair need not be white noise, so no level of it can be estimated. On 101
@@ -238,13 +313,17 @@ def default_config(network: str, data: str = "mnist", noisy: str = "") -> Traini
 
 def command_line(config: TrainingConfig) -> str:
     """A command line that trains the same weights."""
-    default = default_config(config.network, config.data, config.noisy)
+    default = default_config(
+        config.network, config.data, config.noisy, config.takes, config.supervision
+    )
     words = ["dae", "train", config.network]
     words += ["--clean", config.data, "--noisy", config.noisy] if config.noisy else []
     words += [] if config.noisy else ["--data", config.data]
     if config.noise != "none":
         words += ["--noise", config.noise]
-    said = ("network", "data", "noisy", "noise", "data_dir", "device")
+    words += ["--takes", config.takes] if config.takes else []
+    words += [] if config.supervision == "auto" else ["--supervision", config.supervision]
+    said = ("network", "data", "noisy", "noise", "data_dir", "device", "takes", "supervision")
     for key, value in config.as_json().items():
         if key in said or value == getattr(default, key):
             continue

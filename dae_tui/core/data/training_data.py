@@ -10,9 +10,11 @@ from torch import Tensor
 from dae_tui.core.data.image_folder import read_folder
 from dae_tui.core.data.image_set import ImageSet, TrainingImages, split_validation
 from dae_tui.core.data.load_data import load
-from dae_tui.core.data.pairs import read_pairs
+from dae_tui.core.data.pairs import Pairs, read_pairs
 from dae_tui.core.data.shards import ShardedImages, is_sharded, load_shards
+from dae_tui.core.data.takes import read_noisy, read_takes
 from dae_tui.spec.training_config import (
+    ALONE,
     CLEAN,
     DATA_SETS,
     NOISY,
@@ -50,12 +52,17 @@ def load_training_data(config: TrainingConfig) -> TrainingData:
         whole = load(config.data, "train", Path(config.data_dir))
         test = load(config.data, "test", Path(config.data_dir))
         return TrainingData(*_split(whole), [test])
+    augment = config.augment
+    if config.learns_from in ("noise2noise", *ALONE):
+        takes = _noisy(config)
+        parts = takes.splits(config.patch or PATCH_OF_PAIRS, augment=augment)
+        return TrainingData(*parts, takes.checksum, tuple(takes.remarks()))
     if config.pairs:
         clean, noisy = folder / CLEAN, folder / NOISY
         if config.noisy:
             clean, noisy = folder, Path(config.noisy)
         pairs = read_pairs(clean, noisy, config.black, config.white)
-        parts = pairs.splits(config.patch or PATCH_OF_PAIRS, augment=config.augment)
+        parts = pairs.splits(config.patch or PATCH_OF_PAIRS, augment=augment)
         return TrainingData(*parts, pairs.checksum, tuple(pairs.remarks()))
     if is_sharded(folder):
         training, validation, test = load_shards(folder)
@@ -63,10 +70,18 @@ def load_training_data(config: TrainingConfig) -> TrainingData:
         return TrainingData(training, [validation], [test], checksum)
     images = read_folder(folder, config.black, config.white)
     if config.patch and not images.used_whole:
-        parts = images.crops(config.patch, augment=config.augment)
+        parts = images.crops(config.patch, augment=augment)
         return TrainingData(*parts, images.checksum, tuple(images.range_remarks()))
     whole, test = images.image_set("train"), images.image_set("test")
     return TrainingData(*_split(whole), [test], images.checksum, tuple(images.remarks()))
+
+
+def _noisy(config: TrainingConfig) -> Pairs:
+    """Noisy images without clean ones."""
+    source = Path(config.data)
+    if config.learns_from in ALONE:
+        return read_noisy(source, config.black, config.white)
+    return read_takes(source, config.takes or "a-b", config.black, config.white)
 
 
 def _split(whole: ImageSet) -> tuple[ImageSet, list[ImageSet]]:

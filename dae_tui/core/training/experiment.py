@@ -18,22 +18,24 @@ from dae_tui.core.evaluation.benchmark import EvaluationProgress, evaluate
 from dae_tui.core.evaluation.classifier import classifier_from_weights, find_classifier_weights
 from dae_tui.core.evaluation.evaluation_images import of_image_sets
 from dae_tui.core.evaluation.protocol import Protocol
+from dae_tui.core.evaluation.without_clean import measure_without_clean
 from dae_tui.core.hardware import device_name, place, resolve_device, resolve_precision
 from dae_tui.core.training.distributed import Group
 from dae_tui.core.training.loop import Training
 from dae_tui.core.training.objectives import Classification, Denoising, Objective
+from dae_tui.core.training.self_supervision import BlindSpot, Neighbours
 from dae_tui.core.weights.weights_file import Weights
 from dae_tui.errors import DataError, UsageError
 from dae_tui.models.registry import build
 from dae_tui.spec.events import Event
 from dae_tui.spec.noise_spec import parse_noise
 from dae_tui.spec.table import Table
-from dae_tui.spec.training_config import NOISY, OPERATING_POINT, TrainingConfig
+from dae_tui.spec.training_config import ALONE, NOISY, OPERATING_POINT, TrainingConfig
 from dae_tui.version import __version__
 
 # The columns of a table that weights keep: not speeds, which depend on the machine.
 KEPT_METRICS = ["view", "method", "noise", "accuracy", "accuracy_low", "accuracy_high", "psnr"]
-KEPT_METRICS += ["ssim"]
+KEPT_METRICS += ["psnr_fitted", "ssim"]
 EXAMPLES = 16
 SHOWN_SIDE = 128
 FEWEST = 2  # Batch normalisation needs two in a batch.
@@ -86,8 +88,14 @@ class Experiment:
         """Evaluate trained weights on the test images; see `benchmark.evaluate`.
 
         A network is evaluated at the noise it was trained for; a classifier, which was trained
-        without, on the originals and at the operating point. Pairs are evaluated as they are.
+        without, on the originals and at the operating point. Pairs are evaluated as they are. Of
+        noisy images alone little can be said: see `measure_without_clean`.
         """
+        how = self.config.learns_from
+        if how in ("noise2noise", *ALONE):
+            takes = how == "noise2noise"
+            yield measure_without_clean(self.test, weights, self.device, takes=takes)
+            return
         noise = parse_noise(self.config.noise)
         trained, methods = self.classifier, [weights]
         if self.config.classifies:
@@ -97,7 +105,7 @@ class Experiment:
             None if trained is None else classifier_from_weights(trained, self.test[0], self.device)
         )
         protocol = Protocol([noise], clip=self.config.clip, device=self.device)
-        return evaluate(of_image_sets(self.test), methods, classifier, protocol)
+        yield from evaluate(of_image_sets(self.test), methods, classifier, protocol)
 
     def _metadata(self) -> dict[str, Any]:
         """What the weights file says about its origin, in addition to the network's settings."""
@@ -162,8 +170,10 @@ def prepare(config: TrainingConfig, classifier: Path | None, command: str) -> Ex
             config.clip,
             config.loss,
             None if classifier_weights is None else place(classifier_weights.folded, device),
-            config.pairs,
+            config.learns_from in ("pairs", "noise2noise"),
         )
+    if config.learns_from in ALONE:
+        objective = BlindSpot() if config.learns_from == "noise2self" else Neighbours()
     return Experiment(
         config,
         command,

@@ -101,12 +101,12 @@ class Denoising:
 
     @torch.inference_mode()
     def evaluate(self, network: nn.Module, validation: Sequence[ImageSet]) -> ValidationResult:
-        generator = _validation_generator()
+        generator = validation_generator()
         loss = decibels = correct = 0.0
         classified = self.classifier is not None and all(
             images.labels is not None for images in validation
         )
-        for images, part in _parts(validation):
+        for images, part in parts_of(validation):
             original = unit(images.images[part])
             noisy = self._noisy(original, images.select(part).noisy, generator)
             denoised = denoise_batch(network, noisy)
@@ -126,7 +126,7 @@ class Denoising:
         self, network: nn.Module, examples: ImageSet, epoch: int, step: int
     ) -> Sample | None:
         original = unit(examples.images)
-        noisy = self._noisy(original, examples.noisy, _validation_generator())
+        noisy = self._noisy(original, examples.noisy, validation_generator())
         views = {
             "original": original.clamp(0, 1),
             "noisy": noisy.clamp(0, 1),
@@ -174,9 +174,9 @@ class Classification:
 
     @torch.inference_mode()
     def evaluate(self, network: nn.Module, validation: Sequence[ImageSet]) -> ValidationResult:
-        generator = _validation_generator()
+        generator = validation_generator()
         loss = correct = 0.0
-        for images, part in _parts(validation):
+        for images, part in parts_of(validation):
             assert images.labels is not None
             original = unit(images.images[part])
             logits = network(
@@ -194,10 +194,11 @@ class Classification:
         return None
 
 
-def _parts(validation: Sequence[ImageSet]) -> Iterator[tuple[ImageSet, slice]]:
+def parts_of(validation: Sequence[ImageSet]) -> Iterator[tuple[ImageSet, slice]]:
     """The batches of all sets."""
     return ((images, part) for images in validation for part in batches(images.images))
 
 
-def _validation_generator() -> Generator:
+def validation_generator() -> Generator:
+    """The same for every evaluation, on the CPU."""
     return torch.Generator().manual_seed(VALIDATION_SEED)
