@@ -32,7 +32,7 @@ from dae_tui.runs.layout import State, dump_json, new_run_name
 from dae_tui.runs.reader import Run, find_run
 from dae_tui.runs.stop_signals import Signals, exit_code_of
 from dae_tui.runs.writer import RunWriter
-from dae_tui.spec.model_cards import published
+from dae_tui.spec.model_cards import published, read_metadata
 from dae_tui.spec.presets import preset_config
 from dae_tui.spec.training_config import (
     CLEAN,
@@ -49,6 +49,9 @@ from dae_tui.system.ranks import ranks
 from dae_tui.system.regular_files import is_folder
 
 app = options.subcommand()
+
+# The learning rate of fine-tuning is the usual one divided by this.
+FINER = 4
 
 
 class StoppedError(DaeError):
@@ -174,6 +177,15 @@ def train(
         str | None,
         typer.Option(metavar="NAME|FILE|RUN", help="The classifier; else the published one."),
     ] = None,
+    from_: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="NAME|FILE|RUN",
+            help="Start from these weights, with their network and a quarter of the usual "
+            "learning rate.",
+        ),
+    ] = None,
     preset: Annotated[
         str | None,
         typer.Option(
@@ -215,6 +227,7 @@ def train(
         "noisy": noisy_folder,
         "supervision": supervision,
         "takes": takes,
+        "from_weights": _same_from_everywhere(from_, runs_dir),
         "black": black,
         "white": white,
         "noise": noise,
@@ -344,8 +357,14 @@ def _data(
 def _default(network: str | None, preset: str | None, given: dict[str, Any]) -> TrainingConfig:
     """The defaults of a network for what is given, or a recipe with the network that it is for."""
     data, noisy = given.get("data", "mnist"), given.get("noisy", "")
+    takes, supervision = given.get("takes", ""), given.get("supervision", "auto")
+    if "from_weights" in given:
+        if preset is not None:
+            raise UsageError("--preset and --from both name a network", "leave one of them out")
+        settings, trained = _network_of(given["from_weights"], network)
+        usual = default_config(trained, data, noisy, takes, supervision)
+        return dataclasses.replace(usual, settings=settings, lr=usual.lr / FINER)
     if preset is None:
-        takes, supervision = given.get("takes", ""), given.get("supervision", "auto")
         return default_config(network or "autoencoder", data, noisy, takes, supervision)
     config = preset_config(preset, data)
     if noisy:
@@ -355,6 +374,21 @@ def _default(network: str | None, preset: str | None, given: dict[str, Any]) -> 
             f"the preset {preset} trains {config.network}, not {network}", "leave one of them out"
         )
     return config
+
+
+def _network_of(weights: str, asked: str | None) -> tuple[dict[str, Any], str]:
+    """The settings and the name of the network of weights to start from."""
+    metadata = read_metadata(published().get(weights, Path(weights)))
+    name = metadata["network"]
+    if asked not in (None, name):
+        raise UsageError(
+            f"the weights to start from hold {name}, not {asked}", "leave one of them out"
+        )
+    follow_from_data = ("channels", "height", "width", "classes")
+    settings = {
+        key: value for key, value in metadata["settings"].items() if key not in follow_from_data
+    }
+    return settings, name
 
 
 @contextmanager

@@ -89,12 +89,12 @@ def _found_beside(
         place = stored.get(key)
         if not isinstance(place, str) or not place or place in DATA_SETS or key in changed:
             continue
-        if is_folder(place):
+        if is_folder(place) or Path(place).is_file():
             continue
         if before is None:
             raise _gone(run, place)
         beside = os.path.normpath(run.folder.resolve() / os.path.relpath(place, before))
-        if not Path(beside).is_dir():
+        if not Path(beside).exists():
             raise _gone(run, place)
         found[key] = beside
     return found

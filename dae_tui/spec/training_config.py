@@ -71,6 +71,8 @@ class TrainingConfig:
     data_dir: str = ""
     noisy: str = ""
     """A folder of noisy images, whose clean ones are in `data`."""
+    from_weights: str = ""
+    """Weights to start from: a published name or a file; empty to start anew."""
     supervision: str = "auto"
     """What it learns from: one of `SUPERVISIONS`, or `auto`: what the folder holds."""
     takes: str = ""
@@ -321,9 +323,11 @@ def command_line(config: TrainingConfig) -> str:
     words += [] if config.noisy else ["--data", config.data]
     if config.noise != "none":
         words += ["--noise", config.noise]
+    words += ["--from", config.from_weights] if config.from_weights else []
     words += ["--takes", config.takes] if config.takes else []
     words += [] if config.supervision == "auto" else ["--supervision", config.supervision]
-    said = ("network", "data", "noisy", "noise", "data_dir", "device", "takes", "supervision")
+    said = {"network", "data", "noisy", "noise", "data_dir", "device"}
+    said |= {"takes", "supervision", "from_weights"}
     for key, value in config.as_json().items():
         if key in said or value == getattr(default, key):
             continue

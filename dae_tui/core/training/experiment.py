@@ -21,13 +21,15 @@ from dae_tui.core.evaluation.protocol import Protocol
 from dae_tui.core.evaluation.without_clean import measure_without_clean
 from dae_tui.core.hardware import device_name, place, resolve_device, resolve_precision
 from dae_tui.core.training.distributed import Group
+from dae_tui.core.training.fine_tuning import start_from
 from dae_tui.core.training.loop import Training
 from dae_tui.core.training.objectives import Classification, Denoising, Objective
 from dae_tui.core.training.self_supervision import BlindSpot, Neighbours
-from dae_tui.core.weights.weights_file import Weights
+from dae_tui.core.weights.weights_file import Weights, load_weights
 from dae_tui.errors import DataError, UsageError
 from dae_tui.models.registry import build
 from dae_tui.spec.events import Event
+from dae_tui.spec.model_cards import published
 from dae_tui.spec.noise_spec import parse_noise
 from dae_tui.spec.table import Table
 from dae_tui.spec.training_config import ALONE, NOISY, OPERATING_POINT, TrainingConfig
@@ -56,6 +58,8 @@ class Experiment:
     test: list[ImageSet]
     device: torch.device
     precision: str
+    start: Path | None = None
+    """Weights to start from."""
     checksum: str | None = None
     """Identifies the images of a folder, wherever it lies."""
     remarks: tuple[str, ...] = ()
@@ -67,7 +71,12 @@ class Experiment:
         stop: threading.Event | None = None,
         group: Group | None = None,
     ) -> Iterator[Event]:
-        """Train and yield events; see `loop.Training`."""
+        """Train and yield events; see `loop.Training`.
+
+        Raises WeightsError for weights to start from that do not fit.
+        """
+        if self.start is not None and resume is None:
+            start_from(self.network, load_weights(self.start))
         training = Training(
             self.config,
             self.network,
@@ -185,6 +194,7 @@ def prepare(config: TrainingConfig, classifier: Path | None, command: str) -> Ex
         data.test,
         device,
         precision,
+        _start(config),
         data.checksum,
         data.remarks,
     )
@@ -204,6 +214,12 @@ def _images(config: TrainingConfig, device: torch.device) -> TrainingData:
     return replace(
         data, training=training, validation=[each.to(device) for each in data.validation]
     )
+
+
+def _start(config: TrainingConfig) -> Path | None:
+    """The file of the weights to start from."""
+    name = config.from_weights
+    return published().get(name, Path(name)) if name else None
 
 
 def _refuse_other_sizes(config: TrainingConfig, data: TrainingData) -> None:
