@@ -205,11 +205,15 @@ def _noise_of(
             share += float(impulses.mean()) / len(mosaic)
             mosaic[number] = repair_impulses(plane, impulses)
     levels = estimate_level_functions(mosaic)
-    return ImageNoise(levels, share, 1.0 if share else _correlation(mosaic, levels))
+    return ImageNoise(levels, share, 1.0 if share else correlation(mosaic, levels))
 
 
-def _correlation(planes: Tensor, levels: Sequence[LevelFunction]) -> float:
-    """The level between every second pixel over that between neighbours, of the brightness."""
+def correlation(planes: Tensor, levels: Sequence[LevelFunction]) -> float:
+    """The level between every second pixel over that between neighbours, of the brightness.
+
+    Of planes (C, H, W) whose noise has the levels `levels`; 1 for white noise, and for planes that
+    are too small to tell.
+    """
     _, height, width = planes.shape
     top, left = (max(0, (side - CORRELATION_SIDE) // 2) for side in (height, width))
     part = planes[:, top : top + CORRELATION_SIDE, left : left + CORRELATION_SIDE]

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from dae_tui.core.data.crops import Crops
 from dae_tui.core.data.image_set import ImageSet, TrainingImages
 from dae_tui.core.data.training_data import TrainingData, load_training_data
 from dae_tui.core.evaluation.benchmark import EvaluationProgress, evaluate
@@ -24,7 +25,11 @@ from dae_tui.core.training.distributed import Group
 from dae_tui.core.training.fine_tuning import start_from
 from dae_tui.core.training.loop import Training
 from dae_tui.core.training.objectives import Classification, Denoising, Objective
-from dae_tui.core.training.self_supervision import BlindSpot, Neighbours
+from dae_tui.core.training.self_supervision import (
+    BlindSpot,
+    Neighbours,
+    correlation_remark,
+)
 from dae_tui.core.weights.weights_file import Weights, load_weights
 from dae_tui.errors import DataError, UsageError
 from dae_tui.models.registry import build
@@ -170,19 +175,9 @@ def prepare(config: TrainingConfig, classifier: Path | None, command: str) -> Ex
         )
     network = place(_build(config, validation), device)
     classifier_weights = None
-    noise = parse_noise(config.noise)
-    objective: Objective = Classification(noise, config.clip)
-    if not config.classifies:
+    if config.learns_from not in ALONE and not config.classifies:
         classifier_weights = find_classifier_weights(validation, classifier)
-        objective = Denoising(
-            noise,
-            config.clip,
-            config.loss,
-            None if classifier_weights is None else place(classifier_weights.folded, device),
-            config.learns_from in ("pairs", "noise2noise"),
-        )
-    if config.learns_from in ALONE:
-        objective = BlindSpot() if config.learns_from == "noise2self" else Neighbours()
+    objective = _objective(config, classifier_weights, device)
     return Experiment(
         config,
         command,
@@ -196,7 +191,7 @@ def prepare(config: TrainingConfig, classifier: Path | None, command: str) -> Ex
         precision,
         _start(config),
         data.checksum,
-        data.remarks,
+        (*data.remarks, *_correlated(config, training)),
     )
 
 
@@ -214,6 +209,28 @@ def _images(config: TrainingConfig, device: torch.device) -> TrainingData:
     return replace(
         data, training=training, validation=[each.to(device) for each in data.validation]
     )
+
+
+def _objective(
+    config: TrainingConfig, classifier: Weights | None, device: torch.device
+) -> Objective:
+    """What the network is trained for."""
+    noise = parse_noise(config.noise)
+    if config.classifies:
+        return Classification(noise, config.clip)
+    if config.learns_from in ALONE:
+        return BlindSpot() if config.learns_from == "noise2self" else Neighbours()
+    validating = None if classifier is None else place(classifier.folded, device)
+    pairs = config.learns_from in ("pairs", "noise2noise")
+    return Denoising(noise, config.clip, config.loss, validating, pairs)
+
+
+def _correlated(config: TrainingConfig, training: TrainingImages) -> list[str]:
+    """A line where the noise of noisy images alone is not what can be learnt from them."""
+    if config.learns_from not in ALONE or not isinstance(training, ImageSet | Crops):
+        return []
+    line = correlation_remark(training.images)
+    return [line] if line else []
 
 
 def _start(config: TrainingConfig) -> Path | None:

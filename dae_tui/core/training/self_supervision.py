@@ -6,6 +6,7 @@ of predicting a noisy value: it cannot fall below the variance of the noise, and
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import median
 
 import torch
 import torch.nn.functional as F
@@ -13,9 +14,14 @@ from torch import Generator, Tensor, nn
 
 from dae_tui.core.data.image_set import ImageSet, unit
 from dae_tui.core.denoising.apply_network import denoise_batch
+from dae_tui.core.denoising.examination import correlation
+from dae_tui.core.noise.image_noise import CORRELATED
+from dae_tui.core.noise.level_function import estimate_level_functions
 from dae_tui.core.training.objectives import ValidationResult, parts_of, validation_generator
 from dae_tui.spec.events import Sample
 
+# So many images say whether their noise is correlated.
+LOOKED_AT = 8
 # One pixel of each square of so many pixels a side is hidden.
 STRIDE = 4
 # A hidden pixel gets the value of another one at most so many pixels away.
@@ -114,6 +120,20 @@ class Neighbours(_NoisyAlone):
             inputs = [each.to(noisy.device) for each in self.draw(network, noisy.cpu(), generator)]
             loss += self.loss(network, inputs, noisy, None).item() * len(noisy)
         return ValidationResult(loss / sum(map(len, validation)))
+
+
+def correlation_remark(images: Sequence[Tensor] | Tensor) -> str:
+    """A line for the user where noisy images (C, H, W) have noise that these cannot learn from."""
+    step = max(1, len(images) // LOOKED_AT)
+    some = [unit(image) for image in images[::step][:LOOKED_AT]]
+    found = [correlation(image, estimate_level_functions(image)) for image in some]
+    if not found or median(found) <= CORRELATED:
+        return ""
+    return (
+        f"the noise is {median(found):.1f} times as strong between every second pixel as between "
+        "neighbours: it is correlated, and a network that learns from noisy images alone keeps "
+        "such noise; pairs or several takes are safe"
+    )
 
 
 def hide_pixels(images: Tensor, generator: Generator) -> list[Tensor]:
