@@ -1,0 +1,113 @@
+"""Noisy images alone: what is hidden, what a loss measures, and when the noise forbids it."""
+
+import math
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from dae_tui.core.data.image_set import ImageSet
+from dae_tui.core.training.self_supervision import (
+    STRIDE,
+    BlindSpot,
+    Neighbours,
+    correlation_remark,
+    hide_pixels,
+)
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def numbered(height: int, width: int, count: int = 3) -> Tensor:
+    """Images whose every value is another one."""
+    return torch.arange(count * 2 * height * width, dtype=torch.float32).view(
+        count, 2, height, width
+    )
+
+
+@pytest.mark.parametrize("size", [(16, 12), (17, 13), (2, 3)], ids=["even", "odd", "tiny"])
+def test_one_pixel_of_each_square_gets_the_value_of_a_near_one(size: tuple[int, int]) -> None:
+    images = numbered(*size)
+    given, hidden = hide_pixels(images, generator())
+    assert hidden.shape == (3, 1, *size)
+    changed = given != images
+    # All channels of a pixel are hidden together, and nothing else changes.
+    assert torch.equal(changed.any(1, keepdim=True) & (hidden == 0), torch.zeros_like(hidden) > 0)
+    squares = math.ceil(size[0] / STRIDE) * math.ceil(size[1] / STRIDE)
+    assert hidden.flatten(1).sum(1).max() <= squares
+    if min(size) > STRIDE:
+        assert changed.sum() > 0.9 * 2 * hidden.sum()
+    for image, _, row, column in changed.nonzero().tolist():
+        value = int(given[image, 0, row, column])
+        there = divmod(value % (size[0] * size[1]), size[1])
+        assert abs(there[0] - row) <= 2
+        assert abs(there[1] - column) <= 2
+
+
+def test_other_pixels_are_hidden_each_time_and_the_same_for_a_seed() -> None:
+    images = numbered(16, 16)
+    first, again, other = (hide_pixels(images, generator(seed))[1] for seed in (1, 1, 2))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
+class Shifted(nn.Module):
+    """Adds a constant."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        return images + 0.5
+
+
+def test_the_loss_is_that_at_hidden_pixels() -> None:
+    images = torch.zeros(2, 1, 8, 8)
+    hidden = torch.zeros(2, 1, 8, 8)
+    hidden[:, :, 0, 0] = 1
+    images[:, :, 5, 5] = 9  # Not hidden.
+    assert BlindSpot().loss(Shifted(), [images, hidden], images, None).item() == pytest.approx(0.25)
+
+
+class Middle(nn.Module):
+    """Predicts the mean of all values of an image."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        return images.mean((2, 3), keepdim=True).expand_as(images)
+
+
+@pytest.mark.parametrize("objective", [BlindSpot(), Neighbours()])
+def test_where_the_clean_value_is_predicted_the_loss_is_the_variance(
+    objective: BlindSpot | Neighbours,
+) -> None:
+    noisy = 0.5 + 0.1 * torch.randn(16, 1, 128, 128, generator=generator())
+    found = objective.evaluate(Middle(), [ImageSet("", noisy, None, 0)])
+    # Neighbours has a second term, which is the same where nothing differs between scales.
+    terms = 2 if isinstance(objective, Neighbours) else 1
+    assert found.loss == pytest.approx(terms * 0.01, rel=0.05)
+    assert found.psnr is None
+
+
+@pytest.mark.parametrize("objective", [BlindSpot(), Neighbours()])
+def test_copying_the_noise_does_not_pay(objective: BlindSpot | Neighbours) -> None:
+    noisy = [ImageSet("", 0.1 * torch.randn(4, 1, 32, 32, generator=generator()), None, 0)]
+    assert objective.evaluate(nn.Identity(), noisy).loss > 1.8 * objective.evaluate(
+        Middle(), noisy
+    ).loss / (2 if isinstance(objective, Neighbours) else 1)
+
+
+def test_neighbours_are_two_different_pixels_of_each_square() -> None:
+    images = numbered(6, 10)
+    given, chosen = Neighbours().draw(nn.Identity(), images, generator())
+    assert given.shape == (3, 2, 3, 5)
+    first, second = chosen[:, 0], chosen[:, 1]
+    assert ((first // 2 == second // 2) != (first % 2 == second % 2)).all()
+    row = 2 * torch.arange(3)[:, None] + first // 2
+    column = 2 * torch.arange(5) + first % 2
+    assert torch.equal(given[0, 0], images[0, 0, row[0], column[0]])
+
+
+def test_correlated_noise_is_said_and_white_noise_is_not() -> None:
+    white = 0.1 * torch.randn(3, 1, 200, 200, generator=generator())
+    smooth = nn.functional.avg_pool2d(white, 2, stride=1)
+    assert correlation_remark(0.5 + white) == ""
+    assert "times as strong between every second pixel" in correlation_remark(0.5 + smooth)
