@@ -141,6 +141,14 @@ def train(
             "--augment/--no-augment", help="Flip and rotate the crops at random [pairs: yes]."
         ),
     ] = None,
+    align: Annotated[
+        bool | None,
+        typer.Option(
+            "--align/--no-align",
+            help="Move the clean images of pairs by parts of a pixel, to where the noisy ones are "
+            "[yes].",
+        ),
+    ] = None,
     ema: Annotated[
         float | None,
         typer.Option(
@@ -241,6 +249,7 @@ def train(
         "shift": shift,
         "patch": patch,
         "augment": augment,
+        "align": align,
         "ema": ema,
         "gradient_clip": gradient_clip,
         "seed": seed,

@@ -97,6 +97,8 @@ class TrainingConfig:
     """Train with random crops of so many pixels a side; 0 takes images whole, or cut once."""
     augment: bool = False
     """Flip and rotate the crops at random."""
+    align: bool = False
+    """Move the clean images of pairs by a part of a pixel, to where the noisy ones are."""
     ema: float = 0.0
     """Evaluate and keep the moving average of the weights, which keeps this share at each step."""
     gradient_clip: float = 0.0
@@ -304,6 +306,7 @@ def default_config(
         epochs=epochs,
         patch=PATCH_OF_PAIRS,
         augment=True,
+        align=how == "pairs",
         ema=0.999,
     )
     if network != "unet":

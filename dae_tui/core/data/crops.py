@@ -105,18 +105,19 @@ def cropped(
         noisy: of pairs the noisy images.
         augment: whether crops are flipped and rotated at random.
 
-    Raises DataError if a part has no images.
+    Raises DataError if a part has no images, or if all images for training are too small.
     """
+    kind = "images" if noisy is None else "pairs"
     for part in PARTS:
         if not images[part]:
             raise DataError(
-                f"there are no images for {part} in {name}", f"it needs at least {EVERY}"
+                f"there are no {kind} for {part} in {name}", f"it needs at least {EVERY} {kind}"
             )
     large = [n for n, image in enumerate(images[TRAINING]) if min(image.shape[1:]) >= patch]
     if not large:
         raise DataError(
-            f"the images in {name} are smaller than {patch}×{patch} and differ in size",
-            f"use images of one size, or of at least {patch}×{patch}, or a smaller --patch",
+            f"all {kind} for training in {name} are smaller than {patch}×{patch}",
+            "use larger ones, small ones that are all of one size, or a smaller --patch",
         )
     given = noisy or dict.fromkeys(PARTS, ())
     training = Crops(

@@ -101,8 +101,11 @@ class ImageFolder:
     def crops(self, patch: int, *, augment: bool) -> tuple[Crops, list[ImageSet], list[ImageSet]]:
         """Random crops to train with, and whole images for validation and test.
 
-        Images smaller than a crop are not trained with. Raises DataError if a part is empty.
+        Images smaller than a crop are not trained with. Raises DataError if a part is empty, or if
+        all images for training are too small.
         """
+        if not self.images:
+            raise self.nothing()
         name = str(self.folder.resolve())
         colour = any(image.stored.colour for image in self.images)
         found = {

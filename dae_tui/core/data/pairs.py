@@ -1,8 +1,9 @@
 """Pairs of clean and noisy images, matched by the names of their files in two folders."""
 
 import hashlib
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -16,7 +17,8 @@ from dae_tui.core.data.image_folder import (
     refuse_unlisted,
     to_tensors,
 )
-from dae_tui.core.data.image_set import ImageSet, TrainingImages
+from dae_tui.core.data.image_set import ImageSet, TrainingImages, unit
+from dae_tui.core.data.registration import find_shift, shifted
 from dae_tui.core.data.splits import EVERY, PARTS, TEST, split
 from dae_tui.core.data.stored_images import (
     NAMED,
@@ -43,6 +45,8 @@ class Pair:
     """The name of its class; empty for none."""
     part: str
     """`TRAINING`, `VALIDATION` or `TEST`."""
+    shift: tuple[float, float] = (0.0, 0.0)
+    """By how many rows and columns the clean image is moved to lie on the noisy one."""
 
     @property
     def is_test(self) -> bool:
@@ -75,10 +79,25 @@ class Pairs:
     def whole(self, pair: Pair) -> tuple[Tensor, Tensor]:
         """The clean and the noisy image, float32 (C, H, W), where 0 is black and 1 is white."""
         colour = pair.clean.colour
-        return (
-            as_unit(pair.clean, self.ranges, colour=colour),
-            as_unit(pair.noisy, self.ranges, colour=colour),
+        clean, noisy = (
+            as_unit(image, self.ranges, colour=colour) for image in (pair.clean, pair.noisy)
         )
+        return shifted(clean, *pair.shift) if any(pair.shift) else clean, noisy
+
+    def aligned(self, parts: Sequence[str] = PARTS) -> "Pairs":
+        """The same pairs, those of some parts with the shift that puts clean on noisy images."""
+        found = [
+            replace(pair, shift=find_shift(*self.whole(pair))) if pair.part in parts else pair
+            for pair in self.pairs
+        ]
+        pixels = [math.hypot(*pair.shift) for pair in found if any(pair.shift)]
+        if not pixels:
+            return self
+        line = (
+            f"{len(pixels):,} of {len(found):,} clean images lie beside their noisy ones, by up to "
+            f"{max(pixels):.2f} pixels: they are moved"
+        )
+        return replace(self, pairs=found, remark="; ".join(filter(None, [self.remark, line])))
 
     @property
     def used_whole(self) -> bool:
@@ -92,19 +111,13 @@ class Pairs:
         """Training, validation and test pairs: see `splits`.
 
         Small images of one size are used whole; else crops of `patch` by `patch` pixels are trained
-        with, and validation and test images are whole, in a set for each size. uint8 if 8 bits hold
-        all images, else float32, where 0 is black and 1 is white. C is 3 if any image is in
-        colour, else 1. Raises DataError if one of the parts is empty.
+        with, and validation and test images are whole, in a set for each size. uint8 if 8
+        bits hold all images, else float32, where 0 is black and 1 is white. C is 3 if any image is
+        in colour, else 1. Raises DataError if one of the parts is empty.
         """
         parts = {part: [pair for pair in self.pairs if pair.part == part] for part in PARTS}
-        colour = any(pair.clean.colour for pair in self.pairs)
         clean, noisy = (
-            {
-                part: to_tensors(
-                    [getattr(pair, side) for pair in pairs], self.ranges, colour=colour
-                )
-                for part, pairs in parts.items()
-            }
+            {part: self._tensors(pairs, side) for part, pairs in parts.items()}
             for side in (CLEAN, NOISY)
         )
         if not self.used_whole:
@@ -113,7 +126,8 @@ class Pairs:
         for part, pairs in parts.items():
             if not pairs:
                 raise DataError(
-                    f"there are no pairs for {part} in {self.name}", f"it needs at least {EVERY}"
+                    f"there are no pairs for {part} in {self.name}",
+                    f"it needs at least {EVERY} pairs",
                 )
             labels = None
             if self.classes:
@@ -121,6 +135,17 @@ class Pairs:
             images, others = (torch.stack(side[part]).contiguous() for side in (clean, noisy))
             sets.append(ImageSet(self.name, images, labels, len(self.classes), others))
         return sets[0], sets[1:2], sets[2:]
+
+    def _tensors(self, pairs: Sequence[Pair], side: str) -> list[Tensor]:
+        """The clean or the noisy images; clean ones are moved where they have a shift."""
+        colour = any(pair.clean.colour for pair in self.pairs)
+        images = to_tensors([getattr(pair, side) for pair in pairs], self.ranges, colour=colour)
+        if side == NOISY or not any(any(pair.shift) for pair in pairs):
+            return images
+        return [
+            shifted(unit(image), *pair.shift) if any(pair.shift) else unit(image)
+            for image, pair in zip(images, pairs, strict=True)
+        ]
 
 
 def read_pairs(

@@ -9,8 +9,9 @@ from pathlib import Path
 
 EVERY = 10
 TRAINING, VALIDATION, TEST = PARTS = ("training", "validation", "test")
-# The channel, plane or time of one field of view, as microscopes name their files: fov001-c2.
-_MEMBER = re.compile(r"[-_. ](?:c|ch|z|t)\d{1,4}$", re.IGNORECASE)
+# The channel, plane or time of one field of view, as microscopes name their files: fov001-c2,
+# fov001_c1t02, fov001-z3.ome.tif.
+_MEMBER = re.compile(r"[-_. ](?:(?:c|ch|z|t)\d{1,4})+$|\.ome$", re.IGNORECASE)
 
 
 def split(
@@ -24,25 +25,26 @@ def split(
     Args:
         names: the files, below their folder, in order.
         counts: the number of images in each.
-        in_test: which files are for the test, where that is known.
+        in_test: which files are for the test, where that is known; the scenes of the others are
+            then split into training and validation.
     """
+    known = [False] * len(names) if in_test is None else in_test
     scenes = [scene_of(name) for name in names]
-    number_of = {scene: number for number, scene in enumerate(dict.fromkeys(scenes))}
     files = [file for file, count in enumerate(counts) for _ in range(count)]
-    numbers = list(range(len(files)))
-    if len(number_of) >= EVERY:
-        numbers = [number_of[scenes[file]] for file in files]
-    if in_test is None:
-        tested = [number % EVERY == EVERY - 1 for number in numbers]
-    else:
-        tested = [in_test[file] for file in files]
+    by_scene = len({scenes[file] for file in files if not known[file]}) >= EVERY
+    # What stays together: the images of a scene, or each image alone.
+    groups: list[str | int] = [
+        scenes[file] if by_scene else image for image, file in enumerate(files)
+    ]
     others = list(
-        dict.fromkeys(number for number, test in zip(numbers, tested, strict=True) if not test)
+        dict.fromkeys(group for group, file in zip(groups, files, strict=True) if not known[file])
     )
+    test = set() if in_test is not None else set(others[EVERY - 1 :: EVERY])
+    others = [group for group in others if group not in test]
     validation = set(others[EVERY // 2 :: EVERY] or others[-1:])
     return [
-        TEST if test else VALIDATION if number in validation else TRAINING
-        for number, test in zip(numbers, tested, strict=True)
+        TEST if known[file] or group in test else VALIDATION if group in validation else TRAINING
+        for group, file in zip(groups, files, strict=True)
     ]
 
 

@@ -12,6 +12,7 @@ from dae_tui.core.data.image_set import ImageSet, TrainingImages, split_validati
 from dae_tui.core.data.load_data import load
 from dae_tui.core.data.pairs import Pairs, read_pairs
 from dae_tui.core.data.shards import ShardedImages, is_sharded, load_shards
+from dae_tui.core.data.splits import TRAINING, VALIDATION
 from dae_tui.core.data.takes import read_noisy, read_takes
 from dae_tui.spec.training_config import (
     ALONE,
@@ -62,6 +63,8 @@ def load_training_data(config: TrainingConfig) -> TrainingData:
         if config.noisy:
             clean, noisy = folder, Path(config.noisy)
         pairs = read_pairs(clean, noisy, config.black, config.white)
+        if config.align:
+            pairs = pairs.aligned((TRAINING, VALIDATION))
         parts = pairs.splits(config.patch or PATCH_OF_PAIRS, augment=augment)
         return TrainingData(*parts, pairs.checksum, tuple(pairs.remarks()))
     if is_sharded(folder):

@@ -1,0 +1,74 @@
+"""Pairs whose two sides are shifted against each other by a part of a pixel.
+
+A tripod that gives way, or a shutter, moves the second photograph. A network cannot know by how
+much, and so it learns to blur: the mean over all shifts is what has the least squared error.
+"""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+# Shifts below are within what noise makes of none; shifts above are not only shifts.
+LEAST, MOST = 0.05, 3.0
+STEPS = 4
+# A shift must explain at least this part of the squared difference.
+EXPLAINED = 0.01
+MARGIN = 16
+
+
+def find_shift(clean: Tensor, noisy: Tensor) -> tuple[float, float]:
+    """By how many rows and columns a clean image must move to lie on a noisy one; or 0, 0.
+
+    Both are float32 (C, H, W).
+
+    Least squares over the gradients of the clean image, with a gain and an offset beside (Lucas and
+    Kanade 1981), repeated with the image moved. 0, 0 where the shift is too small or too large, or
+    explains too little of the difference.
+    """
+    clean, noisy = clean.mean(0), noisy.mean(0)
+    if min(clean.shape) < 2 * MARGIN:
+        return 0.0, 0.0
+    rows = columns = 0.0
+    left = math.inf
+    for step in range(STEPS):
+        image = shifted(clean[None], rows, columns)[0] if step else clean
+        down, right, left = _fit(image, noisy)
+        rows, columns = rows + down, columns + right
+        if math.hypot(rows, columns) > MOST:
+            return 0.0, 0.0
+    before = _fit(clean, noisy, moves=False)[2]
+    if math.hypot(rows, columns) < LEAST or left > (1 - EXPLAINED) * before:
+        return 0.0, 0.0
+    return rows, columns
+
+
+def _fit(clean: Tensor, noisy: Tensor, *, moves: bool = True) -> tuple[float, float, float]:
+    """The shift that explains most of the difference, and the mean squared difference left."""
+    inner = slice(MARGIN // 2, -MARGIN // 2)
+    down, right = (grad[inner, inner].flatten() for grad in torch.gradient(clean))
+    given, target = clean[inner, inner].flatten(), noisy[inner, inner].flatten()
+    unknown = [-down, -right] if moves else []
+    system = torch.stack([*unknown, given, torch.ones_like(given)], dim=1).double()
+    # The normal equations: there are four unknowns, and as many rows as pixels.
+    square = system.T @ system + 1e-9 * torch.eye(system.shape[1], dtype=torch.float64)
+    found = torch.linalg.solve(square, system.T @ target.double())
+    left = float((system @ found - target).square().mean())
+    # A gain scales the gradients too.
+    gain = max(float(found[-2]), 1e-3)
+    return (float(found[0]) / gain, float(found[1]) / gain, left) if moves else (0.0, 0.0, left)
+
+
+def shifted(image: Tensor, rows: float, columns: float) -> Tensor:
+    """An image (C, H, W), float32, moved down and to the right by parts of a pixel.
+
+    By the phases of its Fourier transform, mirrored at the edges.
+    """
+    height, width = image.shape[1:]
+    wide = F.pad(image[None], (MARGIN,) * 4, mode="reflect")[0]
+    down = torch.fft.fftfreq(wide.shape[1])[:, None] * rows
+    right = torch.fft.rfftfreq(wide.shape[2]) * columns
+    phases = torch.exp(-2j * math.pi * (down + right))
+    moved: Tensor = torch.fft.irfft2(torch.fft.rfft2(wide) * phases, s=wide.shape[1:])
+    return moved[:, MARGIN : MARGIN + height, MARGIN : MARGIN + width].contiguous()
