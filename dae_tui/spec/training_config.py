@@ -25,6 +25,8 @@ DATA_SETS = ("mnist", "fashion-mnist", "kmnist", "qmnist", "emnist", "digits")
 DATA_SETS_SIZE = (28, 28)
 # The subfolders of a folder of pairs, whose images have equal names.
 CLEAN, NOISY = "clean", "noisy"
+# Files that list pairs.
+PAIR_LISTS = (".csv", ".tsv", ".txt")
 # The subfolders of two noisy takes, whose images have equal names.
 TAKES = "a", "b"
 # What a network learns from: clean images and noise that is added; clean and noisy ones; several
@@ -121,7 +123,7 @@ class TrainingConfig:
         _one_of("supervision", self.supervision, ("auto", *SUPERVISIONS))
         if self.takes:
             _one_of("place of takes", self.takes, PLACES_OF_TAKES)
-        check_data(self.data, file=self.learns_from in ("noise2noise", *ALONE))
+        check_data(self.data, file=self.learns_from != "clean")
         self._check_folder()
         parse_device(self.device)
         noise = parse_noise(self.noise)
@@ -219,7 +221,7 @@ class TrainingConfig:
     @property
     def pairs(self) -> bool:
         """Whether the data are clean and noisy images of the same."""
-        return bool(self.noisy) or is_pairs(self.data)
+        return bool(self.noisy) or is_pairs(self.data) or is_pair_list(self.data)
 
     @property
     def label(self) -> str:
@@ -260,6 +262,12 @@ def is_pairs(folder: str | Path) -> bool:
     )
 
 
+def is_pair_list(data: str) -> bool:
+    """Whether it is a text or CSV file, which lists pairs."""
+    path = Path(data)
+    return data not in DATA_SETS and path.suffix.lower() in PAIR_LISTS and path.is_file()
+
+
 def has_takes(folder: str | Path) -> bool:
     """Whether a folder holds two noisy takes, `a` and `b`, of the same scenes."""
     return folder not in DATA_SETS and all(is_folder(Path(folder) / part) for part in TAKES)
@@ -269,7 +277,7 @@ def find_supervision(data: str, noisy: str = "", takes: str = "", asked: str = "
     """What a network learns from: one of `SUPERVISIONS`."""
     if asked != "auto":
         return asked
-    if noisy or is_pairs(data):
+    if noisy or is_pairs(data) or is_pair_list(data):
         return "pairs"
     return "noise2noise" if takes or has_takes(data) else "clean"
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from dae_tui.core.data.image_folder import (
     to_tensors,
 )
 from dae_tui.core.data.image_set import ImageSet, TrainingImages, unit
+from dae_tui.core.data.pair_list import read_pair_list
 from dae_tui.core.data.registration import find_shift, shifted
 from dae_tui.core.data.splits import EVERY, PARTS, TEST, split
 from dae_tui.core.data.stored_images import (
@@ -184,19 +186,51 @@ def read_pairs(
     single = [each for each in others if each not in set(names)]
     if all_noisy:
         _refuse_single(clean, single, NOISY, CLEAN)
-    files = read_files([clean / each for each in names] + [noisy / each for each in names], name)
+    remark = passed_over(found)
+    if single:
+        remark += f"{', ' if remark else 'passed over: '}{len(single):,} noisy without a clean one"
+    sides = [clean / each for each in names], [noisy / each for each in names]
+    return _read(name, names, sides, black, white, remark)
+
+
+def read_listed(path: Path, black: float | None = None, white: float | None = None) -> Pairs:
+    """Read the pairs of a list; see `read_pair_list`. For the rest see `read_pairs`.
+
+    Raises DataError, also for all files of the list that do not exist.
+    """
+    listed = read_pair_list(path)
+    clean, noisy = ([pair[side] for pair in listed] for side in (0, 1))
+    missing = [each for each in (*clean, *noisy) if not each.exists()]
+    if missing:
+        raise DataError(
+            f"{len(missing):,} files of {path} do not exist: {_named(missing)}",
+            "paths in a list start at its folder",
+        )
+    names = [Path(os.path.relpath(each, path.parent)) for each in clean]
+    return _read(str(path.resolve()), names, (clean, noisy), black, white, "", classes=False)
+
+
+def _read(
+    name: str,
+    names: Sequence[Path],
+    paths: tuple[Sequence[Path], Sequence[Path]],
+    black: float | None,
+    white: float | None,
+    remark: str,
+    *,
+    classes: bool = True,
+) -> Pairs:
+    """Read the clean and the noisy files `paths` of pairs `names`."""
+    files = read_files([*paths[0], *paths[1]], name)
     sides = files[: len(names)], files[len(names) :]
     _refuse_unlike(names, sides)
     parts = iter(split(names, [len(file.images) for file in sides[0]]))
     pairs = [
-        Pair(clean_image, noisy_image, class_of(below), next(parts))
+        Pair(clean_image, noisy_image, class_of(below) if classes else "", next(parts))
         for below, clean_file, noisy_file in zip(names, *sides, strict=True)
         for clean_image, noisy_image in zip(clean_file.images, noisy_file.images, strict=True)
     ]
     ranges = find_ranges([stack for file in files for stack in file.stacks], black, white)
-    remark = passed_over(found)
-    if single:
-        remark += f"{', ' if remark else 'passed over: '}{len(single):,} noisy without a clean one"
     return Pairs(name, pairs, ranges, _checksum(names, sides), remark)
 
 
