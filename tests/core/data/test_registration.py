@@ -1,0 +1,61 @@
+"""Sub-pixel registration: what shift is found, what is left alone, and that moving keeps values."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from dae_tui.core.data.registration import find_shift, shifted
+
+
+def scene(rows: float = 0.0, columns: float = 0.0) -> Tensor:
+    """A smooth picture (1, 96, 80) of waves and blobs, moved down and to the right."""
+    down = torch.arange(96)[:, None] - rows
+    right = torch.arange(80) - columns
+    waves = torch.sin(down / 5) * torch.cos(right / 7) + torch.cos((down + right) / 4)
+    blobs = sum(
+        torch.exp(-((down - top) ** 2 + (right - left) ** 2) / 30)
+        for top, left in ((20, 60), (70, 20), (50, 50))
+    )
+    return (0.5 + 0.1 * waves + 0.3 * blobs)[None]
+
+
+def noise(level: float = 0.03, seed: int = 0) -> Tensor:
+    return level * torch.randn(1, 96, 80, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize("shift", [(0.4, -0.3), (-1.2, 0.1), (0.0, 2.0)])
+def test_a_shift_is_found_in_spite_of_noise_gain_and_offset(shift: tuple[float, float]) -> None:
+    noisy = 0.8 * scene(*shift) + 0.1 + noise()
+    assert find_shift(scene(), noisy) == pytest.approx(shift, abs=0.05)
+
+
+def test_colours_are_looked_at_together() -> None:
+    colours = scene().expand(3, -1, -1) * torch.tensor([0.9, 0.5, 0.7])[:, None, None]
+    moved = scene(0.5, 0.5).expand(3, -1, -1) * torch.tensor([0.9, 0.5, 0.7])[:, None, None]
+    assert find_shift(colours, moved + noise()) == pytest.approx((0.5, 0.5), abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("clean", "noisy"),
+    [
+        (scene(), scene() + noise()),
+        (scene(), scene(0.02, 0.03) + noise()),
+        (scene(), scene(6.0, 0.0)),
+        (torch.zeros(1, 96, 80), noise()),
+        (torch.rand(1, 12, 12), torch.rand(1, 12, 12)),
+        (noise(seed=1), noise(seed=2)),
+    ],
+    ids=["none", "tiny", "too large", "flat", "too small an image", "unlike images"],
+)
+def test_otherwise_an_image_stays_where_it_is(clean: Tensor, noisy: Tensor) -> None:
+    assert find_shift(clean, noisy) == (0.0, 0.0)
+
+
+def test_moving_gives_the_picture_from_there() -> None:
+    inner = (..., slice(12, -12), slice(12, -12))
+    assert torch.allclose(shifted(scene(), 0.4, -0.3)[inner], scene(0.4, -0.3)[inner], atol=3e-3)
+    assert torch.allclose(shifted(scene(), 2.0, 0.0)[0, 4:-4], scene()[0, 2:-6], atol=1e-3)
+
+
+def test_moving_nowhere_changes_nothing() -> None:
+    assert torch.allclose(shifted(scene(), 0.0, 0.0), scene(), atol=1e-6)
