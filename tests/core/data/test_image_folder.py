@@ -192,6 +192,50 @@ def test_test_patches_come_from_test_images_alone(tmp_path: Path) -> None:
     assert values(test) == [9] * 4
 
 
+def test_random_crops_are_of_training_images_and_the_others_are_whole(tmp_path: Path) -> None:
+    for number in range(20):
+        save(tmp_path / f"{number:02}.png", flat(number, 90, 70 + number // 10))
+    save(tmp_path / "small.png", flat(20, 90, 31))
+    training, validation, test = read_folder(tmp_path).crops(32, augment=False)
+    assert training.shape == (1, 32, 32)
+    (crops,) = training.batches(len(training), seed=0, epoch=0)
+    assert set(values(crops.images)) == set(range(20)) - {5, 9, 16, 19}
+    for sets, expected in ((validation, {5, 16}), (test, {9, 19})):
+        assert {each.shape for each in sets} == {(1, 90, 70), (1, 90, 71)}
+        assert {value for each in sets for value in values(each.images)} == expected
+        assert all(each.images.dtype == torch.uint8 for each in sets)
+
+
+def test_subfolders_train_and_test_are_the_splits_of_crops_too(tmp_path: Path) -> None:
+    for number in range(4):
+        save(tmp_path / "train" / f"{number}.png", flat(number, 70, 80))
+    for number in range(20):
+        save(tmp_path / "test" / f"{number}.png", flat(100 + number, 70, 80))
+    training, validation, test = read_folder(tmp_path).crops(64, augment=False)
+    assert [values(image[None]) for image in training.images] == [[0], [1], [2]]
+    assert [values(each.images) for each in validation] == [[3]]
+    assert [sorted(values(each.images)) for each in test] == [list(range(100, 120))]
+
+
+def test_one_colour_image_gives_all_crops_three_channels(tmp_path: Path) -> None:
+    for number in range(20):
+        save(tmp_path / f"{number:02}.png", flat(number, 90, 70))
+    save(tmp_path / "20.png", colour(10, 20, 30, 90, 70))
+    training, validation, test = read_folder(tmp_path).crops(32, augment=True)
+    assert [each.shape for each in (*validation, *test)] == [(3, 90, 70)] * 2
+    (crops,) = training.batches(len(training), seed=0, epoch=0)
+    pixels = crops.images[:, :, 0, 0].tolist()
+    assert [10, 20, 30] in pixels
+    assert [0, 0, 0] in pixels
+
+
+def test_a_folder_without_images_has_no_crops(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("nothing here")
+    with pytest.raises(DataError, match=r"no images in .*passed over: 1 file") as caught:
+        read_folder(tmp_path).crops(32, augment=False)
+    assert ".png" in caught.value.hint
+
+
 def test_images_of_different_sizes_all_too_small_for_a_patch_are_a_data_error(
     tmp_path: Path,
 ) -> None:

@@ -9,9 +9,12 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from dae_tui.core.data.image_folder import PATCH
-from dae_tui.core.data.pairs import read_pairs
+from dae_tui.core.data.crops import Crops
+from dae_tui.core.data.image_set import ImageSet, TrainingImages
+from dae_tui.core.data.pairs import Pairs, read_pairs
 from dae_tui.errors import DataError
+
+PATCH = 40
 
 
 def save(path: Path, array: NDArray[Any]) -> None:
@@ -38,17 +41,36 @@ def first(images: torch.Tensor | None) -> list[float]:
     return images[:, 0, 0, 0].tolist()
 
 
+def whole_splits(pairs: Pairs) -> tuple[ImageSet, ImageSet, ImageSet]:
+    """Training, validation and test pairs that are small and of one size."""
+    training, (validation,), (test,) = pairs.splits(PATCH)
+    assert isinstance(training, ImageSet)
+    return training, validation, test
+
+
 def test_names_match_and_no_pair_is_in_two_parts(tmp_path: Path) -> None:
     some(tmp_path, 30)
-    parts = read_pairs(tmp_path / "clean", tmp_path / "noisy").splits()
+    parts = whole_splits(read_pairs(tmp_path / "clean", tmp_path / "noisy"))
     for part in parts:
         assert part.images.dtype == torch.uint8
         assert first(part.noisy) == [100 + value for value in first(part.images)]
         assert part.name == str(tmp_path)
     training, validation, test = (first(part.images) for part in parts)
     assert test == [9, 19, 29]
-    assert len(validation) == 3
+    assert validation == [5, 16, 27]
     assert sorted(training + validation + test) == list(range(30))
+
+
+def crops(training: TrainingImages) -> ImageSet:
+    """All crops of an epoch, as one batch."""
+    assert isinstance(training, Crops)
+    (batch,) = training.batches(len(training), seed=0, epoch=0)
+    return batch
+
+
+def numbers(images: torch.Tensor) -> set[int]:
+    """The values that occur."""
+    return set(images.flatten().tolist())
 
 
 def test_large_pairs_are_cut_into_patches_at_the_same_places(tmp_path: Path) -> None:
@@ -56,13 +78,51 @@ def test_large_pairs_are_cut_into_patches_at_the_same_places(tmp_path: Path) -> 
     for number in range(10):
         save(tmp_path / "c" / f"{number}.npy", ramp)
         save(tmp_path / "n" / f"{number}.npy", ramp + 1)
-    training, _, test = read_pairs(tmp_path / "c", tmp_path / "n").splits()
-    assert test.images.shape == (2, 1, PATCH, PATCH)
-    assert training.noisy is not None
-    # Deeper than 8 bits: one count of 65 535 is learnt.
-    counts = (training.noisy - training.images) * 65535
-    assert counts.numpy() == pytest.approx(1, abs=0.01)
-    assert training.name == str(tmp_path / "c")
+    pairs = read_pairs(tmp_path / "c", tmp_path / "n")
+    for augment in (False, True):
+        training, _, _ = pairs.splits(PATCH, augment=augment)
+        assert isinstance(training, Crops)
+        assert (training.name, training.augment) == (str(tmp_path / "c"), augment)
+        assert len(training) == 8 * 2
+        batch = crops(training)
+        assert batch.images.shape == (16, 1, PATCH, PATCH)
+        assert batch.noisy is not None
+        # Deeper than 8 bits: one count of 65 535 is learnt.
+        counts = (batch.noisy - batch.images) * 65535
+        assert counts.numpy() == pytest.approx(1, abs=0.01)
+
+
+def test_validation_and_test_images_are_whole_in_a_set_for_each_size(tmp_path: Path) -> None:
+    for number in range(20):
+        size = (50, 70) if number < 10 else (90, 41)
+        save(tmp_path / "clean" / f"{number:02}.png", flat(number, *size))
+        save(tmp_path / "noisy" / f"{number:02}.png", flat(100 + number, *size))
+    pairs = read_pairs(tmp_path / "clean", tmp_path / "noisy")
+    training, validation, test = pairs.splits(PATCH)
+    for sets, expected in ((validation, [5, 16]), (test, [9, 19])):
+        assert [tuple(each.images.shape) for each in sets] == [(1, 1, 50, 70), (1, 1, 90, 41)]
+        assert [first(each.images) for each in sets] == [[value] for value in expected]
+        assert [first(each.noisy) for each in sets] == [[100 + value] for value in expected]
+    assert numbers(crops(training).images) == set(range(20)) - {5, 9, 16, 19}
+    assert crops(training).images.dtype == torch.uint8
+
+
+def test_all_channels_of_a_field_of_view_are_in_one_part(tmp_path: Path) -> None:
+    for field in range(10):
+        for channel in range(3):
+            for side in ("clean", "noisy"):
+                name = f"fov{field:03}-c{channel}.png"
+                save(tmp_path / side / name, flat(10 * field + channel))
+    parts = whole_splits(read_pairs(tmp_path / "clean", tmp_path / "noisy"))
+    training, validation, test = (numbers(part.images) for part in parts)
+    assert (validation, test) == ({50, 51, 52}, {90, 91, 92})
+    assert len(training) == 24
+
+
+def test_pairs_that_are_all_smaller_than_a_crop_are_an_error(tmp_path: Path) -> None:
+    some(tmp_path, 12, 70, PATCH - 1)
+    with pytest.raises(DataError, match=r"pairs for training in .* are smaller than 40×40"):
+        read_pairs(tmp_path / "clean", tmp_path / "noisy").splits(PATCH)
 
 
 def test_one_range_holds_for_both_sides(tmp_path: Path) -> None:
@@ -71,7 +131,7 @@ def test_one_range_holds_for_both_sides(tmp_path: Path) -> None:
         save(tmp_path / "clean" / f"{number}.npy", (100 + 200 * ramp).astype(np.uint16))
         save(tmp_path / "noisy" / f"{number}.npy", (100 + 400 * ramp).astype(np.uint16))
     pairs = read_pairs(tmp_path / "clean", tmp_path / "noisy")
-    training, _, _ = pairs.splits()
+    training, _, _ = whole_splits(pairs)
     assert training.noisy is not None
     assert training.images.max().item() == pytest.approx(0.5, abs=0.01)
     assert training.noisy.max().item() == pytest.approx(1, abs=0.01)
@@ -84,7 +144,7 @@ def test_classes_come_from_subfolders_and_pages_pair_with_pages(tmp_path: Path) 
             stack = np.stack([flat(number), flat(number + 20)])
             save(tmp_path / "clean" / label / f"{number}.npy", stack)
             save(tmp_path / "noisy" / label / f"{number}.npy", stack + 100)
-    training, _, test = read_pairs(tmp_path / "clean", tmp_path / "noisy").splits()
+    training, _, test = whole_splits(read_pairs(tmp_path / "clean", tmp_path / "noisy"))
     assert first(test.images) == [9, 29, 9, 29]
     assert first(test.noisy) == [109, 129, 109, 129]
     assert test.labels is not None
@@ -126,10 +186,13 @@ def test_unreadable_images_of_both_sides_are_named_at_once(tmp_path: Path) -> No
 
 
 def test_too_few_pairs_are_an_error_that_says_how_many_it_takes(tmp_path: Path) -> None:
-    some(tmp_path, 9)
-    with pytest.raises(DataError, match="no pairs for test") as caught:
-        read_pairs(tmp_path / "clean", tmp_path / "noisy").splits()
-    assert "10 pairs" in caught.value.hint
+    some(tmp_path / "small", 9)
+    some(tmp_path / "large", 9, 80, 80)
+    for size in ("small", "large"):
+        pairs = read_pairs(tmp_path / size / "clean", tmp_path / size / "noisy")
+        with pytest.raises(DataError, match="no pairs for test") as caught:
+            pairs.splits(PATCH)
+        assert "10 pairs" in caught.value.hint
 
 
 def test_pairs_are_known_by_their_files(tmp_path: Path) -> None:

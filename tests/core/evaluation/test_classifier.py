@@ -17,7 +17,7 @@ from torch import nn
 from dae_tui.core.data.image_set import ImageSet, unit
 from dae_tui.core.data.load_data import load
 from dae_tui.core.evaluation.classifier import find_classifier
-from dae_tui.core.evaluation.evaluation_images import of_image_set
+from dae_tui.core.evaluation.evaluation_images import of_image_sets
 from dae_tui.core.weights.weights_file import load_weights
 from dae_tui.errors import DaeError, DataError, WeightsError
 from dae_tui.spec.model_cards import published
@@ -223,7 +223,7 @@ def test_a_denoiser_and_too_few_classes_are_refused(
     found = find_classifier(digits, few, CPU, trusted=True)
     assert found is not None
     with pytest.raises(DataError, match="knows 3 classes"):
-        of_image_set(digits).labelled_for(found.classes)
+        of_image_sets([digits]).labelled_for(found.classes)
 
 
 def test_another_size_of_images_is_refused(classifier: nn.Module, tmp_path: Path) -> None:
