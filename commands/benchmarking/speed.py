@@ -19,8 +19,8 @@ from dae_tui.spec.model_cards import published
 if TYPE_CHECKING:
     from dae_tui.core.speed.report import SpeedReport
 
-PARTS = ("training", "targets", "inference", "peak", "startup", "scale", "agreement")
-USUAL = PARTS[:5]
+PARTS = ("training", "targets", "inference", "peak", "photographs", "startup", "scale", "agreement")
+USUAL = PARTS[:6]
 # What tutorials have at hand, and what needs no download.
 DATA = ("mnist", "digits")
 NETWORKS = ("mnist-unet", "mnist-autoencoder", "mnist-dense")
@@ -40,8 +40,8 @@ def speed(
         str | None,
         typer.Option(
             metavar="A,B,…",
-            help="training, targets, inference, peak, startup [default: these], scale, agreement, "
-            "or all.",
+            help="training, targets, inference, peak, photographs, startup [default: these], "
+            "scale, agreement, or all.",
         ),
     ] = None,
     rounds: Annotated[
@@ -65,8 +65,9 @@ def speed(
     training: the textbook's loop (ToTensor, DataLoader, fp32) and ours train the same network in
     turns. targets: time to 96.10 %, the paper's accuracy, with --preset fast and the paper's
     network. inference: digits per second of networks and filters. peak: speed as a share of a
-    large matrix product and of a large copy, and which of the two is the limit. startup: time to
-    the first output. scale: 1 k to 1 M images, streamed. agreement: whole epochs in both loops.
+    large matrix product and of a large copy, and which of the two is the limit. photographs:
+    training on crops of 64×64 and 128×128 pixels. startup: time to the first output. scale: 1 k to
+    1 M images, streamed. agreement: whole epochs in both loops.
     Leave the machine idle meanwhile; the spread shows whether it was. On two cores the default
     parts take five minutes, agreement a quarter of an hour.
     """

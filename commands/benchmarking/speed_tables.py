@@ -65,6 +65,7 @@ def grids(report: SpeedReport) -> list[Grid]:
         _targets(report),
         _inference(report),
         _peak(report),
+        _photographs(report),
         _startup(report),
         _scale(report),
         _agreement(report),
@@ -161,6 +162,25 @@ def _peak(report: SpeedReport) -> Grid:
     )
     title = "Share of what the machine can do"
     return Grid(title, columns, rows, " ".join(remarks), dropped=("batch", "of copy", "of product"))
+
+
+def _photographs(report: SpeedReport) -> Grid:
+    rows = [
+        (
+            f"{each.side}×{each.side}",
+            f"{each.batch}",
+            each.precision,
+            _spread(each.images_per_second),
+            f"{100 * each.share_of_peak:.0f} %",
+            f"{100 * each.waiting:.1f} %",
+        )
+        for each in report.photographs
+    ]
+    columns = "crops", "batch", "precision", "images/s", "of peak", "waiting"
+    remark = (
+        "The U-Net of pairs, in colour, forward and backward; the peak is that of a matrix product."
+    )
+    return Grid("Training on photographs", columns, rows, remark)
 
 
 def _startup(report: SpeedReport) -> Grid:

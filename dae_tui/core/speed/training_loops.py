@@ -113,7 +113,7 @@ def train_as_textbook(task: Task, network: nn.Module, epochs: int) -> Iterator[R
 def own_rounds(task: Task) -> Iterator[Round]:
     """Our loop on the same task: the one that `dae train` runs."""
     device = resolve_device(task.device)
-    images = _Timed(load(task.data, "train", Path(task.data_dir)).to(device))
+    images = TimedImages(load(task.data, "train", Path(task.data_dir)).to(device))
     torch.manual_seed(task.seed)
     network = place(build(task.network, {}), device)
     training = own_training(task, network, images, epochs=100_000, epoch_images=task.steps * BATCH)
@@ -163,10 +163,10 @@ def own_training(
     )
 
 
-class _Timed:
+class TimedImages:
     """Training images that measure how long the loop waits for them."""
 
-    def __init__(self, images: ImageSet) -> None:
+    def __init__(self, images: TrainingImages) -> None:
         self._images = images
         self.name, self.classes, self.shape = images.name, images.classes, images.shape
         self.waited = 0.0
