@@ -30,7 +30,8 @@ from dae_tui.core.filters.classical_filters import FILTERS
 from dae_tui.errors import DaeError, ExitCode, UsageError
 from dae_tui.runs.benchmarks import SavedTable, UnfinishedBenchmark, find_table
 from dae_tui.spec.noise_spec import parse_sweep
-from dae_tui.system.printable import printable
+from dae_tui.spec.table import SPLITS
+from dae_tui.system.printable import printable, shortened
 
 if TYPE_CHECKING:
     from dae_tui.spec.table import Table
@@ -46,6 +47,14 @@ HtmlOption = Annotated[bool, typer.Option("--html", help="Print an HTML table.")
 FiguresOption = Annotated[
     Path | None,
     typer.Option(metavar="DIR", help="Write figures as PNG and SVG: digits, losses, curves."),
+]
+SplitOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="test|all",
+        help="Of pairs and photographs: only those held out of training, or all; by default all, "
+        "unless weights were trained on them.",
+    ),
 ]
 PerClassOption = Annotated[
     bool,
@@ -101,6 +110,7 @@ def quality(
     images: Annotated[
         int | None, typer.Option(min=1, help="Use only the first N test images.")
     ] = None,
+    split: SplitOption = None,
     tune_on: Annotated[
         str | None,
         typer.Option(
@@ -168,6 +178,8 @@ def quality(
     precision = "fp32" if check_precision(precision) == "auto" else precision
     check_folder(svg)
     make_folder(figures)
+    if split is not None and split not in SPLITS:
+        raise UsageError(f"there is no split '{shortened(split)}'", f"use {' or '.join(SPLITS)}")
     specs = [spec for text in noise or [] for spec in parse_sweep(text)]
     classifier_path = choose_classifier(classifier, runs_dir, trust_classifier, quiet)
     filters, networks = choose_methods(methods, weights, data, runs_dir)
@@ -197,6 +209,7 @@ def quality(
         tune_on,
         tune=bool(filters),
         quiet=quiet,
+        split=split,
         black=black,
         white=white,
     )

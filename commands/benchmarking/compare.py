@@ -17,7 +17,12 @@ from dae_tui.commands.output.terminal import plain_table
 from dae_tui.spec.table import BenchmarkRow, Table
 from dae_tui.system.printable import printable
 
-METRICS = (("accuracy", "accuracy %"), ("psnr", "PSNR dB"), ("ssim", "SSIM"))
+METRICS = (
+    ("accuracy", "accuracy %"),
+    ("psnr", "PSNR dB"),
+    ("psnr_fitted", "fitted PSNR dB"),
+    ("ssim", "SSIM"),
+)
 Key = tuple[str, str | None, str | None]
 
 
@@ -25,7 +30,7 @@ def comparison_table(tables: Sequence[tuple[str, Table]], width: int) -> RichTab
     """A row for each method and noise; for each metric, a column for each table.
 
     Values of all tables but the first are followed by their difference from the first. Where
-    `width` is too small for all metrics, the last ones are left out: SSIM, then PSNR.
+    `width` is too small for all metrics, the last ones are left out, SSIM first.
     """
     tables = [(printable(name), printable_rows(table)) for name, table in tables]
     known = [(field, title) for field, title in METRICS if _any(tables, field)]

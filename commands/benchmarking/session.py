@@ -33,6 +33,7 @@ def evaluation_images(
     *,
     tune: bool,
     quiet: bool,
+    split: str | None = None,
     black: float | None = None,
     white: float | None = None,
 ) -> EvaluationImages:
@@ -48,13 +49,14 @@ def evaluation_images(
         tune=tune,
         tune_on=tune_on,
         learnt_from=[str(each.metadata.get("data")) for each in weights],
+        split=split,
         black=black,
         white=white,
     )
     for line in () if quiet else images.remarks:
         say(line)
     if images.left_out and not quiet:
-        say(f"left out {images.left_out} images that the weights were trained on")
+        say(f"left out {images.left_out} images, which are for training")
     return images if count is None else images.first(count)
 
 

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from dae_tui.commands.output.fitted_table import fitted
 from dae_tui.commands.output.terminal import plain_table
-from dae_tui.spec.table import AS_GIVEN, TEXTS, BenchmarkRow, rank
+from dae_tui.spec.table import ALL_IMAGES, AS_GIVEN, TEXTS, BenchmarkRow, rank
 from dae_tui.spec.table import Table as Benchmark
 from dae_tui.system.printable import printable
 
@@ -92,6 +92,7 @@ COLUMNS = (
     BenchmarkColumn("vs best", _difference),
     BenchmarkColumn("p", lambda row: p_words(row.p_value)),
     BenchmarkColumn("PSNR dB", lambda row: _number(row.psnr, 2)),
+    BenchmarkColumn("fitted PSNR dB", lambda row: _number(row.psnr_fitted, 2)),
     BenchmarkColumn("SSIM", lambda row: _number(row.ssim, 3)),
     BenchmarkColumn("edges", lambda row: _number(row.sharpness, 2)),
     BenchmarkColumn(
@@ -106,7 +107,7 @@ COLUMNS = (
 # Columns to drop where the terminal is too narrow, in this order.
 _DROPPED = (
     *("view", "memory", "parameters", "edges", "± seeds", "SSIM", "multiply-adds"),
-    *("p", "images/s", "95 % interval", "vs best"),
+    *("p", "images/s", "95 % interval", "vs best", "fitted PSNR dB"),
 )
 
 
@@ -288,7 +289,7 @@ def protocol_line(protocol: dict[str, Any]) -> str:
     match, tuned = protocol.get("match_noisy"), protocol.get("filters_tuned_on")
     many = f"seeds {first} to {first + seeds - 1}" if isinstance(first, int) else None
     parts = [
-        f"{protocol['images']:,} test images of {Path(str(protocol.get('data'))).name}",
+        f"{protocol['images']:,} {_images(protocol)} of {Path(str(protocol.get('data'))).name}",
         "noise " * (protocol["noise"] == AS_GIVEN) + _noises(protocol["noise"]),
         f"sigma matched to {match:g} % on noisy images" if match else None,
         {"True": "clipped to [0, 1]", "False": "not clipped"}.get(str(protocol.get("clip"))),
@@ -305,6 +306,11 @@ def protocol_line(protocol: dict[str, Any]) -> str:
         f"{protocol.get('device') or ''} {protocol.get('precision') or ''}".strip(),
     ]
     return printable(" · ".join(part for part in parts if part))
+
+
+def _images(protocol: dict[str, Any]) -> str:
+    """What the images are called: a folder may have been measured without a split."""
+    return "images" if protocol.get("split") == ALL_IMAGES else "test images"
 
 
 def _noises(noise: str | list[str]) -> str:

@@ -131,21 +131,38 @@ def _settings(settings: dict[str, Any]) -> str:
     )
 
 
+# Metrics of a card: key, heading, digits. Pairs alone have a fitted PSNR.
+_COLUMNS = (
+    ("accuracy", "accuracy %", 2),
+    ("psnr", "PSNR dB", 2),
+    ("psnr_fitted", "fitted PSNR dB", 2),
+    ("ssim", "SSIM", 3),
+)
+
+
 def _metrics(metadata: dict[str, Any]) -> list[str]:
     metrics = metadata.get("figures")
     if not metrics:
         return []
-    protocol = metrics["protocol"]
+    protocol, rows = metrics["protocol"], metrics["rows"]
+    seed = protocol.get("seed")
+    drawn = "" if seed is None else f" (noise seed {seed})"
+    columns = [
+        (key, heading, digits)
+        for key, heading, digits in _COLUMNS
+        if key != "psnr_fitted" or any(row.get(key) is not None for row in rows)
+    ]
     lines = [
         f"Measured at the end of that command on {protocol['images']:,} test images of"
-        f" {protocol['data']} (noise seed {protocol['seed']}):",
+        f" {protocol['data']}{drawn}:",
         "",
-        "| view | accuracy % | PSNR dB | SSIM |",
-        "|---|---|---|---|",
+        f"| view | {' | '.join(heading for _, heading, _ in columns)} |",
+        f"|---|{'---|' * len(columns)}",
     ]
-    for row in metrics["rows"]:
+    for row in rows:
         cells = [row["view"] + (f", {row['noise']}" if row["noise"] else "")]
-        for key, digits in (("accuracy", 2), ("psnr", 2), ("ssim", 3)):
-            cells.append("–" if row[key] is None else f"{row[key]:.{digits}f}")
+        for key, _, digits in columns:
+            value = row.get(key)
+            cells.append("–" if value is None else f"{value:.{digits}f}")
         lines.append(f"| {' | '.join(cells)} |")
     return [*lines, ""]

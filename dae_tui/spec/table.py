@@ -13,6 +13,8 @@ from dae_tui.system.printable import shortened
 
 # The noise of pairs, which was not added by this program.
 AS_GIVEN = "as given"
+# Which images of a folder are measured: those held out of training, or all.
+TEST_SPLIT, ALL_IMAGES = SPLITS = ("test", "all")
 TEXTS = ("view", "method", "noise", "setting")
 
 
@@ -36,6 +38,8 @@ class BenchmarkRow:
     """Averaged over images; None below 7×7 pixels."""
     images_per_second: float | None
     """Of the method alone, with the images in memory; None if nothing is denoised."""
+    psnr_fitted: float | None = None
+    """dB after the gain and offset that fit each image best to its clean one; pairs only."""
     sharpness: float | None = None
     """The share of the original's edges that is kept, averaged over images."""
     difference: float | None = None

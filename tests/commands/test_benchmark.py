@@ -21,14 +21,15 @@ from scipy import ndimage
 from dae_tui.core.data.image_set import unit
 from dae_tui.core.data.load_data import load
 from dae_tui.core.evaluation import benchmark as evaluation
-from dae_tui.core.evaluation import evaluation_images, measurements
+from dae_tui.core.evaluation import measurements, tuning_images
+from dae_tui.core.evaluation.measurements import Floats
 from dae_tui.core.evaluation.metrics import wilson_interval
 from dae_tui.core.evaluation.protocol import evaluation_generator
 from dae_tui.core.filters.classical_filters import FILTERS
 from dae_tui.core.filters.worker_pool import FilterPool
 from dae_tui.core.noise.synthesis import add_noise
 from dae_tui.core.weights.weights_file import load_weights
-from dae_tui.spec.model_cards import published
+from dae_tui.spec.model_cards import published, read_metadata
 from dae_tui.spec.noise_spec import parse_noise
 
 QUALITY = ["benchmark", "quality", "--data", "digits", "--weights", "mnist-autoencoder"]
@@ -45,7 +46,7 @@ def shared_pool() -> Iterator[FilterPool]:
 def fast_filters(shared_pool: FilterPool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Filters in processes that run already, tuned with few images."""
     monkeypatch.setattr(evaluation, "FilterPool", lambda: nullcontext(shared_pool))
-    monkeypatch.setattr(evaluation_images, "TUNING_PIXELS", 10 * 28 * 28)
+    monkeypatch.setattr(tuning_images, "TUNING_PIXELS", 10 * 28 * 28)
 
 
 def test_json_has_the_rows_of_table_1(dae: Dae) -> None:
@@ -394,6 +395,13 @@ def test_a_table_of_an_older_version_is_shown(dae: Dae, tmp_path: Path) -> None:
         outcome = dae("benchmark", "show", path, *form)
         assert outcome.code == 0, outcome.err
         assert "20.5" in outcome.out
+        assert ("fitted" in outcome.out) == (form == ["--csv"])
+    assert "10 test images of mnist" in dae("benchmark", "show", path).out
+    newer = tmp_path / "newer.json"
+    newer.write_text(json.dumps({"protocol": protocol, "rows": [row | {"psnr_fitted": 23.25}]}))
+    assert "23.25" in dae("benchmark", "show", newer).out
+    (compared,) = json.loads(dae("benchmark", "compare", path, newer, "--json").out)["rows"]
+    assert compared["psnr_fitted"] == [None, 23.25]
 
 
 def test_images_that_change_between_two_starts_are_measured_again(
@@ -440,12 +448,87 @@ def test_pairs_are_evaluated_as_they_are(dae: Dae, tmp_path: Path) -> None:
     errors = (rounded - original).square().mean((1, 2, 3)).double()
     assert table["rows"][1]["psnr"] == pytest.approx((-10 * errors.log10()).mean().item(), abs=1e-4)
     assert {row["method"] for row in table["rows"][2:]} == {"mnist-unet", "median"}
+    assert table["protocol"]["split"] == "all"
     assert table["protocol"]["clip"] is table["protocol"]["seeds"] is None
     shown = dae("benchmark", "show")
     assert shown.code == 0, shown.err
     assert "noise as given" in shown.out
+    assert "30 images of pairs" in shown.out
     assert dae(*command, "--noise", "gaussian:0.5").code == 2
     assert dae(*command, "--seeds", "2").code == 2
+
+
+def save_pairs(folder: Path, clean: Floats, noisy: Floats) -> None:
+    """Write images in [0, 255] as `clean/00.png`, `noisy/00.png` and so on."""
+    for side, images in (("clean", clean), ("noisy", noisy)):
+        (folder / side).mkdir(parents=True)
+        for number, image in enumerate(images):
+            stored = image.round().clip(0, 255).astype(np.uint8)
+            Image.fromarray(stored).save(folder / side / f"{number:02}.png")
+
+
+def test_pairs_of_another_brightness_have_a_fitted_psnr(dae: Dae, tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    clean = ndimage.gaussian_filter(random.uniform(0, 255, (20, 72, 80)), (0, 2, 2)).round()
+    # Each is noisy, and darker and flatter than its clean one in its own way.
+    gains, offsets = random.uniform(0.3, 0.9, (2, 20, 1, 1)) * [[[[1]]], [[[40]]]]
+    noisy = (gains * clean + offsets + random.normal(0, 4, clean.shape)).round().clip(0, 255)
+    save_pairs(tmp_path / "pairs", clean, noisy)
+    command = ("benchmark", "quality", "--data", tmp_path / "pairs", "--split", "test")
+    outcome = dae(*command, "--methods", "mean", "--json")
+    assert outcome.code == 0, outcome.err
+    assert "left out 18 images, which are for training" in outcome.err
+    table = json.loads(outcome.out)
+    assert table["protocol"]["filters_tuned_on"] == "training images"
+    fitted, given = [], []
+    for image, reference in zip(noisy[9::10] / 255, clean[9::10] / 255, strict=True):
+        gain, offset = np.polyfit(image.ravel(), reference.ravel(), 1)
+        fitted.append(-10 * np.log10(np.mean((gain * image + offset - reference) ** 2)))
+        given.append(-10 * np.log10(np.mean((image - reference) ** 2)))
+    original, noisy_row, denoised = table["rows"]
+    assert original["psnr_fitted"] is None
+    assert noisy_row["psnr"] == pytest.approx(np.mean(given), abs=1e-4)
+    assert noisy_row["psnr_fitted"] == pytest.approx(np.mean(fitted), abs=1e-4)
+    assert denoised["psnr_fitted"] > denoised["psnr"] + 1
+    text = f"{denoised['psnr_fitted']:.2f}"
+    for form in ([], ["--markdown"]):
+        shown = dae("benchmark", "show", *form).out
+        assert "fitted PSNR dB" in shown
+        assert text in shown
+        assert "2 test images of pairs" in shown
+    (*_, last) = csv.DictReader(io.StringIO(dae("benchmark", "show", "--csv").out))
+    assert float(last["psnr_fitted"]) == pytest.approx(denoised["psnr_fitted"])
+
+
+def test_without_pairs_there_is_no_fitted_psnr(dae: Dae) -> None:
+    table = json.loads(dae(*QUALITY, "--images", "20", "--json").out)
+    assert {row["psnr_fitted"] for row in table["rows"]} == {None}
+    assert table["protocol"]["split"] == "test"
+    assert "fitted" not in dae("benchmark", "show", "--markdown").out
+
+
+def test_a_training_with_pairs_ends_with_the_figures_of_the_benchmark(
+    dae: Dae, tmp_path: Path
+) -> None:
+    random = np.random.default_rng(0)
+    clean = random.uniform(0, 255, (12, 16, 16)).round()
+    save_pairs(tmp_path / "mine", clean, 0.5 * clean + 20 + random.normal(0, 9, clean.shape))
+    trained = dae(
+        *("train", "unet", "--data", tmp_path / "mine", "--widths", "8,16", "--epochs", "1"),
+        *("--device", "cpu", "--precision", "fp32"),
+    )
+    assert trained.code == 0, trained.err
+    assert "fitted PSNR dB" in trained.out
+    outcome = dae(
+        *("benchmark", "quality", "--data", tmp_path / "mine", "--weights", "latest", "--json"),
+        *("--device", "cpu"),
+    )
+    rows = json.loads(outcome.out)["rows"]
+    assert f"{rows[2]['psnr_fitted']:.2f}" in trained.out
+    (path,) = (tmp_path / "runs").glob("*/checkpoints/best/weights.safetensors")
+    kept = read_metadata(path)["figures"]["rows"]
+    for key in ("psnr", "psnr_fitted"):
+        assert kept[2][key] == pytest.approx(rows[2][key], abs=0.01)
 
 
 def test_photographs_follow_the_protocol_of_the_literature(dae: Dae, tmp_path: Path) -> None:
@@ -490,6 +573,8 @@ def test_photographs_follow_the_protocol_of_the_literature(dae: Dae, tmp_path: P
         ["--methods", "oracle"],
         ["--data", "nowhere"],
         ["--trust-classifier"],
+        ["--split", "training"],
+        ["--split", "all"],
     ],
 )
 def test_a_mistake_is_a_usage_error_with_a_hint(dae: Dae, mistake: list[str]) -> None:

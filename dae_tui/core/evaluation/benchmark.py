@@ -103,7 +103,8 @@ def evaluate(
     fitting = [_fitting(oracle, images, noise, protocol) for noise in noises]
     count = len(networks) + len(filters)
     each_seed = len(noises) * (1 + count) + sum(map(len, fitting))
-    tuning = len(noises) * len(filters) * tuning_work(images.groups[0].images[0, 0].numel())
+    work = tuning_work(images.groups[0].images[0, 0].numel(), pairs=bool(images.noisy))
+    tuning = len(noises) * len(filters) * work
     total = len(images) * (1 + each_seed * len(seeds)) + tuning
     runner = _Runner(images, protocol, measurements, total)
     entries = [(yield from runner.entry(_Evaluated("original", classifier)))]
@@ -272,12 +273,12 @@ def _tuned(
         kept = [runner.kept(_key("denoised", name, noise, seed)) for seed in seeds]
         if kept[0] is not None and all(kept):
             methods.append(measured_method(name, kept[0].setting, kept[0].peak_bytes))
-            runner.skip(tuning_work(tuner.pixels))
+            runner.skip(tuner.work)
             continue
         yield runner.progress(f"tuning {name} for {AS_GIVEN if noise is None else noise}")
         tuner.pool.start()
         methods.append(tuner.tuned(name))
-        runner.count(tuning_work(tuner.pixels))
+        runner.count(tuner.work)
     return methods
 
 
@@ -293,6 +294,7 @@ def _description(
     described = {
         "data": images.name,
         "images": len(images),
+        "split": images.split,
         "noise": specs[0] if len(specs) == 1 else specs,
         "clip": None if images.noisy else protocol.clip,
         "seed": None if images.noisy else protocol.seed,

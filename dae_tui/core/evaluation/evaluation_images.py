@@ -5,7 +5,7 @@ of clean and noisy images, to which no noise is added.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -17,29 +17,13 @@ from dae_tui.core.data.image_set import ImageSet, unit
 from dae_tui.core.data.load_data import load
 from dae_tui.core.data.pairs import Pair, Pairs, read_pairs
 from dae_tui.core.data.shards import is_sharded
+from dae_tui.core.evaluation.tuning_images import PLACE, Tuning, places_in, some_of, spread
 from dae_tui.errors import DataError, UsageError
+from dae_tui.spec.table import ALL_IMAGES, TEST_SPLIT
 from dae_tui.spec.training_config import CLEAN, DATA_SETS, NOISY, is_pairs
 
-# Pixels that filters are tuned with: 128 digits, or six crops of photographs.
-TUNING_PIXELS = 128 * 28 * 28
-# So many times as many images are classified: an accuracy needs more of them than a PSNR.
-CLASSIFIED_FACTOR = 3
-PLACE = 128
 TEST_IMAGES = "places in the test images themselves"
-
-
-@dataclass(frozen=True)
-class Tuning:
-    """Images to tune filters with."""
-
-    images: Tensor
-    """Float32 (N, C, H, W) in [0, 1]."""
-    source: str
-    """Where they are from, as text."""
-    labels: Tensor | None = None
-    """int64 (N,), if they have classes."""
-    noisy: Tensor | None = None
-    """The noisy images of pairs."""
+TRAINING_IMAGES = "training images"
 
 
 @dataclass(frozen=True)
@@ -57,8 +41,10 @@ class EvaluationImages:
     """The noisy images of each group for pairs, float32 in [0, 1]; else empty."""
     photographs: bool = False
     """Whether they are whole photographs, for which the literature has its own protocol."""
+    split: str = TEST_SPLIT
+    """A name of `SPLITS`: `test`, or `all` where images of training may be among them."""
     left_out: int = 0
-    """How many images were left out because the weights were trained on them."""
+    """How many images were left out because they are for training."""
     remarks: tuple[str, ...] = ()
     """Lines for the user about a folder: its range of values, what was passed over."""
 
@@ -117,6 +103,7 @@ def load_evaluation_images(
     tune: bool = True,
     tune_on: str | None = None,
     learnt_from: Sequence[str] = (),
+    split: str | None = None,
     black: float | None = None,
     white: float | None = None,
 ) -> EvaluationImages:
@@ -130,25 +117,36 @@ def load_evaluation_images(
         tune: whether to load images to tune filters with.
         tune_on: a data set or folder to tune filters with; None is the training images, or the
             photographs themselves if there are no others.
-        learnt_from: training data of the weights; of a folder with such a name only the images
-            that were not used for training are taken.
+        learnt_from: training data of the weights.
+        split: of pairs or photographs, `test` takes the images that a training does not use, and
+            `all` takes all; None is `test` for a folder with a name in `learnt_from` or with
+            `train` and `test` in it, else `all`. With `test`, filters are tuned on the others.
         black: the value of black in the files of a folder; None finds it out.
         white: the value of white in them; None finds it out.
 
     Raises UsageError or DataError for images that cannot be loaded.
     """
     folder = Path(name)
-    known = folder.resolve().name in learnt_from
+    learnt = folder.resolve().name in learnt_from
     if name in DATA_SETS or not folder.is_dir() or is_sharded(folder):
         images = of_image_sets([load(name, "test", data_dir)])
         if tune and tune_on is None:
             training = load(name, "train", data_dir)
-            images = replace(images, tuning=_some(training, "training images"))
+            images = replace(images, tuning=some_of(training, TRAINING_IMAGES))
     elif is_pairs(folder):
         found = read_pairs(folder / CLEAN, folder / NOISY, black, white, all_noisy=False)
-        images = _pairs(found, learnt_from=known)
+        images = _pairs(found, split or (TEST_SPLIT if learnt else ALL_IMAGES))
     else:
-        images = _folder(read_folder(folder, black, white), learnt_from=known, tune=tune)
+        images = _folder(read_folder(folder, black, white), split, learnt=learnt, tune=tune)
+    if split == ALL_IMAGES and images.split != ALL_IMAGES:
+        raise UsageError(
+            f"of {name} the test images alone are measured",
+            "--split all is for folders of pairs and of photographs",
+        )
+    if learnt and images.split == ALL_IMAGES:
+        name_only = folder.resolve().name
+        remark = f"weights were trained on a folder called {name_only}, of which all is measured"
+        images = replace(images, remarks=(*images.remarks, remark))
     if not tune:
         return replace(images, tuning=None)
     if tune_on is not None:
@@ -156,13 +154,16 @@ def load_evaluation_images(
     return images
 
 
-def _folder(folder: ImageFolder, *, learnt_from: bool, tune: bool) -> EvaluationImages:
+def _folder(
+    folder: ImageFolder, split: str | None, *, learnt: bool, tune: bool
+) -> EvaluationImages:
     """Small images of one size as a data set, others as photographs."""
     if not folder.used_whole:
-        return _photographs(folder, learnt_from=learnt_from)
+        held_out = learnt or folder.has_splits
+        return _photographs(folder, split or (TEST_SPLIT if held_out else ALL_IMAGES), tune=tune)
     images = of_image_sets([folder.image_set("test")], folder.classes)
     if tune:
-        images = replace(images, tuning=_some(folder.image_set("train"), "training images"))
+        images = replace(images, tuning=some_of(folder.image_set("train"), TRAINING_IMAGES))
     return replace(images, remarks=tuple(folder.remarks()))
 
 
@@ -175,55 +176,47 @@ def of_image_sets(sets: Sequence[ImageSet], classes: tuple[str, ...] = ()) -> Ev
     return EvaluationImages(first.name, list(sets), None, classes, noisy)
 
 
-def _some(images: ImageSet, source: str) -> Tuning:
-    """Images spread evenly over a set, as many as filters are tuned with."""
-    count = max(1, TUNING_PIXELS // images.images[0].numel())
-    if images.labels is not None:
-        count *= CLASSIFIED_FACTOR
-    step = max(1, len(images) // count)
-    some = images.select(slice(0, step * count, step))
-    return Tuning(unit(some.images), source, some.labels)
-
-
-def _photographs(folder: ImageFolder, *, learnt_from: bool) -> EvaluationImages:
-    """Whole photographs: those for testing where there is a folder of them, else all."""
+def _photographs(folder: ImageFolder, split: str, *, tune: bool) -> EvaluationImages:
+    """Whole photographs: those for testing, or all."""
     name = folder.folder.resolve()
     count = len(folder.images)
-    split = "test" if folder.has_splits or learnt_from else None
-    found = list(folder.whole_images(split))
+    found = list(folder.whole_images(TEST_SPLIT if split == TEST_SPLIT else None))
     if not found:
         if count and not folder.has_splits:
-            raise DataError(
-                f"the weights were trained on a folder called {name.name}: none of its {count} "
-                "images is left for testing",
-                "rename the folder if it is another one",
-            )
+            raise _none_for_testing(name, f"{count} images")
         raise folder.nothing()
     groups = _grouped((image, "") for image, _ in found)
     sets = [ImageSet(str(name), images, None, 0) for images, _ in groups]
-    others = (image for image, _ in folder.whole_images("train"))
-    tuning = Tuning(_places(_all_images(sets)), TEST_IMAGES)
-    if folder.has_splits:
-        tuning = Tuning(_places(others), "training images")
+    tuning = None
+    if tune:
+        others = folder.whole_images("train") if split == TEST_SPLIT else ()
+        tuned_with = [image for image, _ in others]
+        source = TRAINING_IMAGES if tuned_with else TEST_IMAGES
+        tuned_with = tuned_with or [image for group in sets for image in group.images]
+        tuning = Tuning(places_in(tuned_with), source)
     return EvaluationImages(
         str(name),
         sets,
         tuning,
         photographs=True,
+        split=split,
         left_out=0 if folder.has_splits else count - len(found),
         remarks=tuple(folder.range_remarks()),
     )
 
 
-def _pairs(found: Pairs, *, learnt_from: bool) -> EvaluationImages:
-    """Clean and noisy images, whole: all of them, or those for testing."""
-    chosen = [pair for pair in found.pairs if pair.is_test or not learnt_from]
+def _none_for_testing(folder: Path, images: str) -> DataError:
+    return DataError(
+        f"none of the {images} of {folder.name} is left for testing: all are for training",
+        "if no weights were trained on this folder, measure all of it with --split all",
+    )
+
+
+def _pairs(found: Pairs, split: str) -> EvaluationImages:
+    """Clean and noisy images, whole: those for testing, or all."""
+    chosen = [pair for pair in found.pairs if pair.is_test or split == ALL_IMAGES]
     if not chosen:
-        raise DataError(
-            f"the weights were trained on a folder called {Path(found.name).name}: none of its "
-            f"{len(found.pairs)} pairs is left for testing",
-            "rename the folder if it is another one",
-        )
+        raise _none_for_testing(Path(found.name), f"{len(found.pairs)} pairs")
     classes = in_order({pair.label for pair in found.pairs})
     labelled = "" not in classes
     sets, noisy_groups = [], []
@@ -232,10 +225,10 @@ def _pairs(found: Pairs, *, learnt_from: bool) -> EvaluationImages:
         count = len(classes) if labelled else 0
         sets.append(ImageSet(found.name, both[:, 0].contiguous(), known, count))
         noisy_groups.append(both[:, 1].contiguous())
-    places = _places(_both(found, pair) for pair in _tuned_with(found, learnt_from=learnt_from))
+    places = places_in(_both(found, pair) for pair in _tuned_with(found, split))
     tuning = Tuning(
         places[:, 0].contiguous(),
-        "training images" if learnt_from else TEST_IMAGES,
+        TRAINING_IMAGES if split == TEST_SPLIT else TEST_IMAGES,
         noisy=places[:, 1].contiguous(),
     )
     names_of_classes = tuple(classes) if labelled else ()
@@ -245,19 +238,21 @@ def _pairs(found: Pairs, *, learnt_from: bool) -> EvaluationImages:
         tuning,
         names_of_classes,
         noisy_groups,
+        split=split,
         left_out=len(found.pairs) - len(chosen),
         remarks=tuple(found.remarks()),
     )
 
 
-def _tuned_with(found: Pairs, *, learnt_from: bool) -> list[Pair]:
-    """The training pairs, or all in the order of their groups."""
-    if learnt_from:
-        return [pair for pair in found.pairs if not pair.is_test]
-    groups: defaultdict[tuple[int, ...], list[Pair]] = defaultdict(list)
-    for pair in found.pairs:
-        groups[pair.clean.values.shape].append(pair)
-    return [pair for group in groups.values() for pair in group]
+def _tuned_with(found: Pairs, split: str) -> Sequence[Pair]:
+    """Some of the pairs that are not for testing, or of all in the order of their groups."""
+    pairs = [pair for pair in found.pairs if not pair.is_test]
+    if split == ALL_IMAGES:
+        groups: defaultdict[tuple[int, ...], list[Pair]] = defaultdict(list)
+        for pair in found.pairs:
+            groups[pair.clean.values.shape].append(pair)
+        pairs = [pair for group in groups.values() for pair in group]
+    return spread(pairs, min(PLACE, *(min(pair.clean.size) for pair in pairs)))
 
 
 def _both(found: Pairs, pair: Pair) -> Tensor:
@@ -268,12 +263,12 @@ def _both(found: Pairs, pair: Pair) -> Tensor:
 def _tuning_from(source: str, data_dir: Path, images: EvaluationImages) -> Tuning:
     """Images of another set or folder, with as many channels as the test images."""
     if source in DATA_SETS:
-        found = _some(load(source, "train", data_dir), source).images
+        found = some_of(load(source, "train", data_dir), source).images
     elif Path(source).is_dir():
         others = read_folder(Path(source))
         if not others.images:
             raise others.nothing()
-        found = _places(image for image, _ in others.whole_images())
+        found = places_in(image for image, _ in others.whole_images())
     else:
         raise UsageError(
             f"there is no data set or folder '{source}'", "--tune-on takes what --data takes"
@@ -287,10 +282,6 @@ def _tuning_from(source: str, data_dir: Path, images: EvaluationImages) -> Tunin
     return Tuning(found[:, :1] if images.groups[0].images.shape[1] == 1 else found, source)
 
 
-def _all_images(sets: Sequence[ImageSet]) -> Iterator[Tensor]:
-    return (image for group in sets for image in group.images)
-
-
 def _grouped(images: Iterable[tuple[Tensor, str]]) -> list[tuple[Tensor, list[str]]]:
     """Images grouped by shape, with their labels."""
     groups: defaultdict[tuple[int, ...], list[tuple[Tensor, str]]] = defaultdict(list)
@@ -300,17 +291,3 @@ def _grouped(images: Iterable[tuple[Tensor, str]]) -> list[tuple[Tensor, list[st
         (torch.stack([image for image, _ in found]), [label for _, label in found])
         for found in groups.values()
     ]
-
-
-def _places(images: Iterable[Tensor]) -> Tensor:
-    """Square crops (N, …, side, side) from the middle of images (…, H, W), all of one size."""
-    some = list(images)
-    side = min(PLACE, *(min(image.shape[-2:]) for image in some))
-    count = max(1, TUNING_PIXELS // side**2)
-    chosen = some[:: max(1, len(some) // count)][:count]
-    places = []
-    for image in chosen:
-        top, left = ((length - side) // 2 for length in image.shape[-2:])
-        places.append(image[..., top : top + side, left : left + side])
-    channels = min(place.shape[-3] for place in places)
-    return torch.stack([place[..., :channels, :, :] for place in places])

@@ -18,7 +18,7 @@ from dae_tui.core.denoising.apply_network import batches
 from dae_tui.core.evaluation.classifier import Classifier
 from dae_tui.core.evaluation.evaluation_images import EvaluationImages
 from dae_tui.core.evaluation.methods import Method
-from dae_tui.core.evaluation.metrics import SSIM_WINDOW, psnr, sharpness, ssim
+from dae_tui.core.evaluation.metrics import SSIM_WINDOW, fitted_psnr, psnr, sharpness, ssim
 from dae_tui.core.hardware import synchronize
 
 # Images kept to be drawn later, if they are small.
@@ -39,6 +39,8 @@ class Measurement:
     """The predicted class; empty without a classifier."""
     psnr: Floats
     """dB, at most 100."""
+    psnr_fitted: Floats
+    """dB after the best gain and offset, at most 100; NaN but for pairs."""
     ssim: Floats
     """NaN for images of fewer than 7 pixels a side."""
     sharpness: Floats
@@ -78,20 +80,21 @@ def measure_method(
         for group in images.groups
         for part in batches(group.images)
     )
-    pairs = zip(originals, noisy, strict=True)
-    while some := list(islice(pairs, 1 if method is None else method.together)):
+    both = zip(originals, noisy, strict=True)
+    while some := list(islice(both, 1 if method is None else method.together)):
         found = timed.apply([noisy_images for _, noisy_images in some])
         for (original, _), result in zip(some, found, strict=True):
             if classifier is not None:
                 predictions.append(classifier.predict(result).cpu())
-            metrics.append(_metrics(result, original))
+            metrics.append(_metrics(result, original, pairs=bool(images.noisy)))
             if _wanted(examples, result, first=len(metrics) == 1):
                 examples.append((result.clamp(0, 1) * 255).round().to(torch.uint8).cpu())
             yield len(original)
-    decibels, similarity, edges = torch.cat(metrics, dim=1).numpy()
+    decibels, fitted, similarity, edges = torch.cat(metrics, dim=1).numpy()
     yield Measurement(
         torch.cat(predictions).numpy() if predictions else np.empty(0, np.int64),
         decibels,
+        fitted,
         similarity,
         edges,
         timed.seconds,
@@ -124,14 +127,17 @@ class _Timed:
         return denoised
 
 
-def _metrics(images: Tensor, original: Tensor) -> Tensor:
-    """PSNR, SSIM and sharpness, (3, N)."""
+def _metrics(images: Tensor, original: Tensor, *, pairs: bool) -> Tensor:
+    """PSNR, fitted PSNR for pairs, SSIM and sharpness, (4, N)."""
     # An identical image would have infinitely many decibels: 100 dB is enough.
     decibels = psnr(images, original).clamp(max=100)
+    fitted = torch.full_like(decibels, torch.nan)
+    if pairs:
+        fitted = fitted_psnr(images, original).clamp(max=100)
     measurable = min(images.shape[-2:]) >= SSIM_WINDOW
     similarity = ssim(images, original) if measurable else torch.full_like(decibels, torch.nan)
     edges = sharpness(images, original) if min(images.shape[-2:]) >= 3 else similarity
-    return torch.stack([decibels, similarity, edges]).cpu()
+    return torch.stack([decibels, fitted, similarity, edges]).cpu()
 
 
 def _wanted(examples: list[Tensor], images: Tensor, *, first: bool) -> bool:

@@ -14,12 +14,9 @@ from dae_tui.core.denoising.apply_network import (
     fits_whole,
 )
 from dae_tui.core.evaluation.classifier import Classifier
-from dae_tui.core.evaluation.evaluation_images import (
-    CLASSIFIED_FACTOR,
-    TUNING_PIXELS,
-    EvaluationImages,
-    Tuning,
-)
+from dae_tui.core.evaluation.evaluation_images import EvaluationImages
+from dae_tui.core.evaluation.tuning_images import CLASSIFIED_FACTOR, TUNING_PIXELS, Tuning
+from dae_tui.core.filters.classical_filters import LEVELS_OF_PAIRS
 from dae_tui.core.filters.worker_pool import FilterPool, Tuned
 from dae_tui.core.hardware import keep_freed_memory, place
 from dae_tui.core.noise.estimation import estimate_sigma
@@ -30,7 +27,7 @@ from dae_tui.core.weights.weights_file import Weights
 TOGETHER = 8
 # So many settings with the highest PSNR are compared by accuracy.
 SHORTLIST = 8
-# Tuning filters the tuning images about so many times.
+# Tuning filters the tuning images about so many times, for pairs at each of `LEVELS_OF_PAIRS`.
 TUNING_WORK = 30
 
 
@@ -76,6 +73,16 @@ class Tuner:
     pixels: int
     """Pixels of a test image, to calculate the memory."""
 
+    @property
+    def pairs(self) -> bool:
+        """Whether the noise is that of pairs, which nobody added."""
+        return self.tuning.noisy is not None
+
+    @property
+    def work(self) -> int:
+        """See `tuning_work`."""
+        return tuning_work(self.pixels, pairs=self.pairs)
+
     def tuned(self, name: str) -> Method:
         """A filter with its best setting.
 
@@ -89,7 +96,7 @@ class Tuner:
         grey, reference = (
             each[few].flatten(0, 1).cpu().numpy() for each in (self.noisy, self.tuning.images)
         )
-        best, *others = self.pool.tune(name, grey, reference)
+        best, *others = self.pool.tune(name, grey, reference, pairs=self.pairs)
         if self.classifier is not None and labels is not None and others:
             shortlist = [best, *others][:SHORTLIST]
             filtered = (_filtering(self.pool, each)([self.noisy])[0] for each in shortlist)
@@ -99,9 +106,10 @@ class Tuner:
         return Method(name, best.words(), cost, _filtering(self.pool, best), TOGETHER)
 
 
-def tuning_work(pixels: int) -> int:
+def tuning_work(pixels: int, *, pairs: bool) -> int:
     """The approximate work of tuning a filter, in test images of `pixels` pixels."""
-    return TUNING_WORK * TUNING_PIXELS // pixels
+    times = TUNING_WORK * (len(LEVELS_OF_PAIRS) if pairs else 1)
+    return times * TUNING_PIXELS // pixels
 
 
 def measured_method(name: str, setting: str, peak_bytes: int) -> Method:

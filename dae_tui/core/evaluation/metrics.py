@@ -26,6 +26,20 @@ def psnr(images: Tensor, reference: Tensor) -> Tensor:
     return -10 * torch.log10(squared_error)
 
 
+def fitted_psnr(images: Tensor, reference: Tensor) -> Tensor:
+    """PSNR in dB, (N,), after the gain and offset that bring each image closest to its reference.
+
+    Least squares over all pixels and channels of an image, of images (N, C, H, W) with a range of
+    1; the result is not clipped. Never below `psnr`. Infinite if an image is its reference but for
+    gain and offset.
+    """
+    x, y = (_exact(each).flatten(1) for each in (images, reference))
+    x, y = (each - each.mean(1, keepdim=True) for each in (x, y))
+    variance = x.square().mean(1, keepdim=True)
+    gain = torch.where(variance > 0, (x * y).mean(1, keepdim=True) / variance, 0)
+    return -10 * torch.log10((gain * x - y).square().mean(1))
+
+
 def ssim(images: Tensor, reference: Tensor) -> Tensor:
     """Structural similarity (Wang et al. 2004), (N,), of images (N, C, H, W) with a range of 1.
 

@@ -51,6 +51,9 @@ class Entry:
             psnr=None if original else float(self.decibels().mean()),
             ssim=1.0 if original else _mean([each.ssim for each in self.measurements]),
             images_per_second=count / seconds if seconds else None,
+            psnr_fitted=(
+                None if original else _mean([each.psnr_fitted for each in self.measurements])
+            ),
             sharpness=1.0 if original else _mean([each.sharpness for each in self.measurements]),
             setting=first.setting or None,
             accuracy_spread=spread,

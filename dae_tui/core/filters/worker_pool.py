@@ -89,16 +89,20 @@ class FilterPool:
             results[number].append(result)
         return [np.concatenate(result) for result in results]
 
-    def tune(self, name: str, noisy: Images, original: Images) -> list[Tuned]:
+    def tune(
+        self, name: str, noisy: Images, original: Images, *, pairs: bool = False
+    ) -> list[Tuned]:
         """All settings of a filter with restored contrast, in the order of falling PSNR.
 
         Args:
             name: of `FILTERS`.
             noisy: float32 (N, H, W), images to tune with.
             original: the same without noise.
+            pairs: whether the noise is real, so that more settings are tried.
         """
         level = max(LOWEST, float(np.sqrt(np.mean((noisy - original) ** 2))))
-        candidates = FILTERS[name].candidates(level)
+        filter_ = FILTERS[name]
+        candidates = filter_.candidates_for_pairs(level) if pairs else filter_.candidates(level)
         found = self._map(_try, [(name, setting, noisy, original) for setting in candidates])
         return sorted(found, key=lambda tuned: -tuned.psnr)
 

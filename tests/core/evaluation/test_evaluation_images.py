@@ -10,8 +10,10 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from dae_tui.core.data.training_data import load_training_data
 from dae_tui.core.evaluation.evaluation_images import load_evaluation_images
 from dae_tui.errors import DataError, UsageError
+from dae_tui.spec.training_config import TrainingConfig
 
 RANDOM = np.random.default_rng(0)
 
@@ -64,9 +66,11 @@ def test_photographs_that_weights_have_learnt_from_are_left_out(tmp_path: Path) 
     assert len(load_evaluation_images(str(tmp_path / "mine"), Path())) == 20
     left = load_evaluation_images(str(tmp_path / "mine"), Path(), learnt_from=["mine"])
     assert (len(left), left.left_out) == (2, 18)
+    assert left.tuning is not None
+    assert left.tuning.source == "training images"
     for number in range(9, 20):
         (tmp_path / "mine" / f"{number:02}.png").unlink()
-    with pytest.raises(DataError, match="trained on a folder called mine"):
+    with pytest.raises(DataError, match="none of the 9 images of mine is left for testing"):
         load_evaluation_images(str(tmp_path / "mine"), Path(), learnt_from=["mine"])
 
 
@@ -125,6 +129,54 @@ def test_pairs_that_weights_have_learnt_from_are_left_out(tmp_path: Path) -> Non
     assert left.tuning.source == "training images"
     assert left.tuning.noisy is not None
     assert len(left.tuning.noisy) == len(left.tuning.images) == 18
+
+
+def test_the_test_split_of_pairs_is_that_of_a_training_and_filters_see_nothing_of_it(
+    tmp_path: Path,
+) -> None:
+    for field in range(12):
+        for channel in range(3):
+            for side in ("clean", "noisy"):
+                save(tmp_path / side / f"fov{field:02}-c{channel}.png", 70, 80)
+    images = load_evaluation_images(str(tmp_path), Path(), split="test")
+    (test,) = load_training_data(TrainingConfig(data=str(tmp_path), noise="none", patch=16)).test
+    assert (len(images), images.left_out, images.split) == (3, 33, "test")
+    torch.testing.assert_close(images.groups[0].images, test.images / 255)
+    assert test.noisy is not None
+    torch.testing.assert_close(images.noisy[0], test.noisy / 255)
+    assert images.tuning is not None
+    assert images.tuning.source == "training images"
+    assert images.tuning.noisy is not None
+    # The places are squares from the middle.
+    assert images.tuning.images.shape[2:] == (70, 70)
+    tested = images.noisy[0][..., 5:75]
+    for place in images.tuning.noisy:
+        assert not any(torch.equal(place, each) for each in tested)
+    assert len(images.first(2)) == len(images.first(2).noisy[0]) == 2
+
+
+def test_all_images_are_measured_where_that_is_asked_for(tmp_path: Path) -> None:
+    for number in range(20):
+        for side in ("clean", "noisy"):
+            save(tmp_path / "mine" / side / f"{number:02}.png", 60, 70)
+    folder = str(tmp_path / "mine")
+    assert load_evaluation_images(folder, Path()).split == "all"
+    everything = load_evaluation_images(folder, Path(), learnt_from=["mine"], split="all")
+    assert (len(everything), everything.left_out, everything.split) == (20, 0, "all")
+    assert "weights were trained on a folder called mine" in everything.remarks[-1]
+    photographs = load_evaluation_images(str(tmp_path / "mine" / "clean"), Path(), split="test")
+    assert (len(photographs), photographs.left_out, photographs.split) == (2, 18, "test")
+    with pytest.raises(UsageError, match="test images alone"):
+        load_evaluation_images("digits", Path(), split="all")
+
+
+def test_too_few_pairs_for_a_test_split_are_a_clear_error(tmp_path: Path) -> None:
+    for number in range(9):
+        for side in ("clean", "noisy"):
+            save(tmp_path / side / f"{number}.png", 60, 70)
+    with pytest.raises(DataError, match="none of the 9 pairs") as error:
+        load_evaluation_images(str(tmp_path), Path(), split="test")
+    assert "--split all" in str(error.value.hint)
 
 
 def test_all_pages_of_photographs_are_measured_by_one_range(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
-"""PSNR and SSIM against scikit-image; the Wilson interval against tables, scipy and simulation.
+"""PSNR and SSIM against scikit-image, fitted PSNR against numpy.
 
+The Wilson interval against tables, scipy and simulation.
 Paired tests: what is certain, what is chance, and how often chance is taken for certain.
 """
 
@@ -16,6 +17,7 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from torch import Tensor
 
 from dae_tui.core.evaluation.metrics import (
+    fitted_psnr,
     psnr,
     sharpness,
     sign_test,
@@ -60,6 +62,34 @@ def test_psnr_agrees_with_scikit_image(kind: str, shape: tuple[int, int, int]) -
     found = psnr(torch.from_numpy(noisy), torch.from_numpy(clean))
     assert found.tolist() == pytest.approx(expected, abs=1e-4)
     assert (found.diff() < 0).all()
+
+
+@pytest.mark.parametrize("kind", ["random", "structured"])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_fitted_psnr_is_that_after_a_least_squares_line(
+    kind: str, shape: tuple[int, int, int]
+) -> None:
+    clean = originals(kind, *shape)
+    noisy = 0.6 * noisy_versions(clean) + 0.1
+    expected = []
+    for image, reference in zip(noisy.astype(float), clean.astype(float), strict=True):
+        # One line for all channels of an image.
+        gain, offset = np.polyfit(image.ravel(), reference.ravel(), 1)
+        expected.append(-10 * np.log10(np.mean((gain * image + offset - reference) ** 2)))
+    found = fitted_psnr(torch.from_numpy(noisy), torch.from_numpy(clean))
+    np.testing.assert_allclose(found.numpy(), expected, atol=1e-6)
+    assert (found > psnr(torch.from_numpy(noisy), torch.from_numpy(clean))).all()
+
+
+def test_fitted_psnr_does_not_depend_on_gain_and_offset() -> None:
+    clean = torch.from_numpy(originals("structured", 3, 31, 17)).double()
+    noisy = torch.from_numpy(noisy_versions(clean.float().numpy())).double()
+    dim = fitted_psnr(0.2 * noisy + 0.3, clean)
+    torch.testing.assert_close(dim, fitted_psnr(noisy, clean))
+    assert (fitted_psnr(0.5 * clean + 0.25, clean) > 200).all()
+    # Nothing fits better than the mean to an image without any structure.
+    flat = fitted_psnr(torch.full_like(clean, 0.7), clean)
+    torch.testing.assert_close(flat, psnr(clean.mean((1, 2, 3), True).expand_as(clean), clean))
 
 
 @pytest.mark.parametrize("kind", ["random", "structured"])

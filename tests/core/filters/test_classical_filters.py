@@ -94,6 +94,25 @@ def test_tuned_filters_beat_untuned_ones_at_every_sigma(pool: FilterPool, sigma:
         assert ours > usual, each.name
 
 
+@pytest.mark.parametrize("name", FILTERS)
+def test_on_pairs_more_settings_are_tried(name: str) -> None:
+    usual = FILTERS[name].candidates(0.1)
+    candidates = FILTERS[name].candidates_for_pairs(0.1)
+    assert all(each in candidates for each in usual)
+    assert len({tuple(each.items()) for each in candidates}) == len(candidates)
+    assert {tuple(each) for each in candidates} == {tuple(usual[0])}
+
+
+def test_noise_of_pairs_is_found_beside_a_difference_in_contrast(pool: FilterPool) -> None:
+    original = digits("train", 12)
+    given = noisy(0.4 * original + 0.3, 0.05, 0)
+    usual, pairs = (
+        pool.tune("non-local-means", given, original, pairs=pairs)[0] for pairs in (False, True)
+    )
+    assert pairs.psnr > usual.psnr + 0.5
+    assert pairs.setting["h"] < usual.setting["h"]
+
+
 def test_the_pool_gives_what_one_process_gives(pool: FilterPool) -> None:
     batches = [noisy(digits("test", 120), 0.5, 0), np.zeros((2, 40, 90), np.float32)]
     tuned = Tuned("median", {"size": 3}, 1.25, -0.1, 0.0)
