@@ -391,7 +391,8 @@ def _network_of(weights: str, asked: str | None) -> tuple[dict[str, Any], str]:
     name = metadata["network"]
     if asked not in (None, name):
         raise UsageError(
-            f"the weights to start from hold {name}, not {asked}", "leave one of them out"
+            f"the weights to start from hold the network {name}, not {asked}",
+            "leave one of them out",
         )
     follow_from_data = ("channels", "height", "width", "classes")
     settings = {
