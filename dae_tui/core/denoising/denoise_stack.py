@@ -35,6 +35,10 @@ from dae_tui.spec.denoising import DenoiseOptions
 AT_ONCE = 1_000_000
 # An image is left as it is unless its error is expected to fall at least to this part.
 WORTH_IT = 0.97
+# Weights for cameras are used where they change an image at least so much, as a root mean square
+# where black is 0 and white is 1. Clean photographs of Kodak and BSDS change by 0.0014 to 0.0104,
+# nine of ten by less than 0.009, and photographs with a camera's noise by 0.0067 to 0.024.
+CHANGED = 0.009
 # Of two networks also a mean of both is tried, with these shares of the first: on a page of text
 # with noise of 10/255 a quarter of `photos-unet` beside `pages-unet` gives 0.3 dB.
 SHARES = (0.25, 0.5, 0.75)
@@ -142,6 +146,10 @@ class _Image:
         if quiet and candidates.know_levels:
             out[...] = self.rows
             return Done(None)
+        if candidates.camera is not None and self._finds_noise(candidates.camera):
+            conversion = self._conversion(candidates.camera)
+            self._apply(_Mixture([candidates.camera], [1.0]), conversion, out)
+            return Done(candidates.camera)
         conversions = [self._conversion(weights) for weights in candidates.weights]
         mixture = self._best(candidates, conversions)
         if mixture is None:
@@ -198,6 +206,12 @@ class _Image:
                 ways[share, 1 - share] = trials[0].mixed(trials[1], share).risk
         best = min(ways, key=lambda shares: ways[shares])
         return list(best) if ways[best] < WORTH_IT else None
+
+    def _finds_noise(self, weights: Weights) -> bool:
+        """Whether weights that know no level take something away that is worth it."""
+        part = self._planes(*self._middle())
+        denoised = self._network(weights, self._conversion(weights), part)
+        return float((denoised - part).square().mean().sqrt()) >= CHANGED
 
     def _network(self, weights: Weights, conversion: Conversion, planes: Tensor) -> Tensor:
         levels = conversion.levels_for(weights)

@@ -43,6 +43,7 @@ ALIKE = 1.5
 # So many images of a stack tell whether it is dark on light.
 MOST_LOOKED_AT = 64
 CORRELATION_SIDE = 256
+COLOURS = 3
 # The level with which a network removes the artefacts of lossy compression from a page, as a part
 # of the largest error of the file. Measured on clean pages as JPEG of quality 40, 70 and 90: 30.1,
 # 34.9 and 41.2 dB for 27.2, 31.8 and 40.3. Photographs gain 0.2 dB at best, and are left alone.
@@ -72,6 +73,13 @@ class Examination:
     """Whether the first image shows writing."""
     artefacts: bool = False
     """Whether the level is that of the file's compression, for lack of other noise."""
+
+    @property
+    def camera(self) -> bool:
+        """Whether it may be a camera's photograph: in colour, with noise that is correlated."""
+        return not self.page and any(
+            len(noise.levels) == COLOURS and noise.is_correlated for noise in self.noise
+        )
 
     @property
     def sigma(self) -> float:

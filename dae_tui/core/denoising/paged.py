@@ -256,7 +256,13 @@ class _Run:
             elif number not in results:
                 _, height, width, _ = page.stack.values.shape
                 results[number] = denoise_stack(
-                    self.choice.candidates(height, width, page.found.sigma, page=page.found.page),
+                    self.choice.candidates(
+                        height,
+                        width,
+                        page.found.sigma,
+                        page=page.found.page,
+                        camera=page.found.camera,
+                    ),
                     page.stack,
                     page.found,
                     self.options,

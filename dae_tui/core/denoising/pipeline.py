@@ -246,7 +246,13 @@ def _denoise_file(
     for number, (stack, examination) in enumerate(zip(stacks, found, strict=True)):
         if number not in done:
             _, height, width, _ = stack.values.shape
-            candidates = choice.candidates(height, width, examination.sigma, page=examination.page)
+            candidates = choice.candidates(
+                height,
+                width,
+                examination.sigma,
+                page=examination.page,
+                camera=examination.camera,
+            )
             done[number] = denoise_stack(candidates, stack, examination, options, compute)
         result = done[number]
         if isinstance(result, DaeError):

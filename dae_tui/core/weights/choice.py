@@ -14,6 +14,8 @@ from dae_tui.spec.training_config import DATA_SETS, DATA_SETS_SIZE
 LEAST_SIGMA_OF_DIGITS = 0.08
 PAGES = "pages"
 """The data of weights for pages of writing."""
+CAMERA = "camera"
+"""The data of weights for photographs with the noise that a camera leaves in them."""
 NEAR = 0.3
 """How far a level may be from the one that weights were trained with, relative to it."""
 
@@ -26,6 +28,8 @@ class Candidates:
     """The likely best first; the image itself decides."""
     named: bool = False
     """Whether the user named them: then they are used, whatever they do to the image."""
+    camera: Weights | None = None
+    """Weights for a camera's noise, which come first if they find such noise."""
 
     @property
     def know_levels(self) -> bool:
@@ -45,18 +49,29 @@ class WeightsChoice:
         self._loaded: dict[Path, Weights] = {}
 
     def candidates(
-        self, height: int, width: int, sigma: float, *, page: bool = False
+        self,
+        height: int,
+        width: int,
+        sigma: float,
+        *,
+        page: bool = False,
+        camera: bool = False,
     ) -> Candidates:
         """The weights for an image of a size and noise level: the named ones, or published ones.
 
-        For a `page` of writing those of pages come first. Raises WeightsError.
+        For a `page` of writing those of pages come first; for what may be a `camera`'s photograph
+        there are those of cameras. Raises WeightsError.
         """
         if self._named is not None:
             return Candidates((self._named,), named=True)
         paths = [best_published(height, width, sigma), *for_any_image()]
         if page:
-            paths = [*for_pages(), *paths]
-        return Candidates(tuple(self._load(path) for path in dict.fromkeys(paths)))
+            paths = [*of_data(PAGES), *paths]
+        of_cameras = [self._load(path) for path in of_data(CAMERA, pairs=True)] if camera else []
+        return Candidates(
+            tuple(self._load(path) for path in dict.fromkeys(paths)),
+            camera=next(iter(of_cameras), None),
+        )
 
     def _load(self, path: Path) -> Weights:
         if path not in self._loaded:
@@ -93,9 +108,9 @@ def for_any_image() -> list[Path]:
     return [path for path, metadata in _denoisers().items() if metadata["data"] not in special]
 
 
-def for_pages() -> list[Path]:
-    """The published weights for pages of writing."""
-    return [path for path, metadata in _denoisers().items() if metadata["data"] == PAGES]
+def of_data(data: str, *, pairs: bool = False) -> list[Path]:
+    """The published weights that were trained on `data`."""
+    return [path for path, metadata in _denoisers(pairs=pairs).items() if metadata["data"] == data]
 
 
 def _fits(noise: str, sigma: float) -> int:
@@ -107,11 +122,14 @@ def _fits(noise: str, sigma: float) -> int:
 
 
 @cache
-def _denoisers() -> dict[Path, dict[str, Any]]:
-    """The metadata of the published denoisers; cached, because every image needs it."""
+def _denoisers(*, pairs: bool = False) -> dict[Path, dict[str, Any]]:
+    """The metadata of the published denoisers that learnt from made noise, or from pairs.
+
+    It is cached, because every image needs it.
+    """
     every = {path: read_metadata(path) for path in published().values()}
     return {
         path: metadata
         for path, metadata in every.items()
-        if NETWORKS[metadata["network"]].task == "denoise"
+        if NETWORKS[metadata["network"]].task == "denoise" and bool(metadata.get("pairs")) == pairs
     }
