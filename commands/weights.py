@@ -12,7 +12,14 @@ from dae_tui.commands.output.streams import print_name
 from dae_tui.errors import DaeError, UsageError, WeightsError
 from dae_tui.find_weights import find_weights
 from dae_tui.models.registry import NETWORKS
-from dae_tui.spec.model_cards import card, published, read_metadata, weights_name
+from dae_tui.spec.model_cards import (
+    DATA_LICENCES,
+    LICENCE,
+    card,
+    published,
+    read_metadata,
+    weights_name,
+)
 from dae_tui.system.atomic import write_whole
 from dae_tui.system.printable import printable
 
@@ -20,12 +27,6 @@ app = options.subcommand()
 
 CARD_WIDTH = 100
 ONNX_PACKAGES = ("onnx", "onnxscript", "onnxruntime")
-LICENCE = "MIT"
-"""Of the published weights, as of the package."""
-RESTRICTED_DATA = {
-    "train400": "trained on photographs of BSDS500, which are for non-commercial research",
-    "pages": "trained on NoisyOffice pages and BSDS500 photographs, which are for research",
-}
 WeightsArgument = Annotated[str, typer.Argument(metavar="NAME|FILE|RUN", help="Trained weights.")]
 
 
@@ -173,13 +174,13 @@ def _require(*packages: str) -> None:
 def _licence(path: Path, metadata: dict[str, Any]) -> str:
     if path not in published().values():
         return "not stated"
-    restriction = RESTRICTED_DATA.get(metadata["data"])
-    return LICENCE if restriction is None else f"{LICENCE}; {restriction}"
+    return f"{LICENCE}; trained on {DATA_LICENCES[metadata['data']]}"
 
 
 def _card(path: Path, name: str, metadata: dict[str, Any]) -> str:
     try:
-        return card(printable(name), _printable_words(metadata), path.stat().st_size)
+        size = path.stat().st_size
+        return card(printable(name), _printable_words(metadata), size, _licence(path, metadata))
     except (KeyError, TypeError, ValueError, AttributeError) as failure:
         raise WeightsError(
             f"{path} does not say where it comes from: {failure}", "it was not written by dae train"

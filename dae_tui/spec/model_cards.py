@@ -19,6 +19,21 @@ from dae_tui.system.regular_files import open_regular
 METADATA_KEY = "dae-tui"
 MOST_HEADER = 1 << 22
 """Largest size of a header in bytes; those written by dae take some thousand."""
+LICENCE = "MIT"
+"""Of the published weights, as of the package."""
+DATA_LICENCES = {
+    "camera": "PolyU Real-World Noisy Images (Xu et al. 2018) and photographs of BSDS500, which "
+    "are for non-commercial research",
+    "digits": "Optical Recognition of Handwritten Digits (Alpaydin and Kaynak, UCI), CC BY 4.0",
+    "documents": "NoisyOffice pages (Zamora-Martinez et al., UCI), which are for research",
+    "microscopy": "W2S (Zhou et al. 2020), which is for research; the repository that holds these "
+    "images is under the GPL-3",
+    "mnist": "MNIST (LeCun, Cortes, Burges), CC BY-SA 3.0",
+    "pages": "NoisyOffice pages (Zamora-Martinez et al., UCI) and photographs of BSDS500, which "
+    "are for research",
+    "train400": "photographs of BSDS500, which are for non-commercial research",
+}
+"""What published weights were trained on, by the name of the data, and on what terms."""
 PUBLISHED = Path(registry.__file__).parent / "weights"
 
 
@@ -93,9 +108,13 @@ def unreadable(path: Path, failure: OSError) -> WeightsError:
     return WeightsError(f"{path} cannot be read: {reason.lower()}", "check the file")
 
 
-def card(name: str, metadata: dict[str, Any], size: int) -> str:
-    """The card of weights as Markdown: what they are, how to train them, their metrics."""
+def card(name: str, metadata: dict[str, Any], size: int, licence: str) -> str:
+    """The card of weights as Markdown: what they are, how to train them, their metrics.
+
+    `size` is that of the file in bytes.
+    """
     summary = NETWORKS[metadata["network"]].summary
+    channels = metadata["channels"]
     lines = [
         f"# {name}",
         "",
@@ -106,10 +125,12 @@ def card(name: str, metadata: dict[str, Any], size: int) -> str:
         f"| network | `{metadata['network']}` {_settings(metadata['settings'])} |",
         f"| parameters | {metadata['parameters']:,} ({size / 1e6:.1f} MB) |",
         f"| trained on | {metadata['data']}, {metadata['training_images']:,} images |",
-        f"| noise | `{metadata['noise']}`{_clipping(metadata)} |",
-        f"| images | {metadata['channels']} channel, values in {metadata['normalisation']} |",
+        f"| noise | {_noise(metadata)} |",
+        f"| images | {channels} channel{'s' * (channels > 1)}, values in "
+        f"{metadata['normalisation']} |",
         f"| seed | {metadata['seed']} |",
         f"| made with | {', '.join(f'{k} {v}' for k, v in metadata['versions'].items())} |",
+        f"| licence | {licence} |",
         "",
         "Trained by",
         "",
@@ -120,8 +141,14 @@ def card(name: str, metadata: dict[str, Any], size: int) -> str:
     return "\n".join(lines)
 
 
-def _clipping(metadata: dict[str, Any]) -> str:
-    return ", clipped to [0, 1]" if metadata["clip"] and metadata["noise"] != "none" else ""
+def _noise(metadata: dict[str, Any]) -> str:
+    """The noise that it was trained with."""
+    if metadata["noise"] != "none":
+        return f"`{metadata['noise']}`" + ", clipped to [0, 1]" * bool(metadata["clip"])
+    if metadata.get("pairs"):
+        return "that of pairs of noisy and clean images"
+    supervision = metadata.get("supervision", "auto")
+    return "none" if supervision in ("auto", "clean") else f"that of noisy images: {supervision}"
 
 
 def _settings(settings: dict[str, Any]) -> str:

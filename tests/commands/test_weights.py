@@ -11,7 +11,14 @@ import pytest
 from command_line import Dae
 
 from dae_tui.commands import weights
-from dae_tui.spec.model_cards import PUBLISHED, card, published, read_metadata
+from dae_tui.spec.model_cards import (
+    DATA_LICENCES,
+    LICENCE,
+    PUBLISHED,
+    card,
+    published,
+    read_metadata,
+)
 
 
 def test_published_weights_are_small_and_have_a_true_card() -> None:
@@ -22,7 +29,9 @@ def test_published_weights_are_small_and_have_a_true_card() -> None:
         size = path.stat().st_size
         assert size < 5_000_000, name
         written = (PUBLISHED / f"{name}.md").read_text()
-        assert written == card(name, read_metadata(path), size), name
+        metadata = read_metadata(path)
+        licence = f"{LICENCE}; trained on {DATA_LICENCES[metadata['data']]}"
+        assert written == card(name, metadata, size, licence), name
 
 
 def test_list_names_them_all(dae: Dae) -> None:
