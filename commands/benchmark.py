@@ -111,6 +111,13 @@ def quality(
         int | None, typer.Option(min=1, help="Use only the first N test images.")
     ] = None,
     split: SplitOption = None,
+    align: Annotated[
+        bool,
+        typer.Option(
+            "--align",
+            help="Move the clean images of pairs by parts of a pixel to where the noisy ones are.",
+        ),
+    ] = False,
     tune_on: Annotated[
         str | None,
         typer.Option(
@@ -210,6 +217,7 @@ def quality(
         tune=bool(filters),
         quiet=quiet,
         split=split,
+        align=align,
         black=black,
         white=white,
     )

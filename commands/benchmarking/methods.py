@@ -11,7 +11,7 @@ from dae_tui.find_weights import find_weights
 from dae_tui.models.registry import NETWORKS
 from dae_tui.spec.model_cards import published, read_metadata, weights_name
 from dae_tui.spec.noise_spec import parse_noise
-from dae_tui.spec.training_config import check_data
+from dae_tui.spec.training_config import check_data, is_pair_list
 from dae_tui.system.printable import shortened
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def choose_methods(
 
     Raises UsageError for unknown data or methods, WeightsError for unknown weights.
     """
-    check_data(data)
+    check_data(data, file=is_pair_list(data))
     asked = [word.strip() for word in (methods or "").split(",") if word.strip()]
     if not asked and not weights:
         asked = ["networks"]

@@ -34,6 +34,7 @@ def evaluation_images(
     tune: bool,
     quiet: bool,
     split: str | None = None,
+    align: bool = False,
     black: float | None = None,
     white: float | None = None,
 ) -> EvaluationImages:
@@ -50,6 +51,7 @@ def evaluation_images(
         tune_on=tune_on,
         learnt_from=[str(each.metadata.get("data")) for each in weights],
         split=split,
+        align=align,
         black=black,
         white=white,
     )

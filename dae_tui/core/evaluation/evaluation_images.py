@@ -15,12 +15,12 @@ from torch import Tensor
 from dae_tui.core.data.image_folder import ImageFolder, in_order, read_folder
 from dae_tui.core.data.image_set import ImageSet, unit
 from dae_tui.core.data.load_data import load
-from dae_tui.core.data.pairs import Pair, Pairs, read_pairs
+from dae_tui.core.data.pairs import Pair, Pairs, read_listed, read_pairs
 from dae_tui.core.data.shards import is_sharded
 from dae_tui.core.evaluation.tuning_images import PLACE, Tuning, places_in, some_of, spread
 from dae_tui.errors import DataError, UsageError
 from dae_tui.spec.table import ALL_IMAGES, TEST_SPLIT
-from dae_tui.spec.training_config import CLEAN, DATA_SETS, NOISY, is_pairs
+from dae_tui.spec.training_config import CLEAN, DATA_SETS, NOISY, is_pair_list, is_pairs
 
 TEST_IMAGES = "places in the test images themselves"
 TRAINING_IMAGES = "training images"
@@ -104,6 +104,7 @@ def load_evaluation_images(
     tune_on: str | None = None,
     learnt_from: Sequence[str] = (),
     split: str | None = None,
+    align: bool = False,
     black: float | None = None,
     white: float | None = None,
 ) -> EvaluationImages:
@@ -111,8 +112,9 @@ def load_evaluation_images(
 
     Args:
         name: a data set, whose test images are taken, or a folder. Folders `clean` and `noisy` in
-            it hold pairs with equal names. Folders `train` and `test` are used as such. Otherwise
-            small images of one size are split as in training; photographs are all taken whole.
+            it hold pairs with equal names; a text or CSV file lists pairs. Folders `train` and
+            `test` are used as such. Otherwise small images of one size are split as in training;
+            photographs are all taken whole.
         data_dir: see `load_data.load`.
         tune: whether to load images to tune filters with.
         tune_on: a data set or folder to tune filters with; None is the training images, or the
@@ -121,6 +123,7 @@ def load_evaluation_images(
         split: of pairs or photographs, `test` takes the images that a training does not use, and
             `all` takes all; None is `test` for a folder with a name in `learnt_from` or with
             `train` and `test` in it, else `all`. With `test`, filters are tuned on the others.
+        align: of pairs, move the clean images by parts of a pixel to where the noisy ones are.
         black: the value of black in the files of a folder; None finds it out.
         white: the value of white in them; None finds it out.
 
@@ -128,14 +131,17 @@ def load_evaluation_images(
     """
     folder = Path(name)
     learnt = folder.resolve().name in learnt_from
-    if name in DATA_SETS or not folder.is_dir() or is_sharded(folder):
+    pairs = _read_pairs(name, black, white)
+    if pairs is not None:
+        pairs = pairs.aligned() if align else pairs
+        images = _pairs(pairs, split or (TEST_SPLIT if learnt else ALL_IMAGES))
+    elif align:
+        raise UsageError(f"{name} holds no pairs to align", "leave --align out")
+    elif name in DATA_SETS or not folder.is_dir() or is_sharded(folder):
         images = of_image_sets([load(name, "test", data_dir)])
         if tune and tune_on is None:
             training = load(name, "train", data_dir)
             images = replace(images, tuning=some_of(training, TRAINING_IMAGES))
-    elif is_pairs(folder):
-        found = read_pairs(folder / CLEAN, folder / NOISY, black, white, all_noisy=False)
-        images = _pairs(found, split or (TEST_SPLIT if learnt else ALL_IMAGES))
     else:
         images = _folder(read_folder(folder, black, white), split, learnt=learnt, tune=tune)
     if split == ALL_IMAGES and images.split != ALL_IMAGES:
@@ -152,6 +158,16 @@ def load_evaluation_images(
     if tune_on is not None:
         return replace(images, tuning=_tuning_from(tune_on, data_dir, images))
     return images
+
+
+def _read_pairs(name: str, black: float | None, white: float | None) -> Pairs | None:
+    """The pairs of a folder or a list; None for data that are none."""
+    if is_pair_list(name):
+        return read_listed(Path(name), black, white)
+    if not is_pairs(name):
+        return None
+    clean, noisy = (Path(name) / part for part in (CLEAN, NOISY))
+    return read_pairs(clean, noisy, black, white, all_noisy=False)
 
 
 def _folder(

@@ -9,6 +9,7 @@ import tifffile
 import torch
 from numpy.typing import NDArray
 from PIL import Image
+from scipy import ndimage
 
 from dae_tui.core.data.training_data import load_training_data
 from dae_tui.core.evaluation.evaluation_images import load_evaluation_images
@@ -219,3 +220,22 @@ def test_shards_are_evaluated_on_their_test_images(tmp_path: Path) -> None:
 def test_an_empty_folder_is_a_clear_error(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no images"):
         load_evaluation_images(str(tmp_path), Path())
+
+
+def test_clean_images_are_aligned_where_that_is_asked_for(tmp_path: Path) -> None:
+    """The noisy image is the clean one, one row further down; a list names both."""
+    scene = ndimage.gaussian_filter(RANDOM.random((91, 80)), 2)
+    scene = (255 * (scene - scene.min()) / np.ptp(scene)).astype(np.uint8)
+    for name, rows in (("clean", scene[1:]), ("noisy", scene[:-1])):
+        Image.fromarray(rows).save(tmp_path / f"{name}.png")
+    (tmp_path / "mine.csv").write_text("clean,noisy\nclean.png,noisy.png\n")
+    name = str(tmp_path / "mine.csv")
+    left, aligned = (load_evaluation_images(name, Path(), align=align) for align in (False, True))
+    before, after = (
+        float((each.groups[0].images - each.noisy[0])[..., 8:-8, 8:-8].square().mean())
+        for each in (left, aligned)
+    )
+    assert after < before / 100
+    assert "1 of 1 clean images lie beside" in aligned.remarks[-1]
+    with pytest.raises(UsageError, match="holds no pairs to align"):
+        load_evaluation_images("digits", Path(), align=True)
