@@ -16,6 +16,7 @@ from dae_tui.devices.monitor import Monitor
 from dae_tui.devices.reading import Reading
 from dae_tui.runs.benchmarks import BENCHMARKS
 from dae_tui.runs.layout import STATUS, State, read_json, write_json
+from dae_tui.runs.reader import Run
 from dae_tui.runs.writer import RunWriter
 
 GIB = 2.0**30
@@ -134,7 +135,7 @@ def example_result() -> PlaygroundResult:
         number=0,
         count=1797,
         label=0,
-        views={view: arrays[view][0, 0].astype(np.float32) / 255 for view in probabilities},
+        views={view: arrays[view][0].astype(np.float32) / 255 for view in probabilities},
         psnr={"noisy": 9.7, "denoised": 20.7},
         probabilities=probabilities,
         trained="mnist with gaussian:0.5",
@@ -164,3 +165,44 @@ def _table(noise: str, accuracy: float) -> dict[str, object]:
             row("denoised", "mnist-dense", accuracy - 0.8, 20.05),
         ],
     }
+
+
+def photographs_run(runs_dir: Path, name: str, residue: float = 0.02, **config: Any) -> Run:
+    """A finished run with samples of three colour photographs of 128×128 pixels.
+
+    Args:
+        runs_dir: the folder of runs.
+        name: of the run.
+        residue: the standard deviation of the noise that is left in what it denoised.
+        config: what its config has beside the network, data and noise.
+    """
+    with RunWriter(runs_dir / name) as writer:
+        known = {"network": "unet", "data": "camera", "noise": "none", "epochs": 1}
+        writer.describe(known | config, {})
+        writer.record({"event": "step", "step": 10, "loss": 0.004})
+        writer.record({"event": "validation", "epoch": 1, "step": 10, "val_loss": 0.003})
+        for step in (5, 10):
+            writer.sample(step, photographs(residue * 10 / step))
+        figures: dict[str, Any] = {
+            "epoch": 1,
+            "step": 10,
+            "loss": 0.004,
+            "val_loss": 0.003,
+            "val_psnr": 33.7,
+        }
+        writer.status(State.FINISHED, **figures)
+    return Run(runs_dir / name)
+
+
+def photographs(residue: float) -> dict[str, np.ndarray]:
+    """Three dark red images with stripes in one corner, noisy, and with less noise."""
+    original = np.zeros((3, 3, 128, 128))
+    original[:, 0] = 0.5
+    original[:, 0, 96:, 96::2] = 0.9
+    noise = np.random.default_rng(1).normal(size=original.shape)
+    views = {
+        "original": original,
+        "noisy": original + 0.05 * noise,
+        "denoised": original + residue * noise,
+    }
+    return {view: (images.clip(0, 1) * 255).astype(np.uint8) for view, images in views.items()}

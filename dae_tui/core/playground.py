@@ -1,7 +1,7 @@
 """One image through noise, denoiser and classifier: what the playground shows.
 
-Importing this imports torch. Everything runs on the CPU, where one digit takes milliseconds, and
-does not change torch's settings, such as its threads.
+Importing this imports torch. Everything runs on the CPU, where one digit takes milliseconds and a
+photograph some seconds, and does not change torch's settings, such as its threads.
 """
 
 from dataclasses import dataclass
@@ -10,10 +10,15 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
+from dae_tui.core.data.image_folder import read_folder
 from dae_tui.core.data.image_set import ImageSet, unit
 from dae_tui.core.data.load_data import load, present_data_sets
-from dae_tui.core.data.stored_images import as_unit, find_ranges, images_of
+from dae_tui.core.data.pairs import read_pairs
+from dae_tui.core.data.shards import is_sharded
+from dae_tui.core.data.splits import PARTS
+from dae_tui.core.data.stored_images import Ranges, StoredImage, as_unit, find_ranges, images_of
 from dae_tui.core.denoising.apply_network import denoise
 from dae_tui.core.evaluation.classifier import find_classifier_weights
 from dae_tui.core.evaluation.metrics import psnr
@@ -22,28 +27,99 @@ from dae_tui.core.noise.synthesis import add_noise
 from dae_tui.core.weights.weights_file import Weights, load_weights
 from dae_tui.errors import DataError, WeightsError
 from dae_tui.spec.noise_spec import NoiseSpec
+from dae_tui.spec.table import AS_GIVEN
+from dae_tui.spec.training_config import CLEAN, DATA_SETS, NOISY, is_pairs
 
 VIEWS = ("original", "noisy", "denoised")
 # The published autoencoder takes 0.5 GB and one second for so many pixels.
 MOST_PIXELS = 1024 * 1024
+# The middle of larger images of a folder is taken: the published U-Net for photographs takes three
+# seconds for so much in colour.
+MOST_SIDE = 512
 
 
 @dataclass(frozen=True)
 class PlaygroundResult:
-    """One image in its three views, with metrics and predictions, as numpy arrays."""
+    """One image in its views, with metrics and predictions, as numpy arrays."""
 
     number: int
     count: int
     """The total number of images."""
     label: int | None
     views: dict[str, NDArray[np.float32]]
-    """(H, W) in [0, 1] by the names of `VIEWS`."""
+    """(C, H, W) in [0, 1] by the names of `VIEWS`, C being 1 or 3; an image that is taken as the
+    noisy one, and whose clean one is not known, has no view `original`."""
     psnr: dict[str, float]
-    """In dB, of the noisy and the denoised view; infinite without noise."""
+    """In dB, of the noisy and the denoised view; infinite without noise, empty without an
+    original."""
     probabilities: dict[str, NDArray[np.float32]]
     """(classes,) for each view; empty without a classifier."""
     trained: str
     """The training data and the noise of the weights."""
+    about: str = ""
+    """What else there is to say of the image: its part of the folder, how it was cropped."""
+    paired: bool = False
+    """Whether there are a clean and a noisy image of it."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width."""
+        height, width = self.views["noisy"].shape[-2:]
+        return height, width
+
+
+@dataclass(frozen=True)
+class _Image:
+    """One image, float32 (C, H, W), where 0 is black and 1 is white."""
+
+    original: Tensor
+    noisy: Tensor | None = None
+    """Of a pair the noisy image."""
+    label: int | None = None
+    about: str = ""
+
+
+@dataclass(frozen=True)
+class _TestImages:
+    """The test images of a data set."""
+
+    images: ImageSet
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def get(self, number: int) -> _Image:
+        labels = self.images.labels
+        label = None if labels is None else int(labels[number])
+        return _Image(unit(self.images.images[number]), label=label)
+
+
+@dataclass(frozen=True)
+class _StoredImages:
+    """Images of any sizes, as stored: each a single one, or a clean and a noisy one."""
+
+    images: list[tuple[StoredImage, ...]]
+    ranges: Ranges
+    parts: list[str]
+    """Of a folder the part that each is in: one of `PARTS`."""
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def get(self, number: int) -> _Image:
+        """An image, or the middle of a large one."""
+        stored = self.images[number]
+        colour = stored[0].colour
+        views = [as_unit(view, self.ranges, colour=colour) for view in stored]
+        if not self.parts:
+            return _Image(_without_colour(views[0].clamp(0, 1)))
+        _, height, width = views[0].shape
+        top, left = (max(0, (length - MOST_SIDE) // 2) for length in (height, width))
+        cut = [view[:, top : top + MOST_SIDE, left : left + MOST_SIDE] for view in views]
+        about = self.parts[number]
+        if max(height, width) > MOST_SIDE:
+            about += f", middle of {width}×{height}"
+        return _Image(cut[0], cut[1] if len(cut) > 1 else None, about=about)
 
 
 class Playground:
@@ -52,18 +128,20 @@ class Playground:
     def __init__(self, data_dir: Path) -> None:
         self._data_dir = data_dir
         self._weights: Weights | None = None
-        self._images: ImageSet | None = None
+        self._images: _TestImages | _StoredImages | None = None
         self._classifier: Weights | None = None
         self._weights_key: object = None
         self._images_key: object = None
 
-    def use(self, weights: Path, data: str, file: Path | None = None) -> None:
+    def use(self, weights: Path, data: str, file: Path | None = None, noisy: str = "") -> None:
         """Load weights and images, unless they are loaded and have not changed on disk.
 
         Args:
             weights: of a denoiser.
-            data: a data set, whose test images and classifier are used.
-            file: an image file to use instead of the data set's images.
+            data: a data set, whose test images and classifier are used; a folder of images, or of
+                pairs in `clean` and `noisy`.
+            file: an image file to use instead of the images of `data`.
+            noisy: a folder of noisy images, whose clean ones are in the folder `data`.
 
         Raises WeightsError or DataError.
         """
@@ -72,14 +150,20 @@ class Playground:
         if key != self._weights_key:
             self._weights_key = None
             self._weights, self._weights_key = load_weights(weights), key
-        images_key = (data, file, file and _changed(file))
+        images_key = (data, noisy, file, file and _changed(file))
         if images_key != self._images_key:
             self._images_key = None
-            self._load_images(data, file)
+            self._load_images(data, file, noisy)
             self._images_key = images_key
 
     def result(self, number: int, noise: NoiseSpec, seed: int) -> PlaygroundResult:
-        """The views of image `number` (from 0, modulo their count) with noise of `seed`.
+        """The views of image `number` (from 0, modulo their count).
+
+        Args:
+            number: which image.
+            noise: is added to the clean image. Without stages the image is taken as given: of a
+                pair the noisy one, else the image itself.
+            seed: of the noise.
 
         Raises WeightsError if the network does not accept the image.
         """
@@ -87,40 +171,63 @@ class Playground:
         if weights is None or images is None:
             raise WeightsError("nothing is loaded")
         number %= len(images)
-        original = unit(images.images[number : number + 1])
-        noisy = add_noise(original, noise, torch.Generator().manual_seed(seed))
+        image = images.get(number)
+        original = _channels(image.original, weights.channels)
+        given = noise.stages == ()
+        if not given:
+            noisy = add_noise(original, noise, torch.Generator().manual_seed(seed))
+        else:
+            found = image.original if image.noisy is None else image.noisy
+            noisy = _channels(found, weights.channels)
         denoised = denoise(weights, noisy, torch.device("cpu"))
-        views = torch.cat([original, noisy, denoised])
-        decibels = psnr(views, original).tolist()
+        views = torch.cat([original, noisy, denoised]).clamp(0, 1)
+        shown = dict(zip(VIEWS, views.numpy(), strict=True))
+        decibels = dict(zip(VIEWS[1:], psnr(views, original)[1:].tolist(), strict=True))
+        probabilities = self._probabilities(views)
+        if given and image.noisy is None:
+            decibels = {}
+            for of in (shown, probabilities):
+                of.pop("original", None)
         return PlaygroundResult(
             number,
             len(images),
-            None if images.labels is None else int(images.labels[number]),
-            dict(zip(VIEWS, views[:, 0].numpy(), strict=True)),
-            dict(zip(VIEWS[1:], decibels[1:], strict=True)),
-            self._probabilities(views),
-            f"{weights.metadata.get('data', '?')} at {weights.metadata.get('noise', '?')}",
+            image.label,
+            shown,
+            decibels,
+            probabilities,
+            _trained(weights),
+            image.about,
+            image.noisy is not None,
         )
 
     @torch.inference_mode()
-    def _probabilities(self, views: torch.Tensor) -> dict[str, NDArray[np.float32]]:
+    def _probabilities(self, views: Tensor) -> dict[str, NDArray[np.float32]]:
         if self._classifier is None:
             return {}
-        probabilities = self._classifier.folded(views).softmax(1).numpy()
+        seen = views if self._classifier.channels == views.shape[1] else views.mean(1, keepdim=True)
+        probabilities = self._classifier.folded(seen).softmax(1).numpy()
         return dict(zip(VIEWS, probabilities, strict=True))
 
-    def _load_images(self, data: str, file: Path | None) -> None:
+    def _load_images(self, data: str, file: Path | None, noisy: str) -> None:
         """Load images; the data set's classifier is used for a file too, if the sizes match."""
-        images = load(data, "test", self._data_dir)
-        if images.images.shape[1] != 1:
-            raise DataError(f"{data} has images in colour", "the playground shows grey ones")
-        classifier = find_classifier_weights(images, None)
+        images: ImageSet | None = None
+        if data in DATA_SETS or (not file and not noisy and is_sharded(Path(data))):
+            images = load(data, "test", self._data_dir)
+        classifier = None if images is None else find_classifier_weights(images, None)
         if file is not None:
-            own = _read_grey(file)
-            if own.images.shape[1:] != images.images.shape[1:]:
+            own = _read_image_file(file)
+            if images is None or own.get(0).original.shape != images.shape:
                 classifier = None
-            images = own
-        self._images, self._classifier = images, classifier
+            self._images = own
+        else:
+            folder = _read_folder(Path(data), noisy) if images is None else None
+            self._images = _TestImages(images) if images is not None else folder
+        self._classifier = classifier
+
+
+def _trained(weights: Weights) -> str:
+    data, noise = weights.metadata.get("data", "?"), weights.metadata.get("noise", "?")
+    return f"{data}, noise {AS_GIVEN}" if noise == "none" else f"{data} at {noise}"
 
 
 def data_sets(data_dir: Path) -> list[str]:
@@ -128,8 +235,26 @@ def data_sets(data_dir: Path) -> list[str]:
     return present_data_sets(data_dir)
 
 
-def _read_grey(path: Path) -> ImageSet:
-    """The images of a file in grey, with colours averaged, at full depth."""
+def _read_folder(folder: Path, noisy: str) -> _StoredImages:
+    """The images of a folder, or its pairs: those for the test first, those trained with last."""
+    found: list[tuple[str, tuple[StoredImage, ...]]]
+    if noisy or is_pairs(folder):
+        sides = (folder, Path(noisy)) if noisy else (folder / CLEAN, folder / NOISY)
+        pairs = read_pairs(*sides)
+        found = [(pair.part, (pair.clean, pair.noisy)) for pair in pairs.pairs]
+        ranges = pairs.ranges
+    else:
+        images = read_folder(folder)
+        if not images.images:
+            raise images.nothing()
+        found = [(each.part, (each.stored,)) for each in images.images]
+        ranges = images.ranges
+    ordered = [(part, each) for wanted in PARTS[::-1] for part, each in found if part == wanted]
+    return _StoredImages([each for _, each in ordered], ranges, [part for part, _ in ordered])
+
+
+def _read_image_file(path: Path) -> _StoredImages:
+    """The images of a file at full depth, in colour if they have any."""
     stack = read_file(path, str(path)).stacks[0]
     _, height, width, _ = stack.values.shape
     if height * width > MOST_PIXELS:
@@ -137,10 +262,20 @@ def _read_grey(path: Path) -> ImageSet:
             f"{path} is of {width}×{height} pixels, too many for the playground",
             f"dae denoise {path} -o FOLDER takes any size",
         )
-    stored = images_of(stack)
-    ranges = find_ranges([stack])
-    images = torch.stack([as_unit(image, ranges, colour=image.colour) for image in stored])
-    return ImageSet(path.name, images.mean(dim=1, keepdim=True).clamp(0, 1), None, 0)
+    images: list[tuple[StoredImage, ...]] = [(image,) for image in images_of(stack)]
+    if not images:
+        raise DataError(f"there are no images in {path}")
+    return _StoredImages(images, find_ranges([stack]), [])
+
+
+def _without_colour(image: Tensor) -> Tensor:
+    """A grey image that is stored in colours with one channel; others are unchanged."""
+    return image[:1] if bool((image == image[:1]).all()) else image
+
+
+def _channels(image: Tensor, channels: int) -> Tensor:
+    """A batch of one image, grey ones with as many equal channels as a network takes."""
+    return image[None].expand(-1, max(channels, len(image)), -1, -1).contiguous()
 
 
 def _changed(path: Path) -> int:

@@ -1,9 +1,12 @@
 """The app: what all screens share, and the way from one to another."""
 
+import os
 from collections.abc import Iterable, Sequence
+from io import StringIO
 from pathlib import Path
 from typing import ClassVar
 
+from rich.console import Console
 from textual import on
 from textual.app import App, SystemCommand
 from textual.binding import Binding
@@ -58,7 +61,7 @@ class DashboardApp(App[None]):
         ),
         Binding("3", "switch_mode('compare')", "compare", show=False, tooltip="Compare runs"),
         Binding("n", "new_run", "new run", show=False, tooltip="Start a training"),
-        Binding("g", "graphics", "graphics", show=False, tooltip="How digits are drawn"),
+        Binding("g", "graphics", "graphics", show=False, tooltip="How images are drawn"),
         Binding("t", "next_theme", "theme", show=False, tooltip="Dark, light or the terminal's"),
     ]
 
@@ -97,7 +100,18 @@ class DashboardApp(App[None]):
         self._run = run
         self._harmless = Harmless()
 
+        self._console = self.console
+
+    def watch_graphics(self, graphics: Graphics) -> None:
+        """Send true colours where they are wanted, though the terminal may not claim to have them.
+
+        Plain SSH drops COLORTERM, and Rich would then turn every colour into one of the 256.
+        """
+        wanted = graphics is Graphics.TRUECOLOR
+        self.console = _truecolor_console() if wanted else self._console
+
     def on_mount(self) -> None:
+        self.watch_graphics(self.graphics)
         if self._run is not None:
             self.push_screen(RunScreen(self._run))
 
@@ -184,9 +198,9 @@ class DashboardApp(App[None]):
         self.push_screen(Help(self.screen))
 
     def action_graphics(self) -> None:
-        """Draw digits in the next mode."""
+        """Draw images in the next finer mode, after the finest in the coarsest."""
         every = list(Graphics)
-        self.graphics = every[(every.index(self.graphics) + 1) % len(every)]
+        self.graphics = every[every.index(self.graphics) - 1]
         self.notify(f"graphics: {self.graphics}", timeout=2)
 
     def action_next_theme(self) -> None:
@@ -206,3 +220,21 @@ class DashboardApp(App[None]):
                 await self.run_action(action, where)
 
             yield SystemCommand(binding.description, binding.tooltip, act)
+
+
+def _truecolor_console() -> Console:
+    """The console that Textual makes for itself, but with true colours whatever the terminal says.
+
+    It writes nothing: Textual asks it for the codes of its lines.
+    """
+    return Console(
+        color_system="truecolor",
+        file=StringIO(),
+        highlight=False,
+        emoji=False,
+        legacy_windows=False,
+        force_terminal=True,
+        safe_box=False,
+        soft_wrap=False,
+        _environ={name: value for name, value in os.environ.items() if name != "NO_COLOR"},
+    )

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from dae_tui.dashboard.learning import Learning, learning_of
 from dae_tui.models.registry import NETWORKS
 from dae_tui.runs.benchmarks import BENCHMARKS, SavedTable, list_tables
 from dae_tui.runs.layout import METRICS, State
@@ -31,6 +32,7 @@ class ComparedRun:
     exists: bool
     summary: Summary
     curves: Curves
+    learning: Learning = field(default_factory=Learning)
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,7 @@ class ComparisonWatch:
     def __init__(self, runs_dir: Path) -> None:
         self._runs_dir = runs_dir
         self._curves: dict[str, tuple[tuple[int, int] | None, Curves]] = {}
+        self._learning: dict[str, Learning] = {}
         self._tables: tuple[int | None, list[SavedTable]] = (None, [])
 
     def look(self, names: Sequence[str]) -> Compared:
@@ -65,7 +68,10 @@ class ComparisonWatch:
         if run.name not in self._curves or self._curves[run.name][0] != stamp:
             self._curves[run.name] = stamp, overview(run)
         exists = os.path.isdir(run.folder)  # noqa: PTH112
-        return ComparedRun(run, exists, summarize(run), self._curves[run.name][1])
+        learning = self._learning.get(run.name) or learning_of(run.config())
+        if learning.noise:  # Its config, which never changes, has been read.
+            self._learning[run.name] = learning
+        return ComparedRun(run, exists, summarize(run), self._curves[run.name][1], learning)
 
     def _look_at_tables(self) -> list[SavedTable]:
         # They are written whole and renamed: a new one changes the time of its folder.
@@ -144,7 +150,8 @@ TABLE_COLUMNS = (
 def run_rows(runs: Sequence[ComparedRun]) -> list[ComparisonRow]:
     """The rows of runs.
 
-    Denoisers compete only with denoisers: loss and accuracy of a classifier are of clean images.
+    Runs compete on the same data, denoisers only with denoisers: loss and accuracy of a classifier
+    are of clean images. Losses against noisy images do not compete with those against clean ones.
     """
     rows: list[tuple[str, list[str]]] = []
     values: list[list[float | None]] = []
@@ -155,14 +162,14 @@ def run_rows(runs: Sequence[ComparedRun]) -> list[ComparisonRow]:
             summary.label,
             str(summary.state) if each.exists else "deleted",
             NONE if summary.epoch is None else f"{_text(summary.epoch)}/{_text(summary.epochs)}",
-            _text(summary.val_loss, "{:.5f}"),
+            _loss(summary.val_loss, each.learning),
             _text(summary.val_psnr, "{:.2f}"),
             _text(summary.val_accuracy, "{:.2f}"),
             _text(summary.test_accuracy, "{:.2f}"),
             _speed(summary.images_per_second),
             NONE if summary.seconds is None else duration(summary.seconds),
             summary.network or NONE,
-            summary.noise or NONE,
+            each.learning.noise or NONE,
         ]
         competing = {
             "val loss": summary.val_loss,
@@ -174,7 +181,8 @@ def run_rows(runs: Sequence[ComparedRun]) -> list[ComparisonRow]:
         rows.append((summary.name, texts))
         values.append([competing.get(column.title) for column in RUN_COLUMNS])
         known = NETWORKS.get(summary.network or "")
-        groups.append(known.task if known else "denoise")
+        noisy = each.learning.supervision if each.learning.noisy_loss else ""
+        groups.append((known.task if known else "denoise", summary.data, noisy))
     return _with_best(RUN_COLUMNS, rows, values, groups)
 
 
@@ -254,6 +262,12 @@ def _text(value: float | None, form: str = "{:.0f}") -> str:
         return NONE
     text = form.format(value)
     return text if len(text) <= 8 else f"{value:.1e}"
+
+
+def _loss(value: float | None, learning: Learning) -> str:
+    """A loss, and whether it is the distance to noisy images."""
+    noisy = "noisy " if learning.noisy_loss and value is not None else ""
+    return noisy + _text(value, "{:.5f}")
 
 
 def _speed(value: float | None) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from rich.text import Text
 from textual.widget import Widget
 
+from dae_tui.dashboard.learning import noise_words
 from dae_tui.dashboard.themes import STATE_COLOURS
 from dae_tui.dashboard.widgets.lines import theme_style
 from dae_tui.dashboard.widgets.loss_chart import short
@@ -65,7 +66,7 @@ def cells_of(
         "age": Text(age(run.heartbeat), theme_style(screen, "text-muted")),
         "network": Text(printable(run.network or NONE)),
         "data": Text(printable((run.data or NONE).rstrip("/").rsplit("/", 1)[-1])),
-        "noise": Text(printable(run.noise or NONE)),
+        "noise": Text(printable(noise_words({"noise": run.noise, "network": run.network}) or NONE)),
         "reason": Text(printable(run.reason or ""), theme_style(screen, "text-muted")),
     }
     cells = []

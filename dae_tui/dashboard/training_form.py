@@ -22,7 +22,7 @@ from dae_tui.spec.training_config import (
     TrainingConfig,
     command_line,
     default_config,
-    is_pairs,
+    find_supervision,
     parse_widths,
 )
 from dae_tui.system.regular_files import is_folder
@@ -33,13 +33,15 @@ LEFT = {
     "data": "data",
     "noise": "noise",
     "clip": "clip",
+    "patch": "crops",
+    "augment": "augment",
     "epochs": "epochs",
     "batch_size": "batch size",
     "lr": "learning rate",
     "optimizer": "optimizer",
-    "schedule": "schedule",
 }
 RIGHT = {
+    "schedule": "schedule",
     "loss": "loss",
     "shift": "shift",
     "widths": "widths",
@@ -61,6 +63,7 @@ NUMBERS: dict[str, type[int] | type[float]] = {
     "epochs": int,
     "batch_size": int,
     "lr": float,
+    "patch": int,
     "shift": int,
     "seed": int,
 }
@@ -70,6 +73,10 @@ PLACEHOLDERS = {
     "classifier": "the published one",
     "name": "data and network",
 }
+# What a checkbox does.
+CHECKED = {"clip": "to [0, 1]", "augment": "flip and turn"}
+# Stands in the field of the noise where the images are noisy already.
+NO_NOISE = {"pairs": "none needed: pairs", "noise2noise": "none needed: takes"}
 DEVICES = ("auto", "cpu", "cuda", "mps")
 Values = Mapping[str, str | bool]
 
@@ -84,15 +91,35 @@ class FieldError(UsageError):
 
 
 def defaults(network: str, data: str) -> dict[str, str | bool]:
-    """The values of an untouched form; the name of the data may be half typed."""
-    known = data if data in DATA_SETS or is_pairs(data) else "mnist"
+    """The values of an untouched form; the name of the data may be half typed.
+
+    The noise is empty where none is needed: see `no_noise`.
+    """
+    path = data_path(data)
+    known = path if path in DATA_SETS or no_noise(network, data) else "mnist"
     config = default_config(network, known)
     values: dict[str, str | bool] = {
         key: value if isinstance(value, bool) else str(value)
         for key, value in config.as_json().items()
         if key in LABELS
     }
-    return values | {"data": data, "widths": "", "name": ""}
+    values |= {"data": data, "widths": "", "name": ""}
+    return values | ({"noise": ""} if no_noise(network, data) else {})
+
+
+def no_noise(network: str, data: str) -> str:
+    """Why no noise need be added to the images; empty where it must."""
+    if NETWORKS[network].task != "denoise":
+        return ""
+    path = data_path(data)
+    return NO_NOISE.get(find_supervision(path), "") if path else ""
+
+
+def data_path(typed: str) -> str:
+    """A data set by its name, else an absolute path, as another process reads it; may be empty."""
+    if not typed or typed in DATA_SETS:
+        return typed
+    return os.path.abspath(os.path.expanduser(typed))  # noqa: PTH100, PTH111
 
 
 def read_form(values: Values, runs_dir: Path) -> tuple[TrainingConfig, str]:
@@ -104,8 +131,7 @@ def read_form(values: Values, runs_dir: Path) -> tuple[TrainingConfig, str]:
     network, data = str(values["network"]), str(values["data"]).strip()
     faults: dict[str, DaeError] = {}
     if data not in DATA_SETS:
-        # Absolute, as another process reads it.
-        data = os.path.abspath(os.path.expanduser(data)) if data else data  # noqa: PTH100, PTH111
+        data = data_path(data)
         if not is_folder(data):
             typed = str(values["data"]).strip()
             faults["data"] = UsageError(

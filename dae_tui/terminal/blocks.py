@@ -1,9 +1,9 @@
-"""A grey image as characters, two pixels to a cell where the terminal has colours.
+"""An image as characters, two pixels to a cell where the terminal has colours.
 
 | mode | cell | for |
 |---|---|---|
-| `truecolor` | `▀` in 64 greys: in front the upper, behind the lower pixel | a local shell |
-| `256` | `▀` in 26 greys likewise | most terminals, plain SSH |
+| `truecolor` | `▀`: in front the upper, behind the lower pixel, in 64 steps | a local shell |
+| `256` | `▀` likewise, in 26 greys and 210 colours | most terminals, plain SSH |
 | `16` | ` ░▒▓█`, one character per two pixels, averaged | 16 colours or none |
 | `ascii` | ` .:-=+*#%@` likewise | a locale without UTF-8 |
 
@@ -22,6 +22,15 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from dae_tui.terminal.palette import (
+    PALETTE_GREY_NAMES,
+    PALETTE_GREYS,
+    TRUECOLOR_GREY_NAMES,
+    TRUECOLOR_GREYS,
+    palette_names,
+    truecolor_names,
+)
 
 UPPER_HALF = "▀"
 SHADES = " ░▒▓█"
@@ -94,40 +103,33 @@ def _scale(greys: Iterable[float], symbols: Iterable[str]) -> _Scale:
     return _Scale((levels[1:] + levels[:-1]) / 2, np.array([*symbols], dtype=object))
 
 
-def _hex(grey: int) -> str:
-    return f"#{grey:02x}{grey:02x}{grey:02x}"
-
-
-# 64 greys: a noisy 28×28 image takes 13.7 kB (13.6 with 26 greys), and the styles of all 4 096
-# pairs are soon cached. 256 greys have 65 536 pairs, and Rich took a fifth longer to draw them.
-_TRUECOLOR_GREYS = [round(step * 255 / 63) for step in range(64)]
-# The greys of the 256-colour palette: black, the ramp 232 to 255 (8, 18, … 238), and white.
-_PALETTE_GREYS = [0, *range(8, 239, 10), 255]
-_PALETTE_NAMES = [f"color({number})" for number in (16, *range(232, 256), 231)]
-# Rich spaces the 26 greys evenly, so that the palette's own #eeeeee is sent as 254.
-_RICH_HEX = {name: _hex(round(step * 10.2)) for step, name in enumerate(_PALETTE_NAMES)}
 _SCALES = {
-    Graphics.TRUECOLOR: _scale(_TRUECOLOR_GREYS, map(_hex, _TRUECOLOR_GREYS)),
-    Graphics.COLORS_256: _scale(_PALETTE_GREYS, _PALETTE_NAMES),
+    Graphics.TRUECOLOR: _scale(TRUECOLOR_GREYS, TRUECOLOR_GREY_NAMES),
+    Graphics.COLORS_256: _scale(PALETTE_GREYS, PALETTE_GREY_NAMES),
     Graphics.SHADES: _scale(np.linspace(0, 255, len(SHADES)), SHADES),
     Graphics.ASCII: _scale(np.linspace(0, 255, len(ASCII_SHADES)), ASCII_SHADES),
 }
 
 
 def image_lines(image: NDArray[np.floating], graphics: Graphics) -> list[list[Segment]]:
-    """Lines of segments that draw a grey image (H, W) with values in [0, 1]; others are clipped.
+    """Lines of segments that draw an image with values in [0, 1]; others are clipped.
+
+    Args:
+        image: grey, (H, W) or (1, H, W), or red, green and blue, (3, H, W).
+        graphics: what the terminal can show; without colours the channels are averaged.
 
     Equal neighbours share a segment. Below an odd last row is the terminal's background.
     """
-    if image.ndim != 2:
-        raise ValueError(f"an image has the shape (height, width), not {image.shape}")
-    grey, scale = _clipped(image), _SCALES[graphics]
-    odd = len(grey) % 2
+    planes = image[None] if image.ndim == 2 else image
+    if planes.ndim != 3 or len(planes) not in (1, 3):
+        raise ValueError(
+            f"an image has the shape (height, width) or (3, height, width), not {image.shape}"
+        )
+    clipped = _clipped(planes)
     if graphics in (Graphics.SHADES, Graphics.ASCII):
-        lower = np.vstack([grey[1::2], grey[len(grey) - odd :]])
-        return [[Segment("".join(row))] for row in scale.nearest((grey[0::2] + lower) / 2).tolist()]
-    colours = scale.nearest(grey)
-    missing = np.full((odd, grey.shape[1]), "", dtype=object)
+        return _characters(clipped.mean(0), _SCALES[graphics])
+    colours = _colours(clipped, graphics)
+    missing = np.full((len(colours) % 2, colours.shape[1]), "", dtype=object)
     pairs = zip(colours[0::2].tolist(), [*colours[1::2].tolist(), *missing.tolist()], strict=True)
     return [
         [
@@ -138,13 +140,17 @@ def image_lines(image: NDArray[np.floating], graphics: Graphics) -> list[list[Se
     ]
 
 
-def rich_hex(colour: str) -> str:
-    """The `#rrggbb` that Rich sends to a 256-colour terminal as the `color(N)` of a Segment.
+def _characters(grey: NDArray[np.floating], scale: _Scale) -> list[list[Segment]]:
+    """Lines of characters, each as light as the one or two pixels in its cell."""
+    lower = np.vstack([grey[1::2], grey[len(grey) - len(grey) % 2 :]])
+    return [[Segment("".join(row))] for row in scale.nearest((grey[0::2] + lower) / 2).tolist()]
 
-    For Textual, which turns `color(N)` into the palette's own true colour before Rich looks for the
-    nearest of the 256: 247 to 255 would come out one step too dark. Other colours are unchanged.
-    """
-    return _RICH_HEX.get(colour, colour)
+
+def _colours(planes: NDArray[np.floating], graphics: Graphics) -> NDArray[np.object_]:
+    """The name (H, W) of the colour of every pixel of an image (1 or 3, H, W)."""
+    if len(planes) == 1:
+        return _SCALES[graphics].nearest(planes[0])
+    return truecolor_names(planes) if graphics is Graphics.TRUECOLOR else palette_names(planes)
 
 
 def views_that_fit(columns: int, views: int = 3) -> int:
@@ -173,12 +179,12 @@ def crop(images: NDArray[np.floating], pixels: int) -> NDArray[np.floating]:
 
 
 def shrink(image: NDArray[np.floating], columns: int, rows: int) -> NDArray[np.floating]:
-    """A grey image (H, W) shrunk to fit so many cells, each one pixel wide and two high.
+    """An image (…, H, W) shrunk to fit so many cells, each one pixel wide and two high.
 
     Every pixel of the result is the mean of the area it covers, of values clipped to [0, 1]. The
     aspect is kept to the nearest pixel; an image that fits stays as it is.
     """
-    height, width = image.shape
+    height, width = image.shape[-2:]
     scale = min(1.0, columns / width, 2 * rows / height)
     down = _shares(height, max(1, round(height * scale)))
     across = _shares(width, max(1, round(width * scale)))

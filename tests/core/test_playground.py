@@ -6,14 +6,37 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
+from dae_tui.core.data.splits import PARTS
 from dae_tui.core.playground import VIEWS, Playground, data_sets
+from dae_tui.core.weights.weights_file import to_bytes
 from dae_tui.errors import DaeError, DataError, WeightsError
+from dae_tui.models.registry import build
 from dae_tui.spec.model_cards import published
-from dae_tui.spec.noise_spec import parse_noise
+from dae_tui.spec.noise_spec import NoiseSpec, parse_noise
 
 AUTOENCODER = published()["mnist-autoencoder"]
 NOISE = parse_noise("gaussian:0.3")
+AS_GIVEN = NoiseSpec(())
+
+
+def save(path: Path, image: np.ndarray) -> None:
+    """Write a PNG of values in [0, 1]."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray((image * 255).astype(np.uint8)).save(path)
+
+
+@pytest.fixture
+def pairs(tmp_path: Path) -> Path:
+    """Twelve pairs of photographs in colour, each clean one of a single colour."""
+    generator = np.random.default_rng(0)
+    for number in range(12):
+        clean = np.full((40, 70, 3), (0.2, 0.4, number / 12))
+        noisy = (clean + generator.normal(0, 0.1, clean.shape)).clip(0, 1)
+        save(tmp_path / "pairs" / "clean" / f"{number:02}.png", clean)
+        save(tmp_path / "pairs" / "noisy" / f"{number:02}.png", noisy)
+    return tmp_path / "pairs"
 
 
 @pytest.fixture
@@ -27,7 +50,7 @@ def test_a_look_holds_the_three_views_and_what_is_read_in_them(playground: Playg
     result = playground.result(3, NOISE, 0)
     assert tuple(result.views) == VIEWS
     for image in result.views.values():
-        assert image.shape == (28, 28)
+        assert image.shape == (1, 28, 28)
         assert image.dtype == np.float32
         assert 0 <= image.min() <= image.max() <= 1
     assert result.psnr["denoised"] > result.psnr["noisy"] > 8
@@ -57,7 +80,8 @@ def test_an_image_of_ones_own_may_have_any_size_and_no_one_reads_it(
     np.save(tmp_path / "own.npy", np.full((37, 50), 0.5, np.float32))
     playground.use(AUTOENCODER, "digits", tmp_path / "own.npy")
     result = playground.result(0, NOISE, 0)
-    assert result.views["denoised"].shape == (37, 50)
+    assert result.views["denoised"].shape == (1, 37, 50)
+    assert result.size == (37, 50)
     assert result.label is None
     assert result.probabilities == {}
 
@@ -123,3 +147,110 @@ def test_the_threads_of_torch_are_left_alone(playground: Playground) -> None:
     before = torch.get_num_threads()
     playground.result(0, NOISE, 0)
     assert torch.get_num_threads() == before
+
+
+def test_a_pair_is_denoised_as_given_or_with_noise_on_the_clean_image(
+    playground: Playground, pairs: Path
+) -> None:
+    playground.use(AUTOENCODER, str(pairs))
+    given, added = playground.result(0, AS_GIVEN, 0), playground.result(0, NOISE, 0)
+
+    assert given.paired
+    assert given.count == 12
+    assert tuple(given.views) == tuple(added.views) == VIEWS
+    assert given.views["noisy"].shape == (3, 40, 70)
+    assert given.psnr["noisy"] == pytest.approx(20, abs=0.5)
+    assert added.psnr["noisy"] < 15
+    np.testing.assert_array_equal(given.views["original"], added.views["original"])
+    assert given.probabilities == {}
+
+
+def test_pairs_may_be_in_any_two_folders(playground: Playground, pairs: Path) -> None:
+    both = playground
+    both.use(AUTOENCODER, str(pairs))
+    expected = both.result(3, AS_GIVEN, 0)
+    (pairs / "clean").rename(pairs / "good")
+
+    playground.use(AUTOENCODER, str(pairs / "good"), noisy=str(pairs / "noisy"))
+
+    result = playground.result(3, AS_GIVEN, 0)
+    np.testing.assert_array_equal(result.views["noisy"], expected.views["noisy"])
+
+
+def test_the_images_for_the_test_come_first(playground: Playground, pairs: Path) -> None:
+    playground.use(AUTOENCODER, str(pairs))
+
+    parts = [playground.result(number, AS_GIVEN, 0).about for number in range(12)]
+
+    assert parts == sorted(parts, key=PARTS[::-1].index)
+    assert {*parts} == {*PARTS}
+
+
+def test_an_image_as_given_has_no_original(playground: Playground, pairs: Path) -> None:
+    playground.use(AUTOENCODER, str(pairs / "noisy"))
+    result = playground.result(0, AS_GIVEN, 0)
+
+    assert tuple(result.views) == VIEWS[1:]
+    assert result.psnr == {}
+    assert not result.paired
+    assert tuple(playground.result(0, NOISE, 0).views) == VIEWS
+
+
+def test_a_digit_as_given_is_predicted_in_what_is_shown(playground: Playground) -> None:
+    result = playground.result(3, AS_GIVEN, 0)
+
+    assert list(result.probabilities) == list(result.views) == list(VIEWS[1:])
+
+
+def test_of_a_large_image_of_a_folder_the_middle_is_taken(
+    playground: Playground, tmp_path: Path
+) -> None:
+    image = np.zeros((30, 600))
+    image[:, 300] = 1
+    save(tmp_path / "large" / "one.png", image)
+    playground.use(AUTOENCODER, str(tmp_path / "large"))
+    result = playground.result(0, AS_GIVEN, 0)
+
+    assert result.views["noisy"].shape == (1, 30, 512)
+    assert result.views["noisy"][0, 0].argmax() == 300 - 44
+    assert result.about.endswith("middle of 600×30")
+
+
+def test_a_network_in_colour_takes_grey_images(playground: Playground, tmp_path: Path) -> None:
+    settings = {"channels": 3, "widths": [4, 4]}
+    network = build("unet", settings)
+    weights = tmp_path / "colour.safetensors"
+    weights.write_bytes(to_bytes(network, {"network": "unet", "data": "x", "noise": "none"}))
+    playground.use(weights, "digits")
+    result = playground.result(0, NOISE, 0)
+
+    assert result.views["denoised"].shape == (3, 28, 28)
+    assert [len(of) for of in result.probabilities.values()] == [10, 10, 10]
+    assert result.trained == "x, noise as given"
+
+
+def test_a_file_is_shown_in_colour_unless_all_its_channels_are_equal(
+    playground: Playground, tmp_path: Path
+) -> None:
+    coloured = np.zeros((28, 28, 3))
+    coloured[..., 0] = 0.5
+    for name, image, channels in (("red", coloured, 3), ("grey", np.full((28, 28, 3), 0.5), 1)):
+        save(tmp_path / f"{name}.png", image)
+        playground.use(AUTOENCODER, "digits", tmp_path / f"{name}.png")
+        result = playground.result(0, NOISE, 0)
+        assert result.views["noisy"].shape == (channels, 28, 28)
+        assert bool(result.probabilities) == (channels == 1)
+
+
+def test_a_folder_without_images_is_an_error(playground: Playground, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match="no images"):
+        playground.use(AUTOENCODER, str(tmp_path / "empty"))
+
+
+def test_a_folder_of_shards_has_its_test_images(playground: Playground, tmp_path: Path) -> None:
+    (tmp_path / "shards").mkdir()
+    np.save(tmp_path / "shards" / "images.npy", np.full((40, 28, 28), 9, np.uint8))
+    playground.use(AUTOENCODER, str(tmp_path / "shards"))
+
+    assert playground.result(0, NOISE, 0).views["noisy"].shape == (1, 28, 28)

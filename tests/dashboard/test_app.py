@@ -88,7 +88,7 @@ async def test_a_key_leaves(runs_dir: Path, key: str) -> None:
         assert driver.app.return_code == 0
 
 
-async def test_g_draws_digits_in_every_way(runs_dir: Path) -> None:
+async def test_g_draws_images_in_every_way(runs_dir: Path) -> None:
     seen = {}
     async with driving(runs_dir, Run(runs_dir / LIVE)) as driver:
         for _ in Graphics:
@@ -206,3 +206,17 @@ async def test_a_question_is_answered_with_a_key(runs_dir: Path, key: str, answe
         await driver.until(lambda: said)
     assert said == [answer]
     assert keys(Question.BINDINGS) == {"y", "n", "escape", "q"}
+
+
+async def test_true_colours_are_sent_where_they_are_wanted_whatever_the_terminal_says(
+    runs_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TERM", "screen-256color")
+    monkeypatch.delenv("COLORTERM", raising=False)
+    systems = {}
+    async with driving(runs_dir) as driver:
+        for _ in Graphics:
+            systems[driver.app.graphics] = driver.app.console.color_system
+            await driver.press("g")
+    assert systems.pop(Graphics.TRUECOLOR) == "truecolor"
+    assert {*systems.values()} == {"256"}

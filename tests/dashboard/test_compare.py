@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from dashboard_driver import Driver, driving
+from dashboard_example import photographs_run
 from rich.text import Text
 from textual.widgets import DataTable, Static
 
@@ -306,3 +307,40 @@ async def test_other_graphics_another_theme_and_another_size_draw_anew(tmp_path:
             await driver.pilot.resize_terminal(*size)
             await driver.pilot.pause()
         assert rows(screen)[0][0] == "* net-0001"
+
+
+async def test_the_images_of_the_run_at_the_cursor(tmp_path: Path) -> None:
+    photographs_run(tmp_path, "20260101-000001-photos-unet-0001", 0.04)
+    photographs_run(tmp_path, "20260101-000002-photos-unet-0002", 0.01)
+    make_run(tmp_path, 3)
+    async with comparison(tmp_path) as (driver, screen):
+        await driver.press("i")
+        await driver.sees("net-0003 kept no images")
+        assert not screen.chart.display
+        await driver.press("down")
+        await driver.sees("image 1/3", "of 128×128, z: whole", "clean", "noisy", "denoised 42")
+        await driver.press("j", "j", "j", "k")
+        await driver.sees("image 3/3")
+        await driver.press("down")
+        await driver.sees("denoised 29")
+        await driver.press("z")
+        await driver.sees("z: part")
+        await driver.press("i")
+        await driver.until(lambda: screen.chart.display)
+        await driver.sees("validation loss")
+
+
+async def test_on_a_wide_terminal_other_runs_denoise_the_same_image(tmp_path: Path) -> None:
+    photographs_run(tmp_path, "20260101-000001-photos-unet-0001", 0.04)
+    photographs_run(tmp_path, "20260101-000002-photos-unet-0002", 0.01)
+    async with comparison(tmp_path, LARGE) as (driver, _):
+        await driver.press("i")
+        await driver.sees("denoised 42", "photos-unet-0001 29")
+
+
+async def test_a_loss_against_noisy_images_is_named_in_the_legend(tmp_path: Path) -> None:
+    photographs_run(tmp_path, "20260101-000001-alone-unet-0001", supervision="noise2self")
+    async with comparison(tmp_path, LARGE) as (driver, screen):
+        await driver.sees("noisy 0.00300", "noise2self")
+        (line,) = screen.chart._lines
+        assert line.name == "alone-unet-0001 (noisy loss)"

@@ -74,6 +74,22 @@ def test_a_run_alone_and_one_that_classifies_beat_nobody(tmp_path: Path) -> None
     assert marked(run_rows([classifier, one, two]), RUN_COLUMNS, "test %") == [False, True, False]
 
 
+def test_runs_on_other_data_or_against_noisy_images_do_not_compete(tmp_path: Path) -> None:
+    runs = [make_run(tmp_path, name, val_loss=4 - n) for n, name in enumerate("abcd")]
+    for run, config in zip(
+        runs,
+        ({"data": "x"}, {"data": "x"}, {"data": "y"}, {"data": "x", "supervision": "noise2self"}),
+        strict=True,
+    ):
+        write_json(run.folder / CONFIG, {"network": "unet", "noise": "none", **config})
+
+    rows = run_rows(ComparisonWatch(tmp_path).look(list("abcd")).runs)
+
+    assert marked(rows, RUN_COLUMNS, "val loss") == [False, True, False, False]
+    assert [each.cells[3].text for each in rows[2:]] == ["2.00000", "noisy 1.00000"]
+    assert [each.cells[10].text for each in rows[2:]] == ["as given", "noise2self"]
+
+
 def test_equal_figures_are_both_the_best(tmp_path: Path) -> None:
     runs = [compared(make_run(tmp_path, name, val_loss=0.5)) for name in "ab"]
 

@@ -13,8 +13,8 @@ import pytest
 from dashboard_driver import driving
 
 from dae_tui.dashboard.screens.run import RunScreen
-from dae_tui.dashboard.widgets.digits import Digits
 from dae_tui.dashboard.widgets.loss_chart import LossChart
+from dae_tui.dashboard.widgets.pictures import Pictures
 from dae_tui.runs.reader import Run
 
 TRAIN = "-m dae_tui train --data digits --epochs 3 --name watched --detach --runs-dir"
@@ -49,7 +49,7 @@ async def test_a_training_is_watched_to_its_end(
 
         def ended() -> bool:
             lengths.update(len(named.line.x) for named in screen.query_one(LossChart)._lines[:1])
-            digits = screen.query_one(Digits)._digits
+            digits = screen.query_one(Pictures)._images
             if screen._sample is not None and digits:
                 denoised[screen._sample.step] = digits[0][2].image
             return "finished  epoch 3/3" in driver.text()

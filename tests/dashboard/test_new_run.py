@@ -11,16 +11,18 @@ from dashboard_driver import Driver
 from textual.widgets import Checkbox, Input, Static
 
 from dae_tui.dashboard.app import DashboardApp
+from dae_tui.dashboard.data_suggester import DataSuggester
 from dae_tui.dashboard.screens import new_run
 from dae_tui.dashboard.screens.help import Help
 from dae_tui.dashboard.screens.new_run import Choice, NewRunScreen
 from dae_tui.dashboard.screens.run import RunScreen
 from dae_tui.dashboard.screens.runs import RunsScreen
-from dae_tui.dashboard.training_form import FieldError, defaults, read_form
+from dae_tui.dashboard.training_form import FieldError, defaults, no_noise, read_form
 from dae_tui.errors import RunError
 from dae_tui.models.registry import NETWORKS
 from dae_tui.runs.layout import CONFIG, STATUS, write_json
 from dae_tui.runs.reader import Run
+from dae_tui.spec.training_config import default_config
 from dae_tui.terminal.blocks import Graphics
 
 pytestmark = pytest.mark.asyncio
@@ -165,7 +167,9 @@ async def test_a_folder_of_pairs_gets_no_noise_on_top(tmp_path: Path) -> None:
     for part in ("clean", "noisy"):
         (tmp_path / "mine" / part).mkdir(parents=True)
     values = defaults("unet", str(tmp_path / "mine"))
-    assert (values["noise"], values["lr"]) == ("none", "0.002")
+    config = default_config("unet", str(tmp_path / "mine"))
+    assert (values["noise"], values["lr"]) == ("", str(config.lr))
+    assert (values["patch"], values["augment"]) == (str(config.patch), True)
     config, _ = read_form(values, tmp_path / "runs")
     assert (config.noise, config.pairs) == ("none", True)
     assert defaults("unet", str(tmp_path))["noise"] == "gaussian:0.5"
@@ -376,3 +380,74 @@ async def test_help_and_escape(tmp_path: Path) -> None:
         await driver.until(lambda: driver.app.screen is screen)
         await driver.press("escape")
         await driver.until(lambda: isinstance(driver.app.screen, RunsScreen))
+
+
+@pytest.fixture
+def pairs(tmp_path: Path) -> Path:
+    """A folder of pairs, without any."""
+    for part in ("clean", "noisy"):
+        (tmp_path / "photos" / part).mkdir(parents=True)
+    return tmp_path / "photos"
+
+
+async def test_a_training_on_pairs_is_started_without_noise(
+    tmp_path: Path, pairs: Path, detached: Detached
+) -> None:
+    async with form(tmp_path) as (driver, screen):
+        screen.query_one("#network", Choice).value = "unet"
+        await fill(driver, screen, "data", str(pairs))
+        await driver.sees("none needed: pairs")
+        assert value(screen, "noise") == ""
+        assert value(screen, "patch") == str(default_config("unet", str(pairs)).patch)
+        assert screen.query_one("#augment", Checkbox).value
+        assert "--noise" not in command(screen)
+        assert text(screen, "#said") == ""
+        await driver.press("f5")
+        await driver.until(lambda: isinstance(driver.app.screen, RunScreen))
+        ((_, config),) = detached.asked
+        assert config is not None
+        assert (config["data"], config["noise"]) == (str(pairs), "none")
+
+
+async def test_back_from_pairs_there_is_noise_again(tmp_path: Path, pairs: Path) -> None:
+    async with form(tmp_path) as (driver, screen):
+        await fill(driver, screen, "data", str(pairs))
+        await fill(driver, screen, "data", "mnist")
+        assert value(screen, "noise") == "gaussian:0.5"
+        assert value(screen, "patch") == "0"
+        assert not screen.query_one("#augment", Checkbox).value
+
+
+async def test_crops_and_their_augmentation_come_into_the_command(tmp_path: Path) -> None:
+    async with form(tmp_path) as (driver, screen):
+        await fill(driver, screen, "patch", "32")
+        screen.query_one("#augment", Checkbox).value = True
+        await driver.until(lambda: "--patch 32 --augment" in command(screen))
+        await fill(driver, screen, "patch", "x")
+        assert "the crops 'x' is not a whole number" in text(screen, "#said")
+
+
+async def test_two_takes_need_no_noise_either(tmp_path: Path) -> None:
+    for part in ("a", "b"):
+        (tmp_path / "takes" / part).mkdir(parents=True)
+    assert no_noise("unet", str(tmp_path / "takes")) == "none needed: takes"
+    assert no_noise("unet", str(tmp_path)) == ""
+    assert no_noise("classifier", str(tmp_path / "takes")) == ""
+    assert no_noise("unet", "") == ""
+
+
+async def test_a_path_is_completed_as_it_is_typed(
+    tmp_path: Path, pairs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "photos.png").touch()
+    (tmp_path / ".hidden").mkdir()
+    monkeypatch.setenv("HOME", str(tmp_path))
+    suggest = DataSuggester().get_suggestion
+
+    assert await suggest(f"{tmp_path}/ph") == str(pairs)
+    assert await suggest("~/ph") == "~/photos"
+    assert await suggest(f"{pairs}/") == f"{pairs}/clean"
+    assert await suggest(f"{tmp_path}/.h") == f"{tmp_path}/.hidden"
+    assert await suggest(f"{tmp_path}/none/x") is None
+    assert await suggest("fa") == "fashion-mnist"
+    assert await suggest("photos") is None

@@ -1,6 +1,7 @@
 """Every key of the playground, on the embedded digits."""
 
 import asyncio
+import json
 import shutil
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
+import PIL.Image
 import pytest
 from textual.pilot import Pilot
 from textual.screen import Screen
@@ -18,15 +20,16 @@ from textual.widgets import Input
 
 from dae_tui.dashboard.app import DashboardApp
 from dae_tui.dashboard.context import PlayWith
+from dae_tui.dashboard.playground_request import LEVELS, Source, next_level, source_of
 from dae_tui.dashboard.screens.help import Help, keys_of
 from dae_tui.dashboard.screens.open_image import OpenImage
-from dae_tui.dashboard.screens.playground import LEVELS, PlaygroundScreen, next_level
+from dae_tui.dashboard.screens.playground import PlaygroundScreen
 from dae_tui.dashboard.widgets.bars import Bars
-from dae_tui.dashboard.widgets.digits import Digits
 from dae_tui.dashboard.widgets.lines import Lines
+from dae_tui.dashboard.widgets.pictures import Pictures
 from dae_tui.runs.reader import Run
 from dae_tui.spec.model_cards import published
-from dae_tui.spec.noise_spec import KINDS
+from dae_tui.spec.noise_spec import KINDS, NoiseStage
 from dae_tui.terminal.blocks import Graphics
 
 SMALL, LARGE = (80, 24), (120, 40)
@@ -87,6 +90,16 @@ def play(tmp_path: Path, act: Callable[[Player], Awaitable[None]], **options: An
     asyncio.run(run())
 
 
+def noise_of(player: Player) -> NoiseStage | None:
+    return player.screen.request.noise
+
+
+def kind(player: Player) -> str:
+    noise = noise_of(player)
+    assert noise is not None
+    return noise.kind
+
+
 def a_run(tmp_path: Path, weights: str = "mnist-autoencoder") -> Run:
     run = Run(tmp_path / "runs" / "20260131-235959-mine-3f2a")
     run.weights.parent.mkdir(parents=True)
@@ -105,7 +118,7 @@ def test_it_shows_the_views_and_all_ten_probabilities(
     tmp_path: Path, size: tuple[int, int]
 ) -> None:
     async def act(player: Player) -> None:
-        captions = player.text("#digits").splitlines()[0]
+        captions = player.text("#pictures").splitlines()[0]
         assert captions.count("pred") == 3
         assert captions.count("dB") == 2
         bars = player.text("#bars")
@@ -156,14 +169,17 @@ def test_k_goes_through_the_kinds_and_each_keeps_its_level(tmp_path: Path) -> No
     async def act(player: Player) -> None:
         await player.press("up")
         seen = []
-        for _ in LEVELS:
+        for _ in [*LEVELS, "as given"]:
             await player.press("k")
             assert not player.screen.reason
-            seen.append(player.screen.request.noise.kind)
-        assert sorted(seen) == sorted(KINDS)
-        assert player.screen.request.noise.low == pytest.approx(0.55)
+            noise = player.screen.request.noise
+            seen.append(noise.kind if noise else "as given")
+        assert sorted(seen) == sorted([*KINDS, "as given"])
+        assert noise_of(player) == NoiseStage("gaussian", 0.55, 0.55)
         await player.press("K")
-        assert player.screen.request.noise.kind == "quantize"
+        assert noise_of(player) is None
+        await player.press("K")
+        assert kind(player) == "quantize"
 
     play(tmp_path, act)
 
@@ -182,6 +198,10 @@ def test_new_noise_is_other_noise_on_the_same_digit(tmp_path: Path, key: str) ->
     play(tmp_path, act)
 
 
+def for_photographs(name: str) -> bool:
+    return not name.startswith("mnist")
+
+
 def test_w_goes_through_published_weights_and_those_of_runs(tmp_path: Path) -> None:
     run = a_run(tmp_path)
     broken = tmp_path / "runs" / "20260201-000000-broken-0000"
@@ -192,6 +212,7 @@ def test_w_goes_through_published_weights_and_those_of_runs(tmp_path: Path) -> N
         denoisers = [
             name for name in published() if "unet" in name or "auto" in name or "dense" in name
         ]
+        denoisers.sort(key=for_photographs)
         for name in (*denoisers, "mine-3f2a"):
             assert name in player.text("#what")
             await player.press("w")
@@ -226,13 +247,13 @@ def test_i_opens_an_image_of_any_size_and_d_leaves_it(tmp_path: Path) -> None:
             await player.press("enter")
 
         await open_image(str(tmp_path / "own.npy"))
-        assert "image own.npy" in player.text("#what")
-        assert "no bars" in player.text("#bars")
+        assert "file own.npy" in player.text("#what")
+        assert "of 61×90, z: whole" in player.text("#bars")
         await player.press("w")  # The dense network takes digits alone.
         assert "28×28" in player.screen.reason
         assert player.screen.query_one("#reason").display
         await player.press("W")
-        assert "denoised" in player.text("#digits")
+        assert "denoised" in player.text("#pictures")
         await open_image(str(tmp_path / "none.png"))
         assert "cannot be read" in player.screen.reason
         await player.press("d")
@@ -255,14 +276,14 @@ def test_a_click_on_a_field_does_what_its_key_does(tmp_path: Path) -> None:
 
     async def act(player: Player) -> None:
         await click(player, "#noise", "gaussian")
-        assert player.screen.request.noise.kind == "poisson"
+        assert kind(player) == "poisson"
         await click(player, "#noise", "‹")
-        assert player.screen.request.noise.kind == "gaussian"
+        assert kind(player) == "gaussian"
         await click(player, "#noise", "sigma")
-        assert player.screen.request.noise.low == pytest.approx(0.55)
+        assert player.screen.request.noise == NoiseStage("gaussian", 0.55, 0.55)
         await click(player, "#noise", "new noise")
         assert player.screen.request.seed == 1
-        await click(player, "#what", "digit ", -2)
+        await click(player, "#what", "image ", -2)
         assert player.screen.request.number == -1
         await click(player, "#what", "mnist-auto")
         assert "mnist-dense" in player.text("#what")
@@ -272,9 +293,9 @@ def test_a_click_on_a_field_does_what_its_key_does(tmp_path: Path) -> None:
 
 def test_v_shows_the_next_view_on_a_narrow_terminal(tmp_path: Path) -> None:
     async def act(player: Player) -> None:
-        assert "original" in player.text("#digits")
+        assert "original" in player.text("#pictures")
         await player.press("v")
-        assert "noisy" in player.text("#digits")
+        assert "noisy" in player.text("#pictures")
         assert player.text("#bars").count("%") == 10
 
     play(tmp_path, act, size=(50, 30))
@@ -301,7 +322,7 @@ def test_every_key_is_described_in_the_help(tmp_path: Path) -> None:
 
 def test_ascii_has_no_other_characters(tmp_path: Path) -> None:
     async def act(player: Player) -> None:
-        for part in ("#what", "#noise", "#digits", "#bars"):
+        for part in ("#what", "#noise", "#pictures", "#bars"):
             assert player.text(part).isascii(), part
 
     play(tmp_path, act, graphics=Graphics.ASCII)
@@ -353,7 +374,7 @@ def test_classifiers_are_refused_with_a_reason(tmp_path: Path) -> None:
         player.screen.choose_weights(run)
         await player.settled()
         assert "not to denoise" in player.screen.reason
-        assert not player.screen.query_one(Digits).display
+        assert not player.screen.query_one(Pictures).display
         await player.press("w")
         assert not player.screen.reason
 
@@ -378,3 +399,109 @@ def test_levels_stay_within_what_the_kinds_allow() -> None:
                 level = next_level(kind, level, by)
             assert allowed.low <= level <= allowed.high
             assert level > allowed.low or allowed.low_included
+
+
+@pytest.fixture
+def pairs(tmp_path: Path) -> Path:
+    """Ten pairs of red images of 40×50 pixels."""
+    generator = np.random.default_rng(0)
+    for number in range(10):
+        clean = np.zeros((40, 50, 3))
+        clean[..., 0] = 0.5 + number / 40
+        noisy = (clean + generator.normal(0, 0.1, clean.shape)).clip(0, 1)
+        for side, image in (("clean", clean), ("noisy", noisy)):
+            folder = tmp_path / "photos" / side
+            folder.mkdir(parents=True, exist_ok=True)
+            pixels = (image * 255).astype(np.uint8)
+            PIL.Image.fromarray(pixels).save(folder / f"{number}.png")
+    return tmp_path / "photos"
+
+
+async def open_path(player: Player, path: Path) -> None:
+    await player.pilot.press("i")
+    await player.until(lambda: isinstance(player.pilot.app.screen, OpenImage))
+    player.pilot.app.screen.query_one(Input).value = str(path)
+    await player.pilot.press("enter")
+    await player.until(lambda: player.screen.request.source.data == str(path))
+    await player.settled()
+
+
+def test_a_folder_of_pairs_is_shown_as_given_and_with_other_noise(
+    tmp_path: Path, pairs: Path
+) -> None:
+    async def act(player: Player) -> None:
+        await open_path(player, pairs)
+        assert "data photos" in player.text("#what")
+        assert "image 1/10 test" in player.text("#what")
+        assert player.text("#noise").strip().startswith("‹ noise as given ›")
+        assert "clean" in player.text("#pictures")
+        assert "noisy 2" in player.text("#pictures")
+        assert "26×36 of 50×40, z: whole" in player.text("#bars")
+        await player.press("up")  # There is no level.
+        assert noise_of(player) is None
+        await player.press("k")
+        assert "sigma 0.5" in player.text("#noise")
+        assert "clean" in player.text("#pictures")
+        await player.press("z")
+        assert "50×40 in 26×21, z: part" in player.text("#bars")
+        await player.press("right")
+        assert "image 2/10" in player.text("#what")
+        await player.press("d")
+        assert player.screen.request.source.data == "digits"
+        assert kind(player) == "gaussian"
+        await player.press("d")
+        assert "data photos" in player.text("#what")
+        assert noise_of(player) is None
+
+    play(tmp_path, act)
+
+
+def test_a_folder_of_noisy_images_has_two_views_as_given(tmp_path: Path, pairs: Path) -> None:
+    async def act(player: Player) -> None:
+        await open_path(player, pairs / "noisy")
+        await player.press("K")
+        captions = player.text("#pictures").splitlines()[0]
+        assert captions.split() == ["noisy", "denoised"]
+
+    play(tmp_path, act)
+
+
+def test_a_run_brings_its_folder_along(tmp_path: Path, pairs: Path) -> None:
+    run = a_run(tmp_path)
+    config = {"network": "unet", "data": str(pairs), "noise": "none"}
+    (run.folder / "config.json").write_text(json.dumps(config))
+
+    async def act(player: Player) -> None:
+        player.screen.choose_weights(run)
+        await player.settled()
+        assert "data photos" in player.text("#what")
+        assert "noise as given" in player.text("#noise")
+        await player.press("d")
+        assert player.screen.request.source.data == "digits"
+
+    play(tmp_path, act)
+
+
+def test_the_folders_of_runs_are_offered(tmp_path: Path, pairs: Path) -> None:
+    run = a_run(tmp_path)
+    config = {"network": "unet", "data": str(pairs), "noise": "none"}
+    (run.folder / "config.json").write_text(json.dumps(config))
+
+    async def act(player: Player) -> None:
+        await player.press("d")
+        assert player.screen.request.source == Source(str(pairs), as_given=True)
+
+    play(tmp_path, act)
+
+
+def test_the_images_of_a_run_are_those_it_was_trained_on_if_they_are_here(
+    tmp_path: Path, pairs: Path
+) -> None:
+    folder, noisy = str(pairs / "clean"), str(pairs / "noisy")
+
+    assert source_of({"data": "mnist"}) == Source("mnist")
+    assert source_of({"data": folder, "noise": "gaussian:0.1"}) == Source(folder)
+    assert source_of({"data": folder, "noisy": noisy}) == Source(folder, noisy, as_given=True)
+    assert source_of({"data": str(tmp_path / "gone")}) == Source()
+    assert source_of({"data": folder, "noisy": str(tmp_path / "gone")}) == Source()
+    assert source_of({"data": 5, "noisy": [], "network": {}}) == Source()

@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 from dashboard_driver import Driver, driving, shows
-from dashboard_example import LIVE
+from dashboard_example import LIVE, photographs_run
 
 from dae_tui.dashboard.screens.playground import PlaygroundScreen
 from dae_tui.dashboard.screens.question import Question
 from dae_tui.dashboard.screens.run import RunScreen
 from dae_tui.dashboard.screens.runs import RunsScreen
-from dae_tui.dashboard.widgets.digits import Digits
 from dae_tui.dashboard.widgets.lines import Lines
+from dae_tui.dashboard.widgets.pictures import Pictures
 from dae_tui.errors import RunError
 from dae_tui.runs.layout import METRICS, SAMPLES, STATUS, write_json
 from dae_tui.runs.reader import Run
@@ -37,15 +37,15 @@ async def test_all_is_seen_at_once(runs_dir: Path, size: tuple[int, int]) -> Non
         await driver.sees("train 0.01031", "val 0.00909", "denoised 97.33 %", "PSNR 20.73 dB")
         await driver.sees("best 0.00909 (12)", "time 1m13s")
         await driver.sees("original 0", "pred. 0", "noisy 9.7 dB", "pred. 8 ✗", "denoised 29.7 dB")
-        await driver.sees("digit 1", "after step 6,600", "3/3  live", "p pause", "? help")
+        await driver.sees("image 1", "after step 6,600", "3/3  live", "p pause", "? help")
         screen = driver.app.screen
         shown = [widget.region for widget in screen.query(Lines) if widget.display]
         for region in shown:
             assert screen.region.contains_region(region)
         for one, other in ((a, b) for a in shown for b in shown if a is not b):
             assert not one.overlaps(other)
-        first, *_ = screen.query_one(Digits)._digits[0]
-        assert first.image.shape == (28, 28)
+        first, *_ = screen.query_one(Pictures)._images[0]
+        assert first.image.shape[-2:] == (28, 28)
 
 
 async def test_pause_and_stop_are_asked_of_the_training(runs_dir: Path) -> None:
@@ -114,12 +114,12 @@ async def test_scrubbing_through_time(runs_dir: Path) -> None:
 
 async def test_other_digits(runs_dir: Path) -> None:
     async with driving(runs_dir, Run(runs_dir / LIVE)) as driver:
-        await driver.sees("digit 1/16", "original 0")
+        await driver.sees("image 1/16", "original 0")
         await driver.press("down")
-        await driver.sees("digit 2/16", "original 1")
+        await driver.sees("image 2/16", "original 1")
         await driver.press("up")
         await driver.press("up")
-        await driver.sees("digit 16/16")
+        await driver.sees("image 16/16")
 
 
 async def test_nothing_is_awaited_of_a_run_that_has_ended(runs_dir: Path) -> None:
@@ -127,9 +127,9 @@ async def test_nothing_is_awaited_of_a_run_that_has_ended(runs_dir: Path) -> Non
     shutil.rmtree(run.folder / SAMPLES)
     (run.folder / METRICS).unlink()
     async with driving(runs_dir, run) as driver:
-        await driver.sees("waiting for the first loss…", "no digits yet: they come as it trains")
+        await driver.sees("waiting for the first loss…", "no images yet: they come as it trains")
         write_json(run.folder / STATUS, run.status() | {"state": "stopped"})
-        await driver.sees("this run ended before its first loss", "this run kept no digits")
+        await driver.sees("this run ended before its first loss", "this run kept no images")
 
 
 async def test_a_screen_too_low_for_the_chart_says_so(runs_dir: Path) -> None:
@@ -213,3 +213,66 @@ async def test_new_lines_and_new_digits_appear(runs_dir: Path) -> None:
         samples = run.folder / "samples"
         (samples / "00006800.npz").write_bytes((samples / "00002200.npz").read_bytes())
         await driver.sees("step 7k", "after step 6,800", "4/4  live")
+
+
+@pytest.mark.parametrize(
+    ("size", "part"),
+    [
+        ((80, 24), "26×26 of 128×128, z: whole"),
+        ((200, 60), "66×62 of 128×128, z: whole"),
+        ((50, 24), "after step 10"),
+    ],
+    ids=str,
+)
+async def test_crops_of_photographs_are_shown_pixel_by_pixel_in_colour(
+    tmp_path: Path, size: tuple[int, int], part: str
+) -> None:
+    run = photographs_run(tmp_path, "20260131-235959-camera-unet-3f2a", noisy="/somewhere/noisy")
+    async with driving(tmp_path, run, size) as driver:
+        await driver.sees("clean", "image 1/3", "2/2  live", part)
+        assert "pred." not in driver.text()
+        assert "digit" not in driver.text()
+        if size[0] > 60:
+            await driver.sees("noisy 28", "denoised 3", "train 0.00400", "PSNR 33.70 dB")
+            assert "denoised –" not in driver.text()
+        await driver.press("left")
+        await driver.sees("after step 5", "1/2")
+        await driver.press("down")
+        await driver.sees("image 2/3")
+        pictures = driver.app.screen.query_one(Pictures)
+        assert pictures._images[0][0].image.shape == (3, 128, 128)
+        await driver.press("z")
+        await driver.until(lambda: pictures.whole)
+        await driver.pilot.pause()
+        assert driver.app.screen.region.contains_region(pictures.region)
+
+
+async def test_true_colours_are_offered_where_there_are_256(tmp_path: Path) -> None:
+    run = photographs_run(tmp_path, "20260131-235959-camera-unet-3f2a")
+    async with driving(tmp_path, run, (120, 40)) as driver:
+        await driver.sees("g: true colours")
+        await driver.press("g")
+        await driver.until(lambda: "g: true colours" not in driver.text())
+
+
+@pytest.mark.parametrize("size", [(80, 24), (200, 60)], ids=str)
+async def test_a_loss_against_noisy_images_is_named_so(
+    tmp_path: Path, size: tuple[int, int]
+) -> None:
+    run = photographs_run(tmp_path, "20260131-235959-takes-unet-3f2a", supervision="noise2noise")
+    async with driving(tmp_path, run, size) as driver:
+        await driver.sees("noisy loss 0.00400", "val 0.00300", "noisy PSNR 33.70 dB", "other take")
+        legend = next(line for line in driver.text().split("\n") if "└" in line)
+        assert "noisy loss" in legend
+        assert "train" in legend
+        assert "val" in legend
+        captions = next(line for line in driver.text().split("\n") if "other take" in line)
+        assert "dB" not in captions
+
+
+async def test_of_noisy_images_alone_there_are_two_views(tmp_path: Path) -> None:
+    run = photographs_run(tmp_path, "20260131-235959-alone-unet-3f2a", supervision="noise2self")
+    async with driving(tmp_path, run) as driver:
+        await driver.sees("noisy", "denoised", "39×26 of 128×128", "noisy loss 0.00400")
+        assert "original" not in driver.text()
+        assert "clean" not in driver.text()

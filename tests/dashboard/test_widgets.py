@@ -14,12 +14,12 @@ from textual.geometry import Region
 from textual.reactive import reactive
 from textual.strip import Strip
 
-from dae_tui.dashboard.widgets.digits import Digits, Picture
 from dae_tui.dashboard.widgets.heading import Heading
 from dae_tui.dashboard.widgets.lines import Lines
 from dae_tui.dashboard.widgets.log_tail import LogTail
 from dae_tui.dashboard.widgets.loss_chart import short
 from dae_tui.dashboard.widgets.machine_panel import MachinePanel
+from dae_tui.dashboard.widgets.pictures import Picture, Pictures
 from dae_tui.devices.monitor import Monitor
 from dae_tui.terminal.blocks import Graphics
 
@@ -109,10 +109,11 @@ async def test_lines_are_filled_up_and_cut() -> None:
 async def test_as_many_digits_as_there_is_room_for(
     width: int, height: int, digits: int, across: int, cell: int
 ) -> None:
-    widget = Digits()
+    widget = Pictures()
     image = np.full((28, 28), 0.5)
     async with alone(widget, (width, height)):
-        assert widget.capacity(width, height) == digits
+        shown = widget.layout_for(width, height)
+        assert shown.across * shown.down == digits
         one = [Picture(image, view, "7", view == "a") for view in "abc"]
         widget.show([one] * digits)
         lines = read(widget)
@@ -123,18 +124,84 @@ async def test_as_many_digits_as_there_is_room_for(
         if width >= 60:
             assert lines[0].count("pred. 7 ✗") == 2 * across
         assert sum("▀" in line for line in lines) == cell // 2 * (digits // across)
-        assert widget.rows_for(width, height) <= height
+        assert shown.down * shown.lines <= height
 
 
 async def test_no_digits_say_why() -> None:
-    widget = Digits()
+    widget = Pictures()
     async with alone(widget, (80, 14)):
         widget.show([], "00000007.npz is gone")
         assert "00000007.npz is gone" in read(widget)[1]
 
 
+def large() -> list[Picture]:
+    """A red image of 128×128 pixels, with detail in one corner, in three views."""
+    image = np.zeros((3, 128, 128))
+    image[0] = 0.8
+    image[0, :20:2, :20] = 0.4
+    return [Picture(image, view) for view in ("clean", "noisy 20.0 dB", "denoised 30.0 dB")]
+
+
+@pytest.mark.parametrize(
+    ("size", "cells", "part"),
+    [
+        ((80, 14), (26, 13), "26×26 of 128×128"),
+        ((200, 32), (66, 31), "66×62 of 128×128"),
+        ((50, 14), (50, 13), "50×26 of 128×128"),
+    ],
+    ids=str,
+)
+async def test_a_part_of_a_large_image_is_shown_in_colour(
+    size: tuple[int, int], cells: tuple[int, int], part: str
+) -> None:
+    widget = Pictures()
+    async with alone(widget, size, Graphics.TRUECOLOR):
+        widget.show([large()])
+        captions, *rows = read(widget)
+        views = 3 if size[0] >= 60 else 1
+        assert captions.split()[0] == "clean"
+        assert ("noisy 20.0 dB" in captions) == (views == 3)
+        assert rows == [" ".join(["▀" * cells[0]] * views)] * cells[1]
+        assert widget.words(widget.layout_for(*size, (128, 128)), (128, 128)) == f"{part}, z: whole"
+        colours = {
+            segment.style.color.triplet.hex
+            for y in range(1, size[1])
+            for segment in widget.render_line(y)
+            if segment.text.strip() and segment.style and segment.style.color
+            if segment.style.color.triplet
+        }
+        # The detail is there, though it is in the corner.
+        assert colours == {"#650000", "#ca0000"}
+
+
+async def test_a_large_image_can_be_shown_whole() -> None:
+    widget = Pictures()
+    async with alone(widget, (80, 14)):
+        widget.show([large()])
+        before = read(widget)
+        widget.toggle_whole()
+        shown = widget.layout_for(80, 14, (128, 128))
+        assert widget.words(shown, (128, 128)) == "128×128 in 26×26, z: part"
+        assert read(widget) == before  # As many cells, but of other colours.
+        assert widget.words(widget.layout_for(80, 14), (28, 28)) == ""
+        assert widget.words(widget.layout_for(400, 70, (128, 128)), (128, 128)) == "128×128"
+        widget.toggle_whole()
+        shown = widget.layout_for(80, 14, (128, 128))
+        assert widget.words(shown, (128, 128)).endswith("z: whole")
+
+
+async def test_of_large_images_the_next_view_shows_the_same_part_on_a_narrow_terminal() -> None:
+    widget = Pictures()
+    async with alone(widget, (50, 14)):
+        widget.show([large()])
+        first = [list(widget.render_line(y)) for y in range(1, 14)]
+        widget.next_view()
+        assert read(widget)[0] == "noisy 20.0 dB"
+        assert [list(widget.render_line(y)) for y in range(1, 14)] == first
+
+
 async def test_a_caption_is_cut_before_the_prediction_is() -> None:
-    widget = Digits()
+    widget = Pictures()
     async with alone(widget, (80, 14), Graphics.ASCII):
         picture = Picture(np.zeros((28, 28)), "denoised 20.1 dB and more", "7", False)
         widget.show([[picture] * 3])

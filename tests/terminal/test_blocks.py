@@ -1,4 +1,4 @@
-"""A grey image as characters: every pixel in every mode, and what a terminal is taken to show."""
+"""An image as characters: every pixel in every mode, and what a terminal is taken to show."""
 
 import math
 from itertools import pairwise
@@ -6,7 +6,6 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from rich.color import Color, ColorSystem
 
 from dae_tui.terminal.blocks import (
     ASCII_BARS,
@@ -18,7 +17,6 @@ from dae_tui.terminal.blocks import (
     detect_graphics,
     fit_crop,
     image_lines,
-    rich_hex,
     shrink,
     sparkline,
     terminal_graphics,
@@ -234,35 +232,48 @@ def test_drawing_leaves_the_image_as_it_was() -> None:
     np.testing.assert_array_equal(image, before)
 
 
-@pytest.mark.parametrize("shape", [(), (28,), (1, 28, 28), (28, 28, 3)])
-def test_only_two_dimensions_are_an_image(shape: tuple[int, ...]) -> None:
+@pytest.mark.parametrize("shape", [(), (28,), (2, 28, 28), (28, 28, 3), (1, 1, 28, 28)])
+def test_only_grey_and_three_channels_are_an_image(shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match="height, width"):
         image_lines(np.zeros(shape), Graphics.TRUECOLOR)
 
 
-@pytest.mark.parametrize("number", PALETTE)
-def test_rich_brings_every_grey_to_a_256_colour_terminal_as_the_one_meant(number: int) -> None:
-    colour = Color.parse(rich_hex(f"color({number})"))
+@pytest.mark.parametrize("mode", list(Graphics))
+def test_one_channel_is_a_grey_image(mode: Graphics) -> None:
+    image = np.random.default_rng(0).random((9, 6))
 
-    assert colour.system is ColorSystem.TRUECOLOR
-    assert colour.downgrade(ColorSystem.EIGHT_BIT).number == number
-    # A terminal that has true colour after all shows nearly the same.
-    assert abs(grey_of(rich_hex(f"color({number})")) * 255 - PALETTE[number]) <= 7
+    assert image_lines(image[None], mode) == image_lines(image, mode)
 
 
-def test_the_palette_s_own_true_colours_would_not_all_survive_rich() -> None:
-    """Why there is `rich_hex`."""
-    arrived = {
-        number: Color.from_rgb(grey, grey, grey).downgrade(ColorSystem.EIGHT_BIT).number
-        for number, grey in PALETTE.items()
-    }
+@pytest.mark.parametrize("mode", list(Graphics))
+def test_three_equal_channels_are_drawn_as_the_grey_image_that_they_are(mode: Graphics) -> None:
+    # None is halfway between two greys of the palette.
+    grey = np.random.default_rng(0).choice([0, 10, 50, 97, 160, 200, 240, 255], (9, 6)) / 255
 
-    assert {number for number in PALETTE if arrived[number] != number} == {*range(247, 256)}
+    assert image_lines(np.stack([grey] * 3), mode) == image_lines(grey, mode)
 
 
-@pytest.mark.parametrize("colour", ["", "#123456", "#828282"])
-def test_rich_hex_leaves_what_is_no_palette_colour(colour: str) -> None:
-    assert rich_hex(colour) == colour
+def test_a_coloured_half_block_has_the_upper_pixel_in_front() -> None:
+    red, blue = (1.0, 0.0, 0.0), (0.0, 0.0, 1.0)
+    image = np.array([[red], [blue]]).transpose(2, 0, 1)
+
+    assert image_lines(image, Graphics.TRUECOLOR) == [[Segment("▀", "#ff0000", "#0000ff")]]
+
+
+@pytest.mark.parametrize("mode", CHARACTER_MODES)
+def test_without_colours_the_channels_are_averaged(mode: Graphics) -> None:
+    image = np.random.default_rng(0).random((3, 8, 5))
+
+    assert image_lines(image, mode) == image_lines(image.mean(0), mode)
+
+
+@pytest.mark.parametrize("mode", COLOUR_MODES)
+def test_bad_values_of_a_channel_are_clipped(mode: Graphics) -> None:
+    image = np.zeros((3, 2, 1))
+    image[:, 0, 0] = math.nan, 5.0, -math.inf
+    tame = np.nan_to_num(image, neginf=0).clip(0, 1)
+
+    assert image_lines(image, mode) == image_lines(tame, mode)
 
 
 def test_three_digits_fit_80_columns_with_26_pixels_each() -> None:
@@ -370,6 +381,15 @@ def test_shrinking_clips_first_so_that_one_bad_pixel_spoils_no_other() -> None:
     image = np.array([[math.nan, 1.0, math.inf, -math.inf], [1.0, 1.0, 5.0, -5.0]])
 
     assert shrink(image, 2, 1).tolist() == [[0.75, 0.5]]
+
+
+def test_the_channels_of_an_image_shrink_alike() -> None:
+    image = np.random.default_rng(0).random((3, 20, 30))
+
+    small = shrink(image, 10, 10)
+
+    assert small.shape == (3, 7, 10)
+    np.testing.assert_allclose(small[1], shrink(image[1], 10, 10))
 
 
 def test_an_image_that_fits_is_not_changed() -> None:

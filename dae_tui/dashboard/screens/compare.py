@@ -1,6 +1,7 @@
-"""Runs and benchmark tables side by side."""
+"""Runs, the images that they denoise, and benchmark tables side by side."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from rich.style import Style
 from rich.text import Text
@@ -8,6 +9,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.widgets import DataTable, Footer, Static
 
+from dae_tui.dashboard.compared_pictures import ComparedPictures, NewestSamples, Samples
 from dae_tui.dashboard.comparison import (
     RUN_COLUMNS,
     TABLE_COLUMNS,
@@ -22,6 +24,7 @@ from dae_tui.dashboard.comparison import (
     state_of,
 )
 from dae_tui.dashboard.context import MarkRuns, OpenRun
+from dae_tui.dashboard.learning import NOISY_LOSS
 from dae_tui.dashboard.screens.chart import MARKS_KEY, ZOOM_KEYS, ChartScreen
 from dae_tui.dashboard.themes import STATE_COLOURS
 from dae_tui.dashboard.widgets.heading import Heading
@@ -39,16 +42,27 @@ TALL = 36
 WIDE, NAME_LENGTH, LONG_NAME_LENGTH = 110, 18, 44
 
 
-class CompareScreen(ChartScreen[Compared]):
-    """The marked runs, else the newest, with their curves over each other; saved benchmarks."""
+@dataclass(frozen=True)
+class _Seen:
+    compared: Compared
+    samples: Samples | None
+    """The newest images of the runs; None while the curves are shown."""
+
+
+class CompareScreen(ChartScreen[_Seen]):
+    """The marked runs, else the newest, with their curves or images; saved benchmarks."""
 
     BINDINGS = [
         Binding("space", "hide", "hide", tooltip="Hide or show the curve of the run"),
         Binding("v", "curve", "val/train", tooltip="Validation or training loss"),
         Binding("b", "benchmarks", "benchmarks", tooltip="Benchmark tables, or the runs again"),
+        Binding("i", "images", "images", tooltip="What the run at the cursor makes of an image"),
         Binding("y", "log_scale", "log", tooltip="Logarithmic or linear loss"),
         *ZOOM_KEYS,
         MARKS_KEY,
+        Binding("j", "image(1)", "next image", show=False),
+        Binding("k", "image(-1)", "image before", show=False),
+        Binding("z", "whole", "all of a large image, or a part pixel by pixel", show=False),
         Binding("a", "add", "compare one more run, the newest that is not here", show=False),
         Binding("x", "drop", "take this run out of the comparison", show=False),
         Binding("m", "newest", "no marks: compare the newest runs", show=False),
@@ -59,6 +73,9 @@ class CompareScreen(ChartScreen[Compared]):
         super().__init__()
         self.title = "the comparison"
         self._seen: Compared | None = None
+        self._samples: Samples | None = None
+        self._newest = NewestSamples()
+        self._images = False
         self._colours: dict[str, int] = {}
         """The colour of each run that was ever shown here; it never changes."""
         self._hidden: set[str] = set()
@@ -71,6 +88,7 @@ class CompareScreen(ChartScreen[Compared]):
     def compose(self) -> ComposeResult:
         yield Heading("compare")
         yield LossChart(id="overlaid")
+        yield ComparedPictures(id="pictures")
         yield RunsTable(id="compared", cursor_type="row", cell_padding=0)
         yield DataTable(id="tables", cursor_type="row", cell_padding=0)
         yield Static(id="nothing", markup=False)
@@ -91,13 +109,14 @@ class CompareScreen(ChartScreen[Compared]):
             heading = Text(title, justify="right" if column.numeric else "left", no_wrap=True)
             table.add_column(heading, key=column.title)
 
-    def look(self) -> Compared:
+    def look(self) -> _Seen:
         if self._watch is None:
             self._watch = ComparisonWatch(self.context.runs_dir)
-        return self._watch.look(list(self.context.marked))
+        compared = self._watch.look(list(self.context.marked))
+        return _Seen(compared, self._newest.look(compared.runs) if self._images else None)
 
-    def show(self, seen: Compared) -> None:
-        self._seen = seen
+    def show(self, seen: _Seen) -> None:
+        self._seen, self._samples = seen.compared, seen.samples
         self._show_all()
 
     def on_resize(self) -> None:
@@ -114,16 +133,23 @@ class CompareScreen(ChartScreen[Compared]):
         self._fill("compared", RUN_COLUMNS, run_rows(runs))
         self._fill("tables", TABLE_COLUMNS, benchmark_rows(tables))
         self.chart.show(self._lines(), self._why_no_curves(runs))
+        self._show_heading()
+        self._arrange()
+
+    def _show_heading(self) -> None:
+        runs = self._seen.runs if self._seen else []
         count = f"{len(runs)} run{'' if len(runs) == 1 else 's'}"
         chosen = "marked" if self.context.marked else "newest"
+        shown = "validation loss" if self._validation else "training loss"
+        if self._images:
+            shown = self.query_one(ComparedPictures).about()
         self.query_one(Heading).show(
             ("compare", "bold"),
             (f"{count}, {chosen}" if runs else "no runs", ""),
-            ("validation loss" if self._validation else "training loss", ""),
+            (shown, ""),
             (f"benchmark rows: {len(self._shown['tables'][0])}", "text-muted"),
             ("* best", "success"),
         )
-        self._arrange()
 
     def _arrange(self) -> None:
         """Give the tables the lines they need, up to a half, and the chart the rest."""
@@ -134,7 +160,8 @@ class CompareScreen(ChartScreen[Compared]):
         nothing = self.query_one("#nothing", Static)
         runs.display = bool(seen.runs) and (tall or not self._benchmarks)
         tables.display = bool(seen.tables) and (tall or self._benchmarks)
-        self.chart.display = bool(seen.runs)
+        self.chart.display = bool(seen.runs) and not self._images
+        self.query_one(ComparedPictures).display = bool(seen.runs) and self._images
         share = max(3, (height - 3) * (2 if tall else 3) // 6)
         runs.styles.max_height = tables.styles.max_height = share
         missing = []
@@ -147,6 +174,17 @@ class CompareScreen(ChartScreen[Compared]):
         wanted = tables if self._benchmarks and tables.display else runs
         if wanted.display and not wanted.has_focus:
             wanted.focus()
+        if self._images:
+            self.call_after_refresh(self._show_images)
+
+    def _show_images(self) -> None:
+        """Show an image in the views of the run at the cursor, and as others denoise it."""
+        chosen, pictures = self._at_cursor(), self.query_one(ComparedPictures)
+        if self._seen is None or chosen is None or self._samples is None:
+            pictures.show([], "reading the images…")
+        else:
+            pictures.compare(chosen, self._seen.runs, self._samples)
+        self._show_heading()
 
     def _curve(self, compared: ComparedRun) -> Curve:
         """The validation loss once it has two points, unless the training loss is wanted."""
@@ -173,7 +211,9 @@ class CompareScreen(ChartScreen[Compared]):
         for each in self._drawn():
             curve = self._curve(each)
             line = Line(*curve.arrays(), smooth=curve is each.curves.train)
-            lines.append(NamedLine(each.summary.label, line, self._colours[each.run.name]))
+            name = each.summary.label
+            name += f" ({NOISY_LOSS})" if each.learning.noisy_loss else ""
+            lines.append(NamedLine(name, line, self._colours[each.run.name]))
         return lines
 
     def _fill(
@@ -243,13 +283,20 @@ class CompareScreen(ChartScreen[Compared]):
             name = f"{'~' if ascii_only else '…'}{name[1 - room :]}"
         return Text.assemble((mark, colour), f" {name}", no_wrap=True)
 
-    def _chosen(self) -> ComparedRun | None:
-        """The run at the cursor."""
-        table = self.query_one("#compared", DataTable)
+    def _at_cursor(self) -> ComparedRun | None:
+        """The run at the cursor, wherever the focus is."""
+        row = self.query_one("#compared", DataTable).cursor_row
         runs = self._seen.runs if self._seen else []
-        if not table.display or not table.has_focus or not table.cursor_row < len(runs):
-            return None
-        return runs[table.cursor_row]
+        return runs[row] if row < len(runs) else None
+
+    def _chosen(self) -> ComparedRun | None:
+        """The run at the cursor, if the keys are for the runs."""
+        table = self.query_one("#compared", DataTable)
+        return self._at_cursor() if table.display and table.has_focus else None
+
+    def on_data_table_row_highlighted(self) -> None:
+        if self._images:
+            self._show_images()
 
     def on_data_table_row_selected(self, event: "DataTable.RowSelected") -> None:
         """Enter, or a click on the row of the cursor."""
@@ -275,6 +322,23 @@ class CompareScreen(ChartScreen[Compared]):
 
     def action_curve(self) -> None:
         self._validation = not self._validation
+        self._show_all()
+
+    def action_images(self) -> None:
+        """Show images in place of the curves, or the curves again."""
+        self._images = not self._images
+        self._arrange()
+        self.look_soon()
+
+    def action_image(self, by: int) -> None:
+        """Show the next image or the one before."""
+        self.query_one(ComparedPictures).move(by)
+        if self._images:
+            self._show_images()
+
+    def action_whole(self) -> None:
+        """Show all of each large image, or a part of it pixel by pixel."""
+        self.query_one(ComparedPictures).toggle_whole()
         self._show_all()
 
     def action_benchmarks(self) -> None:

@@ -14,7 +14,9 @@ from textual.widget import Widget
 from textual.widgets import Button, Checkbox, Footer, Input, Select, Static
 
 from dae_tui.dashboard.context import Failed, OpenRun, context_of
+from dae_tui.dashboard.data_suggester import DataSuggester
 from dae_tui.dashboard.training_form import (
+    CHECKED,
     CHOICES,
     DEVICES,
     LABELS,
@@ -23,6 +25,7 @@ from dae_tui.dashboard.training_form import (
     RIGHT,
     FieldError,
     defaults,
+    no_noise,
     read_form,
     shown_command,
 )
@@ -32,7 +35,7 @@ from dae_tui.models.registry import NETWORKS
 from dae_tui.runs.detached_training import detach
 from dae_tui.runs.layout import new_run_name
 from dae_tui.runs.reader import Run
-from dae_tui.spec.training_config import DATA_SETS, LOSSES, TrainingConfig
+from dae_tui.spec.training_config import LOSSES, TrainingConfig
 from dae_tui.system.printable import printable
 
 
@@ -85,17 +88,17 @@ class NewRunScreen(Screen[None]):
     def _field(self, key: str) -> Widget:
         value = self._defaults[key]
         if isinstance(value, bool):
-            return Checkbox(Content("to [0, 1]"), value, id=key, compact=True)
+            return Checkbox(Content(CHECKED[key]), value, id=key, compact=True)
         if key in CHOICES:
             options = [(choice, choice) for choice in CHOICES[key]]
             return Choice(options, value=value, allow_blank=False, id=key, compact=True)
-        suggestions = {"data": DATA_SETS, "device": DEVICES}.get(key)
+        suggesters = {"data": DataSuggester(), "device": SuggestFromList(DEVICES)}
         return Input(
             value,
             placeholder=PLACEHOLDERS.get(key, value),
             id=key,
             compact=True,
-            suggester=SuggestFromList(suggestions) if suggestions else None,
+            suggester=suggesters.get(key),
         )
 
     def on_mount(self) -> None:
@@ -140,7 +143,8 @@ class NewRunScreen(Screen[None]):
         values = self.values()
         classifies = NETWORKS[str(values["network"])].task != "denoise"
         before = self._defaults
-        self._defaults = defaults(str(values["network"]), str(values["data"]).strip())
+        data = str(values["data"]).strip()
+        self._defaults = defaults(str(values["network"]), data)
         if self._defaults["loss"] != before["loss"]:
             self._touched.discard("loss")
             loss = self.query_one("#loss", Choice)
@@ -151,7 +155,7 @@ class NewRunScreen(Screen[None]):
         for key, value in self._defaults.items():
             field = self.query_one(f"#{key}")
             if isinstance(field, Input) and key not in PLACEHOLDERS and key != "data":
-                field.placeholder = str(value)
+                field.placeholder = str(value) or no_noise(str(values["network"]), data)
             # A field whose event is still to come has been touched too.
             touched = key in self._touched or values[key] not in ("", before[key])
             if touched or key in ("network", "data"):

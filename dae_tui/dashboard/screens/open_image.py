@@ -1,4 +1,4 @@
-"""A question for an image file."""
+"""A question for an image file or a folder of images."""
 
 from textual.app import ComposeResult
 from textual.binding import Binding
@@ -8,14 +8,16 @@ from textual.widgets import Input, Static
 
 
 class OpenImage(ModalScreen[str]):
-    """Asks for the path of an image file; the result is empty where there is none."""
+    """Asks for the path of a file or folder; the result is empty where there is none."""
 
     BINDINGS = [Binding("escape", "dismiss('')", "Cancel")]
 
     def compose(self) -> ComposeResult:
         with Vertical(id="question"):
-            yield Static("Open an image: PNG, .npy or IDX, of any size", markup=False)
-            yield Input(placeholder="path of the file", id="path")
+            yield Static(
+                "Open an image (PNG, TIFF, .npy, …) or a folder of images or pairs", markup=False
+            )
+            yield Input(placeholder="path of the file or folder", id="path")
             yield Static("[b]enter[/b] open    [b]esc[/b] cancel")
 
     def on_input_submitted(self, event: Input.Submitted) -> None:

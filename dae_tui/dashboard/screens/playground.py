@@ -1,4 +1,4 @@
-"""The playground: any digit or image, with any noise, denoised by any weights.
+"""The playground: any image, with any noise or its own, denoised by any weights.
 
 Torch is imported in the worker, when the screen is opened for the first time.
 """
@@ -7,12 +7,10 @@ import asyncio
 import gc
 import math
 import random
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
 from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding
@@ -20,64 +18,49 @@ from textual.screen import Screen
 from textual.widgets import Footer, Static
 
 from dae_tui.dashboard.context import Failed, context_of
+from dae_tui.dashboard.playground_request import (
+    FIRST_NOISE,
+    LEVELS,
+    PlaygroundRequest,
+    Source,
+    folders_of,
+    next_level,
+    source_of,
+)
 from dae_tui.dashboard.screens.open_image import OpenImage
 from dae_tui.dashboard.widgets.bars import Bars, Prediction
-from dae_tui.dashboard.widgets.digits import GAP, Digits, Picture, rows_of
 from dae_tui.dashboard.widgets.fields import Field, Fields
 from dae_tui.dashboard.widgets.heading import Heading
+from dae_tui.dashboard.widgets.pictures import Picture, Pictures
 from dae_tui.errors import DaeError, WeightsError
 from dae_tui.models.registry import NETWORKS
 from dae_tui.runs.reader import Run, list_runs
 from dae_tui.spec.model_cards import published, read_metadata, weights_name
 from dae_tui.spec.noise_spec import KINDS, NoiseSpec, NoiseStage
+from dae_tui.spec.table import AS_GIVEN
+from dae_tui.spec.training_config import DATA_SETS, is_pairs
 from dae_tui.system.printable import printable
-from dae_tui.terminal.blocks import fit_crop, shrink, views_that_fit
+from dae_tui.system.regular_files import is_folder
 
 if TYPE_CHECKING:
     from dae_tui.core.playground import Playground, PlaygroundResult
 
 Choice = TypeVar("Choice")
-# First level and step of each kind of noise; where the step is 0, the level doubles.
-LEVELS = {
-    "gaussian": (0.5, 0.05),
-    "poisson": (4.0, 0.0),
-    "speckle": (0.5, 0.05),
-    "salt-pepper": (0.2, 0.05),
-    "impulse": (0.2, 0.05),
-    "uniform": (0.5, 0.05),
-    "masking": (0.5, 0.05),
-    "stripes": (0.3, 0.05),
-    "quantize": (2.0, 1.0),
-}
-FIRST_NOISE = NoiseStage("gaussian", 0.5, 0.5)
-LEAST_PEAK, MOST_PEAK = 2.0**-4, 2.0**19
 NEWEST_RUNS = 20
-# Larger images are shrunk; smaller ones, which are digits, may lose their border.
-LARGEST_WHOLE = 32
 LINES_AROUND = 4
 BARS_LINES, BARS_LINES_TALL = 5, 10
-DIGIT = Binding.Group("digit", compact=True)
+# A result that takes longer is announced.
+SOON_SECONDS = 0.5
+IMAGE = Binding.Group("image", compact=True)
 LEVEL = Binding.Group("level", compact=True)
-
-
-@dataclass(frozen=True)
-class PlaygroundRequest:
-    """What to show."""
-
-    weights: Path | None = None
-    data: str = ""
-    file: Path | None = None
-    number: int = 0
-    noise: NoiseStage = FIRST_NOISE
-    seed: int = 0
 
 
 class PlaygroundScreen(Screen[None]):
     """One image in three views, with the classes predicted for them, updated at every key."""
 
     BINDINGS = [
-        Binding("left", "digit(-1)", "digit before", group=DIGIT, key_display="←"),
-        Binding("right", "digit(1)", "next digit", group=DIGIT, key_display="→"),
+        Binding("left", "image(-1)", "image before", group=IMAGE, key_display="←"),
+        Binding("right", "image(1)", "next image", group=IMAGE, key_display="→"),
         Binding("up", "level(1)", "raise the level", group=LEVEL, key_display="↑"),
         Binding("down", "level(-1)", "lower the level", group=LEVEL, key_display="↓"),
         Binding("k", "kind(1)", "kind", tooltip="Next kind of noise"),
@@ -85,9 +68,10 @@ class PlaygroundScreen(Screen[None]):
         Binding("space,r", "new_noise", "noise", tooltip="Draw new noise"),
         Binding("w", "weights(1)", "weights", tooltip="Next weights"),
         Binding("W", "weights(-1)", "weights before", tooltip="Weights before", show=False),
-        Binding("d", "data(1)", "data", tooltip="Next data set; leaves an image file"),
-        Binding("x", "any_digit", "any digit", tooltip="A random digit", show=False),
-        Binding("i", "open_image", "image", tooltip="Open an image file of your own"),
+        Binding("d", "data(1)", "data", tooltip="Next data set or folder; leaves an image file"),
+        Binding("x", "any_image", "any image", tooltip="A random image", show=False),
+        Binding("i", "open_image", "open", tooltip="Open an image file or a folder of your own"),
+        Binding("z", "whole", "all of a large image, or a part pixel by pixel", show=False),
         Binding("v", "next_view", "next view, on a narrow terminal", show=False),
         Binding("escape,backspace", "app.back", "back to the runs", show=False),
     ]
@@ -103,7 +87,8 @@ class PlaygroundScreen(Screen[None]):
         self.reason = "loading torch and weights …"
         """Why nothing is shown; empty where something is."""
         self._weights: list[Path] = []
-        self._data: list[str] = []
+        self._sources: list[Source] = []
+        self._busy = False
         self._levels = {kind: level for kind, (level, _) in LEVELS.items()}
         self._wanted = asyncio.Event()
         self._playground: Playground | None = None
@@ -113,7 +98,7 @@ class PlaygroundScreen(Screen[None]):
         yield Fields(id="what")
         yield Fields(id="noise")
         yield Static(id="reason", markup=False)
-        yield Digits(id="digits")
+        yield Pictures(id="pictures")
         yield Bars(id="bars")
         yield Footer(show_command_palette=False, compact=True)
 
@@ -125,7 +110,7 @@ class PlaygroundScreen(Screen[None]):
         self.call_after_refresh(self._show)
 
     def choose_weights(self, run: Run) -> None:
-        """Take the weights of a run."""
+        """Take the weights of a run, and its images if they are here."""
         try:
             weights = run.best_weights()
         except WeightsError as failure:
@@ -133,7 +118,21 @@ class PlaygroundScreen(Screen[None]):
             return
         if self._weights and weights not in self._weights:
             self._weights.append(weights)
-        self._want(weights=weights)
+        wanted = source_of(run.config())
+        here = wanted.folder or not self._sources or wanted in self._sources
+        if not wanted.data or not here:
+            self._want(weights=weights)
+            return
+        if self._sources and wanted not in self._sources:
+            self._sources.append(wanted)
+        self._want(weights=weights, **self._from(wanted))
+
+    def _from(self, source: Source) -> dict[str, object]:
+        """The changes for the images of a source: their own noise if they have any."""
+        noise = None if source.as_given else self.request.noise
+        if self.request.source.as_given and not source.as_given:
+            noise = FIRST_NOISE
+        return {"source": source, "file": None, "number": 0, "noise": noise}
 
     def _want(self, **changes: object) -> None:
         """Ask for another result; requests in between are skipped."""
@@ -145,39 +144,60 @@ class PlaygroundScreen(Screen[None]):
     @work
     async def _answer(self) -> None:
         """Answer the newest request whenever there is one."""
-        self._weights, self._data = await asyncio.to_thread(self._offers)
-        if self.request.weights is None:
-            self._want(weights=self._weights[0] if self._weights else None)
-        elif self.request.weights not in self._weights:
-            self._weights.append(self.request.weights)
-        self._want(data="mnist" if "mnist" in self._data else self._data[0])
+        self._weights, self._sources = await asyncio.to_thread(self._offers)
+        self._first_request()
         while True:
             await self._wanted.wait()
             self._wanted.clear()
             request = self.request
+            announced = self.set_timer(SOON_SECONDS, self._announce)
             seen = await asyncio.to_thread(self._compute, request)
+            announced.stop()
+            self._busy = False
             if isinstance(seen, str):
                 self.reason = seen
             else:
                 self.result, self.reason = seen, ""
-            self._show()
             self.shown = request
+            self._show()
 
-    def _offers(self) -> tuple[list[Path], list[str]]:
-        """Weights and data sets to choose from. In a thread: importing torch takes seconds."""
+    def _first_request(self) -> None:
+        """Ask for what was chosen before anything was loaded, else for the first of all."""
+        wanted, mnist = self.request, Source("mnist")
+        if wanted.weights is None:
+            self._want(weights=self._weights[0] if self._weights else None)
+        elif wanted.weights not in self._weights:
+            self._weights.append(wanted.weights)
+        if wanted.source.folder and wanted.source not in self._sources:
+            self._sources.append(wanted.source)
+        elif wanted.source not in self._sources:
+            self._want(source=mnist if mnist in self._sources else self._sources[0])
+        self._want()
+
+    def _announce(self) -> None:
+        """Say that a result takes a while."""
+        self._busy = True
+        self._show_fields()
+
+    def _offers(self) -> tuple[list[Path], list[Source]]:
+        """Weights and images to choose from. In a thread: importing torch takes seconds."""
         try:
             from dae_tui.core.playground import Playground, data_sets
         except (ImportError, OSError) as failure:
             self.reason = f"torch cannot be loaded: {failure}"
-            return [], ["digits"]
+            return [], [Source("digits")]
         # Torch brings half a million objects. The garbage collector stops everything while it
         # walks them: better now than while keys are pressed.
         gc.collect()
         self._playground = Playground(context_of(self).data_dir)
-        runs = [run.weights for run in reversed(list_runs(context_of(self).runs_dir))]
-        trained = [path for path in runs if path.is_file() and _denoises(path)]
+        runs = list_runs(context_of(self).runs_dir)[::-1]
+        weights = [run.weights for run in runs]
+        trained = [path for path in weights if path.is_file() and _denoises(path)]
         offered = [path for path in published().values() if _denoises(path)]
-        return offered + trained[:NEWEST_RUNS], data_sets(context_of(self).data_dir)
+        # Those for digits first, as digits are what is shown first.
+        offered.sort(key=_for_photographs)
+        sets = [Source(name) for name in data_sets(context_of(self).data_dir)]
+        return offered + trained[:NEWEST_RUNS], [*sets, *folders_of(runs[:NEWEST_RUNS])]
 
     def _compute(self, request: PlaygroundRequest) -> "PlaygroundResult | str":
         """The result, or why there is none. In a thread."""
@@ -186,10 +206,10 @@ class PlaygroundScreen(Screen[None]):
         if request.weights is None:
             return "there are no weights: train some with dae train"
         try:
-            self._playground.use(request.weights, request.data, request.file)
-            return self._playground.result(
-                request.number, NoiseSpec((request.noise,)), request.seed
-            )
+            source = request.source
+            self._playground.use(request.weights, source.data, request.file, source.noisy)
+            stages = () if request.noise is None else (request.noise,)
+            return self._playground.result(request.number, NoiseSpec(stages), request.seed)
         except DaeError as failure:
             return "; ".join(filter(None, (failure.message, failure.hint)))
         except (RuntimeError, ValueError, OSError, MemoryError) as failure:
@@ -201,75 +221,81 @@ class PlaygroundScreen(Screen[None]):
         if not self.is_attached:
             return
         self._show_fields()
-        result, bars, digits = self.result, self.query_one(Bars), self.query_one(Digits)
+        result, bars, pictures = self.result, self.query_one(Bars), self.query_one(Pictures)
         seen = result is not None and not self.reason
         reason = self.query_one("#reason", Static)
         reason.update(printable(self.reason))
-        reason.display, digits.display, bars.display = not seen, seen, seen
+        reason.display, pictures.display, bars.display = not seen, seen, seen
         if result is None or not seen:
             return
         width, height = self.size
-        shown = views_that_fit(width)
+        views, count = list(result.views), len(result.views)
         room = height - LINES_AROUND
-        bars_lines = BARS_LINES_TALL if room >= BARS_LINES_TALL + rows_of(28, 0) else BARS_LINES
+        digits = pictures.layout_for(width, room, views=count)
+        bars_lines = BARS_LINES_TALL if room >= BARS_LINES_TALL + digits.lines else BARS_LINES
         if not result.probabilities:
             bars_lines = 1
-        images = {
-            view: _fitted(image, (width + GAP) // shown - GAP, room - bars_lines - 1)
-            for view, image in result.views.items()
-        }
-        side = max(images["original"].shape)
-        border = fit_crop(width, 3, GAP, side) if shown == 3 else 0
-        digits.styles.height = rows = min(rows_of(side, border), max(2, room - 1))
+        shown = pictures.layout_for(width, max(2, room - bars_lines), result.size, count)
+        pictures.styles.height = rows = min(shown.lines, max(2, room - 1))
         bars.styles.height = max(1, room - rows)
-        digits.show([[_picture(result, view, image) for view, image in images.items()]])
+        as_given = self.shown is not None and self.shown.noise is None
+        telling = 2 if as_given and result.paired else 1
+        pictures.show([[_picture(result, view) for view in views]], telling=telling)
         predictions = [Prediction(of, result.label) for of in result.probabilities.values()]
-        if predictions and shown == 1:
-            predictions = [predictions[digits.view % 3]]
-        cell = min(side - 2 * border, width)
-        bars.show(predictions, cell, "no bars: there is no classifier for these images")
+        if predictions and shown.views == 1:
+            predictions = [predictions[pictures.view % count]]
+        part = pictures.words(shown, result.size)
+        bars.show(predictions, shown.cell, part or "no bars: there is no classifier here")
 
     def _show_fields(self) -> None:
         request, result = self.request, self.result
         busy = [("loading …", "warning")] if self._playground is None else []
+        busy = busy or ([("computing …", "warning")] if self._busy else [])
         trained = [] if result is None else [(f"weights trained on {result.trained}", "text-muted")]
         self.query_one(Heading).show(*busy, *trained)
         count = result.count if result else 0
-        digit = f"{request.number % count + 1}/{count}" if count else "…"
-        if result and result.label is not None and result.number == request.number % count:
-            digit += f" is {result.label}"
+        image = f"{request.number % count + 1}/{count}" if count else "…"
+        if result and result.number == request.number % count:
+            image += "" if result.label is None else f" is {result.label}"
+            image += f" {result.about}" if result.about else ""
         name = weights_name(request.weights) if request.weights else "…"
-        data = request.file.name if request.file else request.data or "…"
+        data = request.file.name if request.file else request.source.name or "…"
         self.query_one("#what", Fields).show(
             Field("weights", _short(name, 22), "weights(1)", "weights(-1)"),
-            Field("image" if request.file else "data", _short(data, 14), "data(1)"),
-            Field("digit", digit, "digit(1)", "digit(-1)"),
+            Field("file" if request.file else "data", _short(data, 14), "data(1)"),
+            Field("image", image, "image(1)", "image(-1)"),
         )
-        kind = request.noise.kind
-        level = f"{request.noise.low:g}" if request.noise.low else "0, no noise"
-        self.query_one("#noise", Fields).show(
-            Field("noise", kind, "kind(1)", "kind(-1)"),
-            Field(KINDS[kind].level, level, "level(1)", "level(-1)"),
-            Field("new noise", "", "new_noise"),
-            Field("open image", "", "open_image"),
-        )
+        noise = request.noise
+        fields = [Field("noise", noise.kind if noise else AS_GIVEN, "kind(1)", "kind(-1)")]
+        if noise is not None:
+            level = f"{noise.low:g}" if noise.low else "0, no noise"
+            fields += [
+                Field(KINDS[noise.kind].level, level, "level(1)", "level(-1)"),
+                Field("new noise", "", "new_noise"),
+            ]
+        self.query_one("#noise", Fields).show(*fields, Field("open", "", "open_image"))
 
-    def action_digit(self, by: int) -> None:
+    def action_image(self, by: int) -> None:
         self._want(number=self.request.number + by)
 
-    def action_any_digit(self) -> None:
+    def action_any_image(self) -> None:
         self._want(number=random.randrange(self.result.count if self.result else 1))
 
     def action_level(self, by: int) -> None:
         """Raise or lower the level of the noise, within the limits of its kind."""
+        if self.request.noise is None:
+            self.notify("the noise is as given: k adds some", timeout=2)
+            return
         kind = self.request.noise.kind
         self._levels[kind] = next_level(kind, self._levels[kind], by)
         self._want(noise=NoiseStage(kind, self._levels[kind], self._levels[kind]))
 
     def action_kind(self, by: int) -> None:
-        """Take another kind of noise, at its last level."""
-        kind = _step(list(LEVELS), self.request.noise.kind, by)
-        self._want(noise=NoiseStage(kind, self._levels[kind], self._levels[kind]))
+        """Take another kind of noise, at its last level, or the image as given."""
+        noise = self.request.noise
+        kind = _step([AS_GIVEN, *LEVELS], noise.kind if noise else AS_GIVEN, by)
+        level = self._levels.get(kind)
+        self._want(noise=None if level is None else NoiseStage(kind, level, level))
 
     def action_new_noise(self) -> None:
         self._want(seed=self.request.seed + 1)
@@ -279,34 +305,44 @@ class PlaygroundScreen(Screen[None]):
             self._want(weights=_step(self._weights, self.request.weights, by))
 
     def action_data(self, by: int) -> None:
-        """The next data set; from an image file back to the data set before it."""
+        """The next data set or folder; from an image file back to the images before it."""
         if self.request.file is not None:
             self._want(file=None, number=0)
-        elif self._data:
-            self._want(data=_step(self._data, self.request.data, by), number=0)
+        elif self._sources:
+            self._want(**self._from(_step(self._sources, self.request.source, by)))
 
     def action_next_view(self) -> None:
-        self.query_one(Digits).next_view()
+        self.query_one(Pictures).next_view()
+        self._show()
+
+    def action_whole(self) -> None:
+        """Show all of a large image, or a part of it pixel by pixel."""
+        self.query_one(Pictures).toggle_whole()
         self._show()
 
     @work
     async def action_open_image(self) -> None:
-        """Ask for a file and show it."""
+        """Ask for a file or a folder and show it."""
         text = await self.app.push_screen_wait(OpenImage())
-        if text:
-            self._want(file=Path(text).expanduser(), number=0)
-
-
-def next_level(kind: str, level: float, by: int) -> float:
-    """The next higher or lower level, within the limits of the kind."""
-    step = LEVELS[kind][1]
-    if not step:
-        return min(max(level * 2.0**by, LEAST_PEAK), MOST_PEAK)
-    return min(max(round(level + by * step, 6), KINDS[kind].low), KINDS[kind].high)
+        if not text:
+            return
+        path = Path(text).expanduser()
+        # In a thread: the disk may be slow.
+        if not await asyncio.to_thread(is_folder, path):
+            self._want(file=path, number=0)
+            return
+        source = Source(str(path), as_given=await asyncio.to_thread(is_pairs, path))
+        if source not in self._sources:
+            self._sources.append(source)
+        self._want(**self._from(source))
 
 
 def _step(of: list[Choice], now: Choice, by: int) -> Choice:
     return of[(of.index(now) + by) % len(of)] if now in of else of[0]
+
+
+def _for_photographs(path: Path) -> bool:
+    return read_metadata(path).get("data") not in DATA_SETS
 
 
 def _denoises(path: Path) -> bool:
@@ -320,13 +356,9 @@ def _short(text: str, width: int) -> str:
     return text if len(text) <= width else text[: width - 1] + "…"
 
 
-def _fitted(image: NDArray[np.float32], columns: int, rows: int) -> NDArray[np.floating]:
-    return image if max(image.shape) <= LARGEST_WHOLE else shrink(image, columns, max(2, rows))
-
-
-def _picture(result: "PlaygroundResult", view: str, image: NDArray[np.floating]) -> Picture:
-    decibels = result.psnr.get(view)
-    caption = view
+def _picture(result: "PlaygroundResult", view: str) -> Picture:
+    image, decibels = result.views[view], result.psnr.get(view)
+    caption = "clean" if view == "original" and result.paired else view
     if decibels is not None:
         caption += f" {decibels:.1f} dB" if math.isfinite(decibels) else " exact"
     if view not in result.probabilities:

@@ -43,14 +43,18 @@ class LossChart(Lines):
         super().__init__(id=id)
         self._lines: Sequence[NamedLine] = ()
         self._empty = ""
+        self._kind = ""
         self._log = True
         self._smoothing = 0
         self._chosen: Marks | None = None
         self._left, self._right = 0.0, 1.0
 
-    def show(self, lines: Sequence[NamedLine], empty: str) -> None:
-        """Draw new or longer lines, or say why there are none."""
-        self._lines, self._empty = lines, empty
+    def show(self, lines: Sequence[NamedLine], empty: str, kind: str = "") -> None:
+        """Draw new or longer lines, or say why there are none.
+
+        `kind` names the loss in the legend, where it is not the usual one.
+        """
+        self._lines, self._empty, self._kind = lines, empty, kind
         self.redraw()
 
     def toggle_log(self) -> str:
@@ -151,22 +155,36 @@ class LossChart(Lines):
         corner: str,
         ascii_only: bool,
     ) -> Text:
-        """The line below: the first step shown, the names of the lines, the last step."""
+        """The line below: the first step shown, the loss, the names of the lines, the last step."""
         dim = self.colour("text-muted")
         left = f"{'':{LABEL_WIDTH - 1}}{corner}{short(steps[0])}"
         right = f"step {short(steps[1])}"
-        names = Text(no_wrap=True)
-        for number, named in enumerate(drawn):
-            mark = "┅" if named.line.dashed else "━"
-            if ascii_only:
-                mark = ASCII_MARKS[named.colour % len(ASCII_MARKS)]
-            names.append(f"  {mark} ", colours[number])
-            names.append(printable(named.name), dim)
         room = width - len(left) - len(right) - 2
+        names = self._names(drawn, colours, "  ", ascii_only)
+        if self._kind and names.cell_len > room:
+            names = self._names(drawn, colours, " ", ascii_only)
         names.truncate(max(0, room), overflow="ellipsis")
         return Text.assemble(
             (left, dim), names, " " * (room - names.cell_len + 2), (right, dim), no_wrap=True
         )
+
+    def _names(
+        self,
+        drawn: Sequence[NamedLine],
+        colours: Mapping[int, Style],
+        gap: str,
+        ascii_only: bool,
+    ) -> Text:
+        """The kind of loss and the names of the lines, each behind its mark."""
+        dim = self.colour("text-muted")
+        names = Text(f"{gap}{self._kind}" if self._kind else "", dim, no_wrap=True)
+        for number, named in enumerate(drawn):
+            mark = "┅" if named.line.dashed else "━"
+            if ascii_only:
+                mark = ASCII_MARKS[named.colour % len(ASCII_MARKS)]
+            names.append(f"{gap}{mark}{gap[1:]}", colours[number])
+            names.append(printable(named.name), dim)
+        return names
 
     def _line_style(self, named: NamedLine) -> Style:
         return self.colour(COLOURS[named.colour % len(COLOURS)])

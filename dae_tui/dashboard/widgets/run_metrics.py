@@ -4,6 +4,7 @@ from rich.cells import cell_len
 from rich.text import Text
 from textual.strip import Strip
 
+from dae_tui.dashboard.learning import NOISY_LOSS, Learning
 from dae_tui.dashboard.widgets.lines import Lines
 from dae_tui.runs.summary import duration, number
 from dae_tui.runs.watching.run_watch import RunView
@@ -19,8 +20,8 @@ class RunMetrics(Lines):
         super().__init__(id=id)
         self._pairs: list[tuple[str, str]] = []
 
-    def show(self, view: RunView) -> None:
-        self._pairs = metrics_of(view)
+    def show(self, view: RunView, learning: Learning) -> None:
+        self._pairs = metrics_of(view, learning)
         self.redraw()
 
     def draw(self, width: int, height: int) -> list[Text | Strip]:
@@ -44,25 +45,29 @@ class RunMetrics(Lines):
         return lines
 
 
-def metrics_of(view: RunView) -> list[tuple[str, str]]:
+def metrics_of(view: RunView, learning: Learning) -> list[tuple[str, str]]:
     """Names and values of a run's metrics, the most important first."""
     status, summary = view.status, view.summary
     best = view.curves.best or {}
+    noisy = learning.noisy_loss
+    accuracy = "test" if summary.test_accuracy is not None else "denoised"
+    measured = [
+        (accuracy, _text(summary.accuracy, "{:.2f} %")),
+        ("noisy PSNR" if noisy else "PSNR", _text(summary.val_psnr, "{:.2f} dB")),
+    ]
+    if summary.val_loss is not None:  # What the first validation does not measure, none will.
+        measured = [(name, value) for name, value in measured if value != NONE]
     pairs = [
-        ("train", _text(summary.loss, "{:.5f}")),
+        (NOISY_LOSS if noisy else "train", _text(summary.loss, "{:.5f}")),
         ("val", _text(summary.val_loss, "{:.5f}")),
-        (
-            "test" if summary.test_accuracy is not None else "denoised",
-            _text(summary.accuracy, "{:.2f} %"),
-        ),
-        ("PSNR", _text(summary.val_psnr, "{:.2f} dB")),
+        *measured,
         ("best", _best(best)),
         ("time", NONE if summary.seconds is None else duration(summary.seconds)),
         ("step", _text(summary.step, "{:,.0f}")),
         ("lr", _text(number(status.get("lr")), "{:.2g}")),
         ("img/s", _text(summary.images_per_second, "{:,.0f}")),
         ("left", NONE if summary.seconds_left is None else duration(summary.seconds_left)),
-        ("noise", summary.noise or NONE),
+        ("noise", learning.noise or NONE),
         ("data", (summary.data or NONE).rsplit("/", 1)[-1]),
         ("net", summary.network or NONE),
         ("prec.", str(status.get("precision") or NONE)),
