@@ -1,4 +1,4 @@
-"""The result of a training or a benchmark: digits in characters, the table, both as a picture."""
+"""The result of a training or a benchmark: images in characters, the table, both as a picture."""
 
 from io import StringIO
 from pathlib import Path
@@ -27,13 +27,12 @@ from dae_tui.terminal.blocks import Graphics
 DIGITS = 3
 PICTURE_WIDTH = 110
 PLOT_WIDTH = 120
-MAX_SIDE = 40
 # On terminals of at least so many columns, "20.0 dB  predicted 7" is no wider than its picture.
 WHOLE_CAPTION = 66
 
 
 def show_digits_and_table(table: Table, *, digits: int = DIGITS, per_class: bool = False) -> None:
-    """Print the first test images, the table, its verdict, and curves over several levels."""
+    """Print the first test images (digits, or crops), the table, its verdict, and any curves."""
     table = printable_rows(table)
     console = stdout()
     graphics = graphics_of(console)
@@ -48,7 +47,7 @@ def show_digits_and_table(table: Table, *, digits: int = DIGITS, per_class: bool
 
 
 def write_svg(svg: Path, table: Table, *, digits: int = DIGITS) -> None:
-    """Digits, table and verdict as a picture."""
+    """Images, table and verdict as a picture."""
     recorder = Console(
         record=True, file=StringIO(), width=PICTURE_WIDTH, force_terminal=True, highlight=False
     )
@@ -59,8 +58,8 @@ def write_svg(svg: Path, table: Table, *, digits: int = DIGITS) -> None:
 def _result(table: Table, graphics: Graphics, width: int, digits: int) -> RenderableType:
     parts: list[RenderableType] = []
     views = table.examples[:3]
-    if digits and views and all(_small(view) for view in views):
-        parts.append(_digits(views, graphics, width, digits))
+    if digits and views and all(_drawable(view) for view in views):
+        parts.append(_images(views, graphics, width, digits))
     drawn = rich_table(table, width)
     parts += [Text(), drawn, Text()]
     parts += [Text(line) for line in verdict(table)]
@@ -74,21 +73,23 @@ def _result(table: Table, graphics: Graphics, width: int, digits: int) -> Render
     return Group(*parts)
 
 
-def _small(view: Example) -> bool:
-    _, channels, height, width = view.images.shape
-    return bool(channels in (1, 3) and 1 < max(height, width) <= MAX_SIDE)
+def _drawable(view: Example) -> bool:
+    count, channels, height, width = view.images.shape
+    return bool(count and channels in (1, 3) and max(height, width) > 1)
 
 
-def _digits(views: list[Example], graphics: Graphics, width: int, digits: int) -> RenderableType:
+def _images(views: list[Example], graphics: Graphics, width: int, count: int) -> RenderableType:
     """The first test images: original, noisy, and denoised by the first method."""
-    titles = ["original", "noisy", "denoised"]
     captions, arrays = {}, {}
     word = "predicted" if width >= WHOLE_CAPTION else "pred."
-    for title, view in zip(titles, views, strict=False):
-        count = min(digits, len(view.images))
-        decibels = [""] * count if view.psnr is None else [f"{v:.1f} dB  " for v in view.psnr]
+    for view in views:
+        title = view.title if view.title in ("original", "noisy") else "denoised"
+        if title in arrays:
+            continue
+        some = min(count, len(view.images))
+        decibels = [""] * some if view.psnr is None else [f"{v:.1f} dB  " for v in view.psnr]
         found = view.predictions
-        classes = [""] * count if found is None else [f"{word} {number}" for number in found]
-        captions[title] = [a + b for a, b in zip(decibels[:count], classes[:count], strict=True)]
-        arrays[title] = view.images[:count].mean(1) / 255  # Colour is drawn in grey.
+        classes = [""] * some if found is None else [f"{word} {number}" for number in found]
+        captions[title] = [a + b for a, b in zip(decibels[:some], classes[:some], strict=True)]
+        arrays[title] = view.images[:some] / 255
     return views_side_by_side(arrays, captions, graphics, width)

@@ -1,4 +1,4 @@
-"""Digits as Rich sends them to a terminal: the escape codes are read back, pixel by pixel."""
+"""Images as Rich sends them to a terminal: the escape codes are read back, pixel by pixel."""
 
 import math
 import re
@@ -128,3 +128,27 @@ def test_below_60_columns_the_views_stand_below_each_other() -> None:
 
 def test_a_larger_image_loses_as_much_border_as_must_be() -> None:
     assert digits(80, side=40)[1] == " ".join(["@" * 26] * 3)
+
+
+def test_a_coloured_image_is_sent_in_colour() -> None:
+    image = np.zeros((3, 2, 1))
+    image[0, 0], image[2, 1] = 1, 1
+
+    assert sent(picture(image, Graphics.TRUECOLOR), "truecolor").startswith(
+        "\x1b[38;2;255;0;0;48;2;0;0;255m▀"
+    )
+    assert sent(picture(image, Graphics.COLORS_256), "256").startswith("\x1b[38;5;")
+
+
+def test_every_view_shows_the_same_part_of_a_large_image() -> None:
+    original = np.zeros((1, 128, 128))
+    original[0, 100:, ::2] = 1
+    views = {name: original if name == "original" else original[:, ::-1] for name in VIEWS}
+    captions = {name: [CAPTION] for name in VIEWS}
+    views["noisy"] = original * 0.8
+
+    lines = sent(views_side_by_side(views, captions, Graphics.ASCII, 80), None).splitlines()
+
+    pictures = [line[:26] for line in lines[1:14]]
+    assert pictures in (["@ " * 13] * 13, [" @" * 13] * 13)
+    assert lines[15].startswith("26x26 of 128x128 pixels")
