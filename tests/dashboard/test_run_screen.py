@@ -247,6 +247,16 @@ async def test_crops_of_photographs_are_shown_pixel_by_pixel_in_colour(
         assert driver.app.screen.region.contains_region(pictures.region)
 
 
+async def test_the_log_in_place_of_crops_says_nothing_of_their_size(tmp_path: Path) -> None:
+    run = photographs_run(tmp_path, "20260131-235959-camera-unet-3f2a")
+    async with driving(tmp_path, run) as driver:
+        await driver.sees("26×26 of 128×128")
+        await driver.press("l")
+        await driver.until(lambda: "of 128×128" not in driver.text())
+        await driver.press("l")
+        await driver.sees("26×26 of 128×128")
+
+
 async def test_true_colours_are_offered_where_there_are_256(tmp_path: Path) -> None:
     run = photographs_run(tmp_path, "20260131-235959-camera-unet-3f2a")
     async with driving(tmp_path, run, (120, 40)) as driver:

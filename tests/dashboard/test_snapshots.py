@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dashboard_example import LIVE, FakeMonitor, example_result
+from dashboard_example import LIVE, FakeMonitor, example_result, photographs_run
 from textual.pilot import Pilot
 
 from dae_tui.dashboard.app import DashboardApp
@@ -60,6 +60,19 @@ def press(*keys: str) -> Callable[[Pilot[None]], Any]:
 @pytest.mark.parametrize("size", [*SIZES, (200, 60)], ids=str)
 def test_a_run(snap_compare: Compare, runs_dir: Path, size: tuple[int, int]) -> None:
     assert snap_compare(dashboard(runs_dir, live=True), terminal_size=size, run_before=settle)
+
+
+@pytest.mark.parametrize("graphics", [Graphics.COLORS_256, Graphics.TRUECOLOR], ids=str)
+@pytest.mark.parametrize("size", [SIZES[0], (200, 60)], ids=str)
+def test_a_run_on_photographs(
+    snap_compare: Compare, runs_dir: Path, size: tuple[int, int], graphics: Graphics
+) -> None:
+    name = "20260131-235959-camera-unet-3f2a"
+    run = photographs_run(runs_dir, name, supervision="noise2noise")
+    app = DashboardApp(
+        runs_dir, Path("data"), graphics, run=run, refresh_seconds=600, monitor=FakeMonitor({})
+    )
+    assert snap_compare(app, terminal_size=size, run_before=settle)
 
 
 @pytest.mark.parametrize("size", SIZES, ids=str)

@@ -234,8 +234,8 @@ class RunScreen(ChartScreen[_Seen]):
             words.append((f"{place}/{len(steps)}", "text-muted"))
             live = self._scrubbed is None
             words.append(("live" if live else "f: live again", "success" if live else "warning"))
-        if isinstance(sample, ShownSample):
-            pictures = self.query_one(Pictures)
+        pictures = self.query_one(Pictures)
+        if isinstance(sample, ShownSample) and pictures.display:
             shown = pictures.layout_for(*pictures.size, *self._images)
             part = pictures.words(shown, sample.size)
             words += [(part, "text-muted")] if part else []
