@@ -44,7 +44,9 @@ class Fields(Lines):
             if field.back:
                 line.append(f"{left} ", dim + back)
             line.append(f"{field.name} " if field.value else field.name, dim + forward)
-            line.append(printable(field.value), forward + Style(bold=True))
+            value = printable(field.value)
+            value = value.replace("×", "x") if self.graphics is Graphics.ASCII else value
+            line.append(value, forward + Style(bold=True))
             line.append(f" {right}", dim + forward)
             line.append("  ")
         return [line]
