@@ -63,6 +63,13 @@ def p_words(value: float | None) -> str:
     return f"<{SMALLEST_P}" if value < SMALLEST_P else f"{value:.2g}"
 
 
+def speed_words(value: float | None) -> str:
+    """Images a second: `7,984`, and for large images `0.42`."""
+    if value is None:
+        return NONE
+    return f"{value:,.0f}" if value >= 10 else f"{value:.2g}"
+
+
 def amount(value: float | None, unit: str = "") -> str:
     """A count in thousands, millions, billions: 14.9 M."""
     if value is None:
@@ -95,10 +102,7 @@ COLUMNS = (
     BenchmarkColumn("fitted PSNR dB", lambda row: _number(row.psnr_fitted, 2)),
     BenchmarkColumn("SSIM", lambda row: _number(row.ssim, 3)),
     BenchmarkColumn("edges", lambda row: _number(row.sharpness, 2)),
-    BenchmarkColumn(
-        "images/s",
-        lambda row: NONE if row.images_per_second is None else f"{row.images_per_second:,.0f}",
-    ),
+    BenchmarkColumn("images/s", lambda row: speed_words(row.images_per_second)),
     BenchmarkColumn("parameters", lambda row: amount(row.parameters)),
     BenchmarkColumn("multiply-adds", lambda row: amount(row.multiply_adds)),
     BenchmarkColumn("memory", lambda row: amount(row.peak_bytes, "B")),
@@ -239,7 +243,8 @@ def _ahead(best: BenchmarkRow, second: BenchmarkRow) -> str:
 
 
 def _speed(row: BenchmarkRow) -> str:
-    return "" if row.images_per_second is None else f" at {row.images_per_second:,.0f} images/s"
+    value = row.images_per_second
+    return "" if value is None else f" at {speed_words(value)} images/s"
 
 
 def _result(row: BenchmarkRow) -> str:
