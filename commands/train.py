@@ -46,7 +46,7 @@ from dae_tui.spec.training_config import (
 )
 from dae_tui.system.printable import shortened
 from dae_tui.system.ranks import ranks
-from dae_tui.system.regular_files import is_folder
+from dae_tui.system.regular_files import is_file, is_folder
 
 app = options.subcommand()
 
@@ -358,7 +358,7 @@ def _data(
         raise UsageError(
             "pairs need --clean and --noisy", "or --data with a folder that has clean/ and noisy/"
         )
-    if data and data not in DATA_SETS and (is_folder(data) or Path(data).is_file()):
+    if data and data not in DATA_SETS and (is_folder(data) or is_file(data)):
         data = str(Path(data).resolve())
     return data, None
 

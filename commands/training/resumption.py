@@ -11,7 +11,7 @@ from dae_tui.runs.layout import State
 from dae_tui.runs.reader import Run
 from dae_tui.spec.training_config import DATA_SETS, TrainingConfig, command_line, flag
 from dae_tui.system.printable import shortened
-from dae_tui.system.regular_files import is_folder
+from dae_tui.system.regular_files import is_file, is_folder
 
 # What may change when a run is resumed; everything else decides the weights.
 RESUMABLE = ("epochs", "data_dir", "device", "classifier", "compile")
@@ -89,7 +89,7 @@ def _found_beside(
         place = stored.get(key)
         if not isinstance(place, str) or not place or place in DATA_SETS or key in changed:
             continue
-        if is_folder(place) or Path(place).is_file():
+        if is_folder(place) or is_file(place):
             continue
         if before is None:
             raise _gone(run, place)

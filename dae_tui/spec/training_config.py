@@ -18,7 +18,7 @@ from dae_tui.models.registry import NETWORKS
 from dae_tui.spec.device import parse_device
 from dae_tui.spec.noise_spec import parse_noise
 from dae_tui.system.printable import shortened
-from dae_tui.system.regular_files import is_folder
+from dae_tui.system.regular_files import is_file, is_folder
 
 DATA_SETS = ("mnist", "fashion-mnist", "kmnist", "qmnist", "emnist", "digits")
 # Height and width of their images, all of them light on dark.
@@ -248,7 +248,7 @@ class TrainingConfig:
 
 def check_data(name: str, *, file: bool = False) -> None:
     """Raise UsageError unless `name` is a data set or a folder; or a file, where that will do."""
-    if file and Path(name).is_file():
+    if file and is_file(name):
         return
     if name not in DATA_SETS and not is_folder(name):
         kind = "folder" if "/" in name else "data set"
@@ -267,8 +267,7 @@ def is_pairs(folder: str | Path) -> bool:
 
 def is_pair_list(data: str) -> bool:
     """Whether it is a text or CSV file, which lists pairs."""
-    path = Path(data)
-    return data not in DATA_SETS and path.suffix.lower() in PAIR_LISTS and path.is_file()
+    return data not in DATA_SETS and Path(data).suffix.lower() in PAIR_LISTS and is_file(data)
 
 
 def has_takes(folder: str | Path) -> bool:

@@ -74,3 +74,8 @@ def is_folder(path: str | Path) -> bool:
     So it is for names that are too long and for what lies in folders that must not be entered.
     """
     return os.path.isdir(path)  # noqa: PTH112 - Path.is_dir raises.
+
+
+def is_file(path: str | Path) -> bool:
+    """Whether a path leads to a regular file; see `is_folder`."""
+    return os.path.isfile(path)  # noqa: PTH113 - Path.is_file raises.

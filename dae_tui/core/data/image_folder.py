@@ -81,12 +81,13 @@ class ImageFolder:
         """Lines for the user: ranges, and what was passed over."""
         return [*self.ranges.remarks, *([self.remark] if self.remark else [])]
 
-    def remarks(self) -> list[str]:
-        """The same, and how many images are too small for a patch."""
+    def remarks(self, patch: int = PATCH) -> list[str]:
+        """The same, and how many images are smaller than a `patch`."""
         lines = self.range_remarks()
-        if not self.used_whole and (small := sum(not _fits(each.stored) for each in self.images)):
+        small = sum(min(each.stored.size) < patch for each in self.images)
+        if not self.used_whole and small:
             lines.append(
-                f"{small:,} of {len(self.images):,} images are smaller than {PATCH}×{PATCH}, the "
+                f"{small:,} of {len(self.images):,} images are smaller than {patch}×{patch}, the "
                 "size of the patches to train with, and are left out"
             )
         return lines

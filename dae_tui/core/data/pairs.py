@@ -21,7 +21,7 @@ from dae_tui.core.data.image_folder import (
 from dae_tui.core.data.image_set import ImageSet, TrainingImages, unit
 from dae_tui.core.data.pair_list import read_pair_list
 from dae_tui.core.data.registration import find_shift, shifted
-from dae_tui.core.data.splits import EVERY, PARTS, TEST, split
+from dae_tui.core.data.splits import EVERY, PARTS, TEST, TRAINING, split
 from dae_tui.core.data.stored_images import (
     NAMED,
     Ranges,
@@ -224,7 +224,11 @@ def _read(
     files = read_files([*paths[0], *paths[1]], name)
     sides = files[: len(names)], files[len(names) :]
     _refuse_unlike(names, sides)
-    parts = iter(split(names, [len(file.images) for file in sides[0]]))
+    of_files, equal = _parts(names, sides)
+    if equal:
+        line = f"{equal:,} pairs are equal on both sides: they are trained with alone"
+        remark = "; ".join(filter(None, [remark, line]))
+    parts = iter(of_files)
     pairs = [
         Pair(clean_image, noisy_image, class_of(below) if classes else "", next(parts))
         for below, clean_file, noisy_file in zip(names, *sides, strict=True)
@@ -232,6 +236,28 @@ def _read(
     ]
     ranges = find_ranges([stack for file in files for stack in file.stacks], black, white)
     return Pairs(name, pairs, ranges, _checksum(names, sides), remark)
+
+
+def _parts(
+    names: Sequence[Path], sides: tuple[list[StoredFile], list[StoredFile]]
+) -> tuple[list[str], int]:
+    """The part of each image, and how many files are equal on both sides.
+
+    Those teach a network to leave clean images alone. They are for training: in a test they would
+    count as infinitely good.
+    """
+    equal = [clean.checksum == noisy.checksum for clean, noisy in zip(*sides, strict=True)]
+    if all(equal):
+        equal = [False] * len(names)
+    others = [number for number, same in enumerate(equal) if not same]
+    counts = [len(file.images) for file in sides[0]]
+    of_others = iter(split([names[number] for number in others], [counts[n] for n in others]))
+    parts = [
+        TRAINING if same else next(of_others)
+        for same, count in zip(equal, counts, strict=True)
+        for _ in range(count)
+    ]
+    return parts, sum(equal)
 
 
 def is_both(clean: Path, noisy: Path) -> bool:

@@ -72,7 +72,7 @@ def load_training_data(config: TrainingConfig) -> TrainingData:
     images = read_folder(folder, config.black, config.white)
     if config.patch and not images.used_whole:
         parts = images.crops(config.patch, augment=augment)
-        return TrainingData(*parts, images.checksum, tuple(images.range_remarks()))
+        return TrainingData(*parts, images.checksum, tuple(images.remarks(config.patch)))
     whole, test = images.image_set("train"), images.image_set("test")
     return TrainingData(*_split(whole), [test], images.checksum, tuple(images.remarks()))
 

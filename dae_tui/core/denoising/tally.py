@@ -43,7 +43,9 @@ class Tally:
         self.stacks += 1
         if found is not None:
             self.sigmas.append(found.sigma)
-            self.correlated |= any(
+            # Weights that learnt from pairs know the noise of those, which may be correlated.
+            white = any(done.weights and done.weights.takes_sigma for done in denoised.images)
+            self.correlated |= white and any(
                 noise.is_correlated and noise.sigma > found.nothing for noise in found.noise
             )
             self.remarks += found.remarks

@@ -205,3 +205,24 @@ def test_pairs_are_known_by_their_files(tmp_path: Path) -> None:
     save(tmp_path / "b" / "noisy" / "04.png", flat(0))
     changed = read_pairs(tmp_path / "b" / "clean", tmp_path / "b" / "noisy").checksum
     assert changed != first_sum
+
+
+def test_pairs_that_are_equal_on_both_sides_are_trained_with_alone(tmp_path: Path) -> None:
+    some(tmp_path, 20)
+    for number in range(100, 115):
+        for side in ("clean", "noisy"):
+            save(tmp_path / side / f"{number}.png", flat(number))
+    pairs = read_pairs(tmp_path / "clean", tmp_path / "noisy")
+    training, (validation,), (test,) = pairs.splits(40)
+    assert first(test.images) == [9, 19]
+    assert max(first(validation.images)) < 20
+    assert len(training) == 35 - 2 - len(validation)
+    assert pairs.remarks() == ["15 pairs are equal on both sides: they are trained with alone"]
+
+
+def test_where_all_pairs_are_equal_they_are_split_as_others(tmp_path: Path) -> None:
+    for number in range(20):
+        for side in ("clean", "noisy"):
+            save(tmp_path / side / f"{number:02}.png", flat(number))
+    _, _, (test,) = read_pairs(tmp_path / "clean", tmp_path / "noisy").splits(40)
+    assert first(test.images) == [9, 19]

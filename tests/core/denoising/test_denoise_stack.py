@@ -9,6 +9,7 @@ from noisy_pictures import Array, colour, decibels, grey, impulses, page_of_text
 from numpy.typing import NDArray
 
 from dae_tui.core.denoising import apply_network as denoising
+from dae_tui.core.denoising import denoise_stack as denoise_stack_module
 from dae_tui.core.denoising.apply_network import Compute, denoise_images
 from dae_tui.core.denoising.denoise_stack import Denoised, denoise_stack, inverts
 from dae_tui.core.denoising.examination import examine
@@ -297,3 +298,35 @@ def test_many_tiny_images_take_no_more_memory_than_fewer_larger_ones(
     denoise_images(autoencoder, images, torch.zeros(len(images)), FP32)
     assert sum(passed) == len(images)
     assert max(passed) * 64 * -((-side // 8) ** 2) <= 2.5 * denoising.BATCH_PIXELS
+
+
+def test_what_is_brighter_than_the_middle_is_not_cut_off() -> None:
+    """Level and curve are looked at in the middle, but hold for the whole image."""
+    light = 0.05 + 0.15 * grey("waves", 512)
+    light[:120] += 0.7  # Above the middle that is looked at.
+    noise = shot_noise(light, 200)
+    stack = Stack(stored(noise, 0, 255, "u1"), alpha=False)
+    done = denoise(stack)
+    assert done.images[0].weights is not None
+    before, after = (decibels(each.values[0, ..., 0] / 255, light) for each in (stack, done.stack))
+    assert after > before + 3
+    top = (done.stack.values[0, :120, :, 0] / 255).mean()
+    assert top == pytest.approx(light[:120].mean(), abs=0.005)
+
+
+def test_what_takes_away_more_than_the_noise_is_not_trusted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As where a curve is wrong: the estimate of the error does not see that."""
+    stack = Stack(stored(noisy(grey("waves"), 0.05), 0, 255, "u1"), alpha=False)
+    assert denoise(stack).images[0].weights is not None
+    network = denoise_stack_module.denoise_images
+
+    def darker(*arguments: Any, **options: Any) -> torch.Tensor:
+        return network(*arguments, **options) - 0.2
+
+    monkeypatch.setattr(denoise_stack_module, "denoise_images", darker)
+    monkeypatch.setattr(denoise_stack_module.Trial, "risk", 0.5)
+    done = denoise(stack)
+    assert done.images[0].harmed
+    np.testing.assert_array_equal(done.stack.values, stack.values)

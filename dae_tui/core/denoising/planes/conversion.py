@@ -4,6 +4,7 @@ Impulses are replaced, the negative is taken, the noise is made equally strong a
 and colours become brightness and differences, as far as image and network ask for it.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -43,7 +44,14 @@ class Conversion:
 
     @classmethod
     def plan(
-        cls, weights: Weights, noise: ImageNoise, sample: Tensor, *, negative: bool, given: bool
+        cls,
+        weights: Weights,
+        noise: ImageNoise,
+        sample: Tensor,
+        ends: tuple[Sequence[float], Sequence[float]],
+        *,
+        negative: bool,
+        given: bool,
     ) -> "Conversion":
         """The steps for an image.
 
@@ -51,6 +59,7 @@ class Conversion:
             weights: of the network.
             noise: of the image.
             sample: the middle of the image, (C, h, w) in [0, 1].
+            ends: the lowest and the highest value of each channel of the whole image.
             negative: whether the network gets the negative.
             given: whether the user gave the noise level.
         """
@@ -58,9 +67,7 @@ class Conversion:
         plain = cls(sigmas, noise.impulses > 0, negative)
         if not weights.takes_sigma:
             return plain
-        flat = sample.flatten(1)
         opponent = len(sample) == 3 and weights.channels == 1
-        ends = flat.amin(1).tolist(), flat.amax(1).tolist()
         steps = stabilise(noise.levels, *ends, unclip=opponent)
         if steps is not None:
             sigmas = steps.sigmas

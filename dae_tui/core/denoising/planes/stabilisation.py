@@ -22,7 +22,8 @@ KNOTS = 4097
 NODES = 15
 """Of the Gauss-Hermite quadrature that gives the mean of the noisy values."""
 LEAST_LEVEL = 0.1
-"""The least level, relative to the median one: the curve must not become vertical."""
+"""The least level, relative to the median one of the image's intensities: the curve must not become
+vertical."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,8 @@ def _curve(function: LevelFunction, lowest: float, highest: float, *, unclip: bo
     margin = 0.5 * max(highest - lowest, 1e-6)
     at = np.linspace(lowest - margin, highest + margin, KNOTS)
     levels = function.at(at)
-    levels = np.maximum(levels, max(LEAST_LEVEL * float(np.median(levels)), 1e-9))
+    usual = float(np.median(levels[(at >= lowest) & (at <= highest)]))
+    levels = np.maximum(levels, max(LEAST_LEVEL * usual, 1e-9))
     slopes = 1 / levels
     stabilised = np.concatenate([[0], np.cumsum((slopes[1:] + slopes[:-1]) / 2 * np.diff(at))])
     stabilised -= np.interp(lowest, at, stabilised)

@@ -38,7 +38,9 @@ def planes(image: Array) -> Tensor:
 def planned(
     weights: Weights, noise: ImageNoise, sample: Tensor, negative: bool = False, given: bool = False
 ) -> Conversion:
-    return Conversion.plan(weights, noise, sample, negative=negative, given=given)
+    flat = sample.flatten(1)
+    ends = flat.amin(1).tolist(), flat.amax(1).tolist()
+    return Conversion.plan(weights, noise, sample, ends, negative=negative, given=given)
 
 
 def normal(shape: tuple[int, ...], sigma: float) -> Array:

@@ -91,3 +91,15 @@ def test_what_clipping_took_from_the_mean_comes_back(clean: float) -> None:
     given = torch.from_numpy(noisy.astype(np.float32))
     back = steps.backward(steps.forward(given).mean().expand(1, 4, 4))
     assert float(back[0, 0, 0]) == pytest.approx(clean, abs=0.003)
+
+
+def test_a_level_that_falls_to_nothing_at_both_ends_makes_no_cliff() -> None:
+    """As a parabola through noisy measurements may: small steps must stay small."""
+    arch = LevelFunction((1e-12, 2e-5, 1e-12), low=0.03, high=0.88, sigma=0.002)
+    steps = stabilise([arch], [0.0], [0.9])
+    assert steps is not None
+    ramp = torch.linspace(0, 0.9, 1000).view(1, 1, -1)
+    stabilised = steps.forward(ramp)
+    slopes = stabilised.diff().squeeze()
+    assert float(slopes.max() / slopes.min()) < 15
+    assert torch.allclose(steps.backward(stabilised), ramp, atol=2e-3)
