@@ -7,6 +7,7 @@ import pytest
 import torch
 from noisy_pictures import Array, colour, decibels, grey, impulses, page_of_text, shot_noise
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from dae_tui.core.denoising import apply_network as denoising
 from dae_tui.core.denoising import denoise_stack as denoise_stack_module
@@ -330,3 +331,38 @@ def test_what_takes_away_more_than_the_noise_is_not_trusted(
     done = denoise(stack)
     assert done.images[0].harmed
     np.testing.assert_array_equal(done.stack.values, stack.values)
+
+
+def photograph(strength: float) -> Array:
+    """A colour picture with noise that is correlated between pixels, as a camera leaves it."""
+    clean = colour("chelsea", 256)
+    white = np.random.default_rng(0).normal(0, strength, (260, 260, 3))
+    smooth = ndimage.uniform_filter(white, (3, 3, 1))[2:-2, 2:-2]
+    noisy_image: Array = clean + smooth
+    return noisy_image
+
+
+def as_a_cameras(strength: float) -> tuple[Denoised, float, float]:
+    """A photograph denoised with the weights for cameras at hand, and its PSNR before and after."""
+    stack = Stack(stored(photograph(strength), 0, 255, "u1"), alpha=False)
+    found = examine(stack, DenoiseOptions(), "x")
+    candidates = CHOICE.candidates(256, 256, found.sigma, camera=True)
+    done = denoise_stack(candidates, stack, found, DenoiseOptions(), FP32)
+    before, after = (
+        decibels(each.values[0] / 255, colour("chelsea", 256)) for each in (stack, done.stack)
+    )
+    return done, before, after
+
+
+def test_a_cameras_noise_is_removed_by_its_weights() -> None:
+    done, before, after = as_a_cameras(0.15)
+    assert done.images[0].weights is not None
+    assert done.images[0].weights.name == "camera-unet"
+    assert after > before + 1
+
+
+def test_weights_for_cameras_leave_a_photograph_without_noise_alone() -> None:
+    done, _, after = as_a_cameras(0.0)
+    used = done.images[0].weights
+    assert used is None or used.name != "camera-unet"
+    assert after > 40

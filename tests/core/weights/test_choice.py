@@ -47,3 +47,14 @@ def test_weights_are_loaded_once() -> None:
     choice = WeightsChoice()
     first, second = (choice.candidates(28, 28, sigma).weights[0] for sigma in (0.5, 0.4))
     assert first is second
+
+
+def test_weights_that_learnt_from_pairs_are_for_what_may_be_a_cameras_photograph_alone() -> None:
+    choice = WeightsChoice()
+    others = choice.candidates(512, 512, 0.02)
+    camera = choice.candidates(512, 512, 0.02, camera=True)
+    assert others.camera is None
+    assert camera.camera is not None
+    assert camera.camera.name == "camera-unet"
+    assert camera.weights == others.weights
+    assert all(weights.metadata["noise"] != "none" for weights in others.weights)
