@@ -95,8 +95,7 @@ class Training:
         self._seed_rank()
         self.batch_size = min(config.batch_size, len(training))
         self.group.check(self.batch_size)
-        of_epoch = min(config.epoch_images or len(training), len(training))
-        self.steps_per_epoch = max(1, of_epoch // self.batch_size)
+        self.steps_per_epoch = self._steps_per_epoch()
         self._compile()
         self.statistics = StepStatistics(
             self.batch_size, device, self.progress, checks=self.group.is_rank_0
@@ -106,6 +105,10 @@ class Training:
     def evaluated(self) -> nn.Module:
         """The network that is validated and saved: the moving average, if there is one."""
         return self.network if self.average is None else self.average.network
+
+    def _steps_per_epoch(self) -> int:
+        count = len(self.training)
+        return max(1, min(self.config.epoch_images or count, count) // self.batch_size)
 
     def _resumed(self, state: bytes) -> Progress:
         """Restore network, optimiser and random generators. Raises RunError for other images."""

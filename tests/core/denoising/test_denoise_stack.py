@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from dae_tui.core.denoising import apply_network as denoising
-from dae_tui.core.denoising import denoise_stack as denoise_stack_module
 from dae_tui.core.denoising.apply_network import Compute, denoise_images
 from dae_tui.core.denoising.denoise_stack import Denoised, denoise_stack, inverts
 from dae_tui.core.denoising.examination import examine
@@ -321,13 +320,12 @@ def test_what_takes_away_more_than_the_noise_is_not_trusted(
     """As where a curve is wrong: the estimate of the error does not see that."""
     stack = Stack(stored(noisy(grey("waves"), 0.05), 0, 255, "u1"), alpha=False)
     assert denoise(stack).images[0].weights is not None
-    network = denoise_stack_module.denoise_images
 
     def darker(*arguments: Any, **options: Any) -> torch.Tensor:
-        return network(*arguments, **options) - 0.2
+        return denoise_images(*arguments, **options) - 0.2
 
-    monkeypatch.setattr(denoise_stack_module, "denoise_images", darker)
-    monkeypatch.setattr(denoise_stack_module.Trial, "risk", 0.5)
+    monkeypatch.setattr("dae_tui.core.denoising.denoise_stack.denoise_images", darker)
+    monkeypatch.setattr("dae_tui.core.denoising.risk.Trial.risk", 0.5)
     done = denoise(stack)
     assert done.images[0].harmed
     np.testing.assert_array_equal(done.stack.values, stack.values)
