@@ -149,6 +149,14 @@ def train(
             "[yes].",
         ),
     ] = None,
+    match_brightness: Annotated[
+        bool | None,
+        typer.Option(
+            "--match-brightness/--no-match-brightness",
+            help="Give each clean image of a pair a gain and an offset, where the two sides agree "
+            "in brightness only roughly [no].",
+        ),
+    ] = None,
     ema: Annotated[
         float | None,
         typer.Option(
@@ -250,6 +258,7 @@ def train(
         "patch": patch,
         "augment": augment,
         "align": align,
+        "match_brightness": match_brightness,
         "ema": ema,
         "gradient_clip": gradient_clip,
         "seed": seed,

@@ -104,6 +104,8 @@ class TrainingConfig:
     """Flip and rotate the crops at random."""
     align: bool = False
     """Move the clean images of pairs by a part of a pixel, to where the noisy ones are."""
+    match_brightness: bool = False
+    """Give each clean image of a pair a gain and an offset, so that all pairs differ alike."""
     ema: float = 0.0
     """Evaluate and keep the moving average of the weights, which keeps this share at each step."""
     gradient_clip: float = 0.0
@@ -357,7 +359,7 @@ def command_line(config: TrainingConfig) -> str:
         elif key == "clip":
             words += ["--no-clip"]
         elif isinstance(value, bool):
-            words += [flag(key) if value else "--no-" + key]
+            words += [flag(key) if value else f"--no-{flag(key)[2:]}"]
         else:
             words += [flag(key), str(value)]
     return shlex.join(words)

@@ -324,6 +324,7 @@ def test_a_full_disk_ends_it_with_one_line_and_no_partial_file(
     assert len(files(tmp_path / "out")) == 12
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_a_killed_start_leaves_whole_files_and_the_next_one_the_rest(
     tmp_path: Path, digits: NDArray[np.uint8], how: signal.Signals

@@ -20,7 +20,7 @@ from dae_tui.core.data.image_folder import (
 )
 from dae_tui.core.data.image_set import ImageSet, TrainingImages, unit
 from dae_tui.core.data.pair_list import read_pair_list
-from dae_tui.core.data.registration import find_shift, shifted
+from dae_tui.core.data.registration import common_brightness, find_shift, fit_brightness, shifted
 from dae_tui.core.data.splits import EVERY, PARTS, TEST, TRAINING, split
 from dae_tui.core.data.stored_images import (
     NAMED,
@@ -49,6 +49,17 @@ class Pair:
     """`TRAINING`, `VALIDATION` or `TEST`."""
     shift: tuple[float, float] = (0.0, 0.0)
     """By how many rows and columns the clean image is moved to lie on the noisy one."""
+    gain: float = 1.0
+    """The clean image times `gain`, plus `offset`, is what is learnt; both in [0, 1]'s unit."""
+    offset: float = 0.0
+
+    def adjusted(self, clean: Tensor) -> Tensor:
+        """The clean image (C, H, W), uint8 or float32, moved and with its gain and offset."""
+        if any(self.shift):
+            clean = shifted(unit(clean), *self.shift)
+        if (self.gain, self.offset) != (1.0, 0.0):
+            clean = self.gain * unit(clean) + self.offset
+        return clean
 
     @property
     def is_test(self) -> bool:
@@ -84,7 +95,7 @@ class Pairs:
         clean, noisy = (
             as_unit(image, self.ranges, colour=colour) for image in (pair.clean, pair.noisy)
         )
-        return shifted(clean, *pair.shift) if any(pair.shift) else clean, noisy
+        return pair.adjusted(clean), noisy
 
     def aligned(self, parts: Sequence[str] = PARTS) -> "Pairs":
         """The same pairs, those of some parts with the shift that puts clean on noisy images."""
@@ -100,6 +111,30 @@ class Pairs:
             f"{max(pixels):.2f} pixels: they are moved"
         )
         return replace(self, pairs=found, remark="; ".join(filter(None, [self.remark, line])))
+
+    def matched(self, parts: Sequence[str] = PARTS) -> "Pairs":
+        """The same pairs, with a gain and an offset for each clean image of some parts.
+
+        They make brighter and darker takes alike: the relation of brightness between clean and
+        noisy images, which differs from pair to pair, becomes the same for all, and is on the whole
+        what it was. What is left of it is what a network can know.
+        """
+        chosen = [pair for pair in self.pairs if pair.part in parts]
+        fits = [fit_brightness(*self.whole(pair)) for pair in chosen]
+        gain, offset = common_brightness([self.whole(pair)[0] for pair in chosen], fits)
+        done = iter(
+            [
+                replace(pair, gain=gain * own_gain, offset=gain * own_offset + offset)
+                for pair, (own_gain, own_offset) in zip(chosen, fits, strict=True)
+            ]
+        )
+        pairs = [next(done) if pair.part in parts else pair for pair in self.pairs]
+        gains = [pair.gain for pair in pairs if pair.part in parts]
+        line = (
+            f"the brightness of the clean images is matched, by factors of {min(gains):.2f} to "
+            f"{max(gains):.2f}"
+        )
+        return replace(self, pairs=pairs, remark="; ".join(filter(None, [self.remark, line])))
 
     @property
     def used_whole(self) -> bool:
@@ -142,12 +177,10 @@ class Pairs:
         """The clean or the noisy images; clean ones are moved where they have a shift."""
         colour = any(pair.clean.colour for pair in self.pairs)
         images = to_tensors([getattr(pair, side) for pair in pairs], self.ranges, colour=colour)
-        if side == NOISY or not any(any(pair.shift) for pair in pairs):
+        if side == NOISY:
             return images
-        return [
-            shifted(unit(image), *pair.shift) if any(pair.shift) else unit(image)
-            for image, pair in zip(images, pairs, strict=True)
-        ]
+        done = [pair.adjusted(image) for image, pair in zip(images, pairs, strict=True)]
+        return done if len({image.dtype for image in done}) < 2 else [unit(image) for image in done]
 
 
 def read_pairs(

@@ -1,10 +1,11 @@
-"""Pairs whose two sides are shifted against each other by a part of a pixel.
+"""Pairs whose two sides are shifted against each other, or differ in brightness from pair to pair.
 
 A tripod that gives way, or a shutter, moves the second photograph. A network cannot know by how
 much, and so it learns to blur: the mean over all shifts is what has the least squared error.
 """
 
 import math
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -58,6 +59,37 @@ def _fit(clean: Tensor, noisy: Tensor, *, moves: bool = True) -> tuple[float, fl
     # A gain scales the gradients too.
     gain = max(float(found[-2]), 1e-3)
     return (float(found[0]) / gain, float(found[1]) / gain, left) if moves else (0.0, 0.0, left)
+
+
+def fit_brightness(clean: Tensor, noisy: Tensor) -> tuple[float, float]:
+    """The gain and the offset that make a clean image as bright as a noisy one, by least squares.
+
+    Both are float32 of one shape. 1 and 0 for a clean image that is flat.
+    """
+    given, target = clean.double(), noisy.double()
+    spread = given.var(correction=0)
+    if spread < 1e-9:
+        return 1.0, 0.0
+    gain = float(((given - given.mean()) * (target - target.mean())).mean() / spread)
+    return gain, float(target.mean() - gain * given.mean())
+
+
+def common_brightness(
+    clean: Sequence[Tensor], fits: Sequence[tuple[float, float]]
+) -> tuple[float, float]:
+    """The gain and the offset that lead from matched images back to clean ones, on the whole.
+
+    Args:
+        clean: images (C, H, W).
+        fits: of each the gain and the offset of `fit_brightness`.
+    """
+    matched = torch.cat(
+        [
+            (gain * image + offset).flatten()
+            for image, (gain, offset) in zip(clean, fits, strict=True)
+        ]
+    )
+    return fit_brightness(matched, torch.cat([image.flatten() for image in clean]))
 
 
 def shifted(image: Tensor, rows: float, columns: float) -> Tensor:

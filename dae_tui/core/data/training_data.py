@@ -63,6 +63,8 @@ def load_training_data(config: TrainingConfig) -> TrainingData:
         pairs = _pairs(config)
         if config.align:
             pairs = pairs.aligned((TRAINING, VALIDATION))
+        if config.match_brightness:
+            pairs = pairs.matched((TRAINING, VALIDATION))
         parts = pairs.splits(config.patch or PATCH_OF_PAIRS, augment=augment)
         return TrainingData(*parts, pairs.checksum, tuple(pairs.remarks()))
     if is_sharded(folder):

@@ -226,3 +226,22 @@ def test_where_all_pairs_are_equal_they_are_split_as_others(tmp_path: Path) -> N
             save(tmp_path / side / f"{number:02}.png", flat(number))
     _, _, (test,) = read_pairs(tmp_path / "clean", tmp_path / "noisy").splits(40)
     assert first(test.images) == [9, 19]
+
+
+def test_pairs_whose_brightness_differs_are_matched_but_for_the_test(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    for number in range(20):
+        scene = np.kron(random.integers(0, 60, (4, 4)), np.ones((4, 4)))
+        factor = 2 + number % 2
+        save(tmp_path / "noisy" / f"{number:02}.png", scene.astype(np.uint8))
+        save(tmp_path / "clean" / f"{number:02}.png", (factor * scene).astype(np.uint8))
+    pairs = read_pairs(tmp_path / "clean", tmp_path / "noisy").matched(("training", "validation"))
+    training, _, (test,) = pairs.splits(40)
+    assert isinstance(training, ImageSet) and training.noisy is not None
+    ratio = (training.images - training.noisy / 255).abs().mean((1, 2, 3)) / (
+        training.noisy / 255
+    ).mean((1, 2, 3))
+    assert float(ratio.max() - ratio.min()) < 0.05
+    assert 1.3 < float(ratio.mean()) < 1.7
+    assert test.images.dtype == torch.uint8
+    assert "matched, by factors of" in pairs.remarks()[-1]

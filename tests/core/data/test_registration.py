@@ -4,7 +4,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from dae_tui.core.data.registration import find_shift, shifted
+from dae_tui.core.data.registration import (
+    common_brightness,
+    find_shift,
+    fit_brightness,
+    shifted,
+)
 
 
 def scene(rows: float = 0.0, columns: float = 0.0) -> Tensor:
@@ -59,3 +64,20 @@ def test_moving_gives_the_picture_from_there() -> None:
 
 def test_moving_nowhere_changes_nothing() -> None:
     assert torch.allclose(shifted(scene(), 0.0, 0.0), scene(), atol=1e-6)
+
+
+def test_brightness_is_fitted_through_noise() -> None:
+    assert fit_brightness(scene(), 0.6 * scene() + 0.1 + noise()) == pytest.approx(
+        (0.6, 0.1), abs=0.01
+    )
+    assert fit_brightness(torch.full((1, 9, 9), 0.3), noise()) == (1.0, 0.0)
+
+
+def test_the_common_brightness_leads_back_on_the_whole() -> None:
+    """Clean images of factors 2 and 4 above their noisy ones are of one factor between after it."""
+    noisy_images = [scene(), scene(3.0)]
+    clean = [2 * noisy_images[0], 4 * noisy_images[1]]
+    fits = [fit_brightness(*both) for both in zip(clean, noisy_images, strict=True)]
+    assert fits == [pytest.approx((0.5, 0), abs=1e-4), pytest.approx((0.25, 0), abs=1e-4)]
+    gain, _ = common_brightness(clean, fits)
+    assert 2.5 < gain < 3.5

@@ -332,6 +332,7 @@ print(peaks[1] - peaks[0])
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["npy", "tif"])
 def test_the_memory_does_not_grow_with_the_file(tmp_path: Path, kind: str) -> None:
     """256 MB take hardly more than 32 MB do; in memory they took 400 MB more."""

@@ -52,6 +52,7 @@ def test_a_spread_is_median_and_extremes() -> None:
     assert (found.median, found.low, found.high, found.count) == (3, 1, 10, 3)
 
 
+@pytest.mark.slow
 def test_the_loops_take_turns(task: Task) -> None:
     said, (textbook, ours) = result(training_speed(task, ["fp32"], rounds=2))
     turns = [state.rpartition(", ")[2] for state in said if "round" in state]
@@ -111,6 +112,7 @@ def test_peaks_are_those_of_a_machine() -> None:
     assert 1e8 < peaks.bytes_per_second < 1e14
 
 
+@pytest.mark.slow
 def test_streaming_is_measured_for_each_number_of_images(task: Task) -> None:
     _, (scale,) = result(measure_scale(task, (2000,)))
     assert scale.images == 2000
@@ -118,6 +120,7 @@ def test_streaming_is_measured_for_each_number_of_images(task: Task) -> None:
     assert scale.images_per_second.count == 3
 
 
+@pytest.mark.slow
 def test_a_target_says_what_was_trained_and_who_came_through(
     task: Task, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -131,6 +134,7 @@ def test_a_target_says_what_was_trained_and_who_came_through(
     assert 0 < target.accuracies[0] < 96
 
 
+@pytest.mark.slow
 def test_both_loops_see_the_same_images_and_learn_alike(task: Task) -> None:
     # 14 steps an epoch, whose last ones fill no round.
     _, (textbook, ours) = result(targets.measure_agreement(task, seeds=1, epochs=10))

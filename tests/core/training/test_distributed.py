@@ -102,6 +102,7 @@ def test_each_process_has_a_gpu_of_its_own(
         Group(0, 2).meet("images", torch.device("cpu"))
 
 
+@pytest.mark.slow
 def test_what_two_processes_make_sure_of(tmp_path: Path) -> None:
     """That they see the same images, drop out other features, and do not outlive each other."""
     with socket.socket() as free:
@@ -129,6 +130,7 @@ def test_what_two_processes_make_sure_of(tmp_path: Path) -> None:
     assert (rank_0["end"], rank_1["end"]) == ("DivergedError", "LostProcessError")
 
 
+@pytest.mark.slow
 def test_two_processes_come_to_what_one_comes_to(dae: Dae, tmp_path: Path) -> None:
     command = [*TRAIN, "--epochs", "2"]
     assert dae(*command, "--runs-dir", tmp_path / "one").code == 0
