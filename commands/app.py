@@ -24,7 +24,7 @@ SUBCOMMANDS = {
     "benchmark": "Measure networks and filters: Table 1 for any noise and data, sweeps, figures.",
     "runs": "List, show and steer training runs: pause, resume, stop, delete.",
     "weights": "List, show and export trained weights.",
-    "dashboard": "Watch and steer runs in the terminal: loss, machine, digits, playground.",
+    "dashboard": "Watch and steer runs in the terminal: loss, machine, images, playground.",
     "devices": "Show GPUs (NVML), CPU and memory: utilisation, power, temperature.",
 }
 

@@ -46,7 +46,7 @@ LatexOption = Annotated[bool, typer.Option("--latex", help="Print a LaTeX table 
 HtmlOption = Annotated[bool, typer.Option("--html", help="Print an HTML table.")]
 FiguresOption = Annotated[
     Path | None,
-    typer.Option(metavar="DIR", help="Write figures as PNG and SVG: digits, losses, curves."),
+    typer.Option(metavar="DIR", help="Write figures as PNG and SVG: images, losses, curves."),
 ]
 SplitOption = Annotated[
     str | None,
@@ -157,7 +157,7 @@ def quality(
     runs_dir: RunsDirOption = options.RUNS_DIR,
     digits: Annotated[
         int,
-        typer.Option(min=0, max=10, help="Number of digits to show above the table, in all views."),
+        typer.Option(min=0, max=10, help="Number of images to show above the table, in all views."),
     ] = 0,
     per_class: PerClassOption = False,
     figures: FiguresOption = None,

@@ -29,7 +29,7 @@ def dashboard(
     data_dir: DataDirOption = None,
     graphics: Annotated[
         Graphics | None,
-        typer.Option(help="How to draw digits; else as the terminal allows."),
+        typer.Option(help="How to draw images; else as the terminal allows."),
     ] = None,
     theme: Annotated[
         Theme, typer.Option(help="Colours: dark, light, or the terminal's own (ansi).")
@@ -47,7 +47,7 @@ def dashboard(
         bool, typer.Option("--no-mouse", help="Leave the mouse to the terminal.")
     ] = False,
 ) -> None:
-    """Watch runs live: loss, machine and digits; pause, stop and compare them, or try images.
+    """Watch runs live: loss, machine and images; pause, stop and compare them, or try images.
 
     It only reads the folders of runs. If you leave it with q or lose the connection, every
     training goes on, and a new dashboard shows the whole curve.

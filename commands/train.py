@@ -41,6 +41,7 @@ from dae_tui.spec.training_config import (
     TrainingConfig,
     command_line,
     default_config,
+    find_supervision,
     parse_settings,
     parse_widths,
 )
@@ -71,7 +72,10 @@ def train(
     context: typer.Context,
     network: Annotated[
         str | None,
-        typer.Argument(help="autoencoder [default], unet, dense, tutorial, classifier or oracle."),
+        typer.Argument(
+            help="autoencoder [default], unet [default for pairs and noisy images], dense, "
+            "tutorial, classifier or oracle."
+        ),
     ] = None,
     data: Annotated[str | None, options.data()] = None,
     clean: Annotated[
@@ -113,11 +117,14 @@ def train(
         int | None,
         typer.Option(metavar="N", help="Images of an epoch, drawn anew for each; else all."),
     ] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Images per step [100].")] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(help="Images per step [100, a U-Net of pairs or noisy images 16].")
+    ] = None,
     lr: Annotated[
         float | None,
         typer.Option(
-            help="Highest learning rate [0.006, classifier 0.003, a U-Net of pairs 0.002]."
+            help="Highest learning rate [0.006, classifier 0.003, a U-Net of pairs or noisy images "
+            "0.001]."
         ),
     ] = None,
     optimizer: Annotated[str | None, typer.Option(help="adam [default], adamw or sgd.")] = None,
@@ -131,8 +138,8 @@ def train(
         int | None,
         typer.Option(
             metavar="N",
-            help="Train with random crops of N×N pixels [pairs 64]; small images of one size are "
-            "taken whole.",
+            help="Train with random crops of N×N pixels [pairs and noisy images 64]; small images "
+            "of one size are taken whole.",
         ),
     ] = None,
     augment: Annotated[
@@ -161,12 +168,16 @@ def train(
         float | None,
         typer.Option(
             metavar="SHARE",
-            help="Keep the moving average of the weights, such as 0.999; 0 for none [0].",
+            help="Keep the moving average of the weights, such as 0.999; 0: no [pairs and noisy "
+            "images 0.999].",
         ),
     ] = None,
     gradient_clip: Annotated[
         float | None,
-        typer.Option(metavar="NORM", help="Clip the gradient to this norm; 0: no [0]."),
+        typer.Option(
+            metavar="NORM",
+            help="Clip the gradient to this norm; 0: no [a U-Net of pairs or noisy images 0.01].",
+        ),
     ] = None,
     widths: Annotated[
         str | None,
@@ -222,7 +233,7 @@ def train(
         bool, typer.Option("--detach", help="Train in a background process; print the run's name.")
     ] = False,
     svg: Annotated[
-        Path | None, typer.Option(help="Also write digits and table as an SVG picture.")
+        Path | None, typer.Option(help="Also write images and table as an SVG picture.")
     ] = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
@@ -383,7 +394,9 @@ def _default(network: str | None, preset: str | None, given: dict[str, Any]) -> 
         usual = default_config(trained, data, noisy, takes, supervision)
         return dataclasses.replace(usual, settings=settings, lr=usual.lr / FINER)
     if preset is None:
-        return default_config(network or "autoencoder", data, noisy, takes, supervision)
+        clean = find_supervision(data, noisy, takes, supervision) == "clean"
+        usual = "autoencoder" if clean else "unet"
+        return default_config(network or usual, data, noisy, takes, supervision)
     config = preset_config(preset, data)
     if noisy:
         config = dataclasses.replace(config, noisy=noisy, noise="none")
