@@ -395,8 +395,8 @@ def _default(network: str | None, preset: str | None, given: dict[str, Any]) -> 
         return dataclasses.replace(usual, settings=settings, lr=usual.lr / FINER)
     if preset is None:
         clean = find_supervision(data, noisy, takes, supervision) == "clean"
-        usual = "autoencoder" if clean else "unet"
-        return default_config(network or usual, data, noisy, takes, supervision)
+        network = network or ("autoencoder" if clean else "unet")
+        return default_config(network, data, noisy, takes, supervision)
     config = preset_config(preset, data)
     if noisy:
         config = dataclasses.replace(config, noisy=noisy, noise="none")
