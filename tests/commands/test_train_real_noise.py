@@ -112,6 +112,12 @@ def test_a_training_starts_from_other_weights(dae: Dae, tmp_path: Path) -> None:
     for name, value in given.network.state_dict().items():
         assert np.allclose(value, started.network.state_dict()[name], atol=1e-6)
     assert "--from photos-unet" in started.metadata["command"]
+    again, _ = trained(dae, "--from", done["run"], "--data", tmp_path / "mine", *few)
+    metadata = read_metadata(Path(again["weights"]))
+    first, second = metadata["command"].split(" && ")
+    assert first == started.metadata["command"]
+    assert "--from latest" in second
+    assert str(tmp_path) not in json.dumps(metadata)
     wrong = dae("train", "dense", "--from", "photos-unet", "--data", tmp_path / "mine")
     assert wrong.code == 2
     assert "hold the network unet, not dense" in wrong.err

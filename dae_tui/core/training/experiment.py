@@ -34,7 +34,7 @@ from dae_tui.core.weights.weights_file import Weights, load_weights
 from dae_tui.errors import DataError, UsageError
 from dae_tui.models.registry import build
 from dae_tui.spec.events import Event
-from dae_tui.spec.model_cards import published
+from dae_tui.spec.model_cards import published, read_metadata
 from dae_tui.spec.noise_spec import parse_noise
 from dae_tui.spec.table import Table
 from dae_tui.spec.training_config import ALONE, NOISY, OPERATING_POINT, TrainingConfig
@@ -129,7 +129,12 @@ class Experiment:
         command = self.command
         for folder in (self.training.name, self.config.noisy):
             command = command.replace(folder, Path(folder).name) if folder else command
-        for key in ("noisy", "black", "white"):
+        if self.start is not None and config["from_weights"] not in published():
+            # Both trainings, one after the other: a path means nothing on other machines.
+            earlier = read_metadata(self.start).get("command", "")
+            command = f"{earlier} && {command.replace(config['from_weights'], 'latest')}"
+            config["from_weights"] = "latest"
+        for key in ("noisy", "black", "white", "takes", "from_weights"):
             if not config[key]:
                 del config[key]
         if self.config.pairs:
