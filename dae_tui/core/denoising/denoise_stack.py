@@ -172,7 +172,7 @@ class _Image:
             weights,
             self.noise,
             self._planes(*self._middle()),
-            self._ends,
+            self._ends if weights.takes_sigma else None,
             negative=negative,
             given=self.options.sigma is not None,
         )

@@ -48,7 +48,7 @@ class Conversion:
         weights: Weights,
         noise: ImageNoise,
         sample: Tensor,
-        ends: tuple[Sequence[float], Sequence[float]],
+        ends: tuple[Sequence[float], Sequence[float]] | None,
         *,
         negative: bool,
         given: bool,
@@ -59,13 +59,14 @@ class Conversion:
             weights: of the network.
             noise: of the image.
             sample: the middle of the image, (C, h, w) in [0, 1].
-            ends: the lowest and the highest value of each channel of the whole image.
+            ends: the lowest and the highest value of each channel of the whole image; None for
+                weights that are not told the level.
             negative: whether the network gets the negative.
             given: whether the user gave the noise level.
         """
         sigmas = torch.tensor([level.sigma for level in noise.levels])
         plain = cls(sigmas, noise.impulses > 0, negative)
-        if not weights.takes_sigma:
+        if not weights.takes_sigma or ends is None:
             return plain
         opponent = len(sample) == 3 and weights.channels == 1
         steps = stabilise(noise.levels, *ends, unclip=opponent)
