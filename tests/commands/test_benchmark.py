@@ -81,6 +81,7 @@ def test_the_figures_can_be_counted_again(dae: Dae) -> None:
     assert row["psnr"] == pytest.approx(float(np.mean(-10 * np.log10(errors))), abs=1e-4)
 
 
+@pytest.mark.slow
 def test_the_same_command_gives_the_same_figures(dae: Dae) -> None:
     some = "gaussian,wiener"
     command = (*QUALITY, "--methods", some, "--images", "40", "--seeds", "2", "--json")
@@ -228,6 +229,7 @@ def test_seeds_are_averaged_and_their_spread_is_told(dae: Dae) -> None:
     assert both["protocol"]["seeds"] == 2
 
 
+@pytest.mark.slow
 def test_a_sweep_has_every_level_figures_and_a_plot(dae: Dae, tmp_path: Path) -> None:
     sweep = ("--noise", "gaussian:0.2..0.6/3", "--images", "60", "--methods", "networks,median")
     figures = tmp_path / "figures"
@@ -266,6 +268,7 @@ def interrupt_at(cell: int) -> Any:
     return measure_method
 
 
+@pytest.mark.slow
 def test_an_interrupted_benchmark_goes_on(
     dae: Dae, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -531,6 +534,7 @@ def test_a_training_with_pairs_ends_with_the_figures_of_the_benchmark(
         assert kept[2][key] == pytest.approx(rows[2][key], abs=0.01)
 
 
+@pytest.mark.slow
 def test_photographs_follow_the_protocol_of_the_literature(dae: Dae, tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     smooth = ndimage.gaussian_filter(random.random((3, 96, 120)), (0, 6, 6))

@@ -474,6 +474,7 @@ def test_an_image_unlike_any_digit_is_warned_of(dae: Dae, tmp_path: Path) -> Non
     assert "warning: " in outcome.err and "28×28" in outcome.err
 
 
+@pytest.mark.slow
 def test_a_photograph_of_digits_on_paper_is_cleaned(dae: Dae, tmp_path: Path) -> None:
     """Uneven light, 12 bits in 16, 1 500 × 1 000 pixels: no weights or level are named."""
     page = clean_page()

@@ -43,6 +43,7 @@ def test_what_cannot_be_measured_is_said(dae: Dae, options: list[str], said: str
     assert said in outcome.err
 
 
+@pytest.mark.slow
 def test_shares_of_the_machine_as_json_and_for_people(dae: Dae) -> None:
     outcome = dae("benchmark", "speed", "--data", "digits", "--parts", "peak", "--json")
     assert outcome.code == 0, outcome.err
