@@ -300,6 +300,7 @@ def protocol_line(protocol: dict[str, Any]) -> str:
         {"True": "clipped to [0, 1]", "False": "not clipped"}.get(str(protocol.get("clip"))),
         f"seed {first}" if many and seeds == 1 else many,
         f"classified by {name}" if (name := protocol.get("classifier")) else "no classifier",
+        str(clean) if (clean := protocol.get("clean")) else None,
         f"SSIM {window}" if (window := protocol.get("ssim")) else None,
         f"p: {test}, not corrected for multiple comparisons"
         if (test := protocol.get("test"))

@@ -46,6 +46,12 @@ def test_images_of_training_are_not_called_test_images(split: str | None, words:
     assert protocol_line(PROTOCOL | {"split": split}).startswith(f"{words} · ")
 
 
+def test_a_psnr_that_is_estimated_from_takes_is_called_so() -> None:
+    line = protocol_line(PROTOCOL | {"clean": "PSNR estimated from two noisy takes"})
+    assert " · PSNR estimated from two noisy takes" in line
+    assert "estimated" not in protocol_line(PROTOCOL)
+
+
 @pytest.mark.parametrize(
     ("value", "words"),
     [(None, "–"), (7984.4, "7,984"), (10, "10"), (9.94, "9.9"), (0.042, "0.042")],
