@@ -4,8 +4,8 @@ Both need noise that is independent from pixel to pixel and has the mean zero. T
 of predicting a noisy value: it cannot fall below the variance of the noise, and falls little.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
 from statistics import median
 
 import torch
@@ -15,9 +15,11 @@ from torch import Generator, Tensor, nn
 from dae_tui.core.data.image_set import ImageSet, unit
 from dae_tui.core.denoising.apply_network import denoise_batch
 from dae_tui.core.denoising.examination import correlation
+from dae_tui.core.noise.estimation import estimate_sigma
 from dae_tui.core.noise.image_noise import CORRELATED
 from dae_tui.core.noise.level_function import estimate_level_functions
 from dae_tui.core.training.objectives import ValidationResult, parts_of, validation_generator
+from dae_tui.models.registry import takes_sigma
 from dae_tui.spec.events import Sample
 
 # So many images say whether their noise is correlated.
@@ -30,9 +32,39 @@ REACH = 2
 CONSISTENCY = 1.0
 
 
-@dataclass(frozen=True)
-class _NoisyAlone:
-    """What both objectives do with a trained network."""
+class _NoisyAlone(ABC):
+    """An objective that needs nothing but noisy images."""
+
+    def draw(self, network: nn.Module, images: Tensor, generator: Generator) -> list[Tensor]:
+        """What `_drawn` gives, and the noise levels (N,) if the network is told them."""
+        levels = []
+        if takes_sigma(network):
+            levels = [estimate_sigma(images.cpu()).to(images.device)]
+        return [*self._drawn(images, generator), *levels]
+
+    @abstractmethod
+    def _drawn(self, images: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
+        """What the network gets, and which pixels it is about."""
+
+    @abstractmethod
+    def loss(
+        self,
+        network: nn.Module,
+        inputs: Sequence[Tensor],
+        images: Tensor,
+        labels: Tensor | None,
+    ) -> Tensor:
+        """See `Objective`."""
+
+    @torch.inference_mode()
+    def evaluate(self, network: nn.Module, validation: Sequence[ImageSet]) -> ValidationResult:
+        generator = validation_generator()
+        loss = 0.0
+        for images, part in parts_of(validation):
+            noisy = unit(images.images[part])
+            inputs = [each.to(noisy.device) for each in self.draw(network, noisy.cpu(), generator)]
+            loss += self.loss(network, inputs, noisy, None).item() * len(noisy)
+        return ValidationResult(loss / sum(map(len, validation)))
 
     @torch.inference_mode()
     def sample(
@@ -44,7 +76,6 @@ class _NoisyAlone:
         return Sample(epoch, step, shown, shown, denoised, None, None)
 
 
-@dataclass(frozen=True)
 class BlindSpot(_NoisyAlone):
     """Predict hidden pixels from those around them (Krull et al., "Noise2Void", CVPR 2019).
 
@@ -53,7 +84,7 @@ class BlindSpot(_NoisyAlone):
     clean image plus a constant.
     """
 
-    def draw(self, network: nn.Module, images: Tensor, generator: Generator) -> list[Tensor]:
+    def _drawn(self, images: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
         """The images with hidden pixels, and where they are: (N, 1, H, W), 1 at hidden pixels."""
         return hide_pixels(images, generator)
 
@@ -64,23 +95,12 @@ class BlindSpot(_NoisyAlone):
         images: Tensor,
         labels: Tensor | None,
     ) -> Tensor:
-        given, hidden = inputs
-        predicted: Tensor = network(given)
+        given, hidden, *levels = inputs
+        predicted: Tensor = network(given, *levels)
         squares = (predicted.float() - images).square() * hidden
         return squares.sum() / (hidden.sum() * images.shape[1])
 
-    @torch.inference_mode()
-    def evaluate(self, network: nn.Module, validation: Sequence[ImageSet]) -> ValidationResult:
-        generator = validation_generator()
-        loss = 0.0
-        for images, part in parts_of(validation):
-            noisy = unit(images.images[part])
-            inputs = [each.to(noisy.device) for each in hide_pixels(noisy.cpu(), generator)]
-            loss += self.loss(network, inputs, noisy, None).item() * len(noisy)
-        return ValidationResult(loss / sum(map(len, validation)))
 
-
-@dataclass(frozen=True)
 class Neighbours(_NoisyAlone):
     """Predict one of two neighbouring pixels from the other (Huang et al., "Neighbor2Neighbor",
     CVPR 2021).
@@ -90,10 +110,10 @@ class Neighbours(_NoisyAlone):
     the network denoises at full size.
     """
 
-    def draw(self, network: nn.Module, images: Tensor, generator: Generator) -> list[Tensor]:
+    def _drawn(self, images: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
         """One of the two images, and which pixels are in both: (N, 2, H/2, W/2), 0 to 3."""
         chosen = _choose(images, generator)
-        return [_pick(images, chosen[:, :1]), chosen]
+        return _pick(images, chosen[:, :1]), chosen
 
     def loss(
         self,
@@ -102,24 +122,14 @@ class Neighbours(_NoisyAlone):
         images: Tensor,
         labels: Tensor | None,
     ) -> Tensor:
-        given, chosen = inputs
+        given, chosen, *levels = inputs
         first, second = chosen[:, :1], chosen[:, 1:]
-        predicted: Tensor = network(given)
+        predicted: Tensor = network(given, *levels)
         difference = predicted.float() - _pick(images, second)
         with torch.no_grad():
-            whole: Tensor = network(images).float()
+            whole: Tensor = network(images, *levels).float()
         expected = _pick(whole, first) - _pick(whole, second)
         return difference.square().mean() + CONSISTENCY * (difference - expected).square().mean()
-
-    @torch.inference_mode()
-    def evaluate(self, network: nn.Module, validation: Sequence[ImageSet]) -> ValidationResult:
-        generator = validation_generator()
-        loss = 0.0
-        for images, part in parts_of(validation):
-            noisy = unit(images.images[part])
-            inputs = [each.to(noisy.device) for each in self.draw(network, noisy.cpu(), generator)]
-            loss += self.loss(network, inputs, noisy, None).item() * len(noisy)
-        return ValidationResult(loss / sum(map(len, validation)))
 
 
 def correlation_remark(images: Sequence[Tensor] | Tensor) -> str:
@@ -136,7 +146,7 @@ def correlation_remark(images: Sequence[Tensor] | Tensor) -> str:
     )
 
 
-def hide_pixels(images: Tensor, generator: Generator) -> list[Tensor]:
+def hide_pixels(images: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
     """Replace a pixel of each square by a neighbour: images (N, C, H, W), places (N, 1, H, W)."""
     count, channels, height, width = images.shape
     device = images.device
@@ -161,7 +171,7 @@ def hide_pixels(images: Tensor, generator: Generator) -> list[Tensor]:
     values = flat.gather(2, others.expand(-1, channels, -1))
     given = flat.scatter(2, places.expand(-1, channels, -1), values)
     hidden = torch.zeros(count, 1, height * width, device=device).scatter_(2, places, 1.0)
-    return [given.view_as(images), hidden.view(count, 1, height, width)]
+    return given.view_as(images), hidden.view(count, 1, height, width)
 
 
 def _reflected(places: Tensor, length: int) -> Tensor:

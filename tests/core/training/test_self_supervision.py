@@ -14,6 +14,7 @@ from dae_tui.core.training.self_supervision import (
     correlation_remark,
     hide_pixels,
 )
+from dae_tui.models.registry import build
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -111,3 +112,13 @@ def test_correlated_noise_is_said_and_white_noise_is_not() -> None:
     smooth = nn.functional.avg_pool2d(white, 2, stride=1)
     assert correlation_remark(0.5 + white) == ""
     assert "times as strong between every second pixel" in correlation_remark(0.5 + smooth)
+
+
+@pytest.mark.parametrize("objective", [BlindSpot(), Neighbours()])
+def test_a_network_that_is_told_the_level_learns_too(objective: BlindSpot | Neighbours) -> None:
+    network = build("unet", {"widths": [4, 8]})
+    images = 0.5 + 0.1 * torch.randn(3, 1, 32, 32, generator=generator())
+    inputs = objective.draw(network, images, generator())
+    assert inputs[-1].tolist() == pytest.approx([0.1] * 3, rel=0.2)
+    assert objective.loss(network, inputs, images, None).requires_grad
+    assert objective.evaluate(network.eval(), [ImageSet("", images, None, 0)]).loss > 0
