@@ -15,7 +15,7 @@ from torch import Tensor
 from dae_tui.core.data.image_folder import read_folder
 from dae_tui.core.data.image_set import ImageSet, unit
 from dae_tui.core.data.load_data import load, present_data_sets
-from dae_tui.core.data.pairs import read_pairs
+from dae_tui.core.data.pairs import load_pairs
 from dae_tui.core.data.shards import is_sharded
 from dae_tui.core.data.splits import PARTS
 from dae_tui.core.data.stored_images import Ranges, StoredImage, as_unit, find_ranges, images_of
@@ -28,7 +28,7 @@ from dae_tui.core.weights.weights_file import Weights, load_weights
 from dae_tui.errors import DataError, WeightsError
 from dae_tui.spec.noise_spec import NoiseSpec
 from dae_tui.spec.table import AS_GIVEN
-from dae_tui.spec.training_config import CLEAN, DATA_SETS, NOISY, is_pairs
+from dae_tui.spec.training_config import DATA_SETS, holds_pairs
 
 VIEWS = ("original", "noisy", "denoised")
 # The published autoencoder takes 0.5 GB and one second for so many pixels.
@@ -238,9 +238,8 @@ def data_sets(data_dir: Path) -> list[str]:
 def _read_folder(folder: Path, noisy: str) -> _StoredImages:
     """The images of a folder, or its pairs: those for the test first, those trained with last."""
     found: list[tuple[str, tuple[StoredImage, ...]]]
-    if noisy or is_pairs(folder):
-        sides = (folder, Path(noisy)) if noisy else (folder / CLEAN, folder / NOISY)
-        pairs = read_pairs(*sides)
+    if holds_pairs(str(folder), noisy):
+        pairs = load_pairs(str(folder), noisy)
         found = [(pair.part, (pair.clean, pair.noisy)) for pair in pairs.pairs]
         ranges = pairs.ranges
     else:

@@ -82,7 +82,7 @@ def _same_image(
         other = samples.get(each.run.name)
         if not isinstance(other, ShownSample) or number >= len(other):
             continue
-        if np.array_equal(other.views["noisy"][number], sample.views["noisy"][number]):
+        if np.array_equal(other.saved.views["noisy"][number], sample.saved.views["noisy"][number]):
             denoised = other.pictures([number])[0][-1]
             caption = denoised.caption.replace("denoised", each.summary.label, 1)
             pictures.append(replace(denoised, caption=caption))

@@ -3,17 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
 from dae_tui.dashboard.learning import Learning
 from dae_tui.dashboard.widgets.pictures import Picture, pictures_of
-from dae_tui.runs.archives import BROKEN, read_archive
-from dae_tui.runs.layout import SAMPLES
 from dae_tui.runs.reader import Run
-from dae_tui.runs.watching.samples import MOST_BYTES, BrokenSample, SavedSample, load_sample
-
-COLOURS = 3
+from dae_tui.runs.watching.samples import BrokenSample, SavedSample, load_sample
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,8 +14,6 @@ class ShownSample:
     """A few images after `step` steps."""
 
     saved: SavedSample
-    views: dict[str, NDArray[np.uint8]]
-    """Each (N, H, W), or (N, 3, H, W) in colour, by the name in `saved`."""
     names: dict[str, str]
     """What the views are called that are shown, by the name in `saved`."""
     noisy_loss: bool
@@ -38,12 +29,12 @@ class ShownSample:
     @property
     def size(self) -> tuple[int, int]:
         """Height and width of the images."""
-        height, width = self.views["noisy"].shape[-2:]
+        height, width = self.saved.views["noisy"].shape[-2:]
         return height, width
 
     @property
     def colour(self) -> bool:
-        return self.views["noisy"].ndim == 4
+        return self.saved.views["noisy"].ndim == 4
 
     @property
     def telling(self) -> int:
@@ -62,7 +53,7 @@ class ShownSample:
             for view, decibels in saved.psnr.items():
                 captions[view] = [f"{view} {value:.1f} dB" for value in decibels.tolist()]
         predictions = {view: read.tolist() for view, read in saved.predictions.items()}
-        views = {view: self.views[view] for view in self.names}
+        views = {view: self.saved.views[view] for view in self.names}
         return pictures_of(views, captions, predictions, labels or None, numbers)
 
 
@@ -73,20 +64,4 @@ def shown_sample(run: Run, step: int, learning: Learning) -> ShownSample | Broke
         return saved
     names = {"original": learning.target, "noisy": "noisy", "denoised": "denoised"}
     shown = {view: name for view, name in names.items() if name}
-    return ShownSample(saved, _in_colour(run, saved), shown, learning.noisy_loss)
-
-
-def _in_colour(run: Run, saved: SavedSample) -> dict[str, NDArray[np.uint8]]:
-    """The views, which `saved` has in grey, in colour if the file has three channels.
-
-    Grey too if the file cannot be read any more, or is another one by now.
-    """
-    try:
-        arrays = read_archive(run.folder / SAMPLES / f"{saved.step:08d}.npz", MOST_BYTES)
-    except BROKEN:
-        return saved.views
-    found = {view: arrays[view] for view in saved.views if view in arrays}
-    count, height, width = saved.views["noisy"].shape
-    shape = count, COLOURS, height, width
-    fits = all(images.shape == shape and images.dtype == np.uint8 for images in found.values())
-    return found if fits and len(found) == len(saved.views) else saved.views
+    return ShownSample(saved, shown, learning.noisy_loss)

@@ -226,7 +226,7 @@ class TrainingConfig:
     @property
     def pairs(self) -> bool:
         """Whether the data are clean and noisy images of the same."""
-        return bool(self.noisy) or is_pairs(self.data) or is_pair_list(self.data)
+        return holds_pairs(self.data, self.noisy)
 
     @property
     def label(self) -> str:
@@ -267,6 +267,11 @@ def is_pairs(folder: str | Path) -> bool:
     )
 
 
+def holds_pairs(data: str, noisy: str = "") -> bool:
+    """Whether `data` is clean and noisy images: a folder of both, a list, or one beside `noisy`."""
+    return bool(noisy) or is_pairs(data) or is_pair_list(data)
+
+
 def is_pair_list(data: str) -> bool:
     """Whether it is a text or CSV file, which lists pairs."""
     return data not in DATA_SETS and Path(data).suffix.lower() in PAIR_LISTS and is_file(data)
@@ -281,7 +286,7 @@ def find_supervision(data: str, noisy: str = "", takes: str = "", asked: str = "
     """What a network learns from: one of `SUPERVISIONS`."""
     if asked != "auto":
         return asked
-    if noisy or is_pairs(data) or is_pair_list(data):
+    if holds_pairs(data, noisy):
         return "pairs"
     return "noise2noise" if takes or has_takes(data) else "clean"
 

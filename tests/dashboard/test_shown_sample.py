@@ -39,7 +39,7 @@ def test_images_in_colour_stay_in_colour(run: Run) -> None:
     assert sample.colour
     assert (len(sample), sample.size) == (3, (128, 128))
     expected = photographs(0.02)
-    for view, images in sample.views.items():
+    for view, images in sample.saved.views.items():
         np.testing.assert_array_equal(images, expected[view])
 
 
@@ -48,7 +48,7 @@ def test_grey_images_stay_grey(run: Run) -> None:
     replace(run, grey)
 
     assert not shown(run).colour
-    assert shown(run).views["noisy"].shape == (3, 128, 128)
+    assert shown(run).saved.views["noisy"].shape == (3, 128, 128)
 
 
 def test_images_of_other_channels_are_averaged(run: Run) -> None:

@@ -33,7 +33,7 @@ from dae_tui.core.data.stored_images import (
 )
 from dae_tui.core.images.folder import find_images, passed_over
 from dae_tui.errors import DataError
-from dae_tui.spec.training_config import CLEAN, NOISY
+from dae_tui.spec.training_config import CLEAN, NOISY, is_pair_list
 from dae_tui.system.printable import printable
 
 
@@ -181,6 +181,33 @@ class Pairs:
             return images
         done = [pair.adjusted(image) for image, pair in zip(images, pairs, strict=True)]
         return done if len({image.dtype for image in done}) < 2 else [unit(image) for image in done]
+
+
+def load_pairs(
+    data: str,
+    noisy: str = "",
+    black: float | None = None,
+    white: float | None = None,
+    *,
+    all_noisy: bool = True,
+) -> Pairs:
+    """Read pairs from whatever `holds_pairs` knows.
+
+    Args:
+        data: a folder with `clean` and `noisy`, a list, or the clean images of `noisy`.
+        noisy: a folder of noisy images, or empty.
+        black: see `read_pairs`.
+        white: see `read_pairs`.
+        all_noisy: see `read_pairs`.
+
+    Raises DataError.
+    """
+    if noisy:
+        return read_pairs(Path(data), Path(noisy), black, white, all_noisy=all_noisy)
+    if is_pair_list(data):
+        return read_listed(Path(data), black, white)
+    clean_side, noisy_side = (Path(data) / part for part in (CLEAN, NOISY))
+    return read_pairs(clean_side, noisy_side, black, white, all_noisy=all_noisy)
 
 
 def read_pairs(

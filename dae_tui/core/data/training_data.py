@@ -10,18 +10,15 @@ from torch import Tensor
 from dae_tui.core.data.image_folder import read_folder
 from dae_tui.core.data.image_set import ImageSet, TrainingImages, split_validation
 from dae_tui.core.data.load_data import load
-from dae_tui.core.data.pairs import Pairs, read_listed, read_pairs
+from dae_tui.core.data.pairs import Pairs, load_pairs
 from dae_tui.core.data.shards import ShardedImages, is_sharded, load_shards
 from dae_tui.core.data.splits import TRAINING, VALIDATION
 from dae_tui.core.data.takes import read_noisy, read_takes
 from dae_tui.spec.training_config import (
     ALONE,
-    CLEAN,
     DATA_SETS,
-    NOISY,
     PATCH_OF_PAIRS,
     TrainingConfig,
-    is_pair_list,
 )
 
 VALIDATION_IMAGES = 5000
@@ -60,7 +57,7 @@ def load_training_data(config: TrainingConfig) -> TrainingData:
         parts = takes.splits(config.patch or PATCH_OF_PAIRS, augment=augment)
         return TrainingData(*parts, takes.checksum, tuple(takes.remarks()))
     if config.pairs:
-        pairs = _pairs(config)
+        pairs = load_pairs(config.data, config.noisy, config.black, config.white)
         if config.align:
             pairs = pairs.aligned((TRAINING, VALIDATION))
         if config.match_brightness:
@@ -77,16 +74,6 @@ def load_training_data(config: TrainingConfig) -> TrainingData:
         return TrainingData(*parts, images.checksum, tuple(images.remarks(config.patch)))
     whole, test = images.image_set("train"), images.image_set("test")
     return TrainingData(*_split(whole), [test], images.checksum, tuple(images.remarks()))
-
-
-def _pairs(config: TrainingConfig) -> Pairs:
-    """Clean and noisy images of the same."""
-    source, values = Path(config.data), (config.black, config.white)
-    if config.noisy:
-        return read_pairs(source, Path(config.noisy), *values)
-    if is_pair_list(config.data):
-        return read_listed(source, *values)
-    return read_pairs(source / CLEAN, source / NOISY, *values)
 
 
 def _noisy(config: TrainingConfig) -> Pairs:

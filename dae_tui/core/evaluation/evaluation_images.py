@@ -15,12 +15,12 @@ from torch import Tensor
 from dae_tui.core.data.image_folder import ImageFolder, in_order, read_folder
 from dae_tui.core.data.image_set import ImageSet, unit
 from dae_tui.core.data.load_data import load
-from dae_tui.core.data.pairs import Pair, Pairs, read_listed, read_pairs
+from dae_tui.core.data.pairs import Pair, Pairs, load_pairs
 from dae_tui.core.data.shards import is_sharded
 from dae_tui.core.evaluation.tuning_images import PLACE, Tuning, places_in, some_of, spread
 from dae_tui.errors import DataError, UsageError
 from dae_tui.spec.table import ALL_IMAGES, TEST_SPLIT
-from dae_tui.spec.training_config import CLEAN, DATA_SETS, NOISY, is_pair_list, is_pairs
+from dae_tui.spec.training_config import DATA_SETS, holds_pairs
 
 TEST_IMAGES = "places in the test images themselves"
 TRAINING_IMAGES = "training images"
@@ -131,8 +131,8 @@ def load_evaluation_images(
     """
     folder = Path(name)
     learnt = folder.resolve().name in learnt_from
-    pairs = _read_pairs(name, black, white)
-    if pairs is not None:
+    if holds_pairs(name):
+        pairs = load_pairs(name, "", black, white, all_noisy=False)
         pairs = pairs.aligned() if align else pairs
         images = _pairs(pairs, split or (TEST_SPLIT if learnt else ALL_IMAGES))
     elif align:
@@ -158,16 +158,6 @@ def load_evaluation_images(
     if tune_on is not None:
         return replace(images, tuning=_tuning_from(tune_on, data_dir, images))
     return images
-
-
-def _read_pairs(name: str, black: float | None, white: float | None) -> Pairs | None:
-    """The pairs of a folder or a list; None for data that are none."""
-    if is_pair_list(name):
-        return read_listed(Path(name), black, white)
-    if not is_pairs(name):
-        return None
-    clean, noisy = (Path(name) / part for part in (CLEAN, NOISY))
-    return read_pairs(clean, noisy, black, white, all_noisy=False)
 
 
 def _folder(

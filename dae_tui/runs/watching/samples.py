@@ -1,4 +1,4 @@
-"""The digits that a run saves as it trains: the same few in all views, after each epoch."""
+"""The images that a run saves as it trains: the same few in all views, after each epoch."""
 
 import re
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ from dae_tui.runs.archives import BROKEN, read_archive
 from dae_tui.runs.layout import SAMPLES
 from dae_tui.runs.reader import Run
 
+COLOURS = 3
 VIEWS = ("original", "noisy", "denoised")
 # A few digits in three views take ten thousand bytes or so, as many photographs some millions.
 MOST_BYTES = 64 << 20
@@ -17,11 +18,11 @@ MOST_BYTES = 64 << 20
 
 @dataclass(frozen=True, eq=False)
 class SavedSample:
-    """A few digits after `step` steps."""
+    """A few images after `step` steps."""
 
     step: int
     views: dict[str, NDArray[np.uint8]]
-    """`original`, `noisy` and `denoised`, each (N, H, W); channels are averaged."""
+    """`original`, `noisy` and `denoised`, each (N, H, W), or (N, 3, H, W) in colour."""
     labels: NDArray[np.int64] | None
     predictions: dict[str, NDArray[np.int64]]
     """What the classifier reads in each view, (N,) each; empty without a classifier."""
@@ -41,7 +42,7 @@ class BrokenSample:
 
 
 def sample_steps(run: Run) -> list[int]:
-    """The steps after which digits were saved, ascending."""
+    """The steps after which images were saved, ascending."""
     try:
         names = [path.stem for path in (run.folder / SAMPLES).iterdir() if path.suffix == ".npz"]
     except OSError:
@@ -50,7 +51,7 @@ def sample_steps(run: Run) -> list[int]:
 
 
 def load_sample(run: Run, step: int) -> SavedSample | BrokenSample:
-    """The digits that were saved after `step` steps, or why they cannot be shown."""
+    """The images that were saved after `step` steps, or why they cannot be shown."""
     path = run.folder / SAMPLES / f"{step:08d}.npz"
     try:
         arrays = read_archive(path, MOST_BYTES)
@@ -68,7 +69,7 @@ def load_sample(run: Run, step: int) -> SavedSample | BrokenSample:
         or 0 in shape
         or any(stack.shape != shape or stack.dtype != np.uint8 for stack in stacks.values())
     ):
-        return BrokenSample(step, f"{path.name} holds no digits of one size")
+        return BrokenSample(step, f"{path.name} holds no images of one size")
     original = stacks["original"].astype(np.float64)
     psnr = {}
     for view in VIEWS[1:]:
@@ -77,7 +78,7 @@ def load_sample(run: Run, step: int) -> SavedSample | BrokenSample:
             psnr[view] = -10 * np.log10(error)
     return SavedSample(
         step,
-        {view: stack.mean(axis=1).round().astype(np.uint8) for view, stack in stacks.items()},
+        {view: _drawn(stack) for view, stack in stacks.items()},
         _integers(arrays.get("labels"), len(original)),
         {
             view: known
@@ -88,8 +89,16 @@ def load_sample(run: Run, step: int) -> SavedSample | BrokenSample:
     )
 
 
+def _drawn(stack: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Images (N, C, H, W) as they are drawn: three channels as colours, others as their mean."""
+    if stack.shape[1] == COLOURS:
+        return stack
+    grey: NDArray[np.uint8] = stack.mean(axis=1).round().astype(np.uint8)
+    return grey
+
+
 def _integers(array: NDArray[np.generic] | None, count: int) -> NDArray[np.int64] | None:
-    """One integer per digit, or None for anything else."""
+    """One integer per image, or None for anything else."""
     if array is None or array.shape != (count,) or not np.issubdtype(array.dtype, np.integer):
         return None
     return array.astype(np.int64)

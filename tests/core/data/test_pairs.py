@@ -11,7 +11,7 @@ from PIL import Image
 
 from dae_tui.core.data.crops import Crops
 from dae_tui.core.data.image_set import ImageSet, TrainingImages
-from dae_tui.core.data.pairs import Pairs, read_pairs
+from dae_tui.core.data.pairs import Pairs, load_pairs, read_pairs
 from dae_tui.errors import DataError
 
 PATCH = 40
@@ -245,3 +245,13 @@ def test_pairs_whose_brightness_differs_are_matched_but_for_the_test(tmp_path: P
     assert 1.3 < float(ratio.mean()) < 1.7
     assert test.images.dtype == torch.uint8
     assert "matched, by factors of" in pairs.remarks()[-1]
+
+
+def test_pairs_are_found_in_a_folder_two_folders_and_a_list(tmp_path: Path) -> None:
+    some(tmp_path, 11)
+    lines = ["clean,noisy", *(f"clean/{n:02}.png,noisy/{n:02}.png" for n in range(11))]
+    (tmp_path / "mine.csv").write_text("\n".join(lines))
+    apart = str(tmp_path / "clean"), str(tmp_path / "noisy")
+    found = [load_pairs(str(tmp_path)), load_pairs(*apart), load_pairs(str(tmp_path / "mine.csv"))]
+    assert {each.checksum for each in found} == {found[0].checksum}
+    assert [pair.part for pair in found[2].pairs] == [pair.part for pair in found[0].pairs]

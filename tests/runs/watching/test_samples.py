@@ -99,16 +99,22 @@ def test_psnr_is_of_each_digit_and_infinite_where_nothing_differs(run: Run) -> N
     assert psnr["denoised"].tolist() == [math.inf, math.inf]
 
 
-def test_colour_is_averaged_to_be_shown_but_measured_per_channel(run: Run) -> None:
+def test_colour_is_kept_and_measured_per_channel(run: Run) -> None:
     original = np.zeros((1, 3, 1, 1), np.uint8)
     noisy = np.array([255, 0, 0], np.uint8).reshape(1, 3, 1, 1)
     keep(run, {"original": original, "noisy": noisy, "denoised": original + np.uint8(1)})
 
     sample = loaded(run)
 
-    assert sample.views["noisy"].tolist() == [[[85]]]
-    assert sample.views["denoised"].tolist() == [[[1]]]
+    assert sample.views["noisy"].tolist() == noisy.tolist()
+    assert sample.views["denoised"].tolist() == [[[[1]], [[1]], [[1]]]]
     assert sample.psnr["noisy"].tolist() == pytest.approx([4.771212547])  # 10 log10(3)
+
+
+def test_other_channels_than_three_are_averaged(run: Run) -> None:
+    two = np.array([[0, 90]], np.uint8).reshape(1, 2, 1, 1)
+    keep(run, {"original": two, "noisy": two, "denoised": two})
+    assert loaded(run).views["noisy"].tolist() == [[[45]]]
 
 
 def test_without_labels_and_a_classifier_the_digits_are_still_there(run: Run) -> None:
@@ -161,20 +167,20 @@ def test_a_missing_view_is_named(run: Run, view: str) -> None:
 def test_views_that_are_no_bytes_are_not_shown(run: Run, dtype: type) -> None:
     keep(run, arrays() | {"noisy": np.zeros((2, 1, 4, 4), dtype)})
 
-    assert reason(run) == "00000001.npz holds no digits of one size"
+    assert reason(run) == "00000001.npz holds no images of one size"
 
 
 @pytest.mark.parametrize("shape", [(4, 4), (2, 4, 4), (0, 1, 4, 4), (2, 1, 0, 4), ()])
 def test_views_that_are_no_stack_of_digits_are_not_shown(run: Run, shape: tuple[int, ...]) -> None:
     keep(run, arrays(shape))
 
-    assert reason(run) == "00000001.npz holds no digits of one size"
+    assert reason(run) == "00000001.npz holds no images of one size"
 
 
 def test_views_of_different_sizes_are_not_shown(run: Run) -> None:
     keep(run, arrays() | {"denoised": np.zeros((2, 1, 4, 5), np.uint8)})
 
-    assert reason(run) == "00000001.npz holds no digits of one size"
+    assert reason(run) == "00000001.npz holds no images of one size"
 
 
 class Trap:
