@@ -289,13 +289,14 @@ def _read(
         line = f"{equal:,} pairs are equal on both sides: they are trained with alone"
         remark = "; ".join(filter(None, [remark, line]))
     parts = iter(of_files)
+    labels = [class_of(below) if classes else "" for below in names]
     pairs = [
-        Pair(clean_image, noisy_image, class_of(below) if classes else "", next(parts))
-        for below, clean_file, noisy_file in zip(names, *sides, strict=True)
+        Pair(clean_image, noisy_image, label, next(parts))
+        for label, clean_file, noisy_file in zip(labels, *sides, strict=True)
         for clean_image, noisy_image in zip(clean_file.images, noisy_file.images, strict=True)
     ]
     ranges = find_ranges([stack for file in files for stack in file.stacks], black, white)
-    return Pairs(name, pairs, ranges, _checksum(names, sides), remark)
+    return Pairs(name, pairs, ranges, _checksum(labels, sides), remark)
 
 
 def _parts(
@@ -355,9 +356,9 @@ def _named(names: Sequence[Path]) -> str:
     return ", ".join(map(printable, names[:NAMED])) + more
 
 
-def _checksum(names: Sequence[Path], sides: tuple[list[StoredFile], list[StoredFile]]) -> str:
+def _checksum(labels: Sequence[str], sides: tuple[list[StoredFile], list[StoredFile]]) -> str:
     whole = hashlib.blake2b(digest_size=16)
-    for name, clean, noisy in zip(names, *sides, strict=True):
-        label = class_of(name).encode(errors="surrogateescape")
-        whole.update(b"\0".join([b"pair", label, clean.checksum, noisy.checksum]))
+    for label, clean, noisy in zip(labels, *sides, strict=True):
+        encoded = label.encode(errors="surrogateescape")
+        whole.update(b"\0".join([b"pair", encoded, clean.checksum, noisy.checksum]))
     return whole.hexdigest()
