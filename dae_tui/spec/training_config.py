@@ -252,6 +252,12 @@ def check_data(name: str, *, file: bool = False) -> None:
     """Raise UsageError unless `name` is a data set or a folder; or a file, where that will do."""
     if file and is_file(name):
         return
+    if name not in DATA_SETS and is_file(name):
+        raise UsageError(
+            f"{shortened(name)} is a file, and images are in folders",
+            "a single noisy image is learnt from with dae train --supervision noise2self, a stack "
+            "of takes with --takes pages, and a list of pairs ends in .csv, .tsv or .txt",
+        )
     if name not in DATA_SETS and not is_folder(name):
         kind = "folder" if "/" in name else "data set"
         raise UsageError(

@@ -160,3 +160,21 @@ def test_the_command_line_of_a_config_means_the_same(tmp_path: Path) -> None:
     config = default_config("unet", str(tmp_path))
     assert (config.patch, config.augment, config.align, config.ema) == (64, True, True, 0.999)
     assert command_line(config) == f"dae train unet --data {tmp_path}"
+
+
+def test_a_file_without_supervision_is_told_what_can_be_learnt_from_it(
+    dae: Dae, tmp_path: Path
+) -> None:
+    save(tmp_path / "one.png", noisy(1))
+    outcome = dae("train", "--data", tmp_path / "one.png")
+    assert outcome.code == 2
+    assert "one.png is a file, and images are in folders" in outcome.err
+    assert "--supervision noise2self" in outcome.err
+
+
+def test_a_file_that_is_no_image_is_one_clear_error(dae: Dae, tmp_path: Path) -> None:
+    (tmp_path / "text.png").write_text("hello")
+    outcome = dae("train", "--data", tmp_path / "text.png", "--supervision", "noise2self")
+    assert outcome.code == 1
+    assert "text.png is not an image file that dae can read" in outcome.err
+    assert "folder" not in outcome.err

@@ -140,6 +140,8 @@ def _bytes_needed(image: StoredImage) -> int:
 
 def _unreadable(failed: Sequence[tuple[Path, DataError]], count: int, where: str) -> DataError:
     first = failed[0][1]
+    if count == 1:
+        return first
     if len(failed) == 1:
         return DataError(first.message, "remove it from the folder")
     paths = [path for path, _ in failed[:NAMED]]
