@@ -115,7 +115,7 @@ def quality(
         bool,
         typer.Option(
             "--align",
-            help="Move the clean images of pairs by parts of a pixel to where the noisy ones are.",
+            help="Align the clean images of pairs with the noisy ones, to a fraction of a pixel.",
         ),
     ] = False,
     tune_on: Annotated[

@@ -90,7 +90,7 @@ def train(
         str | None,
         typer.Option(
             help="What to learn from: clean images and noise that is added (clean), pairs, noisy "
-            "takes of the same (noise2noise), or noisy images alone (noise2self, "
+            "takes of a scene (noise2noise), or noisy images alone (noise2self, "
             "neighbor2neighbor), whose noise must not be correlated between pixels and whose loss "
             "hardly falls. auto [default]: what the folder holds."
         ),
@@ -152,7 +152,7 @@ def train(
         bool | None,
         typer.Option(
             "--align/--no-align",
-            help="Move the clean images of pairs by parts of a pixel, to where the noisy ones are "
+            help="Align the clean images of pairs with the noisy ones, to a fraction of a pixel "
             "[yes].",
         ),
     ] = None,
@@ -160,8 +160,8 @@ def train(
         bool | None,
         typer.Option(
             "--match-brightness/--no-match-brightness",
-            help="Give each clean image of a pair a gain and an offset, where the two sides agree "
-            "in brightness only roughly [no].",
+            help="Match the brightness of clean and noisy images, pair by pair, with a gain and an "
+            "offset [no].",
         ),
     ] = None,
     ema: Annotated[

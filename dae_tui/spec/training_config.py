@@ -56,7 +56,7 @@ MAX_PATCH = 4096
 # The coarsest scale of a network needs some pixels.
 LEAST_PATCH = 16
 # The U-Net for pairs: the difference of a pair need not be white noise, so that no level of it can
-# be estimated; at half the resolution it sees 100 pixels at a third of the cost.
+# be estimated. Half the resolution takes a quarter of the multiply-adds and sees twice as far.
 UNET_OF_PAIRS = {"sigma": False, "gather": 2, "blocks": 2, "widths": [32, 64, 128]}
 # The side of the crops of pairs.
 PATCH_OF_PAIRS = 64
@@ -103,7 +103,7 @@ class TrainingConfig:
     augment: bool = False
     """Flip and rotate the crops at random."""
     align: bool = False
-    """Move the clean images of pairs by a part of a pixel, to where the noisy ones are."""
+    """Align the clean images of pairs with the noisy ones, to a fraction of a pixel."""
     match_brightness: bool = False
     """Give each clean image of a pair a gain and an offset, so that all pairs differ alike."""
     ema: float = 0.0

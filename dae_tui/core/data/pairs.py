@@ -107,8 +107,8 @@ class Pairs:
         if not pixels:
             return self
         line = (
-            f"{len(pixels):,} of {len(found):,} clean images lie beside their noisy ones, by up to "
-            f"{max(pixels):.2f} pixels: they are moved"
+            f"{len(pixels):,} of {len(found):,} clean images are shifted against their noisy "
+            f"ones, by up to {max(pixels):.2f} pixels; they are aligned"
         )
         return replace(self, pairs=found, remark="; ".join(filter(None, [self.remark, line])))
 
@@ -286,7 +286,7 @@ def _read(
     _refuse_unlike(names, sides)
     of_files, equal = _parts(names, sides)
     if equal:
-        line = f"{equal:,} pairs are equal on both sides: they are trained with alone"
+        line = f"{equal:,} pairs are identical on both sides; they are used for training only"
         remark = "; ".join(filter(None, [remark, line]))
     parts = iter(of_files)
     labels = [class_of(below) if classes else "" for below in names]

@@ -93,7 +93,7 @@ def common_brightness(
 
 
 def shifted(image: Tensor, rows: float, columns: float) -> Tensor:
-    """An image (C, H, W), float32, moved down and to the right by parts of a pixel.
+    """An image (C, H, W), float32, moved down and to the right, by fractions of a pixel too.
 
     By the phases of its Fourier transform, mirrored at the edges.
     """

@@ -123,7 +123,7 @@ def load_evaluation_images(
         split: of pairs or photographs, `test` takes the images that a training does not use, and
             `all` takes all; None is `test` for a folder with a name in `learnt_from` or with
             `train` and `test` in it, else `all`. With `test`, filters are tuned on the others.
-        align: of pairs, move the clean images by parts of a pixel to where the noisy ones are.
+        align: of pairs, align the clean images with the noisy ones, to a fraction of a pixel.
         black: the value of black in the files of a folder; None finds it out.
         white: the value of white in them; None finds it out.
 

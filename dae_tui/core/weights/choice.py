@@ -123,7 +123,7 @@ def _fits(noise: str, sigma: float) -> int:
 
 @cache
 def _denoisers(*, pairs: bool = False) -> dict[Path, dict[str, Any]]:
-    """The metadata of the published denoisers that learnt from made noise, or from pairs.
+    """The metadata of the published denoisers that learnt from synthetic noise, or from pairs.
 
     It is cached, because every image needs it.
     """

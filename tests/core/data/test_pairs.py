@@ -217,7 +217,9 @@ def test_pairs_that_are_equal_on_both_sides_are_trained_with_alone(tmp_path: Pat
     assert first(test.images) == [9, 19]
     assert max(first(validation.images)) < 20
     assert len(training) == 35 - 2 - len(validation)
-    assert pairs.remarks() == ["15 pairs are equal on both sides: they are trained with alone"]
+    assert pairs.remarks() == [
+        "15 pairs are identical on both sides; they are used for training only"
+    ]
 
 
 def test_where_all_pairs_are_equal_they_are_split_as_others(tmp_path: Path) -> None:
