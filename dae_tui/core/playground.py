@@ -15,7 +15,7 @@ from torch import Tensor
 from dae_tui.core.data.image_folder import read_folder
 from dae_tui.core.data.image_set import ImageSet, unit
 from dae_tui.core.data.load_data import load, present_data_sets
-from dae_tui.core.data.pairs import load_pairs
+from dae_tui.core.data.paired.pairs import load_pairs
 from dae_tui.core.data.shards import is_sharded
 from dae_tui.core.data.splits import PARTS
 from dae_tui.core.data.stored_images import Ranges, StoredImage, as_unit, find_ranges, images_of

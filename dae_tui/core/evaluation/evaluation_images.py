@@ -15,7 +15,7 @@ from torch import Tensor
 from dae_tui.core.data.image_folder import ImageFolder, in_order, read_folder
 from dae_tui.core.data.image_set import ImageSet, unit
 from dae_tui.core.data.load_data import load
-from dae_tui.core.data.pairs import Pair, Pairs, load_pairs
+from dae_tui.core.data.paired.pairs import Pair, Pairs, load_pairs
 from dae_tui.core.data.shards import is_sharded
 from dae_tui.core.evaluation.tuning_images import PLACE, Tuning, places_in, some_of, spread
 from dae_tui.errors import DataError, UsageError

@@ -11,7 +11,7 @@ from PIL import Image
 
 from dae_tui.core.data.crops import Crops
 from dae_tui.core.data.image_set import ImageSet, TrainingImages
-from dae_tui.core.data.pairs import Pairs, load_pairs, read_pairs
+from dae_tui.core.data.paired.pairs import Pairs, load_pairs, read_pairs
 from dae_tui.errors import DataError
 
 PATCH = 40

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from dae_tui.core.data.pair_list import read_pair_list
+from dae_tui.core.data.paired.pair_list import read_pair_list
 from dae_tui.errors import DataError
 
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from dae_tui.core.data.pairs import Pairs
+from dae_tui.core.data.paired.pairs import Pairs
+from dae_tui.core.data.paired.takes import read_noisy, read_takes
 from dae_tui.core.data.splits import PARTS, TEST, TRAINING, VALIDATION
-from dae_tui.core.data.takes import read_noisy, read_takes
 from dae_tui.errors import DataError
 
 

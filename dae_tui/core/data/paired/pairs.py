@@ -19,8 +19,13 @@ from dae_tui.core.data.image_folder import (
     to_tensors,
 )
 from dae_tui.core.data.image_set import ImageSet, TrainingImages, unit
-from dae_tui.core.data.pair_list import read_pair_list
-from dae_tui.core.data.registration import common_brightness, find_shift, fit_brightness, shifted
+from dae_tui.core.data.paired.pair_list import read_pair_list
+from dae_tui.core.data.paired.registration import (
+    common_brightness,
+    find_shift,
+    fit_brightness,
+    shifted,
+)
 from dae_tui.core.data.splits import EVERY, PARTS, TEST, TRAINING, split
 from dae_tui.core.data.stored_images import (
     NAMED,

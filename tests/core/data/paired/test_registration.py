@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from dae_tui.core.data.registration import (
+from dae_tui.core.data.paired.registration import (
     common_brightness,
     find_shift,
     fit_brightness,

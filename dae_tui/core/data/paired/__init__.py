@@ -1,0 +1,1 @@
+"""Pairs of clean and noisy images, noisy takes of a scene, and noisy images alone."""
