@@ -28,6 +28,7 @@ def complete_folder(typed: str) -> str | None:
     """
     parent, _, begun = typed.rpartition("/")
     try:
+        # Not Path.expanduser: that raises for an unknown user.
         with os.scandir(os.path.expanduser(parent or "/")) as entries:  # noqa: PTH111
             names = sorted(
                 entry.name

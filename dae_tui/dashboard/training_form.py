@@ -119,6 +119,7 @@ def data_path(typed: str) -> str:
     """A data set by its name, else an absolute path, as another process reads it; may be empty."""
     if not typed or typed in DATA_SETS:
         return typed
+    # Not Path: its expanduser raises for an unknown user, and its resolve follows links.
     return os.path.abspath(os.path.expanduser(typed))  # noqa: PTH100, PTH111
 
 
