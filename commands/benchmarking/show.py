@@ -6,7 +6,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from dae_tui.commands.benchmarking.table_formats import print_table
-from dae_tui.commands.output.results import show_digits_and_table, write_svg
+from dae_tui.commands.output.results import show_images_and_table, write_svg
 from dae_tui.commands.output.streams import say
 from dae_tui.core.evaluation.figures import write_figures
 from dae_tui.runs.reader import Run
@@ -20,7 +20,7 @@ def show_table(
 ) -> None:
     """Print a table on stdout, for people or in a format to paste elsewhere; `svg` draws it."""
     if form is None:
-        show_digits_and_table(table, digits=digits, per_class=per_class)
+        show_images_and_table(table, digits=digits, per_class=per_class)
     else:
         print_table(table, form)
     if svg is not None:

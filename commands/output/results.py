@@ -31,7 +31,7 @@ PLOT_WIDTH = 120
 WHOLE_CAPTION = 66
 
 
-def show_digits_and_table(table: Table, *, digits: int = DIGITS, per_class: bool = False) -> None:
+def show_images_and_table(table: Table, *, digits: int = DIGITS, per_class: bool = False) -> None:
     """Print the first test images (digits, or crops), the table, its verdict, and any curves."""
     table = printable_rows(table)
     console = stdout()

@@ -5,7 +5,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from dae_tui.commands.output.results import show_digits_and_table, write_svg
+from dae_tui.commands.output.results import show_images_and_table, write_svg
 from dae_tui.commands.output.terminal import enduring, stdout
 from dae_tui.core.evaluation.benchmark import EvaluationProgress
 from dae_tui.core.training.experiment import Experiment
@@ -65,7 +65,7 @@ class Display:
 
     def show_table(self, result: Result) -> None:
         """Digits, table, and where the weights are."""
-        show_digits_and_table(result.table)
+        show_images_and_table(result.table)
         console = stdout()
         seconds = result.done["seconds"]
         console.print(f"trained in {duration(seconds)}", highlight=False)

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dae_tui.commands.output.results import show_digits_and_table, write_svg
+from dae_tui.commands.output.results import show_images_and_table, write_svg
 from dae_tui.spec.table import BenchmarkRow, Example, Table
 
 
@@ -37,7 +37,7 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_a_part_of_large_images_is_shown(capsys: pytest.CaptureFixture[str], channels: int) -> None:
-    show_digits_and_table(a_table((3, channels, 128, 200)), digits=2)
+    show_images_and_table(a_table((3, channels, 128, 200)), digits=2)
 
     printed = capsys.readouterr().out
     assert "original" in printed
@@ -47,13 +47,13 @@ def test_a_part_of_large_images_is_shown(capsys: pytest.CaptureFixture[str], cha
 
 
 def test_digits_are_shown_whole(capsys: pytest.CaptureFixture[str]) -> None:
-    show_digits_and_table(a_table((3, 1, 28, 28)))
+    show_images_and_table(a_table((3, 1, 28, 28)))
 
     assert "pixels" not in capsys.readouterr().out
 
 
 def test_without_an_original_there_are_two_views(capsys: pytest.CaptureFixture[str]) -> None:
-    show_digits_and_table(a_table((1, 3, 64, 64), ("noisy", "my-unet")))
+    show_images_and_table(a_table((1, 3, 64, 64), ("noisy", "my-unet")))
 
     first = capsys.readouterr().out.split("\n")[0]
     assert first.split() == ["noisy", "denoised"]
@@ -63,7 +63,7 @@ def test_without_an_original_there_are_two_views(capsys: pytest.CaptureFixture[s
 def test_what_cannot_be_drawn_is_left_out(
     capsys: pytest.CaptureFixture[str], shape: tuple[int, ...]
 ) -> None:
-    show_digits_and_table(a_table(shape))
+    show_images_and_table(a_table(shape))
 
     assert "denoised" not in capsys.readouterr().out
 
