@@ -69,7 +69,8 @@ def noise(more: str = "") -> Any:
     return typer.Option(
         "--noise",
         metavar="SPEC",
-        help="gaussian:0.5 [default], gaussian:0-0.8, poisson:30+salt-pepper:0.05, …; "
+        help="gaussian:0.5 [default], gaussian:0-0.8, poisson:30+salt-pepper:0.05, "
+        "'gaussian:0.2|masking:0.5' (one of them per image), …; "
         + more
         + "kinds: gaussian, poisson, speckle, salt-pepper, impulse, uniform, masking, stripes, "
         "quantize.",

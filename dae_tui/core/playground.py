@@ -173,7 +173,7 @@ class Playground:
         number %= len(images)
         image = images.get(number)
         original = _channels(image.original, weights.channels)
-        given = noise.stages == ()
+        given = noise.is_none
         if not given:
             noisy = add_noise(original, noise, torch.Generator().manual_seed(seed))
         else:

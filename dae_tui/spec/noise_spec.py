@@ -2,7 +2,9 @@
 
 A spec is a chain of stages joined by `+`. A stage is `kind:level`, or `kind:low-high` for a level
 drawn for each image. Levels are in units of the image range [0, 1]; `25/255` is a level too.
-A chain has at most `MOST_STAGES`. Parsing needs no torch, so a bad spec is refused at once.
+Alternatives are joined by `|`, and each image gets one of them: `gaussian:0-0.2|salt-pepper:0.1`.
+A chain has at most `MOST_STAGES`, a spec at most `MOST_ALTERNATIVES`. Parsing needs no torch, so a
+bad spec is refused at once.
 """
 
 import re
@@ -34,7 +36,7 @@ KINDS = {
     "uniform": NoiseKind("half-width", 0, 10, "additive uniform noise"),
     "masking": NoiseKind("fraction", 0, 1, "pixels set to black"),
     "stripes": NoiseKind("sigma", 0, 10, "one offset per row, or per column"),
-    "quantize": NoiseKind("bits", 1, 16, "rounding to 2^BITS levels", whole=True),
+    "quantize": NoiseKind("bits", 1, 16, "clipping to [0, 1], 2^BITS levels", whole=True),
 }
 
 # nan and inf are parsed, so that they are refused as levels out of range.
@@ -51,9 +53,12 @@ _SWEEP = re.compile(
 MOST_LEVELS = 100
 # Every stage is drawn for every batch; nobody needs more.
 MOST_STAGES = 16
+MOST_ALTERNATIVES = 16
 _SWEEP_HINT = f"write gaussian:0.1..1.0/10 for 10 levels; 2 to {MOST_LEVELS}, from low to high"
 _HINT = (
-    "write KIND:LEVEL, KIND:LOW-HIGH or a chain with +; kinds: " + ", ".join(KINDS) + ", or none"
+    "write KIND:LEVEL, KIND:LOW-HIGH, a chain with + or alternatives with |; kinds: "
+    + ", ".join(KINDS)
+    + ", or none"
 )
 
 
@@ -71,26 +76,72 @@ class NoiseStage:
 
 
 @dataclass(frozen=True)
-class NoiseSpec:
-    """A chain of stages, applied from the first to the last; an empty chain is `none`."""
+class NoiseChain:
+    """Stages that are applied from the first to the last; without any, images stay clean."""
 
-    stages: tuple[NoiseStage, ...]
+    stages: tuple[NoiseStage, ...] = ()
 
     def __str__(self) -> str:
         return "+".join(map(str, self.stages)) or "none"
 
-    def covers(self, other: "NoiseSpec") -> bool:
-        """Whether every noise of `other` is possible with this spec as well."""
+    @property
+    def quantizes(self) -> bool:
+        """Whether its images are clipped to [0, 1] in any case, because they are quantized."""
+        return any(stage.kind == "quantize" for stage in self.stages)
+
+    def covers(self, other: "NoiseChain") -> bool:
+        """Whether every noise of `other` is possible with this chain as well."""
         return len(self.stages) == len(other.stages) and all(
             mine.kind == theirs.kind and mine.low <= theirs.low <= theirs.high <= mine.high
             for mine, theirs in zip(self.stages, other.stages, strict=True)
         )
 
 
+@dataclass(frozen=True)
+class NoiseSpec:
+    """Alternative chains; one is drawn for each image, each equally often."""
+
+    chains: tuple[NoiseChain, ...] = (NoiseChain(),)
+
+    @classmethod
+    def of(cls, *stages: NoiseStage) -> "NoiseSpec":
+        """A single chain of stages."""
+        return cls((NoiseChain(stages),))
+
+    def __str__(self) -> str:
+        return "|".join(map(str, self.chains))
+
+    @property
+    def is_none(self) -> bool:
+        """Whether images stay clean."""
+        return not any(chain.stages for chain in self.chains)
+
+    @property
+    def only_stage(self) -> NoiseStage | None:
+        """The stage of a spec that has just one."""
+        if len(self.chains) == 1 and len(self.chains[0].stages) == 1:
+            return self.chains[0].stages[0]
+        return None
+
+    def covers(self, other: "NoiseSpec") -> bool:
+        """Whether every noise of `other` is possible with this spec as well."""
+        return all(any(mine.covers(theirs) for mine in self.chains) for theirs in other.chains)
+
+
 def parse_noise(text: str) -> NoiseSpec:
     """Parse a noise spec. Raises UsageError, which says what is allowed."""
+    chains = text.split("|")
+    if len(chains) > MOST_ALTERNATIVES:
+        raise UsageError(
+            f"the noise has {len(chains)} alternatives: '{shortened(text)}'",
+            f"a noise has at most {MOST_ALTERNATIVES}",
+        )
+    return NoiseSpec(tuple(_parse_chain(chain) for chain in chains))
+
+
+def _parse_chain(text: str) -> NoiseChain:
     if text.strip().lower() == "none":
-        return NoiseSpec(())
+        return NoiseChain()
     # Before a digit or a point, a plus is the sign of a level; elsewhere it joins two stages.
     parts = re.split(r"\+(?!\d|\.)", text)
     if len(parts) > MOST_STAGES:
@@ -98,7 +149,7 @@ def parse_noise(text: str) -> NoiseSpec:
             f"the noise has {len(parts)} stages: '{shortened(text)}'",
             f"a chain has at most {MOST_STAGES}",
         )
-    return NoiseSpec(tuple(_parse_stage(part.strip(), text) for part in parts))
+    return NoiseChain(tuple(_parse_stage(part.strip(), text) for part in parts))
 
 
 def parse_level(text: str, kind: str) -> float:
@@ -119,7 +170,7 @@ def parse_sweep(text: str) -> list[NoiseSpec]:
             raise UsageError(f"cannot read the levels '{shortened(text)}'", _SWEEP_HINT)
         return [parse_noise(text)]
     kind, low, high, count = match["kind"], match["low"], match["high"], int(match["count"])
-    (first,), (last,) = (parse_noise(f"{kind}:{level}").stages for level in (low, high))
+    first, last = (_parse_stage(f"{kind}:{level}", text) for level in (low, high))
     if not 2 <= count <= MOST_LEVELS or first.low >= last.low:
         raise UsageError(f"cannot sweep '{shortened(text)}'", _SWEEP_HINT)
     step = (last.low - first.low) / (count - 1)

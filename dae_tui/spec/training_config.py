@@ -132,7 +132,7 @@ class TrainingConfig:
         self._check_folder()
         parse_device(self.device)
         noise = parse_noise(self.noise)
-        if self.network == "classifier" and noise.stages:
+        if self.network == "classifier" and not noise.is_none:
             raise UsageError(
                 "a classifier is trained on clean images",
                 "leave --noise out; an oracle classifies noisy images: dae train oracle",
@@ -143,7 +143,7 @@ class TrainingConfig:
                 "name the folder of the clean images alone with --data",
             )
         self._check_supervision()
-        if self.network != "classifier" and not noise.stages and self.learns_from == "clean":
+        if self.network != "classifier" and noise.is_none and self.learns_from == "clean":
             raise UsageError(
                 f"{self.network} needs noise to train with", "for example --noise gaussian:0.5"
             )

@@ -18,7 +18,7 @@ from dae_tui.spec.noise_spec import NoiseSpec, parse_noise
 
 AUTOENCODER = published()["mnist-autoencoder"]
 NOISE = parse_noise("gaussian:0.3")
-AS_GIVEN = NoiseSpec(())
+AS_GIVEN = NoiseSpec()
 
 
 def save(path: Path, image: np.ndarray) -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from dae_tui.errors import UsageError
 from dae_tui.spec.noise_spec import (
     KINDS,
+    NoiseChain,
     NoiseSpec,
     NoiseStage,
     parse_level,
@@ -62,14 +63,14 @@ def test_the_kinds_are_the_nine_of_the_design() -> None:
 @pytest.mark.parametrize("kind", LEVELS)
 def test_both_ends_of_the_levels_of_a_kind_are_accepted(kind: str) -> None:
     low, high = LEVELS[kind]
-    assert parse_noise(f"{kind}:{low}").stages == (NoiseStage(kind, float(low), float(low)),)
-    assert parse_noise(f"{kind}:{high}").stages == (NoiseStage(kind, float(high), float(high)),)
+    assert parse_noise(f"{kind}:{low}") == NoiseSpec.of(NoiseStage(kind, float(low), float(low)))
+    assert parse_noise(f"{kind}:{high}") == NoiseSpec.of(NoiseStage(kind, float(high), float(high)))
 
 
 @pytest.mark.parametrize("kind", LEVELS)
 def test_a_range_has_its_two_ends(kind: str) -> None:
     low, high = LEVELS[kind]
-    assert parse_noise(f"{kind}:{low}-{high}").stages == (
+    assert parse_noise(f"{kind}:{low}-{high}") == NoiseSpec.of(
         NoiseStage(kind, float(low), float(high)),
     )
 
@@ -88,11 +89,11 @@ def test_a_range_has_its_two_ends(kind: str) -> None:
     ],
 )
 def test_a_level_is_a_decimal_or_a_fraction(text: str, low: float, high: float) -> None:
-    assert parse_noise(text).stages == (NoiseStage("gaussian", low, high),)
+    assert parse_noise(text) == NoiseSpec.of(NoiseStage("gaussian", low, high))
 
 
 def test_a_plus_chains_stages_in_the_order_written() -> None:
-    assert parse_noise("poisson:30+salt-pepper:0.05+gaussian:0-0.1").stages == (
+    assert parse_noise("poisson:30+salt-pepper:0.05+gaussian:0-0.1") == NoiseSpec.of(
         NoiseStage("poisson", 30, 30),
         NoiseStage("salt-pepper", 0.05, 0.05),
         NoiseStage("gaussian", 0, 0.1),
@@ -100,7 +101,7 @@ def test_a_plus_chains_stages_in_the_order_written() -> None:
 
 
 def test_a_kind_may_occur_twice() -> None:
-    assert parse_noise("masking:0.1+masking:0.2").stages == (
+    assert parse_noise("masking:0.1+masking:0.2") == NoiseSpec.of(
         NoiseStage("masking", 0.1, 0.1),
         NoiseStage("masking", 0.2, 0.2),
     )
@@ -108,7 +109,7 @@ def test_a_kind_may_occur_twice() -> None:
 
 @pytest.mark.parametrize("text", ["none", "NONE", " none\n"])
 def test_none_is_an_empty_chain(text: str) -> None:
-    assert parse_noise(text) == NoiseSpec(())
+    assert parse_noise(text) == NoiseSpec()
     assert str(parse_noise(text)) == "none"
 
 
@@ -145,9 +146,11 @@ def test_a_spec_is_written_as_it_is_typed(text: str) -> None:
 @pytest.mark.parametrize("text", ["gaussian:25/255", "gaussian:0-25/255", "masking:1/3-2/3"])
 def test_a_fraction_survives_writing_to_six_digits(text: str) -> None:
     spec = parse_noise(text)
-    for again, stage in zip(parse_noise(str(spec)).stages, spec.stages, strict=True):
-        assert again.kind == stage.kind
-        assert (again.low, again.high) == pytest.approx((stage.low, stage.high), rel=1e-5)
+    again, stage = parse_noise(str(spec)).only_stage, spec.only_stage
+    assert again is not None
+    assert stage is not None
+    assert again.kind == stage.kind
+    assert (again.low, again.high) == pytest.approx((stage.low, stage.high), rel=1e-5)
 
 
 @settings(deadline=None, max_examples=100, derandomize=True)
@@ -158,7 +161,7 @@ def test_any_chain_is_read_as_meant_and_written_so_that_it_reads_the_same(
     chain: list[tuple[str, NoiseStage]],
 ) -> None:
     spec = parse_noise("+".join(text for text, _ in chain))
-    assert spec.stages == tuple(stage for _, stage in chain)
+    assert spec == NoiseSpec.of(*(stage for _, stage in chain))
     assert parse_noise(str(spec)) == spec
 
 
@@ -251,11 +254,49 @@ def test_the_message_quotes_what_was_wrong(text: str) -> None:
 
 
 def test_a_chain_has_at_most_sixteen_stages() -> None:
-    assert len(parse_noise("+".join(["gaussian:0.1"] * 16)).stages) == 16
+    assert len(parse_noise("+".join(["gaussian:0.1"] * 16)).chains[0].stages) == 16
     for count in (17, 10_000):
         with pytest.raises(UsageError, match=f"the noise has {count} stages") as caught:
             parse_noise("+".join(["gaussian:0.1"] * count))
         assert caught.value.hint == "a chain has at most 16"
+
+
+def test_a_bar_separates_alternatives_each_of_them_a_chain() -> None:
+    spec = parse_noise("gaussian:0-0.2 | poisson:30+salt-pepper:0.05|none")
+    assert spec == NoiseSpec(
+        (
+            NoiseChain((NoiseStage("gaussian", 0, 0.2),)),
+            NoiseChain((NoiseStage("poisson", 30, 30), NoiseStage("salt-pepper", 0.05, 0.05))),
+            NoiseChain(),
+        )
+    )
+    assert str(spec) == "gaussian:0-0.2|poisson:30+salt-pepper:0.05|none"
+    assert parse_noise(str(spec)) == spec
+    assert not spec.is_none
+    assert spec.only_stage is None
+    assert parse_noise("none|none").is_none
+
+
+def test_alternatives_cover_what_one_of_them_covers() -> None:
+    spec = parse_noise("gaussian:0-0.2|salt-pepper:0-0.5")
+    for covered in ("gaussian:0.1", "salt-pepper:0.1-0.2", "salt-pepper:0.5|gaussian:0.2"):
+        assert spec.covers(parse_noise(covered)), covered
+    for other in ("gaussian:0.3", "gaussian:0.1|masking:0.1", "gaussian:0.1+salt-pepper:0.1"):
+        assert not spec.covers(parse_noise(other)), other
+
+
+def test_a_noise_has_at_most_sixteen_alternatives() -> None:
+    assert len(parse_noise("|".join(["gaussian:0.1"] * 16)).chains) == 16
+    for count in (17, 10_000):
+        with pytest.raises(UsageError, match=f"the noise has {count} alternatives") as caught:
+            parse_noise("|".join(["gaussian:0.1"] * count))
+        assert caught.value.hint == "a noise has at most 16"
+
+
+@pytest.mark.parametrize("text", ["|", "gaussian:0.1|", "|gaussian:0.1", "gaussian:0.1||none"])
+def test_an_alternative_is_not_empty(text: str) -> None:
+    with pytest.raises(UsageError, match="is not KIND:LEVEL"):
+        parse_noise(text)
 
 
 LONG = {
@@ -265,6 +306,7 @@ LONG = {
     "upside down": "gaussian:0.8" + "0" * 10_000 + "-0.1",
     "kind": "a" * 100_000 + ":1",
     "stages": "+gaussian:1" * 10_000,
+    "alternatives": "|gaussian:1" * 10_000,
     "levels": "gaussian:0.1.." + "1" * 100_000,
     "sweep": "gaussian:0.1.." + "0" * 100_000 + "/4",
     "count": "gaussian:0.1..1/" + "9" * 5000,  # More digits than Python makes a number of.
@@ -285,7 +327,7 @@ def test_a_long_text_is_refused_at_once_and_not_quoted_whole(text: str) -> None:
 @settings(deadline=None, max_examples=100, derandomize=True)
 @given(
     st.text(max_size=30)
-    | st.text("gausinpo:+-/.0123456789 ", max_size=30)
+    | st.text("gausinpo:+|-/.0123456789 ", max_size=30)
     | chains().flatmap(
         lambda chain: st.integers(0, 60).map(
             lambda cut: "+".join(text for text, _ in chain)[:cut]  # A spec that stops halfway.
@@ -299,7 +341,7 @@ def test_any_text_is_a_spec_or_a_usage_error_with_a_hint(text: str) -> None:
         assert refused.message
         assert refused.hint
     else:
-        for stage in spec.stages:
+        for stage in (stage for chain in spec.chains for stage in chain.stages):
             assert KINDS[stage.kind].low <= stage.low <= stage.high <= KINDS[stage.kind].high
 
 

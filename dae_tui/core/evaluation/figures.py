@@ -56,13 +56,13 @@ def sweep_of(table: Table, metric: str) -> Sweep | None:
         if row.noise is None or getattr(row, metric) is None or (oracle and metric == "psnr"):
             continue
         try:
-            stages = parse_noise(row.noise).stages
+            stage = parse_noise(row.noise).only_stage
         except UsageError:
             return None  # Pairs have no noise spec.
-        if len(stages) != 1 or stages[0].low != stages[0].high:
+        if stage is None or stage.low != stage.high:
             return None
-        kinds.add(stages[0].kind)
-        known[row.method or NOISY].append((stages[0].low, row))
+        kinds.add(stage.kind)
+        known[row.method or NOISY].append((stage.low, row))
     # An oracle may know only one level, which makes no curve.
     points = {name: found for name, found in known.items() if len(found) > 1}
     if len(kinds) != 1 or not points:

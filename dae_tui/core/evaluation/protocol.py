@@ -70,7 +70,7 @@ def match_noisy(
     labels = images.labels
 
     def noisy_accuracy(sigma: float) -> float:
-        noise = NoiseSpec((NoiseStage("gaussian", sigma, sigma),))
+        noise = NoiseSpec.of(NoiseStage("gaussian", sigma, sigma))
         noisy = noisy_images(images, noise, protocol.seed, protocol)
         predictions = torch.cat([classifier.predict(part).cpu() for part in noisy])
         return 100 * (predictions == labels).double().mean().item()
@@ -95,4 +95,4 @@ def match_noisy(
         else:
             high = middle
     sigma = round((low + high) / 2, 4)
-    return NoiseSpec((NoiseStage("gaussian", sigma, sigma),))
+    return NoiseSpec.of(NoiseStage("gaussian", sigma, sigma))

@@ -1,7 +1,6 @@
 """Filters on all cores: a pool of processes that never import torch."""
 
 import multiprocessing
-import os
 import signal
 import tracemalloc
 from collections.abc import Iterator, Sequence
@@ -14,6 +13,7 @@ from typing import Any, Self
 import numpy as np
 
 from dae_tui.core.filters.classical_filters import FILTERS, Images, Setting, apply_filter, contrast
+from dae_tui.system.cores import usable_cores
 
 # Pixels that a process gets at a time: few enough that all processes are busy to the end.
 CHUNK_PIXELS = 50 * 28 * 28
@@ -47,8 +47,7 @@ class FilterPool:
     """Processes that filter, one per core; started when the first filter needs them."""
 
     def __init__(self) -> None:
-        self._processes = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
-        self._processes = self._processes or os.cpu_count() or 1
+        self._processes = usable_cores()
         self._executor: ProcessPoolExecutor | None = None
         self._others: set[BaseProcess] = set()
         """Child processes that do not belong to the pool."""

@@ -5,11 +5,12 @@ processes the whole batch at once, without a Python loop over images.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Generator, Tensor
 
-from dae_tui.spec.noise_spec import KINDS, NoiseSpec, NoiseStage
+from dae_tui.spec.noise_spec import KINDS, NoiseChain, NoiseSpec, NoiseStage
 
 
 def add_noise(images: Tensor, spec: NoiseSpec, generator: Generator, clip: bool = True) -> Tensor:
@@ -17,16 +18,57 @@ def add_noise(images: Tensor, spec: NoiseSpec, generator: Generator, clip: bool 
 
     Args:
         images: float32 (N, C, H, W) in [0, 1].
-        spec: the chain of noises; from a level range a level is drawn for each image.
+        spec: the noise. Of alternatives one is drawn for each image, and from a range a level.
         generator: on the device of `images`; the same state gives the same noise.
-        clip: clip the result (not the intermediate steps) to [0, 1].
+        clip: clip the result (not the intermediate steps) to [0, 1]. What was quantized is clipped
+            in any case.
     """
-    noisy = images
-    for stage in spec.stages:
-        noisy = _KINDS[stage.kind](noisy, _levels(stage, images, generator), generator)
-    if not spec.stages:
+    if spec.is_none:
         return images.clone()
-    return noisy.clamp(0, 1) if clip else noisy
+    return draw_noise(images, spec, generator).stored(clip)
+
+
+@dataclass(frozen=True)
+class DrawnNoise:
+    """Noisy images before clipping."""
+
+    unclipped: Tensor
+    """(N, C, H, W)."""
+    quantized: Tensor | None = None
+    """Which images were quantized, (N,), and are clipped in any case; None: none of them."""
+
+    def stored(self, clip: bool) -> Tensor:
+        """The images, clipped to [0, 1] if `clip` is set or they were quantized."""
+        if clip:
+            return self.unclipped.clamp(0, 1)
+        if self.quantized is None:
+            return self.unclipped
+        each = self.quantized[:, None, None, None]
+        return torch.where(each, self.unclipped.clamp(0, 1), self.unclipped)
+
+
+def draw_noise(images: Tensor, spec: NoiseSpec, generator: Generator) -> DrawnNoise:
+    """Noisy copies of `images`, before clipping; see `add_noise`."""
+    chains, device = spec.chains, images.device
+    if len(chains) == 1:
+        noisy = _chain(images, chains[0], generator)
+        which = torch.zeros(len(images), dtype=torch.long, device=device)
+    else:
+        which = torch.randint(len(chains), (len(images),), generator=generator, device=device)
+        noisy = torch.empty_like(images)
+        for number, chain in enumerate(chains):
+            noisy[which == number] = _chain(images[which == number], chain, generator)
+    if not any(chain.quantizes for chain in chains):
+        return DrawnNoise(noisy)
+    quantizes = torch.tensor([chain.quantizes for chain in chains], device=device)
+    return DrawnNoise(noisy, quantizes[which])
+
+
+def _chain(images: Tensor, chain: NoiseChain, generator: Generator) -> Tensor:
+    noisy = images
+    for stage in chain.stages:
+        noisy = _KINDS[stage.kind](noisy, _levels(stage, images, generator), generator)
+    return noisy
 
 
 def _levels(stage: NoiseStage, images: Tensor, generator: Generator) -> Tensor:

@@ -1,6 +1,5 @@
 """All of `dae benchmark speed` in one run, part by part."""
 
-import os
 from collections.abc import Generator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -29,6 +28,7 @@ from dae_tui.core.speed.training_speed import LoopSpeed, training_speed
 from dae_tui.core.weights.weights_file import Weights
 from dae_tui.spec.noise_spec import parse_noise
 from dae_tui.spec.training_config import OPERATING_POINT
+from dae_tui.system.cores import usable_cores
 from dae_tui.version import __version__
 
 TUTORIAL = "tutorial"
@@ -116,7 +116,7 @@ def measure_speed(options: SpeedOptions, networks: list[Weights]) -> Generator[s
 def _protocol(options: SpeedOptions, device: torch.device, precision: str) -> dict[str, Any]:
     return {
         "device": device_name(device),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None,
+        "cores": usable_cores(),
         "precision": precision,
         "data": options.data,
         "noise": OPERATING_POINT,

@@ -27,12 +27,13 @@ from dae_tui.models.registry import build
 from dae_tui.spec.events import Validation
 from dae_tui.spec.noise_spec import parse_noise
 from dae_tui.spec.training_config import TrainingConfig
+from dae_tui.system.cores import usable_cores
 
 # The settings of tutorials.
 BATCH = 100
 LEARNING_RATE = 2e-4
 SIGMA = 0.5
-WORKERS = 2
+WORKERS = 2  # On a single core one: torch warns of more.
 VALIDATION_IMAGES = 100
 
 
@@ -78,7 +79,7 @@ def train_as_textbook(task: Task, network: nn.Module, epochs: int) -> Iterator[R
         _with_to_tensor(task),
         batch_size=BATCH,
         shuffle=True,
-        num_workers=WORKERS,
+        num_workers=min(WORKERS, usable_cores()),
         drop_last=True,
         pin_memory=device.type == "cuda",
         persistent_workers=True,

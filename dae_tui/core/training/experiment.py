@@ -114,7 +114,7 @@ class Experiment:
         trained, methods = self.classifier, [weights]
         if self.config.classifies:
             trained, methods = weights, []
-            noise = noise if noise.stages else parse_noise(OPERATING_POINT)
+            noise = parse_noise(OPERATING_POINT) if noise.is_none else noise
         classifier = (
             None if trained is None else classifier_from_weights(trained, self.test[0], self.device)
         )

@@ -17,7 +17,7 @@ from dae_tui.core.data.image_set import ImageSet, unit
 from dae_tui.core.denoising.apply_network import batches, denoise_batch
 from dae_tui.core.evaluation.metrics import psnr
 from dae_tui.core.noise.estimation import estimate_sigma
-from dae_tui.core.noise.synthesis import add_noise
+from dae_tui.core.noise.synthesis import add_noise, draw_noise
 from dae_tui.models.registry import takes_sigma
 from dae_tui.spec.events import Sample
 from dae_tui.spec.noise_spec import NoiseSpec
@@ -81,14 +81,14 @@ class Denoising:
     """Whether the images are noisy already."""
 
     def draw(self, network: nn.Module, images: Tensor, generator: Generator) -> list[Tensor]:
-        noisy = add_noise(images, self.noise, generator, clip=False)
-        levels = []
+        drawn = draw_noise(images, self.noise, generator)
+        noisy, levels = drawn.unclipped, []
         if takes_sigma(network) and self.pairs:  # As it will be told when it is applied.
             levels = [estimate_sigma(noisy.cpu()).to(noisy.device)]
         elif takes_sigma(network):  # The noise level before clipping.
             levels = [(noisy - images).square().mean((1, 2, 3)).sqrt()]
-        clips = self.clip and bool(self.noise.stages)  # Pairs are taken as they are.
-        return [noisy.clamp(0, 1) if clips else noisy, *levels]
+        # Pairs are taken as they are, unless noise is added.
+        return [drawn.stored(self.clip and not self.noise.is_none), *levels]
 
     def loss(
         self,

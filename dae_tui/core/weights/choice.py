@@ -115,9 +115,9 @@ def of_data(data: str, *, pairs: bool = False) -> list[Path]:
 
 def _fits(noise: str, sigma: float) -> int:
     """How well weights trained with `noise` suit a level: best if trained with that level only."""
-    low, high = parse_noise(noise).stages[0].low, parse_noise(noise).stages[0].high
-    if low == high:
-        return 2 if abs(sigma / low - 1) < NEAR else 0
+    stage = parse_noise(noise).only_stage
+    if stage is not None and stage.low == stage.high:
+        return 2 if abs(sigma / stage.low - 1) < NEAR else 0
     return 1
 
 

@@ -209,7 +209,7 @@ class PlaygroundScreen(Screen[None]):
             source = request.source
             self._playground.use(request.weights, source.data, request.file, source.noisy)
             stages = () if request.noise is None else (request.noise,)
-            return self._playground.result(request.number, NoiseSpec(stages), request.seed)
+            return self._playground.result(request.number, NoiseSpec.of(*stages), request.seed)
         except DaeError as failure:
             return "; ".join(filter(None, (failure.message, failure.hint)))
         except (RuntimeError, ValueError, OSError, MemoryError) as failure:

@@ -335,6 +335,36 @@ def test_a_range_of_one_level_is_that_level() -> None:
     assert torch.equal(noisy(ramp(), "gaussian:0.3-0.3"), noisy(ramp(), "gaussian:0.3"))
 
 
+def test_each_image_gets_one_of_the_alternatives_and_all_of_them_equally_often() -> None:
+    images = flat(300)
+    found = noisy(images, "masking:1|salt-pepper:1|none", clip=False)
+    black = (found == 0).flatten(1).all(1)
+    extreme = ((found == 0) | (found == 1)).flatten(1).all(1) & ~black
+    clean = (found == images).flatten(1).all(1)
+    assert (black.long() + extreme.long() + clean.long() == 1).all()
+    for each in (black, extreme, clean):
+        assert each.sum().item() == pytest.approx(100, abs=ERRORS * (300 * 2 / 9) ** 0.5)
+
+
+def test_alternatives_are_decided_by_the_seed() -> None:
+    spec = "gaussian:0-0.5|poisson:5|quantize:2"
+    assert torch.equal(noisy(ramp(), spec, seed=1), noisy(ramp(), spec, seed=1))
+    assert not torch.equal(noisy(flat(), spec, seed=1), noisy(flat(), spec, seed=2))
+
+
+def test_quantized_images_are_clipped_and_those_beside_them_only_if_asked() -> None:
+    images = ramp().repeat(50, 1, 1, 1)
+    found = noisy(images, "gaussian:0.5|gaussian:0.5+quantize:8", clip=False)
+    outside = ((found < 0) | (found > 1)).flatten(1).any(1)
+    steps = found * 255
+    whole = (steps - steps.round()).abs().flatten(1).amax(1) < 1e-3
+    assert torch.equal(outside, ~whole)
+    assert 20 < whole.sum() < 80
+    every = noisy(images, "gaussian:0.5|gaussian:0.5+quantize:8")
+    assert every.min() == 0
+    assert every.max() == 1
+
+
 def test_a_chain_applies_its_stages_in_order() -> None:
     images = flat(2)
     masked_last = noisy(images, "gaussian:0.2+masking:1")
