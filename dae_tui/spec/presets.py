@@ -4,7 +4,7 @@ import dataclasses
 from typing import Any
 
 from dae_tui.errors import UsageError
-from dae_tui.spec.training_config import TrainingConfig, default_config
+from dae_tui.spec.training_config import DATA_SETS, TrainingConfig, default_config
 from dae_tui.system.printable import shortened
 
 # Recipes by name: how they differ from the defaults of their network.
@@ -21,7 +21,26 @@ PRESETS: dict[str, dict[str, Any]] = {
         "batch_size": 32,
         "lr": 8e-3,
     },
+    # White noise to σ 0.5, more often weak than strong: unclipped, as in the literature, and
+    # clipped and rounded, as files of 8 bits hold it.
+    "photographs": {
+        "network": "unet",
+        "settings": {"widths": [64, 96, 128], "gather": 2, "blocks": 2},
+        "noise": "gaussian:0-0.1|gaussian:0-0.25|gaussian:0-0.25+quantize:8|"
+        "gaussian:0-0.5+quantize:8",
+        "clip": False,
+        "patch": 96,
+        "augment": True,
+        "ema": 0.999,
+        "gradient_clip": 0.1,
+        "epochs": 45,
+        "batch_size": 8,
+        "lr": 1e-3,
+        "loss": "l1",
+    },
 }
+# What is added to a recipe for the embedded digits, which are few: all of them, several times.
+FOR_DIGITS = {"fast": {"epochs": 13, "epoch_images": 0}}
 
 
 def preset_config(name: str, data: str = "mnist") -> TrainingConfig:
@@ -29,6 +48,12 @@ def preset_config(name: str, data: str = "mnist") -> TrainingConfig:
     if name not in PRESETS:
         raise UsageError(f"there is no preset '{shortened(name)}'", f"use {', '.join(PRESETS)}")
     recipe = PRESETS[name]
-    if data == "digits":  # They are few, so the recipe uses all of them several times.
-        recipe = recipe | {"epochs": 13, "epoch_images": 0}
-    return dataclasses.replace(default_config(recipe["network"], data), **recipe)
+    if data == "digits":
+        recipe = recipe | FOR_DIGITS.get(name, {})
+    default = default_config(recipe["network"], data)
+    if name == "photographs" and (data in DATA_SETS or default.learns_from != "clean"):
+        raise UsageError(
+            f"{data} is no folder of clean photographs, which the preset {name} adds noise to",
+            "name one with --data, or leave --preset out",
+        )
+    return dataclasses.replace(default, **recipe)

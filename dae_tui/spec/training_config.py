@@ -85,6 +85,8 @@ class TrainingConfig:
     black: float | None = None
     """The value that black has in the files of a folder; None finds it out."""
     white: float | None = None
+    grey: bool = False
+    """Whether images in colour become grey."""
     noise: str = OPERATING_POINT
     clip: bool = True
     epochs: int = 100

@@ -59,6 +59,21 @@ def test_a_preset_is_a_recipe_of_which_anything_can_be_changed(understood: Under
     assert wider.settings == fast.settings | {"widths": [32, 64], "blocks": 2}
 
 
+def test_the_preset_photographs_is_for_folders_of_clean_photographs(
+    dae: Dae, understood: Understood, tmp_path: Path
+) -> None:
+    found = understood(f"dae train --preset photographs --data {tmp_path} --grey")
+    expected = preset_config("photographs", str(tmp_path))
+    assert dataclasses.replace(found, data_dir="", grey=False) == expected
+    assert found.grey
+    for part in ("clean", "noisy"):
+        (tmp_path / part).mkdir()
+    for data in ("mnist", "digits", str(tmp_path)):
+        outcome = dae("train", "--preset", "photographs", "--data", data)
+        assert (outcome.code, outcome.out) == (2, "")
+        assert "is no folder of clean photographs" in outcome.err
+
+
 def test_a_preset_is_for_its_network(dae: Dae) -> None:
     outcome = dae("train", "dense", "--preset", "fast")
     assert (outcome.code, outcome.out) == (2, "")
@@ -68,7 +83,7 @@ def test_a_preset_is_for_its_network(dae: Dae) -> None:
 def test_a_preset_that_there_is_not_is_named(dae: Dae) -> None:
     outcome = dae("train", "--preset", "slow")
     assert outcome.code == 2
-    assert "error: there is no preset 'slow'\nhint: use fast" in outcome.err
+    assert "error: there is no preset 'slow'\nhint: use fast, photographs" in outcome.err
 
 
 # The command line

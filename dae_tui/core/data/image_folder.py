@@ -64,6 +64,13 @@ class ImageFolder:
     """Whether there are subfolders `train` and `test`."""
     remark: str
     """What was passed over, as a line; empty for nothing."""
+    grey: bool = False
+    """Whether images in colour become grey."""
+
+    @property
+    def colour(self) -> bool:
+        """Whether images have three channels: one of them is in colour, and none becomes grey."""
+        return not self.grey and any(image.stored.colour for image in self.images)
 
     @property
     def used_whole(self) -> bool:
@@ -108,12 +115,11 @@ class ImageFolder:
         if not self.images:
             raise self.nothing()
         name = str(self.folder.resolve())
-        colour = any(image.stored.colour for image in self.images)
         found = {
             part: to_tensors(
                 [image.stored for image in self.images if image.part == part],
                 self.ranges,
-                colour=colour,
+                colour=self.colour,
             )
             for part in PARTS
         }
@@ -123,17 +129,15 @@ class ImageFolder:
         """The images of `train` or `test`, whole or in patches.
 
         uint8 if 8 bits hold all images of the folder, else float32, where 0 is black and 1 is
-        white. C is 3 if any image of the folder is in colour, else 1. Raises DataError if there
-        are none.
+        white. C is 3 with `colour`, else 1. Raises DataError if there are none.
         """
         chosen = [image for image in self.images if image.is_test == (split == "test")]
         if not chosen:
             raise self.nothing(split)
         stored = [image.stored for image in chosen]
-        colour = any(image.stored.colour for image in self.images)
         if not self.used_whole:
             stored = [image for image in stored if _fits(image)]
-        found = to_tensors(stored, self.ranges, colour=colour)
+        found = to_tensors(stored, self.ranges, colour=self.colour)
         if not self.used_whole:
             found = [patch for image in found for patch in _patches(image)]
         if not found:
@@ -160,7 +164,11 @@ class ImageFolder:
 
 
 def read_folder(
-    folder: Path, black: float | None = None, white: float | None = None
+    folder: Path,
+    black: float | None = None,
+    white: float | None = None,
+    *,
+    grey: bool = False,
 ) -> ImageFolder:
     """Read all images of a folder.
 
@@ -168,6 +176,7 @@ def read_folder(
         folder: without pairs.
         black: the stored value of black; None finds it out.
         white: the stored value of white; None finds it out.
+        grey: whether images in colour become grey.
 
     Raises DataError, which names all files that cannot be read.
     """
@@ -193,7 +202,7 @@ def read_folder(
     ]
     ranges = find_ranges([stack for file in files for stack in file.stacks], black, white)
     checksum = _checksum(found, files)
-    return ImageFolder(folder, images, ranges, checksum, has_splits, remark)
+    return ImageFolder(folder, images, ranges, checksum, has_splits, remark, grey)
 
 
 def _has_splits(folder: Path) -> bool:

@@ -33,6 +33,8 @@ from dae_tui.system.printable import printable
 # So many files that cannot be read are named.
 NAMED = 20
 CMYK = 4
+# The brightness of red, green and blue (ITU-R BT.601), as grey copies of BSD68 and Set12 have it.
+LUMA = (0.299, 0.587, 0.114)
 
 
 @dataclass(frozen=True)
@@ -206,8 +208,9 @@ def _common(stacks: Sequence[Stack], ranges: Sequence[ValueRange]) -> ValueRange
 def as_unit(image: StoredImage, ranges: Ranges, *, colour: bool) -> Tensor:
     """An image as float32 (C, H, W), where 0 is black and 1 is white.
 
-    With `colour` grey images get three equal channels. Values that were not measured become those
-    of their neighbours. Values beyond the range of the data lie outside [0, 1].
+    With `colour` grey images get three equal channels, without it images in colour become grey.
+    Values that were not measured become those of their neighbours. Values beyond the range of the
+    data lie outside [0, 1].
     """
     found = ranges.of(image)
     unit = to_unit(image.values, found, image.white_is_zero, image.no_data)
@@ -217,7 +220,10 @@ def as_unit(image: StoredImage, ranges: Ranges, *, colour: bool) -> Tensor:
 
 
 def as_bytes(image: StoredImage, *, colour: bool) -> Tensor:
-    """An image of 8 bits, or of black and white, as uint8 (C, H, W); see `as_unit`."""
+    """An image of 8 bits, or of black and white, as uint8 (C, H, W); see `as_unit`.
+
+    Grey is rounded.
+    """
     values = image.values
     if values.dtype.kind == "b":
         values = values.astype(np.uint8) * np.uint8(255)
@@ -231,7 +237,12 @@ def as_bytes(image: StoredImage, *, colour: bool) -> Tensor:
 
 def _channels_first(image: Tensor, colour: bool) -> Tensor:
     planes = image.permute(2, 0, 1)
-    return planes.expand(3, -1, -1) if colour and len(planes) == 1 else planes
+    if colour:
+        return planes.expand(3, -1, -1) if len(planes) == 1 else planes
+    if len(planes) != len(LUMA):
+        return planes
+    grey = torch.einsum("c,chw->hw", torch.tensor(LUMA), planes.float())[None]
+    return grey.round().to(torch.uint8) if planes.dtype == torch.uint8 else grey
 
 
 def _type_name(values: NDArray[Any]) -> str:

@@ -14,6 +14,7 @@ from dae_tui.core.data.paired.pairs import Pairs, load_pairs
 from dae_tui.core.data.paired.takes import read_noisy, read_takes
 from dae_tui.core.data.shards import ShardedImages, is_sharded, load_shards
 from dae_tui.core.data.splits import TRAINING, VALIDATION
+from dae_tui.errors import UsageError
 from dae_tui.spec.training_config import (
     ALONE,
     DATA_SETS,
@@ -51,10 +52,10 @@ def load_training_data(config: TrainingConfig) -> TrainingData:
         whole = load(config.data, "train", Path(config.data_dir))
         test = load(config.data, "test", Path(config.data_dir))
         return TrainingData(*_split(whole), [test])
-    augment = config.augment
+    augment, grey = config.augment, config.grey
     if config.learns_from in ("noise2noise", *ALONE):
         takes = _noisy(config)
-        parts = takes.splits(config.patch or PATCH_OF_PAIRS, augment=augment)
+        parts = takes.splits(config.patch or PATCH_OF_PAIRS, augment=augment, grey=grey)
         return TrainingData(*parts, takes.checksum, tuple(takes.remarks()))
     if config.pairs:
         pairs = load_pairs(config.data, config.noisy, config.black, config.white)
@@ -62,13 +63,15 @@ def load_training_data(config: TrainingConfig) -> TrainingData:
             pairs = pairs.aligned((TRAINING, VALIDATION))
         if config.match_brightness:
             pairs = pairs.matched((TRAINING, VALIDATION))
-        parts = pairs.splits(config.patch or PATCH_OF_PAIRS, augment=augment)
+        parts = pairs.splits(config.patch or PATCH_OF_PAIRS, augment=augment, grey=grey)
         return TrainingData(*parts, pairs.checksum, tuple(pairs.remarks()))
     if is_sharded(folder):
+        if grey:
+            raise UsageError("shards are learnt from as they are stored", "leave --grey out")
         training, validation, test = load_shards(folder)
         checksum = _checksum(training, validation, test)
         return TrainingData(training, [validation], [test], checksum)
-    images = read_folder(folder, config.black, config.white)
+    images = read_folder(folder, config.black, config.white, grey=grey)
     if config.patch and not images.used_whole:
         parts = images.crops(config.patch, augment=augment)
         return TrainingData(*parts, images.checksum, tuple(images.remarks(config.patch)))

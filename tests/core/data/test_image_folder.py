@@ -229,6 +229,19 @@ def test_one_colour_image_gives_all_crops_three_channels(tmp_path: Path) -> None
     assert [0, 0, 0] in pixels
 
 
+def test_images_in_colour_become_grey_if_that_is_asked_for(tmp_path: Path) -> None:
+    for number in range(20):
+        save(tmp_path / f"{number:02}.png", colour(10, 20, 30, 90, 70))
+    training, validation, test = read_folder(tmp_path, grey=True).crops(32, augment=True)
+    assert training.shape == (1, 32, 32)
+    assert [each.shape for each in (*validation, *test)] == [(1, 90, 70)] * 2
+    brightness = round(0.299 * 10 + 0.587 * 20 + 0.114 * 30)
+    assert set(values(test[0].images)) == {brightness}
+    whole = read_folder(tmp_path, grey=True).image_set("train").images
+    assert whole.shape[1] == 1
+    assert set(values(whole)) == {brightness}
+
+
 def test_a_folder_without_images_has_no_crops(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("nothing here")
     with pytest.raises(DataError, match=r"no images in .*passed over: 1 file") as caught:

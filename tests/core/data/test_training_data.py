@@ -10,7 +10,7 @@ from PIL import Image
 from dae_tui.core.data.crops import Crops
 from dae_tui.core.data.image_set import ImageSet
 from dae_tui.core.data.training_data import TrainingData, load_training_data
-from dae_tui.errors import DataError
+from dae_tui.errors import DataError, UsageError
 from dae_tui.spec.training_config import PATCH_OF_PAIRS, TrainingConfig
 
 
@@ -100,6 +100,12 @@ def test_small_images_of_one_size_are_taken_whole_whatever_the_patch(tmp_path: P
     assert isinstance(data.training, ImageSet)
     assert data.training.shape == (1, 30, 20)
     assert sizes(data) == (17, 1, 2)
+
+
+def test_shards_are_not_made_grey(tmp_path: Path) -> None:
+    np.save(tmp_path / "images.npy", np.zeros((40, 8, 8, 3), np.uint8))
+    with pytest.raises(UsageError, match="shards are learnt from as they are stored"):
+        load_training_data(TrainingConfig(data=str(tmp_path), grey=True))
 
 
 def test_shards_have_a_checksum_of_their_images(tmp_path: Path) -> None:

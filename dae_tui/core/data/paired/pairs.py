@@ -148,18 +148,19 @@ class Pairs:
         return len(sizes) == 1 and max(next(iter(sizes))) <= WHOLE_UP_TO
 
     def splits(
-        self, patch: int, *, augment: bool = False
+        self, patch: int, *, augment: bool = False, grey: bool = False
     ) -> tuple[TrainingImages, list[ImageSet], list[ImageSet]]:
         """Training, validation and test pairs: see `splits`.
 
         Small images of one size are used whole; else crops of `patch` by `patch` pixels are trained
         with, and validation and test images are whole, in a set for each size. uint8 if 8
         bits hold all images, else float32, where 0 is black and 1 is white. C is 3 if any image is
-        in colour, else 1. Raises DataError if one of the parts is empty.
+        in colour and `grey` is not set, else 1. Raises DataError if one of the parts is empty.
         """
         parts = {part: [pair for pair in self.pairs if pair.part == part] for part in PARTS}
+        colour = not grey and any(pair.clean.colour for pair in self.pairs)
         clean, noisy = (
-            {part: self._tensors(pairs, side) for part, pairs in parts.items()}
+            {part: self._tensors(pairs, side, colour) for part, pairs in parts.items()}
             for side in (CLEAN, NOISY)
         )
         if not self.used_whole:
@@ -178,9 +179,8 @@ class Pairs:
             sets.append(ImageSet(self.name, images, labels, len(self.classes), others))
         return sets[0], sets[1:2], sets[2:]
 
-    def _tensors(self, pairs: Sequence[Pair], side: str) -> list[Tensor]:
+    def _tensors(self, pairs: Sequence[Pair], side: str, colour: bool) -> list[Tensor]:
         """The clean or the noisy images; clean ones are moved where they have a shift."""
-        colour = any(pair.clean.colour for pair in self.pairs)
         images = to_tensors([getattr(pair, side) for pair in pairs], self.ranges, colour=colour)
         if side == NOISY:
             return images

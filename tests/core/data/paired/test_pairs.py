@@ -207,6 +207,23 @@ def test_pairs_are_known_by_their_files(tmp_path: Path) -> None:
     assert changed != first_sum
 
 
+def test_pairs_in_colour_are_learnt_from_in_grey_if_that_is_asked_for(tmp_path: Path) -> None:
+    for number in range(20):
+        for side, red in (("clean", 0), ("noisy", 100)):
+            image = np.full((8, 9, 3), number, np.uint8)
+            image[..., 0] += np.uint8(red)
+            save(tmp_path / side / f"{number:02}.png", image)
+    pairs = read_pairs(tmp_path / "clean", tmp_path / "noisy")
+    for grey, channels in ((False, 3), (True, 1)):
+        training, _, (test,) = pairs.splits(PATCH, grey=grey)
+        assert isinstance(training, ImageSet)
+        assert training.images.shape[1] == channels
+        assert test.noisy is not None
+        assert test.noisy.shape[1] == channels
+    assert first(test.images) == [9, 19]
+    assert first(test.noisy) == [round(9 + 0.299 * 100), round(19 + 0.299 * 100)]
+
+
 def test_pairs_that_are_equal_on_both_sides_are_trained_with_alone(tmp_path: Path) -> None:
     some(tmp_path, 20)
     for number in range(100, 115):
