@@ -2,6 +2,8 @@
 
 import os
 import time
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -90,6 +92,21 @@ def denoise(
             help="The stored value of black, such as a camera's offset. Else it is found."
         ),
     ] = None,
+    strength: Annotated[
+        float,
+        typer.Option(
+            metavar="SHARE",
+            help="0 to 1: how much of the noise is taken away. Less keeps more of fine texture.",
+        ),
+    ] = 1.0,
+    best: Annotated[
+        bool,
+        typer.Option(
+            "--best",
+            help="Denoise each image in all eight turns and flips, and take their mean: a little "
+            "better, eight times as long. Digits are not turned.",
+        ),
+    ] = False,
     recursive: Annotated[
         bool, typer.Option("--recursive", "-r", help="Look into subfolders.")
     ] = False,
@@ -113,6 +130,14 @@ def denoise(
     compare: Annotated[
         Path | None,
         typer.Option(metavar="FILE.png", help="Write before and after side by side as a PNG."),
+    ] = None,
+    residual: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.png",
+            help="Write what was taken away as a PNG: grey is nothing, and black and white are "
+            "three standard deviations. Where it shows the image, structure was lost.",
+        ),
     ] = None,
     explain: Annotated[
         bool,
@@ -152,7 +177,7 @@ def denoise(
 
     if kind is not None:
         check_kind(kind)
-    asked = DenoiseOptions(_sigma(sigma), invert, white, black)
+    asked = DenoiseOptions(_sigma(sigma), invert, white, black, strength)
     output = None if typed_output is None else Path(typed_output)
     if json and (output == Path("-") or (Path("-") in inputs and output is None)):
         raise UsageError("--json and the image cannot both go to standard output", "use -o FILE")
@@ -160,8 +185,10 @@ def denoise(
     slash = typed_output is not None and typed_output.endswith(os.sep)
     place = Place(output, in_place, overwrite, kind, here.rank, here.size, slash)
     planned = plan(inputs, place, recursive)
-    _check_pictures(compare, reference, inputs, planned.targets(), overwrite)
-    if reference is not None or preview or compare is not None:
+    _check_reference(reference)
+    pictures = [picture for picture in (compare, residual) if picture is not None]
+    _check_pictures(pictures, inputs, planned.targets(), overwrite)
+    if reference is not None or preview or pictures:
         planned = planned.keeping(None if reference is not None else MOST_DRAWN)
     named = None if weights is None else find_weights(weights, runs_dir)
     check_device(device)
@@ -175,7 +202,7 @@ def denoise(
     for folder in planned.folders():
         remove_leftovers(folder)
     choice = WeightsChoice(named)
-    compute = _compute(device, precision, tile, overlap)
+    compute = replace(_compute(device, precision, tile, overlap), best=best)
     report = DenoiseReport(
         planned,
         json=json,
@@ -183,6 +210,7 @@ def denoise(
         verbose=verbose,
         preview=preview,
         compare=compare,
+        residual=residual,
         reference=reference,
         sigma_given=asked.sigma is not None,
         explain=explain,
@@ -198,27 +226,32 @@ def denoise(
     raise typer.Exit(report.exit_code())
 
 
-def _check_pictures(
-    compare: Path | None,
-    reference: Path | None,
-    inputs: list[Path],
-    outputs: set[Path],
-    overwrite: bool,
-) -> None:
-    """Refuse a missing reference, and a comparison that would replace an image or another file."""
+def _check_reference(reference: Path | None) -> None:
+    """Raise UsageError for a reference that does not exist."""
     from dae_tui.core.images.formats import split_part
 
     if reference is not None and not split_part(reference)[0].exists():
         raise UsageError(f"there is no {reference}", "give the clean image, or a folder")
-    if compare is None:
-        return
-    check_folder(compare)
-    if not compare.name.lower().endswith(".png"):
-        raise UsageError(f"{compare} does not end in .png", "it is written as a PNG")
-    if compare.resolve() in outputs | {path.resolve() for path in inputs}:
-        raise UsageError(f"{compare} is an image to denoise, or its output", "choose another name")
-    if compare.exists() and not overwrite:
-        raise UsageError(f"{compare} exists", "choose another name, or replace it with --overwrite")
+
+
+def _check_pictures(
+    pictures: Sequence[Path], inputs: list[Path], outputs: set[Path], overwrite: bool
+) -> None:
+    """Raise UsageError for pictures that would replace an image, another file or each other."""
+    images = outputs | {path.resolve() for path in inputs}
+    for picture in pictures:
+        check_folder(picture)
+        if not picture.name.lower().endswith(".png"):
+            raise UsageError(f"{picture} does not end in .png", "it is written as a PNG")
+        if picture.resolve() in images:
+            raise UsageError(
+                f"{picture} is an image to denoise, or an output", "choose another name"
+            )
+        if picture.exists() and not overwrite:
+            raise UsageError(
+                f"{picture} exists", "choose another name, or replace it with --overwrite"
+            )
+        images.add(picture.resolve())
 
 
 def _sigma(text: str | None) -> float | None:

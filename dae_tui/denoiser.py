@@ -49,6 +49,7 @@ class Denoiser:
         device: str = "auto",
         precision: str = "auto",
         tile: int | None = None,
+        best: bool = False,
         runs_dir: str | Path = "runs",
     ) -> "Denoiser":
         """Load weights as `dae denoise --weights` does.
@@ -59,6 +60,8 @@ class Denoiser:
             precision: `fp32`, `bf16`, or `auto`: `bf16` if the device supports it natively.
             tile: side in pixels of the tiles of larger images; None is 512, or less if there is
                 little memory.
+            best: whether each image is denoised in all eight turns and flips, and their mean is
+                the result: a little better, eight times as long. Digits are not turned.
             runs_dir: the folder in which runs are searched.
 
         Raises WeightsError, DeviceError or UsageError.
@@ -66,7 +69,8 @@ class Denoiser:
         path = find_weights(str(weights), Path(runs_dir))
         loaded = load_weights(path)
         place = resolve_device(device)
-        return cls(loaded, Compute(place, resolve_precision(precision, place), tile))
+        precision = resolve_precision(precision, place)
+        return cls(loaded, Compute(place, precision, tile, best=best))
 
     def __call__(
         self,
@@ -76,6 +80,7 @@ class Denoiser:
         invert: str = "auto",
         white: float | None = None,
         black: float | None = None,
+        strength: float = 1.0,
     ) -> Images:
         """Denoise images.
 
@@ -87,11 +92,13 @@ class Denoiser:
             white: the value of white; None finds it: the largest of uint8, 1 for floats from 0 to
                 1, and by the data where these do not fit.
             black: the value of black; None finds it as well.
+            strength: 0 to 1: the share of the denoised image in the result; the rest is the noisy
+                one.
 
         Raises DataError for shapes, types and ranges that are no images, WeightsError if the
         network does not accept them. Warns if they are unlike the training data of the weights.
         """
-        options = DenoiseOptions(sigma, invert, white, black)
+        options = DenoiseOptions(sigma, invert, white, black, strength)
         if isinstance(images, Tensor):
             return self._tensor(images, options)
         array = np.asarray(images)

@@ -142,6 +142,20 @@ def test_any_range_and_sign_is_found(
     assert np.array_equal(denoiser(given, black=black, white=white), denoised)
 
 
+def test_strength_is_the_share_of_the_denoised_image(
+    denoiser: Denoiser, noisy: NDArray[np.float32]
+) -> None:
+    whole, quarter = denoiser(noisy), denoiser(noisy, strength=0.25)
+    assert np.abs(quarter - (noisy + 0.25 * (whole - noisy))).max() < 1e-5
+    assert np.array_equal(denoiser(noisy, strength=0), noisy)
+
+
+def test_best_turns_photographs_and_no_digits(noisy: NDArray[np.float32]) -> None:
+    for name, differs in (("photos-unet", True), ("mnist-autoencoder", False)):
+        plain, best = (Denoiser.load(name, device="cpu", best=best) for best in (False, True))
+        assert (np.abs(best(noisy) - plain(noisy)).max() > 1e-4) == differs
+
+
 def test_no_noise_no_change() -> None:
     """Weights that take the level know that there is nothing to do."""
     taking_levels = Denoiser.load("photos-unet", device="cpu")

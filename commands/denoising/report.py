@@ -13,7 +13,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from dae_tui.commands.denoising.explain import explain, level_in_words, without_weights
 from dae_tui.commands.denoising.plan import MOST_DRAWN, Plan, holds_files
-from dae_tui.commands.denoising.views import comparison_png, first_image, preview
+from dae_tui.commands.denoising.views import (
+    Image,
+    comparison_png,
+    first_image,
+    preview,
+    residual_png,
+)
 from dae_tui.commands.output.terminal import enduring, graphics_of, print_json, stderr
 from dae_tui.core.denoising.outcome import Outcome
 from dae_tui.core.evaluation.reference_scores import Scores, score
@@ -44,6 +50,7 @@ class DenoiseReport:
         verbose: bool,
         preview: bool,
         compare: Path | None,
+        residual: Path | None,
         reference: Path | None,
         sigma_given: bool,
         explain: bool = False,
@@ -51,11 +58,12 @@ class DenoiseReport:
         self._planned = planned
         self._json, self._quiet = json, quiet
         self._each = verbose or explain or len(planned.jobs) <= FEW
-        self._preview, self._compare, self._reference = preview, compare, reference
+        self._preview, self._reference = preview, reference
+        self._compare, self._residual = compare, residual
         self._sigma_given = sigma_given
         self._explain = explain
         self._console = stderr()
-        self._compared: list[dict[str, Any]] = []
+        self._compared: list[dict[str, Image]] = []
         self._clean_last: tuple[Path, list[Stack]] = Path(), []
         self._failed: list[Outcome] = []
         self._done = self._skipped = self._images = self._left = self._previews = self._taken = 0
@@ -176,8 +184,9 @@ class DenoiseReport:
                 self._print(line)
 
     def _draw(self, outcome: Outcome) -> None:
-        """Draw it in the terminal, and keep it for the picture."""
-        if not (self._preview or self._compare is not None):
+        """Draw it in the terminal, and keep it for the pictures."""
+        pictures = self._compare is not None or self._residual is not None
+        if not (self._preview or pictures):
             return
         views = {
             "before": first_image(outcome.before[0], outcome.found[0].range),
@@ -186,7 +195,7 @@ class DenoiseReport:
         if self._reference is not None:
             clean = self._clean(outcome.job, self._reference)[0]
             views["reference"] = first_image(clean, find_range(clean, outcome.job.name))
-        if self._compare is not None and len(self._compared) < MOST_DRAWN:
+        if pictures and len(self._compared) < MOST_DRAWN:
             self._compared.append(views)
         if self._preview and self._previews < PREVIEWS:
             self._previews += 1
@@ -221,10 +230,10 @@ class DenoiseReport:
 
     def end(self, seconds: float) -> None:
         """Print failures, then the totals."""
-        if self._compare is not None and self._compared:
-            write_new(
-                self._compare, comparison_png(self._compared, str(self._compare)), replace=True
-            )
+        if self._compared:
+            for path, draw in ((self._compare, comparison_png), (self._residual, residual_png)):
+                if path is not None:
+                    write_new(path, draw(self._compared, str(path)), replace=True)
         for outcome in self._failed:
             assert outcome.error is not None
             self._print(f"error: {outcome.error.message}", always=True)

@@ -17,6 +17,8 @@ from dae_tui.terminal.blocks import Graphics, shrink, views_that_fit
 GAP = 2
 BETWEEN = 8
 """Pixels between the pictures in a file."""
+DEVIATIONS = 3
+"""Of what was taken away, from grey to black or white."""
 Image = NDArray[np.float32]
 
 
@@ -43,7 +45,27 @@ def preview(views: dict[str, Image], graphics: Graphics, columns: int, rows: int
 
 def comparison_png(rows: Sequence[dict[str, Image]], name: str) -> bytes:
     """A PNG with a row for each file: noisy, denoised, and the reference if there is one."""
-    lines = [_beside([_rgb(image) for image in row.values()]) for row in rows]
+    return _png([_beside([_rgb(image) for image in row.values()]) for row in rows], name)
+
+
+def residual_png(rows: Sequence[dict[str, Image]], name: str) -> bytes:
+    """A PNG with what was taken from each file, one below the other.
+
+    Grey is nothing, black and white are `DEVIATIONS` standard deviations of it.
+    """
+    return _png([_rgb(_residual(row["before"], row["after"])) for row in rows], name)
+
+
+def _residual(before: Image, after: Image) -> Image:
+    taken = before - after
+    deviation = float(taken.std())
+    if not deviation:
+        return np.full_like(taken, 0.5)
+    return (0.5 + taken / (2 * DEVIATIONS * deviation)).clip(0, 1)
+
+
+def _png(lines: Sequence[NDArray[np.uint8]], name: str) -> bytes:
+    """A PNG with pictures (H, W, 3) one below the other."""
     width = max(line.shape[1] for line in lines)
     padded = []
     for line in lines:

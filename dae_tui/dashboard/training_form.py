@@ -14,23 +14,26 @@ from dae_tui.models.registry import NETWORKS
 from dae_tui.runs.layout import new_run_name
 from dae_tui.spec.model_cards import published
 from dae_tui.spec.training_config import (
+    ALONE,
     DATA_SETS,
     LOSSES,
     OPTIMIZERS,
     PRECISIONS,
     SCHEDULES,
+    SUPERVISIONS,
     TrainingConfig,
     command_line,
     default_config,
     find_supervision,
     parse_widths,
 )
-from dae_tui.system.regular_files import is_folder
+from dae_tui.system.regular_files import is_file, is_folder
 
 # The fields of the two columns by their names in the config (but for `widths` and `name`).
 LEFT = {
     "network": "network",
     "data": "data",
+    "supervision": "supervision",
     "noise": "noise",
     "clip": "clip",
     "patch": "crops",
@@ -38,9 +41,9 @@ LEFT = {
     "epochs": "epochs",
     "batch_size": "batch size",
     "lr": "learning rate",
-    "optimizer": "optimizer",
 }
 RIGHT = {
+    "optimizer": "optimizer",
     "schedule": "schedule",
     "loss": "loss",
     "shift": "shift",
@@ -54,6 +57,7 @@ RIGHT = {
 LABELS = LEFT | RIGHT
 CHOICES = {
     "network": tuple(NETWORKS),
+    "supervision": ("auto", *SUPERVISIONS),
     "optimizer": OPTIMIZERS,
     "schedule": SCHEDULES,
     "loss": LOSSES,
@@ -76,7 +80,11 @@ PLACEHOLDERS = {
 # What a checkbox does.
 CHECKED = {"clip": "to [0, 1]", "augment": "flip and turn"}
 # Stands in the field of the noise where the images are noisy already.
-NO_NOISE = {"pairs": "none needed: pairs", "noise2noise": "none needed: takes"}
+NO_NOISE = {"pairs": "none needed: pairs", "noise2noise": "none needed: takes"} | dict.fromkeys(
+    ALONE, "none needed: noisy images"
+)
+# What can be learnt from a single file: one noisy image, or a stack.
+FROM_A_FILE = ALONE
 DEVICES = ("auto", "cpu", "cuda", "mps")
 Values = Mapping[str, str | bool]
 
@@ -90,29 +98,32 @@ class FieldError(UsageError):
         self.fields = tuple(faults)
 
 
-def defaults(network: str, data: str) -> dict[str, str | bool]:
+def defaults(network: str, data: str, supervision: str = "auto") -> dict[str, str | bool]:
     """The values of an untouched form; the name of the data may be half typed.
 
     The noise is empty where none is needed: see `no_noise`.
     """
     path = data_path(data)
-    known = path if path in DATA_SETS or no_noise(network, data) else "mnist"
-    config = default_config(network, known)
+    none_needed = no_noise(network, data, supervision)
+    try:
+        config = default_config(network, path, supervision=supervision)
+    except UsageError:  # It does not exist, or nothing of that kind can be learnt from it.
+        config = default_config(network, path if path in DATA_SETS else "mnist")
     values: dict[str, str | bool] = {
         key: value if isinstance(value, bool) else str(value)
         for key, value in config.as_json().items()
         if key in LABELS
     }
-    values |= {"data": data, "widths": "", "name": ""}
-    return values | ({"noise": ""} if no_noise(network, data) else {})
+    values |= {"data": data, "supervision": supervision, "widths": "", "name": ""}
+    return values | ({"noise": ""} if none_needed else {})
 
 
-def no_noise(network: str, data: str) -> str:
+def no_noise(network: str, data: str, supervision: str = "auto") -> str:
     """Why no noise need be added to the images; empty where it must."""
-    if NETWORKS[network].task != "denoise":
-        return ""
     path = data_path(data)
-    return NO_NOISE.get(find_supervision(path), "") if path else ""
+    if NETWORKS[network].task != "denoise" or path in DATA_SETS or not path:
+        return ""
+    return NO_NOISE.get(find_supervision(path, asked=supervision), "")
 
 
 def data_path(typed: str) -> str:
@@ -130,21 +141,27 @@ def read_form(values: Values, runs_dir: Path) -> tuple[TrainingConfig, str]:
     every fault is found and not only the first.
     """
     network, data = str(values["network"]), str(values["data"]).strip()
+    supervision = str(values["supervision"])
     faults: dict[str, DaeError] = {}
     if data not in DATA_SETS:
         data = data_path(data)
-        if not is_folder(data):
+        if not (is_folder(data) or (supervision in FROM_A_FILE and is_file(data))):
             typed = str(values["data"]).strip()
             faults["data"] = UsageError(
                 f"there is no data set '{typed}'",
                 f"use {', '.join(DATA_SETS)} or a folder of images",
             )
-            data = "mnist"
-    default = default_config(network, data)
+            data, supervision = "mnist", "auto"
+    try:
+        default = default_config(network, data, supervision=supervision)
+        default = dataclasses.replace(default, supervision=supervision)
+    except DaeError as failure:
+        faults["supervision"] = failure
+        default = default_config(network, "mnist")
     changes: dict[str, Any] = {}
     for key in LABELS:
         text = values[key]
-        if key in ("network", "data", "name") or text == "":
+        if key in ("network", "data", "supervision", "name") or text == "":
             continue
         try:
             change = _change(key, text, runs_dir)

@@ -24,6 +24,8 @@ class DenoiseOptions:
     """The stored value of white; None finds it by type, header and data of each file."""
     black: float | None = None
     """The stored value of black; None as for white."""
+    strength: float = 1.0
+    """The share of the denoised image in the result; the rest is the noisy one."""
 
     def __post_init__(self) -> None:
         if self.invert not in INVERT:
@@ -31,6 +33,10 @@ class DenoiseOptions:
         if self.sigma is not None and not 0 <= self.sigma <= 10:
             raise UsageError(
                 f"sigma is {self.sigma:g}", "write it for images from 0 to 1, for example 25/255"
+            )
+        if not 0 <= self.strength <= 1:
+            raise UsageError(
+                f"the strength is {self.strength:g}", "it is 0 (nothing changes) to 1 (all noise)"
             )
         for name, value in (("white", self.white), ("black", self.black)):
             if value is not None and not math.isfinite(value):

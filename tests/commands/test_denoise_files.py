@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 from command_line import Dae
+from noisy_pictures import grey
 from numpy.typing import NDArray
 from paper_photograph import WHITE_12_BITS, clean_page, photograph
 from PIL import Image
@@ -116,7 +117,8 @@ def test_a_comparison_replaces_no_image(dae: Dae, folder: Path, tmp_path: Path) 
     source, out = folder / "00.png", tmp_path / "out.png"
     before = source.read_bytes()
     for target in (source, out):
-        assert dae("denoise", source, "-o", out, "--compare", target, "--overwrite").code == 2
+        for picture in ("--compare", "--residual"):
+            assert dae("denoise", source, "-o", out, picture, target, "--overwrite").code == 2
     assert source.read_bytes() == before
     (tmp_path / "other.png").write_text("precious")
     assert dae("denoise", source, "-o", out, "--compare", tmp_path / "other.png").code == 2
@@ -441,6 +443,81 @@ def test_preview_comparison_and_reference(
     assert "clean/05.png cannot be read" in missing.err
     assert dae("denoise", folder, "-o", tmp_path / "x", "--reference", tmp_path / "no").code == 2
     assert dae("denoise", folder, "-o", tmp_path / "x", "--compare", tmp_path / "c.jpg").code == 2
+
+
+def noisy_photograph(path: Path, sigma: float = 0.1) -> NDArray[np.uint8]:
+    """A grey photograph of 128×128 with white noise, as a PNG."""
+    noise = np.random.default_rng(0).normal(0, sigma, (128, 128))
+    stored: NDArray[np.uint8] = (
+        ((grey("camera", 128) + noise).clip(0, 1) * 255).round().astype("u1")
+    )
+    Image.fromarray(stored).save(path)
+    return stored
+
+
+def test_the_residual_is_what_was_taken_away_with_grey_for_nothing(
+    dae: Dae, tmp_path: Path
+) -> None:
+    noisy = noisy_photograph(tmp_path / "noisy.png").astype(float)
+    outcome = dae(
+        *("denoise", tmp_path / "noisy.png", "-o", tmp_path / "out.png"),
+        *("--residual", tmp_path / "residual.png"),
+    )
+    assert outcome.code == 0, outcome.err
+    taken = noisy - np.asarray(Image.open(tmp_path / "out.png"))
+    drawn = np.asarray(Image.open(tmp_path / "residual.png").convert("L")).astype(float)
+    expected = (127.5 + taken / taken.std() * 127.5 / 3).clip(0, 255)
+    assert np.abs(drawn - expected).max() < 1
+
+
+def test_the_residual_of_an_image_that_is_left_as_it_is_is_grey(dae: Dae, tmp_path: Path) -> None:
+    Image.fromarray(np.full((100, 100), 30, np.uint8)).save(tmp_path / "flat.png")
+    outcome = dae(
+        *("denoise", tmp_path / "flat.png", "-o", tmp_path / "out.png"),
+        *("--residual", tmp_path / "residual.png"),
+    )
+    assert outcome.code == 0, outcome.err
+    assert set(np.asarray(Image.open(tmp_path / "residual.png")).flatten()) == {128}
+
+
+@pytest.mark.parametrize("size", [128, 28])
+def test_the_strength_is_the_share_of_the_noise_that_is_taken_away(
+    dae: Dae, tmp_path: Path, size: int
+) -> None:
+    noisy = noisy_photograph(tmp_path / "noisy.png")[:size, :size]
+    Image.fromarray(noisy).save(tmp_path / "noisy.png")
+    results = {}
+    for strength in ("0", "0.25", "1"):
+        target = tmp_path / f"{strength}.png"
+        outcome = dae(*("denoise", tmp_path / "noisy.png", "-o", target, "--strength", strength))
+        assert outcome.code == 0, outcome.err
+        results[strength] = np.asarray(Image.open(target)).astype(float)
+    assert np.array_equal(results["0"], noisy)
+    assert np.abs(results["1"] - noisy).max() > 10
+    expected = noisy + 0.25 * (results["1"] - noisy)
+    assert np.abs(results["0.25"] - expected).max() <= 1
+
+
+def test_a_strength_beyond_one_is_refused(dae: Dae, folder: Path, tmp_path: Path) -> None:
+    for strength in ("-0.1", "1.1", "nan"):
+        outcome = dae("denoise", folder, "-o", tmp_path / "out", "--strength", strength)
+        assert outcome.code == 2
+        assert "the strength is" in outcome.err
+
+
+def test_best_takes_the_mean_over_turns_and_flips(dae: Dae, tmp_path: Path) -> None:
+    noisy = noisy_photograph(tmp_path / "noisy.png")
+    clean = grey("camera", 128) * 255
+    Image.fromarray(noisy.T).save(tmp_path / "turned.png")
+    results, errors = {}, {}
+    for name, more in (("noisy", ()), ("noisy", ("--best",)), ("turned", ("--best",))):
+        target = tmp_path / f"{name}{len(more)}-out.png"
+        assert dae("denoise", tmp_path / f"{name}.png", "-o", target, *more).code == 0
+        results[name, more] = np.asarray(Image.open(target)).astype(float)
+        errors[name, more] = np.square(results[name, more] - clean).mean()
+    assert errors["noisy", ("--best",)] < errors["noisy", ()]
+    difference = results["turned", ("--best",)].T - results["noisy", ("--best",)]
+    assert np.abs(difference).max() <= 1
 
 
 def test_the_level_decides_which_weights_are_best(dae: Dae, folder: Path, tmp_path: Path) -> None:

@@ -175,6 +175,37 @@ async def test_a_folder_of_pairs_gets_no_noise_on_top(tmp_path: Path) -> None:
     assert defaults("unet", str(tmp_path))["noise"] == "gaussian:0.5"
 
 
+async def test_noisy_images_alone_are_learnt_from_if_that_is_chosen(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "noisy.tif").write_bytes(b"")
+    for data in ("mine", "noisy.tif"):
+        values = defaults("unet", str(tmp_path / data), "noise2self")
+        expected = default_config("unet", str(tmp_path / data), supervision="noise2self")
+        assert (values["noise"], values["lr"]) == ("", str(expected.lr))
+        assert no_noise("unet", str(tmp_path / data), "noise2self") == "none needed: noisy images"
+        config, _ = read_form(values, tmp_path / "runs")
+        assert (config.supervision, config.noise) == ("noise2self", "none")
+    with pytest.raises(FieldError) as failure:
+        read_form(defaults("unet", str(tmp_path / "noisy.tif")), tmp_path / "runs")
+    assert failure.value.fields == ("data",)
+
+
+async def test_the_supervision_decides_the_other_defaults(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    async with form(tmp_path) as (driver, screen):
+        screen.query_one("#network", Choice).value = "unet"
+        screen.query_one("#data", Input).value = str(tmp_path / "mine")
+        screen.query_one("#supervision", Choice).value = "neighbor2neighbor"
+        await driver.until(lambda: "--supervision neighbor2neighbor" in command(screen))
+        assert "--noise" not in command(screen)
+        assert value(screen, "noise") == ""
+        assert screen.query_one("#noise", Input).placeholder == "none needed: noisy images"
+        assert value(screen, "patch") == "64"
+        screen.query_one("#supervision", Choice).value = "auto"
+        await driver.until(lambda: "--supervision" not in command(screen))
+        assert value(screen, "noise") == "gaussian:0.5"
+
+
 async def test_what_was_typed_outlasts_other_defaults(tmp_path: Path) -> None:
     async with form(tmp_path) as (driver, screen):
         await fill(driver, screen, "epochs", "100")
@@ -198,6 +229,7 @@ async def test_what_was_typed_outlasts_other_defaults(tmp_path: Path) -> None:
         ("seed", "3000000000", "the seed is 3000000000: it is at most"),
         ("noise", "fog:1", "fog"),
         ("noise", "none", "autoencoder needs noise to train with"),
+        ("supervision", "noise2self", "mnist has no images for noise2self: name a folder"),
         ("data", "mnits", "there is no data set 'mnits': use mnist"),
         ("data", "x" * 300, "there is no data set"),
         ("widths", "8,x", "cannot read the widths '8,x'"),
@@ -352,11 +384,11 @@ async def test_arrows_and_enter_go_from_field_to_field(tmp_path: Path) -> None:
     async with form(tmp_path) as (driver, screen):
         screen.query_one("#data").focus()
         await driver.press("down")
-        assert screen.focused is screen.query_one("#noise")
+        assert screen.focused is screen.query_one("#supervision")
         await driver.press("up", "up")
         assert screen.focused is screen.query_one("#network")
         await driver.press("down", "enter")
-        assert screen.focused is screen.query_one("#noise")
+        assert screen.focused is screen.query_one("#supervision")
 
 
 async def test_a_choice_is_made_with_keys(tmp_path: Path) -> None:

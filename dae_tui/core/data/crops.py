@@ -8,10 +8,8 @@ from torch import Tensor
 
 from dae_tui.core.data.image_set import ImageSet, epoch_seed, grouped
 from dae_tui.core.data.splits import EVERY, PARTS, TEST, TRAINING, VALIDATION
+from dae_tui.core.symmetries import SYMMETRIES, turned
 from dae_tui.errors import DataError
-
-# Flips and quarter turns of a square.
-SYMMETRIES = 8
 
 
 @dataclass(frozen=True)
@@ -80,12 +78,6 @@ class Crops:
             left = int(right * (image.shape[2] - patch + 1))
             crops.append(turned(image[:, top : top + patch, left : left + patch], turn))
         return torch.stack(crops)
-
-
-def turned(image: Tensor, turn: int) -> Tensor:
-    """An image (…, H, W) after one of the `SYMMETRIES`: quarter turns, from 4 on with a flip."""
-    rotated = image.rot90(turn % 4, (-2, -1)) if turn % 4 else image
-    return rotated.flip(-1) if turn >= 4 else rotated
 
 
 def cropped(

@@ -1,8 +1,8 @@
 """Apply a network to any number of images of any size, in batches and tiles that fit memory."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from math import ceil
+from math import ceil, lcm
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +16,7 @@ from dae_tui.core.denoising.tiling import (
 )
 from dae_tui.core.hardware import place
 from dae_tui.core.noise.estimation import estimate_sigma
+from dae_tui.core.symmetries import SYMMETRIES, turned, turned_back
 from dae_tui.core.weights.weights_file import Weights
 from dae_tui.errors import WeightsError
 from dae_tui.models.registry import channels_of, settings_of, takes_sigma
@@ -43,6 +44,9 @@ class Compute:
     """Overlap of tiles in pixels; raised to `natural_overlap` where it is smaller."""
     free_bytes: float = 4e9
     """Free memory of the device."""
+    best: bool = False
+    """Whether the mean of all eight turns and flips of an image, each denoised, is the result. Not
+    for digits, which do not occur turned or flipped."""
 
 
 def batches(images: Tensor, pixels: int = BATCH_PIXELS) -> Iterator[slice]:
@@ -76,26 +80,36 @@ def denoise_batch(
     sigma: Tensor | None = None,
     *,
     clip: bool = True,
+    turns: int = 1,
 ) -> Tensor:
     """Denoised float32 images, of the shape and on the device of `noisy` (N, C, H, W).
 
     A network with one channel denoises each channel of a colour image separately. `sigma`, (N,) or
     (N, C), is the noise level, for networks that take it as an input; None estimates it. With
-    `clip` the result lies in [0, 1].
+    `clip` the result lies in [0, 1]. It is the mean over so many `turns` and flips of the images.
     """
-    height, width = noisy.shape[-2:]
-    stride = getattr(network, "stride", 1)
-    planes = noisy.reshape(-1, channels_of(network), height, width)
-    planes = pad_to(planes, height + -height % stride, width + -width % stride)
+    planes = noisy.reshape(-1, channels_of(network), *noisy.shape[-2:])
     levels = []
     if takes_sigma(network):
         sigma = estimate_sigma(noisy.cpu()) if sigma is None else sigma
         levels = [sigma.to(noisy.device).flatten()]
         levels = [levels[0].repeat_interleave(len(planes) // len(levels[0]))]
-    with torch.autocast(noisy.device.type, torch.bfloat16, enabled=precision == "bf16"):
-        denoised: Tensor = network(planes.contiguous(memory_format=torch.channels_last), *levels)
-    denoised = denoised[..., :height, :width].float().reshape(noisy.shape)
+    denoised = _apply(network, planes, levels, precision)
+    for turn in range(1, turns):
+        again = _apply(network, turned(planes, turn), levels, precision)
+        denoised += (turned_back(again, turn) - denoised) / (turn + 1)
+    denoised = denoised.reshape(noisy.shape)
     return denoised.clamp(0, 1) if clip else denoised
+
+
+def _apply(network: nn.Module, planes: Tensor, levels: list[Tensor], precision: str) -> Tensor:
+    """What the network makes of planes (N, C, H, W), float32."""
+    height, width = planes.shape[-2:]
+    stride = getattr(network, "stride", 1)
+    padded = pad_to(planes, height + -height % stride, width + -width % stride)
+    with torch.autocast(planes.device.type, torch.bfloat16, enabled=precision == "bf16"):
+        denoised: Tensor = network(padded.contiguous(memory_format=torch.channels_last), *levels)
+    return denoised[..., :height, :width].float()
 
 
 def denoise(
@@ -129,8 +143,14 @@ def denoise_images(
             compute.precision,
             None if sigma is None else sigma[part],
             clip=clip,
+            turns=_turns(weights, compute),
         ).cpu()
     return denoised
+
+
+def _turns(weights: Weights, compute: Compute) -> int:
+    """Over how many turns and flips the result is averaged."""
+    return SYMMETRIES if compute.best and not weights.light_on_dark else 1
 
 
 def fits_whole(weights: Weights, height: int, width: int, compute: Compute) -> bool:
@@ -141,31 +161,43 @@ def fits_whole(weights: Weights, height: int, width: int, compute: Compute) -> b
 
 
 def denoise_large(
-    weights: Weights,
+    parts: Sequence[tuple[Weights, float]],
     rows: Callable[[int, int], Tensor],
     size: tuple[int, int],
     sigmas: Tensor,
     compute: Compute,
 ) -> Iterator[tuple[int, Tensor]]:
-    """Denoise an image (height, width) in tiles; see `tiling.denoise_rows` for `rows` and yields.
+    """Denoise an image in tiles; see `tiling.denoise_rows` for `rows` and what is yielded.
 
-    All tiles get the same levels, (C,), so that they do not differ. The result is not clipped.
+    All tiles get the same levels, so that they do not differ. The result is not clipped.
+
+    Args:
+        parts: weights and the share of each in the result.
+        rows: returns rows of the noisy image.
+        size: height and width of the image.
+        sigmas: the noise levels (C,).
+        compute: where and how.
     """
-    network = place(weights.folded, compute.device)
-    receptive_field, stride = int(network.receptive_field), int(network.stride)  # type: ignore[arg-type]
+    networks = [place(weights.folded, compute.device) for weights, _ in parts]
+    receptive_field = max(int(network.receptive_field) for network in networks)  # type: ignore[arg-type]
+    stride = lcm(*(int(network.stride) for network in networks))  # type: ignore[arg-type]
     overlap = max(natural_overlap(receptive_field), compute.overlap or 0)
 
     def apply(noisy: Tensor) -> Tensor:
         noisy = noisy.to(compute.device)
-        return denoise_batch(
-            network, noisy, compute.precision, _levels(weights, sigmas), clip=False
-        )
+        mean = torch.zeros_like(noisy)
+        for network, (weights, share) in zip(networks, parts, strict=True):
+            levels, turns = _levels(weights, sigmas), _turns(weights, compute)
+            mean += share * denoise_batch(
+                network, noisy, compute.precision, levels, clip=False, turns=turns
+            )
+        return mean
 
     return denoise_rows(
         apply,
         rows,
         *size,
-        tile=max(_tile(weights, compute), 3 * (overlap + stride)),
+        tile=max(min(_tile(weights, compute) for weights, _ in parts), 3 * (overlap + stride)),
         overlap=overlap,
         stride=stride,
         receptive_field=receptive_field,

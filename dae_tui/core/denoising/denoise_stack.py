@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from itertools import combinations, compress
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,6 @@ from dae_tui.core.images.value_range import fill_unmeasured, from_unit, image_va
 from dae_tui.core.noise.image_noise import ImageNoise
 from dae_tui.core.weights.choice import Candidates
 from dae_tui.core.weights.weights_file import Weights
-from dae_tui.models.registry import settings_of
 from dae_tui.spec.denoising import DenoiseOptions
 
 # Pixels that are converted to float32 together, few enough to stay in the cache: storing 10 000
@@ -153,6 +153,12 @@ class _Image:
             self._apply(_Mixture([candidates.camera], [1.0]), conversion, out)
             return Done(candidates.camera)
         conversions = [self._conversion(weights) for weights in candidates.weights]
+        if not candidates.named and not all(each.independent for each in conversions):
+            # What channels share is no white noise for a network that sees all of them.
+            one_channel = [weights.channels == 1 for weights in candidates.weights]
+            kept = tuple(compress(candidates.weights, one_channel))
+            candidates = replace(candidates, weights=kept)
+            conversions = list(compress(conversions, one_channel))
         mixture = self._best(candidates, conversions)
         if mixture is None:
             if self.noise.impulses:
@@ -205,20 +211,23 @@ class _Image:
 
         None to leave the image.
         """
-        alone = np.eye(len(candidates.weights)).tolist()
+        alone = np.eye(len(candidates.weights))
         # The estimate is for noise of a known level.
         if candidates.named or self.options.sigma is not None or self.found.artefacts:
-            first: list[float] = alone[0]
-            return first
+            first_alone: list[float] = alone[0].tolist()
+            return first_alone
         part = self._planes(*self._middle())
         trials = []
         for weights, conversion in zip(candidates.weights, conversions, strict=True):
             apply = partial(self._network, weights, conversion)
             trials.append(attempt(apply, conversion.forward(part), conversion.sigmas))
         ways = {tuple(shares): trial.risk for shares, trial in zip(alone, trials, strict=True)}
-        if len(trials) == 2 and _go_together(candidates.weights, conversions):
+        for first, second in combinations(range(len(trials)), 2):
+            if not _go_together(*(candidates.weights[each] for each in (first, second))):
+                continue
             for share in SHARES:
-                ways[share, 1 - share] = trials[0].mixed(trials[1], share).risk
+                both = share * alone[first] + (1 - share) * alone[second]
+                ways[tuple(both)] = trials[first].mixed(trials[second], share).risk
         best = min(ways, key=ways.__getitem__)
         if ways[best] >= WORTH_IT or self._changes_too_much(best, trials, conversions, part):
             return None
@@ -264,13 +273,8 @@ class _Image:
         def rows_of(top: int, end: int) -> Tensor:
             return conversion.forward(self._planes((top, end)))
 
-        size = height, width
-        several = [
-            denoise_large(weights, rows_of, size, conversion.sigmas, self.compute)
-            for weights, _ in parts
-        ]
-        for bands in zip(*several, strict=True):
-            top, planes = bands[0][0], mixture.mean([planes for _, planes in bands])
+        bands = denoise_large(parts, rows_of, (height, width), conversion.sigmas, self.compute)
+        for top, planes in bands:
             rows = slice(top, top + planes.shape[-2])
             kept = planes
             if conversion.has_quiet:
@@ -285,6 +289,10 @@ class _Image:
     def _store(self, planes: Tensor, rows: slice, out: NDArray[Any]) -> None:
         """Store rows (C, h, W) in [0, 1] in `out`; what was not measured or seen stays."""
         stack = self.stack
+        if self.options.strength < 1:
+            planes = torch.lerp(
+                self._planes((rows.start, rows.stop)), planes, self.options.strength
+            )
         values = self.rows[rows]
         channels = values.shape[-1] - stack.alpha
         stored = from_unit(
@@ -324,11 +332,11 @@ class _Mixture:
         return torch.stack([share * planes for (_, share), planes in pairs]).sum(0)
 
 
-def _go_together(weights: Sequence[Weights], conversions: Sequence[Conversion]) -> bool:
-    """Whether networks get the same planes and tiles, so that a mean of their results is one."""
-    first, second = (settings_of(each.network) for each in weights)
-    alike = conversions[0].negative == conversions[1].negative
-    return alike and first == second and all(each.takes_sigma for each in weights)
+def _go_together(first: Weights, second: Weights) -> bool:
+    """Whether two networks get the same planes, so that a mean of their results is one."""
+    both = first, second
+    alike = first.channels == second.channels and first.light_on_dark == second.light_on_dark
+    return alike and all(each.takes_sigma for each in both)
 
 
 def _denoise_small(
@@ -356,10 +364,14 @@ def _denoise_small(
             denoised = denoised.clamp(0, 1)
         structure = taken_structure(planes, denoised.where(seen.isfinite(), planes))
         unlike = torch.zeros(len(planes), dtype=torch.bool)
-        if others and (unlike := structure > UNLIKE).any():
+        if others:
+            unlike = structure > UNLIKE if first_choice.light_on_dark else _are_grey(planes)
+        if unlike.any():
             upright = torch.zeros(int(unlike.sum()), dtype=torch.bool)
-            denoised[unlike] = _batch(others[0], planes[unlike], levels[unlike], upright, compute)
+            denoised[unlike] = _batch(others[-1], planes[unlike], levels[unlike], upright, compute)
         quiet = (levels <= found.nothing) & candidates.know_levels
+        if options.strength < 1:
+            denoised = torch.lerp(planes, denoised, options.strength)
         _store_small(piece, denoised, quiet, found, out[part])
         rows = zip(
             quiet.tolist(), unlike.tolist(), negative.tolist(), structure.tolist(), strict=True
@@ -368,10 +380,18 @@ def _denoise_small(
             if is_quiet:
                 images.append(Done(None))
             elif is_unlike:
-                images.append(Done(others[0]))
+                images.append(Done(others[-1]))
             else:
                 images.append(Done(first_choice, inverted, structure=taken))
     return images
+
+
+def _are_grey(planes: Tensor) -> Tensor:
+    """Whether images (N, C, H, W) have equal channels, (N,), such as grey pictures stored as RGB.
+
+    A network that sees all channels takes their noise for independent.
+    """
+    return (planes == planes[:, :1]).flatten(1).all(1)
 
 
 def _batch(

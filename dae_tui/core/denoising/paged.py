@@ -254,12 +254,13 @@ class _Run:
             if page.found is None:
                 results[number] = Denoised(page.stack, [Done(None)] * len(page.stack.values))
             elif number not in results:
-                _, height, width, _ = page.stack.values.shape
+                _, height, width, channels = page.stack.values.shape
                 results[number] = denoise_stack(
                     self.choice.candidates(
                         height,
                         width,
                         page.found.sigma,
+                        channels=channels - page.stack.alpha,
                         page=page.found.page,
                         camera=page.found.camera,
                     ),

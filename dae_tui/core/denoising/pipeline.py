@@ -245,11 +245,12 @@ def _denoise_file(
     done = dict(zip(pages, results, strict=True))
     for number, (stack, examination) in enumerate(zip(stacks, found, strict=True)):
         if number not in done:
-            _, height, width, _ = stack.values.shape
+            _, height, width, channels = stack.values.shape
             candidates = choice.candidates(
                 height,
                 width,
                 examination.sigma,
+                channels=channels - stack.alpha,
                 page=examination.page,
                 camera=examination.camera,
             )

@@ -34,8 +34,10 @@ def denoise_small(
     together: dict[Any, list[int]] = defaultdict(list)
     chosen: dict[Any, Candidates] = {}
     for number, (stack, examination) in enumerate(zip(stacks, found, strict=True)):
-        _, height, width, _ = stack.values.shape
-        candidates = choice.candidates(height, width, examination.sigma)
+        _, height, width, channels = stack.values.shape
+        candidates = choice.candidates(
+            height, width, examination.sigma, channels=channels - stack.alpha
+        )
         dtype = stack.values.dtype
         form = stack.values.shape, dtype, stack.alpha, stack.white_is_zero, stack.no_data
         names = tuple(id(weights) for weights in candidates.weights)

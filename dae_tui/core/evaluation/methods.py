@@ -139,7 +139,7 @@ def _denoise_in_tiles(weights: Weights, noisy: Tensor, compute: Compute) -> Tens
     denoised = torch.empty_like(image)
     size = image.shape[-2], image.shape[-1]
     for top, rows in denoise_large(
-        weights, lambda top, end: image[:, top:end], size, sigmas, compute
+        [(weights, 1.0)], lambda top, end: image[:, top:end], size, sigmas, compute
     ):
         denoised[:, top : top + rows.shape[-2]] = rows.clamp(0, 1)
     return denoised.to(noisy.device)

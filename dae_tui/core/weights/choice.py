@@ -54,17 +54,19 @@ class WeightsChoice:
         width: int,
         sigma: float,
         *,
+        channels: int = 1,
         page: bool = False,
         camera: bool = False,
     ) -> Candidates:
         """The weights for an image of a size and noise level: the named ones, or published ones.
 
-        For a `page` of writing those of pages come first; for what may be a `camera`'s photograph
-        there are those of cameras. Raises WeightsError.
+        For images of three `channels` those that see all of them come first, and for a `page` of
+        writing those of pages; for what may be a `camera`'s photograph there are those of cameras.
+        Raises WeightsError.
         """
         if self._named is not None:
             return Candidates((self._named,), named=True)
-        paths = [best_published(height, width, sigma), *for_any_image()]
+        paths = [best_published(height, width, sigma, channels), *for_any_image(channels)]
         if page:
             paths = [*of_data(PAGES), *paths]
         of_cameras = [self._load(path) for path in of_data(CAMERA, pairs=True)] if camera else []
@@ -79,8 +81,8 @@ class WeightsChoice:
         return self._loaded[path]
 
 
-def best_published(height: int, width: int, sigma: float) -> Path:
-    """The best published weights for images of a size and noise level.
+def best_published(height: int, width: int, sigma: float, channels: int = 1) -> Path:
+    """The best published weights for images of a size, noise level and number of channels.
 
     Digits have weights of their own. Measured on MNIST (PSNR in dB of weights trained with one
     level, 0.5, of weights trained with all levels, and of those for photographs):
@@ -91,26 +93,40 @@ def best_published(height: int, width: int, sigma: float) -> Path:
     suitable = {
         path: metadata
         for path, metadata in _denoisers().items()
-        if (metadata["data"] in DATA_SETS) == digits and metadata["data"] != PAGES
+        if (metadata["data"] in DATA_SETS) == digits
+        and metadata["data"] != PAGES
+        and _channels(metadata) in (1, channels)
     }
     return max(
         suitable,
         key=lambda path: (
+            _channels(suitable[path]) == channels,
             _fits(suitable[path]["noise"], sigma),
             suitable[path]["figures"]["rows"][-1]["psnr"],
         ),
     )
 
 
-def for_any_image() -> list[Path]:
-    """The published weights for images of any size and kind."""
+def for_any_image(channels: int = 1) -> list[Path]:
+    """The published weights for images of any size and kind; first those that see all channels."""
     special = {*DATA_SETS, PAGES}
-    return [path for path, metadata in _denoisers().items() if metadata["data"] not in special]
+    found = {
+        path: _channels(metadata)
+        for path, metadata in _denoisers().items()
+        if metadata["data"] not in special and _channels(metadata) in (1, channels)
+    }
+    return sorted(found, key=lambda path: found[path] != channels)
 
 
 def of_data(data: str, *, pairs: bool = False) -> list[Path]:
     """The published weights that were trained on `data`."""
     return [path for path, metadata in _denoisers(pairs=pairs).items() if metadata["data"] == data]
+
+
+def _channels(metadata: dict[str, Any]) -> int:
+    """How many channels of an image the network sees at a time."""
+    channels: int = metadata["settings"].get("channels", 1)
+    return channels
 
 
 def _fits(noise: str, sigma: float) -> int:

@@ -38,6 +38,9 @@ from dae_tui.runs.reader import Run
 from dae_tui.spec.training_config import LOSSES, TrainingConfig
 from dae_tui.system.printable import printable
 
+# On these fields the defaults of the others depend.
+DECIDING = ("network", "data", "supervision")
+
 
 class Choice(Select[str], inherit_bindings=False):
     """A field with a few values. The arrow keys leave it, like every field of the form."""
@@ -134,7 +137,7 @@ class NewRunScreen(Screen[None]):
             self._touched.discard(key)
         elif value != self._defaults[key]:
             self._touched.add(key)
-        if key in ("network", "data"):
+        if key in DECIDING:
             self._offer_defaults()
         self._check()
 
@@ -143,8 +146,8 @@ class NewRunScreen(Screen[None]):
         values = self.values()
         classifies = NETWORKS[str(values["network"])].task != "denoise"
         before = self._defaults
-        data = str(values["data"]).strip()
-        self._defaults = defaults(str(values["network"]), data)
+        chosen = str(values["network"]), str(values["data"]).strip(), str(values["supervision"])
+        self._defaults = defaults(*chosen)
         if self._defaults["loss"] != before["loss"]:
             self._touched.discard("loss")
             loss = self.query_one("#loss", Choice)
@@ -155,10 +158,10 @@ class NewRunScreen(Screen[None]):
         for key, value in self._defaults.items():
             field = self.query_one(f"#{key}")
             if isinstance(field, Input) and key not in PLACEHOLDERS and key != "data":
-                field.placeholder = str(value) or no_noise(str(values["network"]), data)
+                field.placeholder = str(value) or no_noise(*chosen)
             # A field whose event is still to come has been touched too.
             touched = key in self._touched or values[key] not in ("", before[key])
-            if touched or key in ("network", "data"):
+            if touched or key in DECIDING:
                 continue
             with self.prevent(Input.Changed, Select.Changed, Checkbox.Changed):
                 field.value = value  # type: ignore[attr-defined]

@@ -88,6 +88,7 @@ def test_a_file_of_many_pages_moves_the_bar(monkeypatch: pytest.MonkeyPatch) -> 
     job = Job(Path("a.tif"), Path("b.tif"), "a.tif")
     made = report.DenoiseReport(
         Plan([job, job]), json=False, quiet=False, verbose=False, preview=False, compare=None,
+        residual=None,
         reference=None, sigma_given=False,
     )  # fmt: skip
     made.page(job, 3, 4)

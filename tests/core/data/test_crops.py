@@ -9,9 +9,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from dae_tui.core.data.crops import SYMMETRIES, Crops, cropped
+from dae_tui.core.data.crops import Crops, cropped
 from dae_tui.core.data.image_set import ImageSet
 from dae_tui.core.data.splits import TEST, TRAINING, VALIDATION
+from dae_tui.core.symmetries import SYMMETRIES
 from dae_tui.errors import DataError
 
 PATCH = 16

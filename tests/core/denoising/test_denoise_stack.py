@@ -289,6 +289,7 @@ def test_many_tiny_images_take_no_more_memory_than_fewer_larger_ones(
         sigma: torch.Tensor,
         *,
         clip: bool,
+        turns: int,
     ) -> torch.Tensor:
         passed.append(len(noisy))
         return noisy

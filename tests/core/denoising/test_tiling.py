@@ -1,5 +1,7 @@
 """Tiles give what the whole image gives, at every size, stride and overlap."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -24,6 +26,7 @@ from dae_tui.core.denoising.tiling import (
     share_out,
     tile_for_memory,
 )
+from dae_tui.core.symmetries import SYMMETRIES, turned, turned_back
 from dae_tui.core.weights.weights_file import Weights, load_weights
 from dae_tui.models.registry import build
 from dae_tui.spec.model_cards import published
@@ -44,12 +47,18 @@ def image(height: int, width: int, channels: int = 1) -> Tensor:
 
 
 def in_tiles(found: Weights, noisy: Tensor, sigma: float, compute: Compute) -> Tensor:
+    return mean_in_tiles([(found, 1.0)], noisy, sigma, compute)
+
+
+def mean_in_tiles(
+    parts: Sequence[tuple[Weights, float]], noisy: Tensor, sigma: float, compute: Compute
+) -> Tensor:
     """The image in tiles; rows come from the top to the bottom, none twice."""
     denoised = torch.full_like(noisy, torch.nan)
     done = 0
     sigmas = torch.full((len(noisy),), sigma)
     bands = denoise_large(
-        found, lambda top, end: noisy[:, top:end], (*noisy.shape[1:],), sigmas, compute
+        parts, lambda top, end: noisy[:, top:end], (*noisy.shape[1:],), sigmas, compute
     )
     for top, rows in bands:
         assert top == done
@@ -59,8 +68,9 @@ def in_tiles(found: Weights, noisy: Tensor, sigma: float, compute: Compute) -> T
     return denoised
 
 
-def whole(found: Weights, noisy: Tensor, sigma: float) -> Tensor:
-    return denoise_images(found, noisy[None], torch.tensor([sigma]), Compute(), clip=False)[0]
+def whole(found: Weights, noisy: Tensor, sigma: float, *, best: bool = False) -> Tensor:
+    compute = Compute(best=best)
+    return denoise_images(found, noisy[None], torch.tensor([sigma]), compute, clip=False)[0]
 
 
 @pytest.mark.parametrize("size", [(301, 299), (150, 640), (640, 97), (257, 256), (128, 129)])
@@ -88,6 +98,37 @@ def test_colour_is_tiled_channel_by_channel() -> None:
     assert (tiled - whole(found, noisy, 0.1)).abs().max() < 1e-5
 
 
+def test_a_mean_of_networks_that_differ_in_stride_and_field_is_tiled_like_each_of_them() -> None:
+    noisy = image(192, 336)
+    small, large = weights("unet", widths=(4, 6)), weights("unet", widths=(4, 6, 8), gather=2)
+    tiled = mean_in_tiles([(small, 0.25), (large, 0.75)], noisy, 0.1, Compute(tile=128))
+    expected = 0.25 * whole(small, noisy, 0.1) + 0.75 * whole(large, noisy, 0.1)
+    assert (tiled - expected).abs().max() < 1e-5
+
+
+def test_the_mean_over_turns_and_flips_turns_with_the_image() -> None:
+    found, noisy = weights("unet", widths=(4, 6, 8)), image(64, 96)
+    mean = whole(found, noisy, 0.1, best=True)
+    each = [turned_back(whole(found, turned(noisy, turn), 0.1), turn) for turn in range(SYMMETRIES)]
+    assert (mean - torch.stack(each).mean(0)).abs().max() < 1e-6
+    assert (mean - each[0]).abs().max() > 1e-4
+    for turn in range(SYMMETRIES):
+        again = turned_back(whole(found, turned(noisy, turn), 0.1, best=True), turn)
+        assert (again - mean).abs().max() < 1e-5
+
+
+def test_the_mean_over_turns_and_flips_is_the_same_in_tiles() -> None:
+    found, noisy = weights("unet", widths=(4, 6)), image(160, 240)
+    tiled = in_tiles(found, noisy, 0.1, Compute(tile=128, best=True))
+    assert (tiled - whole(found, noisy, 0.1, best=True)).abs().max() < 1e-5
+
+
+def test_digits_are_neither_turned_nor_flipped() -> None:
+    found = replace(weights("unet", widths=(4, 6)), metadata={"data": "mnist"})
+    noisy = image(28, 28)
+    assert torch.equal(whole(found, noisy, 0.1, best=True), whole(found, noisy, 0.1))
+
+
 def test_nothing_is_clipped_in_tiles() -> None:
     found, noisy = weights("unet", widths=(4, 6, 8)), 5 * image(150, 160) - 2
     tiled = in_tiles(found, noisy, 0.1, Compute(tile=128))
@@ -101,7 +142,7 @@ def test_each_channel_has_its_own_level() -> None:
     found, noisy = weights("unet", widths=(4, 6, 8)), image(150, 160, channels=3)
     sigmas = torch.tensor([0.02, 0.1, 0.4])
     bands = denoise_large(
-        found, lambda top, end: noisy[:, top:end], (150, 160), sigmas, Compute(tile=128)
+        [(found, 1.0)], lambda top, end: noisy[:, top:end], (150, 160), sigmas, Compute(tile=128)
     )
     tiled = torch.cat([rows for _, rows in bands], dim=1)
     for plane, one, sigma in zip(tiled, noisy, sigmas.tolist(), strict=True):

@@ -5,7 +5,7 @@ and colours become brightness and differences, as far as image and network ask f
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -41,6 +41,8 @@ class Conversion:
     negative: bool = False
     stabilisation: Stabilisation | None = None
     opponent: bool = False
+    independent: bool = True
+    """Whether the noise of the channels is independent, as far as that was measured."""
 
     @classmethod
     def plan(
@@ -76,17 +78,19 @@ class Conversion:
             return cls(sigmas, plain.impulses, negative, steps)
         ideal = opponent_sigmas(sigmas[None])[0]
         found = cls(ideal, plain.impulses, negative, steps, opponent)
-        if given:
-            return found
         measured = estimate_sigma(found.forward(sample)[:, None].contiguous())
         ratios = measured / ideal.clamp(min=1e-9)
+        alike = bool(ratios.max() < INDEPENDENT * ratios.min())
+        found = replace(found, independent=alike)
+        if given:
+            return found
         independent = (ratios < INDEPENDENT) & (ratios > 1 / INDEPENDENT)
         # The axes are orthogonal: whatever channels share, the sum of the variances stays.
         total = opponent_variance(measured[None]) / sigmas.square().sum().clamp(min=1e-18)
         if float(total) < CONSERVED:
             return found
         chosen = torch.where(independent, ideal, measured)
-        return cls(chosen, plain.impulses, negative, steps, opponent)
+        return replace(found, sigmas=chosen)
 
     def levels_for(self, weights: Weights) -> Tensor:
         """The levels as `denoise_images` takes them: one for a network that sees all planes."""
