@@ -266,7 +266,8 @@ def _compute(device_name: str, precision: str, tile: int | None, overlap: int | 
 
     from dae_tui.core.denoising.apply_network import Compute
     from dae_tui.core.hardware import resolve_device, resolve_precision
-    from dae_tui.devices.memory import find_limit, memory
+    from dae_tui.devices.memory import memory
+    from dae_tui.system.control_group import find_limit
 
     device = resolve_device(device_name)
     precision = resolve_precision(precision, device)

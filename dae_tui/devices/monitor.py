@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from dae_tui.devices.machine import Gpu, Machine
-from dae_tui.devices.memory import find_limit, memory
+from dae_tui.devices.memory import memory
 from dae_tui.devices.nvidia import NvidiaGpus
 from dae_tui.devices.processor import Processor
+from dae_tui.system.control_group import find_limit
 
 APPLE_REASON = "Apple GPU: macOS gives no readings without root"
 

@@ -6,8 +6,9 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from dae_tui.devices.memory import find_limit, memory
+from dae_tui.devices.memory import memory
 from dae_tui.devices.reading import Reading
+from dae_tui.system.control_group import find_limit
 
 TOTAL, AVAILABLE = 1000, 600
 

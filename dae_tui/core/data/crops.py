@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from dae_tui.core.data.image_set import ImageSet, epoch_seed, grouped
+from dae_tui.core.data.image_set import ImageSet, Stack, epoch_seed, grouped
 from dae_tui.core.data.splits import EVERY, PARTS, TEST, TRAINING, VALIDATION
 from dae_tui.core.symmetries import SYMMETRIES, turned
 from dae_tui.errors import DataError
@@ -87,6 +87,7 @@ def cropped(
     noisy: Mapping[str, Sequence[Tensor]] | None = None,
     *,
     augment: bool,
+    stack: Stack = torch.stack,
 ) -> tuple[Crops, list[ImageSet], list[ImageSet]]:
     """Random crops to train with, and whole images for validation and test.
 
@@ -96,6 +97,7 @@ def cropped(
         patch: the side of a crop. Images that are smaller are not trained with.
         noisy: of pairs the noisy images.
         augment: whether crops are flipped and rotated at random.
+        stack: makes one tensor of several.
 
     Raises DataError if a part has no images, or if all images for training are too small.
     """
@@ -119,5 +121,7 @@ def cropped(
         tuple(given[TRAINING][n] for n in large) if noisy else (),
         augment,
     )
-    validation, test = (grouped(name, images[part], given[part]) for part in (VALIDATION, TEST))
+    validation, test = (
+        grouped(name, images[part], given[part], stack) for part in (VALIDATION, TEST)
+    )
     return training, validation, test

@@ -7,7 +7,7 @@ Subfolders `train` and `test` are the splits if both exist; otherwise see `split
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -15,6 +15,7 @@ from torch import Tensor
 
 from dae_tui.core.data.crops import Crops, cropped
 from dae_tui.core.data.image_set import ImageSet
+from dae_tui.core.data.scratch import Scratch
 from dae_tui.core.data.splits import EVERY, PARTS, TEST, split
 from dae_tui.core.data.stored_images import (
     Ranges,
@@ -66,6 +67,8 @@ class ImageFolder:
     """What was passed over, as a line; empty for nothing."""
     grey: bool = False
     """Whether images in colour become grey."""
+    scratch: Scratch = field(default_factory=Scratch, compare=False)
+    """Where the images are kept."""
 
     @property
     def colour(self) -> bool:
@@ -119,11 +122,12 @@ class ImageFolder:
             part: to_tensors(
                 [image.stored for image in self.images if image.part == part],
                 self.ranges,
+                self.scratch,
                 colour=self.colour,
             )
             for part in PARTS
         }
-        return cropped(name, found, patch, augment=augment)
+        return cropped(name, found, patch, augment=augment, stack=self.scratch.stack)
 
     def image_set(self, split: str) -> ImageSet:
         """The images of `train` or `test`, whole or in patches.
@@ -137,7 +141,7 @@ class ImageFolder:
         stored = [image.stored for image in chosen]
         if not self.used_whole:
             stored = [image for image in stored if _fits(image)]
-        found = to_tensors(stored, self.ranges, colour=self.colour)
+        found = to_tensors(stored, self.ranges, self.scratch, colour=self.colour)
         if not self.used_whole:
             found = [patch for image in found for patch in _patches(image)]
         if not found:
@@ -150,7 +154,7 @@ class ImageFolder:
         labels = None
         if classes:
             labels = torch.tensor([classes.index(image.label) for image in chosen])
-        images = torch.stack(found).contiguous()
+        images = self.scratch.stack(found)
         return ImageSet(str(self.folder.resolve()), images, labels, len(classes))
 
     def nothing(self, split: str = "") -> DataError:
@@ -186,7 +190,8 @@ def read_folder(
             f"use the clean ones: --data {folder / CLEAN}",
         )
     found, remark = _find(folder)
-    files = read_files([path for _, _, path in found], str(folder))
+    scratch = Scratch()
+    files = read_files([path for _, _, path in found], str(folder), scratch)
     has_splits = _has_splits(folder)
     parts = iter(
         split(
@@ -202,7 +207,7 @@ def read_folder(
     ]
     ranges = find_ranges([stack for file in files for stack in file.stacks], black, white)
     checksum = _checksum(found, files)
-    return ImageFolder(folder, images, ranges, checksum, has_splits, remark, grey)
+    return ImageFolder(folder, images, ranges, checksum, has_splits, remark, grey, scratch)
 
 
 def _has_splits(folder: Path) -> bool:
@@ -250,11 +255,18 @@ def class_of(below: Path) -> str:
     return below.parts[0] if len(below.parts) > 1 else ""
 
 
-def to_tensors(stored: Sequence[StoredImage], ranges: Ranges, *, colour: bool) -> list[Tensor]:
+def to_tensors(
+    stored: Sequence[StoredImage], ranges: Ranges, scratch: Scratch, *, colour: bool
+) -> list[Tensor]:
     """Images (C, H, W) of any sizes: all uint8 if 8 bits hold them, else all float32."""
     if ranges.bytes_suffice and all(image.no_data is None for image in stored):
-        return [as_bytes(image, colour=colour) for image in stored]
-    return [as_unit(image, ranges, colour=colour) for image in stored]
+        found = (as_bytes(image, colour=colour) for image in stored)
+    else:
+        found = (as_unit(image, ranges, colour=colour) for image in stored)
+    return [
+        scratch.keep_tensor(tensor, image.values)
+        for tensor, image in zip(found, stored, strict=True)
+    ]
 
 
 def _fits(image: StoredImage) -> bool:

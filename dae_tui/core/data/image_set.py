@@ -12,6 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+# Makes one tensor (N, …) of several.
+Stack = Callable[[list[Tensor]], Tensor]
+
 
 class TrainingImages(Protocol):
     """Training images, in memory or streamed: all that the training loop knows about them."""
@@ -102,7 +105,12 @@ class ImageSet:
         )
 
 
-def grouped(name: str, images: Sequence[Tensor], noisy: Sequence[Tensor] = ()) -> list[ImageSet]:
+def grouped(
+    name: str,
+    images: Sequence[Tensor],
+    noisy: Sequence[Tensor] = (),
+    stack: Stack = torch.stack,
+) -> list[ImageSet]:
     """Images (C, H, W), or pairs of images, without labels, in a set for each size."""
     groups: defaultdict[torch.Size, list[int]] = defaultdict(list)
     for number, image in enumerate(images):
@@ -110,10 +118,10 @@ def grouped(name: str, images: Sequence[Tensor], noisy: Sequence[Tensor] = ()) -
     return [
         ImageSet(
             name,
-            torch.stack([images[number] for number in numbers]),
+            stack([images[number] for number in numbers]),
             None,
             0,
-            torch.stack([noisy[number] for number in numbers]) if noisy else None,
+            stack([noisy[number] for number in numbers]) if noisy else None,
         )
         for numbers in groups.values()
     ]

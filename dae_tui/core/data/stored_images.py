@@ -5,10 +5,9 @@ kind, all pages, all images of a stack, at full depth.
 """
 
 import hashlib
-import os
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from dae_tui.core.data.scratch import Scratch
 from dae_tui.core.images.formats import content_of, read
 from dae_tui.core.images.image_file import Stack
 from dae_tui.core.images.value_range import (
@@ -89,43 +89,38 @@ class Ranges:
         )
 
 
-def read_files(paths: Sequence[Path], where: str) -> list[StoredFile]:
+def read_files(paths: Sequence[Path], where: str, scratch: Scratch) -> list[StoredFile]:
     """Read the images of all files.
 
     Args:
         paths: of the files.
         where: the folder that holds them, for messages.
+        scratch: where the images are kept.
 
-    Raises DataError, which names all files that cannot be read, at most `NAMED` of them, or for
-    more images than the memory of this machine holds.
+    Raises DataError, which names all files that cannot be read, at most `NAMED` of them, or if
+    neither memory nor disk can hold the images.
     """
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     files: list[StoredFile] = []
     failed: list[tuple[Path, DataError]] = []
-    held = 0
     for path in paths:
         try:
-            files.append(_read(path))
+            found, checksum = _read(path)
         except DataError as failure:
             failed.append((path, failure))
             continue
-        held += sum(_bytes_needed(image) for image in files[-1].images)
-        if held > memory:
-            raise DataError(
-                f"the images in {where} take {held / 2**30:,.0f} GiB, more than this machine's "
-                "memory",
-                "use fewer or smaller ones, or shards: images*.npy, which are streamed",
-            )
+        stacks = [replace(stack, values=scratch.keep(stack.values)) for stack in found]
+        images = [image for stack in stacks for image in images_of(stack)]
+        files.append(StoredFile(path, stacks, images, checksum))
     if failed:
         raise _unreadable(failed, len(paths), where)
     return files
 
 
-def _read(path: Path) -> StoredFile:
+def _read(path: Path) -> tuple[list[Stack], bytes]:
+    """The images of a file, and a checksum of its bytes."""
     content = content_of(path, str(path))
-    stacks = read(content, str(path)).stacks
-    images = [image for stack in stacks for image in images_of(stack)]
-    return StoredFile(path, stacks, images, hashlib.blake2b(content, digest_size=16).digest())
+    checksum = hashlib.blake2b(content, digest_size=16).digest()
+    return read(content, str(path)).stacks, checksum
 
 
 def images_of(stack: Stack) -> list[StoredImage]:
@@ -133,11 +128,6 @@ def images_of(stack: Stack) -> list[StoredImage]:
     return [
         StoredImage(values, stack.white_is_zero, stack.no_data) for values in image_values(stack)
     ]
-
-
-def _bytes_needed(image: StoredImage) -> int:
-    """As stored, and as the training needs it: bytes, or float32."""
-    return image.values.nbytes + image.values.size * (1 if image.values.dtype.itemsize == 1 else 4)
 
 
 def _unreadable(failed: Sequence[tuple[Path, DataError]], count: int, where: str) -> DataError:

@@ -532,14 +532,3 @@ def test_a_gigabyte_that_begins_as_an_image_is_not_read(kind: str, tmp_path: Pat
         assert tracemalloc.get_traced_memory()[1] < 100_000_000  # Modules for the kind among it.
     finally:
         tracemalloc.stop()
-
-
-def test_images_that_no_memory_could_hold_are_refused_before_they_are_read(tmp_path: Path) -> None:
-    """Twenty names of one file of 8 KB and 64 million pixels."""
-    Image.new("1", (8_000, 8_000)).save(tmp_path / "0.png")
-    for number in range(1, 20):
-        os.link(tmp_path / "0.png", tmp_path / f"{number}.png")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(os, "sysconf", lambda name: 30_000)  # 0.9 GB in all.
-        with pytest.raises(DataError, match="take 1 GiB, more than this machine's memory"):
-            load_folder(tmp_path, "train")

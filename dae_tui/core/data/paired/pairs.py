@@ -4,7 +4,7 @@ import hashlib
 import math
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -26,6 +26,7 @@ from dae_tui.core.data.paired.registration import (
     fit_brightness,
     shifted,
 )
+from dae_tui.core.data.scratch import Scratch
 from dae_tui.core.data.splits import EVERY, PARTS, TEST, TRAINING, split
 from dae_tui.core.data.stored_images import (
     NAMED,
@@ -58,6 +59,11 @@ class Pair:
     """The clean image times `gain`, plus `offset`, is what is learnt; both in [0, 1]'s unit."""
     offset: float = 0.0
 
+    @property
+    def is_adjusted(self) -> bool:
+        """Whether the clean image is moved, or its brightness changed."""
+        return any(self.shift) or (self.gain, self.offset) != (1.0, 0.0)
+
     def adjusted(self, clean: Tensor) -> Tensor:
         """The clean image (C, H, W), uint8 or float32, moved and with its gain and offset."""
         if any(self.shift):
@@ -83,6 +89,8 @@ class Pairs:
     """Identifies the bytes of all files and how they are matched, wherever they lie."""
     remark: str
     """What was passed over, as a line; empty for nothing."""
+    scratch: Scratch = field(default_factory=Scratch, compare=False)
+    """Where the images are kept."""
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -164,7 +172,9 @@ class Pairs:
             for side in (CLEAN, NOISY)
         )
         if not self.used_whole:
-            return cropped(self.name, clean, patch, noisy, augment=augment)
+            return cropped(
+                self.name, clean, patch, noisy, augment=augment, stack=self.scratch.stack
+            )
         sets = []
         for part, pairs in parts.items():
             if not pairs:
@@ -175,17 +185,19 @@ class Pairs:
             labels = None
             if self.classes:
                 labels = torch.tensor([self.classes.index(pair.label) for pair in pairs])
-            images, others = (torch.stack(side[part]).contiguous() for side in (clean, noisy))
+            images, others = (self.scratch.stack(side[part]) for side in (clean, noisy))
             sets.append(ImageSet(self.name, images, labels, len(self.classes), others))
         return sets[0], sets[1:2], sets[2:]
 
     def _tensors(self, pairs: Sequence[Pair], side: str, colour: bool) -> list[Tensor]:
         """The clean or the noisy images; clean ones are moved where they have a shift."""
-        images = to_tensors([getattr(pair, side) for pair in pairs], self.ranges, colour=colour)
-        if side == NOISY:
+        images = to_tensors(
+            [getattr(pair, side) for pair in pairs], self.ranges, self.scratch, colour=colour
+        )
+        if side == NOISY or not any(pair.is_adjusted for pair in pairs):
             return images
-        done = [pair.adjusted(image) for image, pair in zip(images, pairs, strict=True)]
-        return done if len({image.dtype for image in done}) < 2 else [unit(image) for image in done]
+        adjusted = (unit(pair.adjusted(image)) for image, pair in zip(images, pairs, strict=True))
+        return [self.scratch.keep_tensor(image) for image in adjusted]
 
 
 def load_pairs(
@@ -286,7 +298,8 @@ def _read(
     classes: bool = True,
 ) -> Pairs:
     """Read the clean and the noisy files `paths` of pairs `names`."""
-    files = read_files([*paths[0], *paths[1]], name)
+    scratch = Scratch()
+    files = read_files([*paths[0], *paths[1]], name, scratch)
     sides = files[: len(names)], files[len(names) :]
     _refuse_unlike(names, sides)
     of_files, equal = _parts(names, sides)
@@ -301,7 +314,7 @@ def _read(
         for clean_image, noisy_image in zip(clean_file.images, noisy_file.images, strict=True)
     ]
     ranges = find_ranges([stack for file in files for stack in file.stacks], black, white)
-    return Pairs(name, pairs, ranges, _checksum(labels, sides), remark)
+    return Pairs(name, pairs, ranges, _checksum(labels, sides), remark, scratch)
 
 
 def _parts(

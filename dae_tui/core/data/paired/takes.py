@@ -13,6 +13,7 @@ from pathlib import Path
 
 from dae_tui.core.data.image_folder import refuse_unlisted
 from dae_tui.core.data.paired.pairs import Pair, Pairs, read_pairs
+from dae_tui.core.data.scratch import Scratch
 from dae_tui.core.data.splits import EVERY, PARTS, split
 from dae_tui.core.data.stored_images import StoredFile, StoredImage, find_ranges, read_files
 from dae_tui.core.images.folder import find_images, passed_over
@@ -41,7 +42,8 @@ def read_takes(
         pairs = read_pairs(first, second, black, white)
         swapped = [replace(pair, clean=pair.noisy, noisy=pair.clean) for pair in pairs.pairs]
         return replace(pairs, name=str(source.resolve()), pairs=pairs.pairs + swapped)
-    names, files, remark = _read(source)
+    scratch = Scratch()
+    names, files, remark = _read(source, scratch)
     scenes: defaultdict[Path, list[StoredImage]] = defaultdict(list)
     for name, file in zip(names, files, strict=True):
         scenes[name if takes == "pages" else name.parent].extend(file.images)
@@ -53,7 +55,7 @@ def read_takes(
         for found in scenes.values()
         for given, target in zip(found, [*found[1:], found[0]], strict=True)
     ]
-    return _pairs(source, pairs_of_all, files, remark, black, white)
+    return _pairs(source, pairs_of_all, files, remark, scratch, black, white)
 
 
 def read_noisy(source: Path, black: float | None = None, white: float | None = None) -> Pairs:
@@ -62,7 +64,8 @@ def read_noisy(source: Path, black: float | None = None, white: float | None = N
     Fewer than ten are used in every part: there is no clean image that could be learnt by heart.
     For the parameters see `read_takes`. Raises DataError.
     """
-    names, files, remark = _read(source)
+    scratch = Scratch()
+    names, files, remark = _read(source, scratch)
     counts = [len(file.images) for file in files]
     images = [image for file in files for image in file.images]
     pairs = [
@@ -71,20 +74,20 @@ def read_noisy(source: Path, black: float | None = None, white: float | None = N
     ]
     if len(images) < EVERY:
         pairs = [replace(pair, part=part) for part in PARTS for pair in pairs]
-    return _pairs(source, pairs, files, remark, black, white)
+    return _pairs(source, pairs, files, remark, scratch, black, white)
 
 
-def _read(source: Path) -> tuple[list[Path], list[StoredFile], str]:
+def _read(source: Path, scratch: Scratch) -> tuple[list[Path], list[StoredFile], str]:
     """Names below the source, files, and what was passed over."""
     if source.is_file():
-        return [Path(source.name)], read_files([source], str(source.parent)), ""
+        return [Path(source.name)], read_files([source], str(source.parent), scratch), ""
     found = find_images(source)
     refuse_unlisted([found])
     paths = sorted(found.files)
     if not paths:
         raise DataError(f"there are no images in {source}", "name a folder of noisy images")
     names = [path.relative_to(source) for path in paths]
-    return names, read_files(paths, str(source)), passed_over([found])
+    return names, read_files(paths, str(source), scratch), passed_over([found])
 
 
 def _pairs(
@@ -92,12 +95,13 @@ def _pairs(
     pairs: list[Pair],
     files: Sequence[StoredFile],
     remark: str,
+    scratch: Scratch,
     black: float | None,
     white: float | None,
 ) -> Pairs:
     ranges = find_ranges([stack for file in files for stack in file.stacks], black, white)
     checksum = hashlib.blake2b(b"".join(file.checksum for file in files), digest_size=16)
-    return Pairs(str(source.resolve()), pairs, ranges, checksum.hexdigest(), remark)
+    return Pairs(str(source.resolve()), pairs, ranges, checksum.hexdigest(), remark, scratch)
 
 
 def _check(scene: Path, takes: Sequence[StoredImage], where: str) -> None:
