@@ -148,6 +148,14 @@ def quality(
             "photographs.",
         ),
     ] = None,
+    tell_level: Annotated[
+        bool,
+        typer.Option(
+            "--tell-level",
+            help="Tell networks the level of the noise, as the literature does; else they estimate "
+            "it from each image.",
+        ),
+    ] = False,
     seed: SeedOption = 0,
     seeds: Annotated[
         int, typer.Option(min=1, max=100, help="Number of noise draws, with seeds from --seed on.")
@@ -236,7 +244,7 @@ def quality(
         specs,
         match_noisy,
         clip,
-        protocols.Protocol([], True, seed, seeds, precision, torch_device),
+        protocols.Protocol([], True, seed, seeds, precision, torch_device, tell_level),
     )
     if match_noisy is not None:
         if loaded_classifier is None:

@@ -91,8 +91,8 @@ def train(
         typer.Option(
             help="What to learn from: clean images and noise that is added (clean), pairs, noisy "
             "takes of a scene (noise2noise), or noisy images alone (noise2self, "
-            "neighbor2neighbor), whose noise must not be correlated between pixels and whose loss "
-            "hardly falls. auto [default]: what the folder holds."
+            "neighbor2neighbor, recorrupted), whose noise must not be correlated between pixels "
+            "and whose loss hardly falls. auto [default]: what the folder holds."
         ),
     ] = None,
     takes: Annotated[

@@ -74,11 +74,23 @@ def protocol_for(
         raise UsageError(
             "the images are noisy already", "leave out --noise, --match-noisy, --seeds and --clip"
         )
+    if images.noisy and protocol.tell_level:
+        raise UsageError("nobody knows the level of pairs", "leave out --tell-level")
     if not noises and match_noisy is None:
         default = PHOTOGRAPHS if images.photographs else (OPERATING_POINT,)
         noises = [parse_noise(text) for text in default]
+    if protocol.tell_level and not all(_has_level(noise) for noise in noises):
+        raise UsageError(
+            "there is a level to tell of Gaussian noise alone", "write --noise gaussian:LEVEL"
+        )
     clips = (not images.photographs) if clip is None else clip
     return replace(protocol, noises=noises, clip=clips)
+
+
+def _has_level(noise: NoiseSpec) -> bool:
+    """Whether it is white Gaussian noise of one level."""
+    stage = noise.only_stage
+    return stage is not None and stage.kind == "gaussian" and stage.low == stage.high
 
 
 def follow(evaluation: Generator[EvaluationProgress | Table], quiet: bool) -> Table:

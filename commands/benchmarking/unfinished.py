@@ -63,6 +63,7 @@ def identity(
     return {
         "version": __version__,
         "clip": protocol.clip,
+        "tell_level": protocol.tell_level,
         "precision": protocol.precision,
         "device": str(protocol.device),
         "names": [each.name for each in weights],

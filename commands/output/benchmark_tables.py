@@ -298,6 +298,7 @@ def protocol_line(protocol: dict[str, Any]) -> str:
         "noise " * (protocol["noise"] == AS_GIVEN) + _noises(protocol["noise"]),
         f"sigma matched to {match:g} % on noisy images" if match else None,
         {"True": "clipped to [0, 1]", "False": "not clipped"}.get(str(protocol.get("clip"))),
+        "level told" if protocol.get("level") == "told" else None,
         f"seed {first}" if many and seeds == 1 else many,
         f"classified by {name}" if (name := protocol.get("classifier")) else "no classifier",
         str(clean) if (clean := protocol.get("clean")) else None,

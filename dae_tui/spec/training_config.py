@@ -31,8 +31,10 @@ PAIR_LISTS = (".csv", ".tsv", ".txt")
 TAKES = "a", "b"
 # What a network learns from: clean images and noise that is added; clean and noisy ones; several
 # noisy takes; noisy images alone, by hidden pixels or by neighbouring ones.
-SUPERVISIONS = ("clean", "pairs", "noise2noise", "noise2self", "neighbor2neighbor")
-ALONE = ("noise2self", "neighbor2neighbor")
+SUPERVISIONS = (
+    "clean", "pairs", "noise2noise", "noise2self", "neighbor2neighbor", "recorrupted",
+)  # fmt: skip
+ALONE = ("noise2self", "neighbor2neighbor", "recorrupted")
 PLACES_OF_TAKES = ("pages", "folders")
 OPTIMIZERS = ("adam", "adamw", "sgd")
 LOSSES = ("mse", "l1")

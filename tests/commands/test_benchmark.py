@@ -563,6 +563,30 @@ def test_photographs_follow_the_protocol_of_the_literature(dae: Dae, tmp_path: P
     assert (unread.code, "have no classes" in unread.err) == (2, True)
 
 
+def test_networks_are_told_the_level_where_that_is_asked_for(dae: Dae, tmp_path: Path) -> None:
+    """On a picture of nothing but noise the estimate counts it for noise too."""
+    (tmp_path / "photos").mkdir()
+    random = np.random.default_rng(0)
+    for number in range(3):
+        texture = random.integers(60, 190, size=(64, 70), dtype=np.uint8)
+        Image.fromarray(texture).save(tmp_path / "photos" / f"{number}.png")
+    arguments = (
+        *("benchmark", "quality", "--data", tmp_path / "photos", "--weights", "photos-unet"),
+        *("--noise", "gaussian:5/255"),
+    )
+    estimated, told = (
+        json.loads(dae(*arguments, "--json", *more).out) for more in ((), ("--tell-level",))
+    )
+    assert told["protocol"]["level"] == "told"
+    assert "level" not in estimated["protocol"]
+    found = [table["rows"][-1]["psnr"] for table in (estimated, told)]
+    assert found[1] > found[0] + 3
+    assert "level told" in dae(*arguments, "--tell-level").out
+    for noise in ("poisson:30", "gaussian:0-0.1"):
+        refused = dae(*arguments, "--noise", noise, "--tell-level")
+        assert (refused.code, "level to tell of Gaussian noise alone" in refused.err) == (2, True)
+
+
 @pytest.mark.parametrize(
     "mistake",
     [

@@ -99,9 +99,12 @@ def evaluate(
     noises: list[NoiseSpec | None] = [None] if images.noisy else list(protocol.noises)
     seeds = range(protocol.seed, protocol.seed + (1 if images.noisy else protocol.seeds))
     compute = Compute(protocol.device, protocol.precision)
-    networks = [network_method(each, images, compute) for each in weights]
+    networks = {
+        noise: [network_method(each, images, compute, protocol.told(noise)) for each in weights]
+        for noise in noises
+    }
     fitting = [_fitting(oracle, images, noise, protocol) for noise in noises]
-    count = len(networks) + len(filters)
+    count = len(weights) + len(filters)
     each_seed = len(noises) * (1 + count) + sum(map(len, fitting))
     work = tuning_work(images.groups[0].images[0, 0].numel(), pairs=bool(images.noisy))
     tuning = len(noises) * len(filters) * work
@@ -112,11 +115,11 @@ def evaluate(
         for noise, oracles in zip(noises, fitting, strict=True):
             evaluated = [_Evaluated("noisy", classifier)]
             evaluated += [_Evaluated("noisy", each, each.name) for each in oracles]
-            evaluated += [_Evaluated("denoised", classifier, each.name, each) for each in networks]
+            made = list(networks[noise])
             if filters:
                 tuner = _tuner(images, noise, protocol, classifier, pool)
-                tuned = yield from _tuned(filters, tuner, noise, seeds, runner)
-                evaluated += [_Evaluated("denoised", classifier, each.name, each) for each in tuned]
+                made += yield from _tuned(filters, tuner, noise, seeds, runner)
+            evaluated += [_Evaluated("denoised", classifier, each.name, each) for each in made]
             for each in evaluated:
                 entry = yield from runner.entry(each, noise, seeds)
                 entries.append(entry)
@@ -304,6 +307,8 @@ def _description(
         "device": str(protocol.device),
         "precision": protocol.precision,
     }
+    if protocol.tell_level:
+        described["level"] = "told"
     if methods > 1:
         described["test"] = test_of(classifier is not None)
     if filters and images.tuning is not None:

@@ -45,8 +45,13 @@ class Method:
     """Batches that `denoise` takes at a time."""
 
 
-def network_method(weights: Weights, images: EvaluationImages, compute: Compute) -> Method:
-    """A network. Raises WeightsError if it does not accept this image size or these channels."""
+def network_method(
+    weights: Weights, images: EvaluationImages, compute: Compute, level: float | None = None
+) -> Method:
+    """A network, which is told the noise `level` if it takes one; None estimates it.
+
+    Raises WeightsError if it does not accept this image size or these channels.
+    """
     keep_freed_memory()
     for group in images.groups:
         check_fits(weights, *group.images.shape[1:])
@@ -54,8 +59,9 @@ def network_method(weights: Weights, images: EvaluationImages, compute: Compute)
 
     def denoise(noisy: Tensor) -> Tensor:
         if fits_whole(weights, noisy.shape[-2], noisy.shape[-1], compute):
-            return denoise_batch(network, noisy, compute.precision)
-        return torch.stack([_denoise_in_tiles(weights, image, compute) for image in noisy])
+            told = None if level is None else torch.full((len(noisy),), level)
+            return denoise_batch(network, noisy, compute.precision, told)
+        return torch.stack([_denoise_in_tiles(weights, image, compute, level) for image in noisy])
 
     cost = network_cost(weights.network, *images.groups[0].images.shape[1:])
     return Method(weights.name, "", cost, lambda batches: [denoise(each) for each in batches])
@@ -132,10 +138,13 @@ def _filtering(pool: FilterPool, tuned: Tuned) -> Callable[[Sequence[Tensor]], l
     return denoise
 
 
-def _denoise_in_tiles(weights: Weights, noisy: Tensor, compute: Compute) -> Tensor:
+def _denoise_in_tiles(
+    weights: Weights, noisy: Tensor, compute: Compute, level: float | None
+) -> Tensor:
     """Denoise an image (C, H, W) that is too large for one piece."""
     image = noisy.cpu()
-    sigmas = estimate_sigma(image[None]).expand(len(image))
+    sigma = estimate_sigma(image[None]) if level is None else torch.tensor([level])
+    sigmas = sigma.expand(len(image))
     denoised = torch.empty_like(image)
     size = image.shape[-2], image.shape[-1]
     for top, rows in denoise_large(

@@ -35,6 +35,13 @@ class Protocol:
     precision: str = "fp32"
     """Of the denoising; the classifier always runs in fp32."""
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    tell_level: bool = False
+    """Networks that take the noise level are told it; else they estimate it from each image."""
+
+    def told(self, noise: NoiseSpec | None) -> float | None:
+        """The level that networks are told; None if they estimate it."""
+        stage = None if noise is None else noise.only_stage
+        return stage.low if self.tell_level and stage is not None else None
 
 
 def evaluation_generator(seed: int) -> torch.Generator:

@@ -28,6 +28,7 @@ from dae_tui.core.training.objectives import Classification, Denoising, Objectiv
 from dae_tui.core.training.self_supervision import (
     BlindSpot,
     Neighbours,
+    Recorrupted,
     correlation_remark,
 )
 from dae_tui.core.weights.weights_file import Weights, load_weights
@@ -182,7 +183,7 @@ def prepare(config: TrainingConfig, classifier: Path | None, command: str) -> Ex
     classifier_weights = None
     if config.learns_from not in ALONE and not config.classifies:
         classifier_weights = find_classifier_weights(validation, classifier)
-    objective = _objective(config, classifier_weights, device)
+    objective = _objective(config, training, classifier_weights, device)
     return Experiment(
         config,
         command,
@@ -217,14 +218,23 @@ def _images(config: TrainingConfig, device: torch.device) -> TrainingData:
 
 
 def _objective(
-    config: TrainingConfig, classifier: Weights | None, device: torch.device
+    config: TrainingConfig,
+    training: TrainingImages,
+    classifier: Weights | None,
+    device: torch.device,
 ) -> Objective:
     """What the network is trained for."""
     noise = parse_noise(config.noise)
     if config.classifies:
         return Classification(noise, config.clip)
-    if config.learns_from in ALONE:
-        return BlindSpot() if config.learns_from == "noise2self" else Neighbours()
+    match config.learns_from:
+        case "noise2self":
+            return BlindSpot()
+        case "neighbor2neighbor":
+            return Neighbours()
+        case "recorrupted":
+            assert isinstance(training, ImageSet | Crops)  # Shards hold clean images.
+            return Recorrupted(training.images)
     validating = None if classifier is None else place(classifier.folded, device)
     pairs = config.learns_from in ("pairs", "noise2noise")
     return Denoising(noise, config.clip, config.loss, validating, pairs)

@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from statistics import median
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
@@ -30,6 +31,13 @@ STRIDE = 4
 REACH = 2
 # The weight of the difference between scales (Huang et al. use 1 to 2).
 CONSISTENCY = 1.0
+# Noise of so many levels is added to one copy of an image, and one through so many to the other.
+ADDED = 0.5
+# The side of the neighbourhood whose mean decides the noise level of a pixel is twice this and one.
+SMOOTHED = 2
+KNOTS = 65
+# Small images: more of them say how strong the noise is.
+LOOKED_AT_PIXELS = 2**16
 
 
 class _NoisyAlone(ABC):
@@ -130,6 +138,61 @@ class Neighbours(_NoisyAlone):
             whole: Tensor = network(images, *levels).float()
         expected = _pick(whole, first) - _pick(whole, second)
         return difference.square().mean() + CONSISTENCY * (difference - expected).square().mean()
+
+
+class Recorrupted(_NoisyAlone):
+    """Predict one noisier copy of an image from another (Pang et al., "Recorrupted-to-Recorrupted",
+    CVPR 2021).
+
+    Of white Gaussian noise whose level is known, noise is added to one copy and taken from the
+    other, so that the noise of both is independent. Unlike the other two, the network sees all of
+    each pixel.
+    """
+
+    def __init__(self, images: Sequence[Tensor] | Tensor) -> None:
+        """`images`: noisy ones (C, H, W), whose noise level over intensity is measured."""
+        self._variances = level_table(images)
+
+    def _drawn(self, images: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
+        """The copy that the network gets, and the one that it predicts."""
+        noise = self._levels(images) * torch.randn(
+            images.shape, generator=generator, device=images.device
+        )
+        return images + ADDED * noise, images - noise / ADDED
+
+    def _levels(self, images: Tensor) -> Tensor:
+        """The noise level of each value, by the mean of its neighbourhood."""
+        width = 2 * SMOOTHED + 1
+        smooth = F.avg_pool2d(images, width, 1, SMOOTHED, count_include_pad=False)
+        table = self._variances.to(images.device)
+        places = (smooth.clamp(0, 1) * (table.shape[1] - 1)).round().long()
+        channels = torch.arange(len(table), device=images.device)[:, None, None]
+        return table[channels, places].sqrt()
+
+    def loss(
+        self,
+        network: nn.Module,
+        inputs: Sequence[Tensor],
+        images: Tensor,
+        labels: Tensor | None,
+    ) -> Tensor:
+        given, target, *levels = inputs
+        predicted: Tensor = network(given, *[(1 + ADDED**2) ** 0.5 * level for level in levels])
+        return F.mse_loss(predicted.float(), target)
+
+
+def level_table(images: Sequence[Tensor] | Tensor) -> Tensor:
+    """The variance of the noise of images (C, H, W) at `KNOTS` intensities from 0 to 1, (C, KNOTS).
+
+    The mean over some of the images.
+    """
+    count = max(LOOKED_AT, LOOKED_AT_PIXELS // images[0][0].numel())
+    at = np.linspace(0, 1, KNOTS)
+    found = [
+        [function.at(at) ** 2 for function in estimate_level_functions(unit(image).cpu())]
+        for image in images[:: max(1, len(images) // count)]
+    ]
+    return torch.from_numpy(np.mean(found, axis=0)).float()
 
 
 def correlation_remark(images: Sequence[Tensor] | Tensor) -> str:

@@ -11,8 +11,10 @@ from dae_tui.core.training.self_supervision import (
     STRIDE,
     BlindSpot,
     Neighbours,
+    Recorrupted,
     correlation_remark,
     hide_pixels,
+    level_table,
 )
 from dae_tui.models.registry import build
 
@@ -122,3 +124,51 @@ def test_a_network_that_is_told_the_level_learns_too(objective: BlindSpot | Neig
     assert inputs[-1].tolist() == pytest.approx([0.1] * 3, rel=0.2)
     assert objective.loss(network, inputs, images, None).requires_grad
     assert objective.evaluate(network.eval(), [ImageSet("", images, None, 0)]).loss > 0
+
+
+# Recorrupted images
+
+
+def smooth(count: int = 8, side: int = 128) -> Tensor:
+    """Images (count, 1, side, side) that change slowly from dark to light."""
+    ramp = torch.linspace(0.2, 0.8, side)
+    return ramp[None].expand(side, side)[None, None].expand(count, 1, side, side)
+
+
+def poisson_noise(clean: Tensor, photons: float) -> Tensor:
+    return torch.poisson(clean * photons, generator=generator(1)) / photons
+
+
+@pytest.mark.parametrize("kind", ["white", "poisson"])
+def test_the_noise_of_both_copies_is_independent(kind: str) -> None:
+    clean = smooth()
+    white = clean + 0.1 * torch.randn(clean.shape, generator=generator(1))
+    noisy = white if kind == "white" else poisson_noise(clean, 40)
+    given, target = Recorrupted(noisy)._drawn(noisy, generator())
+    # In each third of the range, or the noise would be taken for equally strong everywhere.
+    for part in torch.split(torch.arange(128), 43):
+        first, second = ((each - clean)[..., part] for each in (given, target))
+        assert first.mean().abs() < 0.01 * 5
+        correlation = (first * second).mean() / (first.std() * second.std())
+        assert correlation.abs() < 0.05, part
+        assert second.std() > first.std() > (noisy - clean)[..., part].std()
+
+
+def test_the_level_table_is_that_of_the_noise_over_intensity() -> None:
+    clean = smooth()
+    table = level_table(poisson_noise(clean, 40))
+    assert table.shape == (1, 65)
+    for intensity in (0.25, 0.5, 0.75):
+        measured = table[0, round(64 * intensity)].item()
+        assert measured == pytest.approx(intensity / 40, rel=0.15)
+
+
+def test_copying_a_noisy_copy_does_not_pay_and_knowing_the_clean_image_does() -> None:
+    clean = smooth()
+    noisy = clean + 0.1 * torch.randn(clean.shape, generator=generator(1))
+    objective = Recorrupted(noisy)
+    inputs = objective.draw(nn.Identity(), noisy, generator())
+    copied = objective.loss(nn.Identity(), inputs, noisy, None).item()
+    known = objective.loss(nn.Identity(), [clean, inputs[1]], noisy, None).item()
+    # The noise of the copy that is given is what copying adds.
+    assert copied - known == pytest.approx(0.1**2 * (1 + 0.5**2), rel=0.1)
