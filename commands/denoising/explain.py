@@ -97,9 +97,17 @@ def _of_noise(noise: ImageNoise, reach: ValueRange, *, utf8: bool) -> list[str]:
             f"    {name:<12} {bars}  {_short(levels[0])} at {_short(low)} to "
             f"{_short(levels[-1])} at {_short(high)}, {kind}"
         )
-    white = "between neighbours" if noise.is_correlated else "none: the noise is white"
+    ways = {
+        "between neighbours": noise.correlation.between_pixels,
+        "between channels": noise.correlation.shared,
+    }
+    found = " and ".join(way for way, is_so in ways.items() if is_so)
     share = f"{noise.impulses:.1%} of the pixels" if noise.impulses else "none"
-    return [*lines, f"    correlation  {white}", f"    impulses     {share}"]
+    return [
+        *lines,
+        f"    correlation  {found or 'none: the noise is white'}",
+        f"    impulses     {share}",
+    ]
 
 
 def _short(value: float) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from itertools import combinations, compress
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -152,13 +152,9 @@ class _Image:
             conversion = self._conversion(candidates.camera)
             self._apply(_Mixture([candidates.camera], [1.0]), conversion, out)
             return Done(candidates.camera)
+        if candidates.one_channel and self.noise.correlation.shared:
+            candidates = replace(candidates, weights=candidates.one_channel)
         conversions = [self._conversion(weights) for weights in candidates.weights]
-        if not candidates.named and not all(each.independent for each in conversions):
-            # What channels share is no white noise for a network that sees all of them.
-            one_channel = [weights.channels == 1 for weights in candidates.weights]
-            kept = tuple(compress(candidates.weights, one_channel))
-            candidates = replace(candidates, weights=kept)
-            conversions = list(compress(conversions, one_channel))
         mixture = self._best(candidates, conversions)
         if mixture is None:
             if self.noise.impulses:
@@ -350,7 +346,7 @@ def _denoise_small(
     """Denoise many small images in batches, with a constant noise level for each."""
     count, height, width, _ = stack.values.shape
     together = max(1, AT_ONCE // (height * width))
-    first_choice, *others = candidates.weights
+    first_choice, fallback = candidates.weights[0], candidates.of_one_channel[-1]
     images = []
     for first in range(0, count, together):
         part = slice(first, first + together)
@@ -364,11 +360,11 @@ def _denoise_small(
             denoised = denoised.clamp(0, 1)
         structure = taken_structure(planes, denoised.where(seen.isfinite(), planes))
         unlike = torch.zeros(len(planes), dtype=torch.bool)
-        if others:
+        if fallback is not first_choice:
             unlike = structure > UNLIKE if first_choice.light_on_dark else _are_grey(planes)
         if unlike.any():
             upright = torch.zeros(int(unlike.sum()), dtype=torch.bool)
-            denoised[unlike] = _batch(others[-1], planes[unlike], levels[unlike], upright, compute)
+            denoised[unlike] = _batch(fallback, planes[unlike], levels[unlike], upright, compute)
         quiet = (levels <= found.nothing) & candidates.know_levels
         if options.strength < 1:
             denoised = torch.lerp(planes, denoised, options.strength)
@@ -380,7 +376,7 @@ def _denoise_small(
             if is_quiet:
                 images.append(Done(None))
             elif is_unlike:
-                images.append(Done(others[-1]))
+                images.append(Done(fallback))
             else:
                 images.append(Done(first_choice, inverted, structure=taken))
     return images

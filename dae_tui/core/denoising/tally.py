@@ -46,7 +46,8 @@ class Tally:
             # Weights that learnt from pairs know the noise of those, which may be correlated.
             white = any(done.weights and done.weights.takes_sigma for done in denoised.images)
             self.correlated |= white and any(
-                noise.is_correlated and noise.sigma > found.nothing for noise in found.noise
+                noise.correlation.between_pixels and noise.sigma > found.nothing
+                for noise in found.noise
             )
             self.remarks += found.remarks
             if len(self.found) < KEPT:

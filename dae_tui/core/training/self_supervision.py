@@ -15,9 +15,8 @@ from torch import Generator, Tensor, nn
 
 from dae_tui.core.data.image_set import ImageSet, unit
 from dae_tui.core.denoising.apply_network import denoise_batch
-from dae_tui.core.denoising.examination import correlation
+from dae_tui.core.denoising.examination import find_correlation
 from dae_tui.core.noise.estimation import estimate_sigma
-from dae_tui.core.noise.image_noise import CORRELATED
 from dae_tui.core.noise.level_function import estimate_level_functions
 from dae_tui.core.training.objectives import ValidationResult, parts_of, validation_generator
 from dae_tui.models.registry import takes_sigma
@@ -199,11 +198,12 @@ def correlation_remark(images: Sequence[Tensor] | Tensor) -> str:
     """A line for the user where noisy images (C, H, W) have noise that these cannot learn from."""
     step = max(1, len(images) // LOOKED_AT)
     some = [unit(image) for image in images[::step][:LOOKED_AT]]
-    found = [correlation(image, estimate_level_functions(image)) for image in some]
-    if not found or median(found) <= CORRELATED:
+    found = [find_correlation(image, estimate_level_functions(image)) for image in some]
+    if not found or sum(each.between_pixels for each in found) <= len(found) / 2:
         return ""
+    ratio = median(each.ratio for each in found)
     return (
-        f"the noise is {median(found):.1f} times as strong between every second pixel as between "
+        f"the noise is {ratio:.1f} times as strong between every second pixel as between "
         "neighbours: it is correlated, and a network that learns from noisy images alone keeps "
         "such noise; pairs or several takes are safe"
     )

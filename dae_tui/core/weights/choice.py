@@ -1,5 +1,6 @@
 """Choice of the weights for an image: the ones that were named, or the best published ones."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -30,6 +31,14 @@ class Candidates:
     """Whether the user named them: then they are used, whatever they do to the image."""
     camera: Weights | None = None
     """Weights for a camera's noise, which come first if they find such noise."""
+    one_channel: tuple[Weights, ...] = ()
+    """Of an image in colour what is taken instead where its channels share their noise: weights
+    that see one channel at a time. Empty where `weights` are of that kind."""
+
+    @property
+    def of_one_channel(self) -> tuple[Weights, ...]:
+        """Weights that see one channel at a time, or those that there are."""
+        return self.one_channel or self.weights
 
     @property
     def know_levels(self) -> bool:
@@ -60,20 +69,28 @@ class WeightsChoice:
     ) -> Candidates:
         """The weights for an image of a size and noise level: the named ones, or published ones.
 
-        For images of three `channels` those that see all of them come first, and for a `page` of
-        writing those of pages; for what may be a `camera`'s photograph there are those of cameras.
+        Images of three `channels` get weights that see all of them, and others beside them; for a
+        `page` of writing those of pages come first; for what may be a `camera`'s photograph there
+        are those of cameras.
         Raises WeightsError.
         """
         if self._named is not None:
             return Candidates((self._named,), named=True)
-        paths = [best_published(height, width, sigma, channels), *for_any_image(channels)]
-        if page:
-            paths = [*of_data(PAGES), *paths]
-        of_cameras = [self._load(path) for path in of_data(CAMERA, pairs=True)] if camera else []
-        return Candidates(
-            tuple(self._load(path) for path in dict.fromkeys(paths)),
-            camera=next(iter(of_cameras), None),
+        pages = of_data(PAGES) if page else []
+        grey, colour = (
+            self._all([*pages, best_published(height, width, sigma, count), *for_any_image(count)])
+            for count in (1, channels)
         )
+        of_cameras = self._all(of_data(CAMERA, pairs=True)) if camera else ()
+        return Candidates(
+            colour,
+            camera=next(iter(of_cameras), None),
+            one_channel=grey if grey != colour else (),
+        )
+
+    def _all(self, paths: Sequence[Path]) -> tuple[Weights, ...]:
+        """Each once, in order."""
+        return tuple(self._load(path) for path in dict.fromkeys(paths))
 
     def _load(self, path: Path) -> Weights:
         if path not in self._loaded:
@@ -108,14 +125,18 @@ def best_published(height: int, width: int, sigma: float, channels: int = 1) -> 
 
 
 def for_any_image(channels: int = 1) -> list[Path]:
-    """The published weights for images of any size and kind; first those that see all channels."""
+    """The published weights for images of any size and kind.
+
+    Those that see all of so many channels, or else those that see one at a time.
+    """
     special = {*DATA_SETS, PAGES}
     found = {
         path: _channels(metadata)
         for path, metadata in _denoisers().items()
-        if metadata["data"] not in special and _channels(metadata) in (1, channels)
+        if metadata["data"] not in special
     }
-    return sorted(found, key=lambda path: found[path] != channels)
+    fitting = [path for path, own in found.items() if own == channels]
+    return fitting or [path for path, own in found.items() if own == 1]
 
 
 def of_data(data: str, *, pairs: bool = False) -> list[Path]:

@@ -20,6 +20,7 @@ from dae_tui.core.denoising.examination import (
 )
 from dae_tui.core.images.image_file import Stack
 from dae_tui.core.images.value_range import ValueRange, find_range
+from dae_tui.core.noise.image_noise import ImageNoise
 from dae_tui.errors import DataError
 from dae_tui.spec.denoising import DenoiseOptions
 
@@ -112,9 +113,47 @@ def test_correlated_noise_is_known() -> None:
     white = white_noise(0.1, 256, 256)
     smooth = ndimage.gaussian_filter(white, 0.8)
     smooth *= 0.1 / smooth.std()
-    assert not found_in(stored(clean + white)).noise[0].is_correlated
-    assert found_in(stored(clean + smooth)).noise[0].is_correlated
-    assert not found_in(stored(shot_noise(clean, 100))).noise[0].is_correlated
+    assert not found_in(stored(clean + white)).noise[0].correlation.between_pixels
+    assert found_in(stored(clean + smooth)).noise[0].correlation.between_pixels
+    assert not found_in(stored(shot_noise(clean, 100))).noise[0].correlation.between_pixels
+
+
+def coloured(noise: NDArray[np.float64], texture: str = "astronaut") -> ImageNoise:
+    """What is found in a picture in colour, with noise (H, W, 3)."""
+    side = noise.shape[0]
+    return found_in(stored(np.clip(colour(texture, side) + noise, 0, 1))).noise[0]
+
+
+def test_white_noise_in_colour_is_correlated_neither_between_pixels_nor_channels() -> None:
+    noise = np.random.default_rng(0).normal(0, 0.06, (256, 256, 3))
+    found = coloured(noise)
+    assert not found.correlation.between_pixels
+    assert not found.correlation.shared
+
+
+def test_texture_is_not_taken_for_correlated_noise() -> None:
+    """On a fine texture of brightness the measure of brightness alone is wrong."""
+    texture = ndimage.gaussian_filter(np.random.default_rng(1).normal(0, 1, (256, 256)), 1)
+    image = 0.5 + 0.1 * texture[..., None] / texture.std() * np.ones(3)
+    image = image + np.random.default_rng(0).normal(0, 0.02, image.shape)
+    found = found_in(stored(image.clip(0, 1))).noise[0]
+    assert not found.correlation.between_pixels
+    assert not found.correlation.shared
+
+
+def test_noise_that_a_camera_has_smoothed_is_correlated() -> None:
+    noise = np.random.default_rng(0).normal(0, 0.06, (256, 256, 3))
+    smooth = ndimage.gaussian_filter(noise, (0.8, 0.8, 0))
+    assert coloured(smooth).correlation.between_pixels
+
+
+def test_noise_of_the_brightness_is_shared_by_the_channels() -> None:
+    noise = np.random.default_rng(0).normal(0, 0.06, (256, 256, 1))
+    own = np.random.default_rng(1).normal(0, 0.01, (256, 256, 3))
+    assert coloured(noise + own).correlation.shared
+    grey_as_rgb = np.repeat(grey("camera", 256)[..., None], 3, axis=2) + noise
+    assert found_in(stored(grey_as_rgb)).noise[0].correlation.shared
+    assert found_in(stored(grey_as_rgb), sigma=0.06).noise[0].correlation.shared
 
 
 @pytest.mark.parametrize("side", [40, 128])

@@ -41,8 +41,6 @@ class Conversion:
     negative: bool = False
     stabilisation: Stabilisation | None = None
     opponent: bool = False
-    independent: bool = True
-    """Whether the noise of the channels is independent, as far as that was measured."""
 
     @classmethod
     def plan(
@@ -78,12 +76,10 @@ class Conversion:
             return cls(sigmas, plain.impulses, negative, steps)
         ideal = opponent_sigmas(sigmas[None])[0]
         found = cls(ideal, plain.impulses, negative, steps, opponent)
-        measured = estimate_sigma(found.forward(sample)[:, None].contiguous())
-        ratios = measured / ideal.clamp(min=1e-9)
-        alike = bool(ratios.max() < INDEPENDENT * ratios.min())
-        found = replace(found, independent=alike)
         if given:
             return found
+        measured = estimate_sigma(found.forward(sample)[:, None].contiguous())
+        ratios = measured / ideal.clamp(min=1e-9)
         independent = (ratios < INDEPENDENT) & (ratios > 1 / INDEPENDENT)
         # The axes are orthogonal: whatever channels share, the sum of the variances stays.
         total = opponent_variance(measured[None]) / sigmas.square().sum().clamp(min=1e-18)
