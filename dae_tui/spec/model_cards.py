@@ -22,6 +22,7 @@ MOST_HEADER = 1 << 22
 LICENCE = "MIT"
 """Of the published weights, as of the package."""
 DATA_LICENCES = {
+    "bsds432": "photographs of BSDS500, which are for non-commercial research",
     "camera": "PolyU Real-World Noisy Images (Xu et al. 2018) and photographs of BSDS500, which "
     "are for non-commercial research",
     "digits": "Optical Recognition of Handwritten Digits (Alpaydin and Kaynak, UCI), CC BY 4.0",

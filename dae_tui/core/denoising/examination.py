@@ -48,6 +48,9 @@ COLOURS = 3
 # The noise of colour differences is that of independent channels within this factor. White noise
 # gave 0.9 to 1.03, that of cameras 0.1 to 0.7.
 INDEPENDENT = 1.4
+# The photographs of cameras that weights learnt from had levels up to 0.016. Stronger noise that is
+# correlated is white noise after JPEG, on which those of cameras gave 1 to 2 dB less than others.
+STRONGER_THAN_CAMERAS = 0.02
 # Below this level the colour differences of an image tell nothing.
 LEAST_NEAR = 1e-4
 # The level with which a network removes the artefacts of lossy compression from a page, as a part
@@ -82,12 +85,11 @@ class Examination:
 
     @property
     def camera(self) -> bool:
-        """Whether it may be a camera's photograph: in colour, with noise that is correlated between
-        pixels or channels.
-        """
+        """Whether it may be a camera's photograph: in colour, with weak noise that is correlated."""
         return not self.page and any(
             len(noise.levels) == COLOURS
-            and (noise.correlation.between_pixels or noise.correlation.shared)
+            and noise.correlation.between_pixels
+            and noise.sigma < STRONGER_THAN_CAMERAS
             for noise in self.noise
         )
 
@@ -246,22 +248,28 @@ def find_correlation(planes: Tensor, levels: Sequence[LevelFunction]) -> Correla
     even = part if steps is None else steps.forward(part)
     if len(part) != COLOURS:
         return Correlation(_apart_over_near(even.mean(0, keepdim=True)).item())
-    found = _correlation_of_colours(even)
+    plain = _correlation_of_colours(part, torch.tensor([level.sigma for level in levels]))
     if steps is None:
-        return found
-    # Nor may a level function that was measured in texture, and is wrong.
-    plain = _correlation_of_colours(part)
+        return plain
+    # So would one where the level function was measured in texture, and is wrong.
+    found = _correlation_of_colours(even, steps.sigmas)
     least = min(found, plain, key=lambda each: each.ratio / each.limit)
     return replace(least, shared=found.shared and plain.shared)
 
 
-def _correlation_of_colours(planes: Tensor) -> Correlation:
-    """The same of planes (3, H, W) whose noise is equally strong at all intensities."""
-    own = estimate_sigma(planes[:, None].contiguous())
+def _correlation_of_colours(planes: Tensor, sigmas: Tensor) -> Correlation:
+    """The same of planes (3, H, W) whose noise is equally strong at all intensities.
+
+    `sigmas`: its level in each channel (3,), as measured in the whole image.
+    """
     differences = to_opponent(planes[None])[0, 1:]
     near = estimate_sigma(differences[:, None].contiguous())
-    of_independent = near / opponent_sigmas(own[None])[0, 1:].clamp(min=1e-6)
-    shared = bool(((of_independent > INDEPENDENT) | (of_independent < 1 / INDEPENDENT)).any())
+    # Texture in the middle may be taken for noise of a channel, and so may that in the whole.
+    either = torch.stack([estimate_sigma(planes[:, None].contiguous()), sigmas])
+    of_independent = opponent_sigmas(either)[:, 1:]
+    too_weak = near < of_independent.amin(0) / INDEPENDENT
+    too_strong = near > of_independent.amax(0) * INDEPENDENT
+    shared = bool((too_weak | too_strong).any())
     if near.min() < LEAST_NEAR:  # A grey picture has none, and a JPEG may have lost them.
         return Correlation(_apart_over_near(planes.mean(0, keepdim=True)).item(), shared=shared)
     return Correlation(_apart_over_near(differences).max().item(), CORRELATED_COLOUR, shared)

@@ -147,6 +147,18 @@ def test_noise_that_a_camera_has_smoothed_is_correlated() -> None:
     assert coloured(smooth).correlation.between_pixels
 
 
+def test_correlated_noise_is_that_of_cameras_unless_it_is_too_strong() -> None:
+    smooth = ndimage.gaussian_filter(
+        np.random.default_rng(0).normal(0, 1, (256, 256, 3)), (0.8, 0.8, 0)
+    )
+    smooth /= smooth.std()
+    clean = colour("astronaut", 256)
+    for level, is_camera in ((0.01, True), (0.05, False)):
+        assert found_in(stored(np.clip(clean + level * smooth, 0, 1))).camera == is_camera
+    white = np.random.default_rng(1).normal(0, 0.01, clean.shape)
+    assert not found_in(stored(np.clip(clean + white, 0, 1))).camera
+
+
 def test_noise_of_the_brightness_is_shared_by_the_channels() -> None:
     noise = np.random.default_rng(0).normal(0, 0.06, (256, 256, 1))
     own = np.random.default_rng(1).normal(0, 0.01, (256, 256, 3))
