@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dae_tui.commands import options
-from dae_tui.commands.benchmarking.methods import choose_classifier, choose_methods, find_oracle
+from dae_tui.commands.benchmarking.methods import (
+    choose_classifier,
+    choose_methods,
+    find_oracle,
+    without_other_channels,
+)
 from dae_tui.commands.benchmarking.scaling import scaling
 from dae_tui.commands.benchmarking.speed import speed
 from dae_tui.commands.options import (
@@ -193,8 +198,7 @@ def quality(
     precision = "fp32" if check_precision(precision) == "auto" else precision
     check_folder(svg)
     make_folder(figures)
-    if split is not None and split not in SPLITS:
-        raise UsageError(f"there is no split '{shortened(split)}'", f"use {' or '.join(SPLITS)}")
+    _check_split(split)
     specs = [spec for text in noise or [] for spec in parse_sweep(text)]
     classifier_path = choose_classifier(classifier, runs_dir, trust_classifier, quiet)
     filters, networks = choose_methods(methods, weights, data, runs_dir)
@@ -229,6 +233,7 @@ def quality(
         black=black,
         white=white,
     )
+    networks, loaded = without_other_channels(networks, loaded, tested, weights)
     if not tested.labelled and (classifier or per_class):
         raise UsageError(
             f"the images of {data} have no classes",
@@ -333,6 +338,11 @@ def compare(
         console.print(comparison_table(tables, console.width))
         for each, table in tables:
             console.print(f"\n{printable(each)}: {protocol_line(table.protocol)}", style="dim")
+
+
+def _check_split(split: str | None) -> None:
+    if split is not None and split not in SPLITS:
+        raise UsageError(f"there is no split '{shortened(split)}'", f"use {' or '.join(SPLITS)}")
 
 
 def _form(**asked: bool) -> str | None:

@@ -1,5 +1,6 @@
 """The methods and the classifier of a benchmark: from what was typed to filters and files."""
 
+from itertools import compress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,11 +20,12 @@ if TYPE_CHECKING:
 
     from dae_tui.core.evaluation.benchmark import Oracle
     from dae_tui.core.evaluation.evaluation_images import EvaluationImages
+    from dae_tui.core.weights.weights_file import Weights
 
 GROUPS = ("all", "networks", "filters")
 # Names of rows that do not come from weights.
 TAKEN = (*FILTERS, "original", "noisy")
-GENERAL_DENOISER = "photos-unet"
+GENERAL_DENOISERS = ("photos-unet", "photos-unet-colour")
 
 
 def choose_methods(
@@ -64,6 +66,24 @@ def choose_methods(
     return filters, list(found.items())
 
 
+def without_other_channels(
+    networks: list[tuple[str, Path]],
+    loaded: list["Weights"],
+    images: "EvaluationImages",
+    typed: list[str] | None,
+) -> tuple[list[tuple[str, Path]], list["Weights"]]:
+    """The networks for any images but for those that take other channels than these images have.
+
+    `typed`: names of weights, of which none is left out: they are an error later.
+    """
+    channels = images.groups[0].images.shape[1]
+    fitting = [
+        name not in GENERAL_DENOISERS or name in (typed or []) or weights.channels in (1, channels)
+        for (name, _), weights in zip(networks, loaded, strict=True)
+    ]
+    return list(compress(networks, fitting)), list(compress(loaded, fitting))
+
+
 def choose_classifier(text: str | None, runs_dir: Path, trusted: bool, quiet: bool) -> Path | None:
     """The file that `--classifier` names; a trusted one that can run code is told on stderr.
 
@@ -80,10 +100,10 @@ def choose_classifier(text: str | None, runs_dir: Path, trusted: bool, quiet: bo
 
 
 def _published_for(data: str) -> list[str]:
-    """The published denoisers trained on such images; for a folder the one for any images."""
+    """The published denoisers trained on such images; for a folder those for any images."""
     denoisers = _denoisers()
     if Path(data).is_dir():
-        return [name for name in denoisers if name == GENERAL_DENOISER]
+        return [name for name in denoisers if name in GENERAL_DENOISERS]
     return [name for name in denoisers if name.startswith(f"{data}-")]
 
 

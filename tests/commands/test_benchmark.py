@@ -563,6 +563,25 @@ def test_photographs_follow_the_protocol_of_the_literature(dae: Dae, tmp_path: P
     assert (unread.code, "have no classes" in unread.err) == (2, True)
 
 
+@pytest.mark.parametrize("colour", [False, True])
+def test_photographs_are_denoised_by_the_networks_for_their_channels(
+    dae: Dae, tmp_path: Path, colour: bool
+) -> None:
+    (tmp_path / "photos").mkdir()
+    random = np.random.default_rng(0)
+    for number in range(2):
+        flat = random.integers(60, 190, size=(1, 1, 3) if colour else (1, 1), dtype=np.uint8)
+        image = np.broadcast_to(flat, (66, 72, 3) if colour else (66, 72))
+        Image.fromarray(image.copy()).save(tmp_path / "photos" / f"{number}.png")
+    arguments = ("benchmark", "quality", "--data", tmp_path / "photos", "--noise", "gaussian:0.1")
+    table = json.loads(dae(*arguments, "--json").out)
+    methods = [row["method"] for row in table["rows"] if row["view"] == "denoised"]
+    assert methods == ["photos-unet", *(["photos-unet-colour"] if colour else [])]
+    if not colour:
+        refused = dae(*arguments, "--weights", "photos-unet-colour")
+        assert (refused.code, "takes images of 3 channels" in refused.err) == (4, True)
+
+
 def test_networks_are_told_the_level_where_that_is_asked_for(dae: Dae, tmp_path: Path) -> None:
     """On a picture of nothing but noise the estimate counts it for noise too."""
     (tmp_path / "photos").mkdir()

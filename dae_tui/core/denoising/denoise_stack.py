@@ -36,8 +36,9 @@ AT_ONCE = 1_000_000
 # An image is left as it is unless its error is expected to fall at least to this part.
 WORTH_IT = 0.97
 # Weights for cameras are used where they change an image at least so much, as a root mean square
-# where black is 0 and white is 1; else it is left as it is. Clean photographs of Kodak and BSDS change by 0.0014 to 0.0104,
-# nine of ten by less than 0.007, and photographs with a camera's noise by 0.0067 to 0.024.
+# where black is 0 and white is 1; else it is left as it is. Clean photographs of Kodak and BSDS
+# change by 0.0014 to 0.0104, nine of ten by less than 0.007, and photographs with a camera's noise
+# by 0.0067 to 0.024.
 CHANGED = 0.007
 # What is taken away is not more than so many times the noise, root mean squares of both.
 MOST_CHANGE = 1.5

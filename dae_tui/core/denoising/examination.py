@@ -85,7 +85,7 @@ class Examination:
 
     @property
     def camera(self) -> bool:
-        """Whether it may be a camera's photograph: in colour, with weak noise that is correlated."""
+        """Whether it may be a camera's photograph: with weak, correlated noise in colour."""
         return not self.page and any(
             len(noise.levels) == COLOURS
             and noise.correlation.between_pixels

@@ -7,21 +7,40 @@ from dae_tui.spec.model_cards import published
 
 
 @pytest.mark.parametrize(
-    ("size", "sigma", "name"),
+    ("size", "sigma", "channels", "name"),
     [
-        ((28, 28), 0.5, "mnist-unet"),
-        ((28, 28), 0.4, "mnist-unet"),
-        ((28, 28), 0.2, "mnist-unet-blind"),
-        ((28, 28), 0.8, "mnist-unet-blind"),
-        ((28, 28), 0.05, "photos-unet"),
-        ((28, 29), 0.5, "photos-unet"),
-        ((1000, 1500), 0.5, "photos-unet"),
+        ((28, 28), 0.5, 1, "mnist-unet"),
+        ((28, 28), 0.4, 1, "mnist-unet"),
+        ((28, 28), 0.4, 3, "mnist-unet"),
+        ((28, 28), 0.2, 1, "mnist-unet-blind"),
+        ((28, 28), 0.8, 1, "mnist-unet-blind"),
+        ((28, 28), 0.05, 1, "photos-unet"),
+        ((28, 29), 0.5, 1, "photos-unet"),
+        ((1000, 1500), 0.5, 1, "photos-unet"),
+        ((1000, 1500), 0.5, 3, "photos-unet-colour"),
+        ((1000, 1500), 0.5, 4, "photos-unet"),
     ],
 )
-def test_the_best_weights_are_those_for_the_size_and_the_noise(
-    size: tuple[int, int], sigma: float, name: str
+def test_the_best_weights_are_those_for_the_size_the_noise_and_the_channels(
+    size: tuple[int, int], sigma: float, channels: int, name: str
 ) -> None:
-    assert best_published(*size, sigma) == published()[name]
+    assert best_published(*size, sigma, channels) == published()[name]
+
+
+def test_colour_has_weights_of_one_channel_to_fall_back_on() -> None:
+    choice = WeightsChoice()
+
+    def names(channels: int, *, page: bool = False) -> list[list[str]]:
+        found = choice.candidates(300, 400, 0.1, channels=channels, page=page)
+        return [[weights.name for weights in each] for each in (found.weights, found.one_channel)]
+
+    assert names(1) == [["photos-unet"], []]
+    assert names(3) == [["photos-unet-colour"], ["photos-unet"]]
+    assert names(4) == [["photos-unet"], []]
+    assert names(3, page=True) == [
+        ["pages-unet", "photos-unet-colour"],
+        ["pages-unet", "photos-unet"],
+    ]
 
 
 def test_weights_that_were_named_are_taken_for_every_image() -> None:
@@ -39,7 +58,7 @@ def test_weights_for_any_image_are_candidates_for_digits_too() -> None:
     assert digits.weights[0].name == "mnist-unet"
     assert "photos-unet" in [weights.name for weights in digits.weights[1:]]
     others = choice.candidates(100, 90, 0.5)
-    assert {weights.metadata["data"] for weights in others.weights} == {"train400"}
+    assert {weights.metadata["data"] for weights in others.weights} == {"bsds432"}
     assert not digits.named and digits.know_levels
 
 
