@@ -100,6 +100,12 @@ def export(
             "--torch-export", metavar="FILE.pt2", help="Write it as a program of torch.export."
         ),
     ] = None,
+    half: Annotated[
+        bool,
+        typer.Option(
+            "--half", help="Write the .safetensors file in half precision (float16), half as large."
+        ),
+    ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
     runs_dir: RunsDirOption = options.RUNS_DIR,
 ) -> None:
@@ -113,12 +119,14 @@ def export(
         raise UsageError(
             "there is no file to write", "name FILE.safetensors, --onnx FILE or --torch-export FILE"
         )
+    if half and target is None:
+        raise UsageError("--half is for a .safetensors file", "name one, or leave --half out")
     for ending, file in asked.items():
         _check_target(file, ending, overwrite)
     path = find_weights(name, runs_dir)
     contents: dict[Path, bytes] = {}
     if target is not None:
-        contents |= _copied(path, target, overwrite)
+        contents |= _copied(path, target, half=half, overwrite=overwrite)
     contents |= _programs(path, onnx, torch_export)
     for file, content in contents.items():
         write_whole(file, content)
@@ -134,12 +142,18 @@ def _check_target(file: Path, ending: str, overwrite: bool) -> None:
     check_folder(file)
 
 
-def _copied(path: Path, target: Path, overwrite: bool) -> dict[Path, bytes]:
+def _copied(path: Path, target: Path, *, half: bool, overwrite: bool) -> dict[Path, bytes]:
     """A copy of weights and its card, by the file that each goes into."""
     description = target.with_suffix(".md")
     _check_target(description, ".md", overwrite)
-    text = _card(path, target.stem, read_metadata(path))
-    return {target: path.read_bytes(), description: text.encode()}
+    if half:
+        from dae_tui.core.weights.weights_file import in_half_precision
+
+        content = in_half_precision(path)
+    else:
+        content = path.read_bytes()
+    text = _card(path, target.stem, read_metadata(path), len(content))
+    return {target: content, description: text.encode()}
 
 
 def _programs(path: Path, onnx: Path | None, torch_export: Path | None) -> dict[Path, bytes]:
@@ -177,9 +191,10 @@ def _licence(path: Path, metadata: dict[str, Any]) -> str:
     return f"{LICENCE}; trained on {DATA_LICENCES[metadata['data']]}"
 
 
-def _card(path: Path, name: str, metadata: dict[str, Any]) -> str:
+def _card(path: Path, name: str, metadata: dict[str, Any], size: int | None = None) -> str:
+    """The card of a file; `size` in bytes, if it is that of a copy."""
     try:
-        size = path.stat().st_size
+        size = path.stat().st_size if size is None else size
         return card(printable(name), _printable_words(metadata), size, _licence(path, metadata))
     except (KeyError, TypeError, ValueError, AttributeError) as failure:
         raise WeightsError(

@@ -145,11 +145,16 @@ def card(name: str, metadata: dict[str, Any], size: int, licence: str) -> str:
 def _noise(metadata: dict[str, Any]) -> str:
     """The noise that it was trained with."""
     if metadata["noise"] != "none":
-        return f"`{metadata['noise']}`" + ", clipped to [0, 1]" * bool(metadata["clip"])
+        return f"`{_cell(metadata['noise'])}`" + ", clipped to [0, 1]" * bool(metadata["clip"])
     if metadata.get("pairs"):
         return "that of pairs of noisy and clean images"
     supervision = metadata.get("supervision", "auto")
     return "none" if supervision in ("auto", "clean") else f"that of noisy images: {supervision}"
+
+
+def _cell(noise: str) -> str:
+    """A noise spec in a table, whose cells a bar would separate."""
+    return noise.replace("|", "\\|")
 
 
 def _settings(settings: dict[str, Any]) -> str:
@@ -188,7 +193,7 @@ def _metrics(metadata: dict[str, Any]) -> list[str]:
         f"|---|{'---|' * len(columns)}",
     ]
     for row in rows:
-        cells = [row["view"] + (f", {row['noise']}" if row["noise"] else "")]
+        cells = [row["view"] + (f", {_cell(row['noise'])}" if row["noise"] else "")]
         for key, _, digits in columns:
             value = row.get(key)
             cells.append("–" if value is None else f"{value:.{digits}f}")

@@ -83,6 +83,24 @@ def to_bytes(network: nn.Module, metadata: dict[str, Any]) -> bytes:
     return save(tensors, metadata={METADATA_KEY: json.dumps(described)})
 
 
+def in_half_precision(path: Path) -> bytes:
+    """The content of a weights file with its float32 tensors as float16, half as large.
+
+    Raises WeightsError for a value that float16 does not hold.
+    """
+    try:
+        tensors = load(path.read_bytes())
+    except (OSError, SafetensorError) as failure:
+        raise WeightsError(f"{path} cannot be read: {failure}", "it may be truncated") from failure
+    halved = {
+        key: value.half() if value.dtype == torch.float32 else value
+        for key, value in tensors.items()
+    }
+    if not all(value.isfinite().all() for value in halved.values()):
+        raise WeightsError(f"{path} holds values beyond half precision", "leave --half out")
+    return save(halved, metadata={METADATA_KEY: json.dumps(read_metadata(path))})
+
+
 def load_weights(path: Path, name: str = "", task: str = "denoise") -> Weights:
     """Rebuild the network of a weights file, in evaluation mode on the CPU.
 
@@ -102,11 +120,17 @@ def load_weights(path: Path, name: str = "", task: str = "denoise") -> Weights:
         with torch.device("meta"):
             network = build(metadata["network"], metadata["settings"])
         needed = sum(tensor.nbytes for tensor in network.state_dict().values())
-        tensors = load(read_regular(path, MOST_HEADER + needed))
+        stored = load(read_regular(path, MOST_HEADER + needed))
+        tensors = {
+            key: value.float() if value.dtype == torch.float16 else value
+            for key, value in stored.items()
+        }
         if any(
             tensor.dtype != tensors[name].dtype for name, tensor in network.state_dict().items()
         ):
-            raise WeightsError(f"{path} holds tensors of another precision than float32", _HINT)
+            raise WeightsError(
+                f"{path} holds tensors of another precision than float32 and float16", _HINT
+            )
         network.load_state_dict(tensors, assign=True)
     except SafetensorError as failure:
         raise WeightsError(f"{path} cannot be read: {failure}", "it may be truncated") from failure
