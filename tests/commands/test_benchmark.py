@@ -575,11 +575,11 @@ def test_photographs_are_denoised_by_the_networks_for_their_channels(
         Image.fromarray(image.copy()).save(tmp_path / "photos" / f"{number}.png")
     arguments = ("benchmark", "quality", "--data", tmp_path / "photos", "--noise", "gaussian:0.1")
     table = json.loads(dae(*arguments, "--json").out)
-    methods = [row["method"] for row in table["rows"] if row["view"] == "denoised"]
-    assert methods == ["photos-unet", *(["photos-unet-colour"] if colour else [])]
+    methods = {row["method"] for row in table["rows"] if row["view"] == "denoised"}
+    assert methods == {"photos-unet"} | ({"photos-unet-colour"} if colour else set())
     if not colour:
         refused = dae(*arguments, "--weights", "photos-unet-colour")
-        assert (refused.code, "takes images of 3 channels" in refused.err) == (4, True)
+        assert (refused.code, "takes images of 3 channels" in refused.err) == (3, True)
 
 
 def test_networks_are_told_the_level_where_that_is_asked_for(dae: Dae, tmp_path: Path) -> None:

@@ -7,13 +7,18 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 from command_line import Dae
+from safetensors.torch import load_file, save_file
 
+from dae_tui import Denoiser
 from dae_tui.commands import weights
 from dae_tui.spec.model_cards import (
     DATA_LICENCES,
     LICENCE,
+    METADATA_KEY,
     PUBLISHED,
     card,
     published,
@@ -76,13 +81,42 @@ def test_a_run_is_exported_with_its_card(dae: Dae, tmp_path: Path) -> None:
     assert dae("denoise", target, "-o", tmp_path / "out", "--weights", target).code == 1
 
 
-def test_the_card_of_a_foreign_file_is_refused(dae: Dae, tmp_path: Path) -> None:
-    import numpy as np
-    from safetensors.numpy import save_file
+def test_half_precision_takes_half_the_room_and_denoises_alike(dae: Dae, tmp_path: Path) -> None:
+    whole, half = (tmp_path / f"{name}.safetensors" for name in ("whole", "half"))
+    assert dae("weights", "export", "mnist-autoencoder", whole).code == 0
+    outcome = dae("weights", "export", "mnist-autoencoder", half, "--half")
+    assert (outcome.code, outcome.out) == (0, f"{half}\n"), outcome.err
+    assert half.stat().st_size < 0.51 * whole.stat().st_size
+    assert f"({half.stat().st_size / 1e6:.1f} MB)" in half.with_suffix(".md").read_text()
+    assert read_metadata(half) == read_metadata(whole)
+    digits = torch.rand(20, 28, 28, generator=torch.Generator().manual_seed(0)).numpy()
+    first, second = (
+        Denoiser.load(path, device="cpu", precision="fp32")(digits, sigma=0.5)
+        for path in (whole, half)
+    )
+    assert 0 < np.abs(first - second).max() < 0.01
+    alone = dae("weights", "export", "latest", "--half", "--torch-export", tmp_path / "x.pt2")
+    assert alone.code == 2
 
+
+def test_what_half_precision_does_not_hold_is_refused(dae: Dae, tmp_path: Path) -> None:
+    whole = load_file(published()["mnist-autoencoder"])
+    name = next(key for key, value in whole.items() if value.dtype == torch.float32)
+    whole[name] = whole[name] + 1e6
+    metadata = {METADATA_KEY: json.dumps(read_metadata(published()["mnist-autoencoder"]))}
+    save_file(whole, tmp_path / "large.safetensors", metadata=metadata)
+    outcome = dae(
+        *("weights", "export", tmp_path / "large.safetensors"),
+        *(tmp_path / "half.safetensors", "--half"),
+    )
+    assert (outcome.code, "beyond half precision" in outcome.err) == (3, True)
+    assert not (tmp_path / "half.safetensors").exists()
+
+
+def test_the_card_of_a_foreign_file_is_refused(dae: Dae, tmp_path: Path) -> None:
     description = json.dumps({"network": "dense", "settings": {}})
     path = tmp_path / "foreign.safetensors"
-    save_file({"x": np.zeros(1)}, path, metadata={"dae-tui": description})
+    save_file({"x": torch.zeros(1)}, path, metadata={"dae-tui": description})
     assert dae("weights", "show", path).code == 3
 
 
