@@ -1,5 +1,7 @@
 """Stored images through a network: type, range, alpha and what was not measured stay."""
 
+import io
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -7,12 +9,14 @@ import pytest
 import torch
 from noisy_pictures import Array, colour, decibels, grey, impulses, page_of_text, shot_noise
 from numpy.typing import NDArray
+from PIL import Image
 from scipy import ndimage
 
 from dae_tui.core.denoising import apply_network as denoising
 from dae_tui.core.denoising.apply_network import Compute, denoise_images
 from dae_tui.core.denoising.denoise_stack import Denoised, denoise_stack, inverts
 from dae_tui.core.denoising.examination import examine
+from dae_tui.core.denoising.planes import conversion
 from dae_tui.core.images.image_file import Stack
 from dae_tui.core.weights.choice import Candidates, WeightsChoice
 from dae_tui.core.weights.weights_file import Weights, load_weights
@@ -330,6 +334,48 @@ def test_what_takes_away_more_than_the_noise_is_not_trusted(
     done = denoise(stack)
     assert done.images[0].harmed
     np.testing.assert_array_equal(done.stack.values, stack.values)
+
+
+def test_the_noise_of_colours_that_a_jpeg_has_spread_is_removed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """JPEG holds colours at half the resolution, so that their noise is correlated."""
+    clean = colour("chelsea", 256)
+    white = np.random.default_rng(0).normal(0, 18 / 255, clean.shape)
+    file = io.BytesIO()
+    Image.fromarray(stored(clean + white, 0, 255, "u1")[0]).save(file, "JPEG", quality=90)
+    stack = Stack(np.array(Image.open(file))[None])
+    found = examine(stack, DenoiseOptions(), "x")
+    assert found.noise[0].correlation.shared
+    assert not found.camera
+    candidates = CHOICE.candidates(256, 256, found.sigma, channels=3)
+
+    def after() -> float:
+        done = denoise_stack(candidates, stack, found, DenoiseOptions(), FP32)
+        assert done.images[0].weights is not None
+        assert done.images[0].weights.name == "photos-unet"
+        return decibels(done.stack.values[0] / 255, clean)
+
+    measured_apart = after()
+    assert measured_apart > decibels(stack.values[0] / 255, clean) + 4
+    monkeypatch.setattr(conversion, "_level_apart", lambda planes: torch.zeros(len(planes)))
+    assert measured_apart > after() + 0.1
+
+
+def test_independent_channels_are_denoised_together() -> None:
+    clean = colour("astronaut", 256)
+    white = np.random.default_rng(0).normal(0, 25 / 255, clean.shape)
+    stack = Stack(stored(clean + white, 0, 255, "u1"))
+    found = examine(stack, DenoiseOptions(), "x")
+    candidates = CHOICE.candidates(256, 256, found.sigma, channels=3)
+    results = {}
+    for name, given in {
+        "all": candidates,
+        "one": replace(candidates, weights=candidates.one_channel, one_channel=()),
+    }.items():
+        done = denoise_stack(given, stack, found, DenoiseOptions(), FP32)
+        results[name] = decibels(done.stack.values[0] / 255, clean)
+    assert results["all"] > results["one"] + 0.3
 
 
 def photograph(strength: float) -> Array:

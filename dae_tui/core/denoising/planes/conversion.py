@@ -27,6 +27,8 @@ from dae_tui.core.weights.weights_file import Weights
 INDEPENDENT = 1.4
 # A measurement that finds so much less than the variance of the channels, in all, is a wrong one.
 CONSERVED = 0.8
+LEAST_SIDE = 64
+"""Of planes of which every second pixel tells the level."""
 QUIET = 1e-5
 """Below this level a plane stays as it is, such as the colour differences of grey pictures."""
 
@@ -78,7 +80,10 @@ class Conversion:
         found = cls(ideal, plain.impulses, negative, steps, opponent)
         if given:
             return found
-        measured = estimate_sigma(found.forward(sample)[:, None].contiguous())
+        planes = found.forward(sample)
+        measured = estimate_sigma(planes[:, None].contiguous())
+        # A JPEG holds colours at half the resolution: their noise shows in every second pixel.
+        measured[1:] = torch.maximum(measured[1:], _level_apart(planes[1:]))
         ratios = measured / ideal.clamp(min=1e-9)
         independent = (ratios < INDEPENDENT) & (ratios > 1 / INDEPENDENT)
         # The axes are orthogonal: whatever channels share, the sum of the variances stays.
@@ -122,6 +127,15 @@ class Conversion:
         if self.negative:
             planes = 1 - planes
         return planes if self.stabilisation is None else self.stabilisation.backward(planes)
+
+
+def _level_apart(planes: Tensor) -> Tensor:
+    """The noise level (C,) of planes (C, H, W), measured on every second pixel each way."""
+    if min(planes.shape[1:]) < LEAST_SIDE:
+        return torch.zeros(len(planes))
+    apart = [planes[:, row::2, column::2] for row in (0, 1) for column in (0, 1)]
+    levels = [estimate_sigma(part[:, None].contiguous()) for part in apart]
+    return torch.stack(levels).median(0).values
 
 
 def mended(planes: Tensor) -> Tensor:
