@@ -213,10 +213,13 @@ def _noise_of(
     image: NDArray[np.generic], stack: Stack, found: ValueRange, options: DenoiseOptions
 ) -> ImageNoise:
     """The noise of an image (H, W, C) of a stack, alpha included."""
+    channels = image.shape[-1] - stack.alpha
+    if options.sigma is not None and channels != COLOURS:
+        return ImageNoise((LevelFunction.constant(options.sigma),) * channels)
     # Of a large image, crops one below the other: it is never copied as a whole.
     mosaic = torch.cat([unit_planes(part, stack, found) for part in crops(image)], dim=1)
     if options.sigma is not None:
-        levels = (LevelFunction.constant(options.sigma),) * len(mosaic)
+        levels = (LevelFunction.constant(options.sigma),) * channels
         shared = find_correlation(mosaic, levels).shared
         return ImageNoise(levels, correlation=Correlation(shared=shared))
     share = 0.0
