@@ -156,7 +156,9 @@ class Playground:
             self._load_images(data, file, noisy)
             self._images_key = images_key
 
-    def result(self, number: int, noise: NoiseSpec, seed: int) -> PlaygroundResult:
+    def result(
+        self, number: int, noise: NoiseSpec, seed: int, strength: float = 1.0
+    ) -> PlaygroundResult:
         """The views of image `number` (from 0, modulo their count).
 
         Args:
@@ -164,6 +166,8 @@ class Playground:
             noise: is added to the clean image. Without stages the image is taken as given: of a
                 pair the noisy one, else the image itself.
             seed: of the noise.
+            strength: the share of the denoised image in what is shown of it; the rest is the noisy
+                one.
 
         Raises WeightsError if the network does not accept the image.
         """
@@ -180,6 +184,7 @@ class Playground:
             found = image.original if image.noisy is None else image.noisy
             noisy = _channels(found, weights.channels)
         denoised = denoise(weights, noisy, torch.device("cpu"))
+        denoised = torch.lerp(noisy, denoised, strength)
         views = torch.cat([original, noisy, denoised]).clamp(0, 1)
         shown = dict(zip(VIEWS, views.numpy(), strict=True))
         decibels = dict(zip(VIEWS[1:], psnr(views, original)[1:].tolist(), strict=True))

@@ -60,6 +60,8 @@ class PlaygroundRequest:
     noise: NoiseStage | None = FIRST_NOISE
     """None takes the image as it is: of a pair the noisy one."""
     seed: int = 0
+    strength: float = 1.0
+    """How much of the noise is taken away, 0 to 1."""
 
 
 def source_of(config: Mapping[str, Any]) -> Source:
@@ -76,6 +78,11 @@ def folders_of(runs: Iterable[Run]) -> list[Source]:
     """The folders that runs were trained on, each once."""
     found = [source_of(run.config()) for run in runs]
     return [source for source in dict.fromkeys(found) if source.folder]
+
+
+def next_strength(strength: float, by: int) -> float:
+    """A tenth more or less, from 0 to 1."""
+    return min(max(round(strength + by / 10, 6), 0.0), 1.0)
 
 
 def next_level(kind: str, level: float, by: int) -> float:

@@ -165,6 +165,27 @@ def test_up_and_down_choose_the_level(tmp_path: Path) -> None:
     play(tmp_path, act)
 
 
+def test_plus_and_minus_choose_how_much_noise_is_taken_away(tmp_path: Path) -> None:
+    async def act(player: Player) -> None:
+        before = player.screen.result
+        assert before is not None
+        assert "strength" not in player.text("#noise")
+        await player.press("minus", "minus", "minus")
+        assert "strength 0.7" in player.text("#noise")
+        result = player.screen.result
+        assert result is not None
+        noisy, denoised = before.views["noisy"], before.views["denoised"]
+        expected = noisy + 0.7 * (denoised - noisy)
+        assert np.abs(result.views["denoised"] - expected).max() < 1e-5
+        await player.press(*["minus"] * 12)
+        assert "strength 0" in player.text("#noise")
+        await player.press(*["plus"] * 12)
+        assert player.screen.request.strength == 1
+        assert "strength" not in player.text("#noise")
+
+    play(tmp_path, act)
+
+
 def test_k_goes_through_the_kinds_and_each_keeps_its_level(tmp_path: Path) -> None:
     async def act(player: Player) -> None:
         await player.press("up")

@@ -25,6 +25,7 @@ from dae_tui.dashboard.playground_request import (
     Source,
     folders_of,
     next_level,
+    next_strength,
     source_of,
 )
 from dae_tui.dashboard.screens.open_image import OpenImage
@@ -66,6 +67,8 @@ class PlaygroundScreen(Screen[None]):
         Binding("k", "kind(1)", "kind", tooltip="Next kind of noise"),
         Binding("K", "kind(-1)", "kind before", tooltip="Kind of noise before", show=False),
         Binding("space,r", "new_noise", "noise", tooltip="Draw new noise"),
+        Binding("plus,equals_sign", "strength(1)", "take away more", key_display="+", show=False),
+        Binding("minus", "strength(-1)", "take away less of the noise", show=False),
         Binding("w", "weights(1)", "weights", tooltip="Next weights"),
         Binding("W", "weights(-1)", "weights before", tooltip="Weights before", show=False),
         Binding("d", "data(1)", "data", tooltip="Next data set or folder; leaves an image file"),
@@ -209,7 +212,8 @@ class PlaygroundScreen(Screen[None]):
             source = request.source
             self._playground.use(request.weights, source.data, request.file, source.noisy)
             stages = () if request.noise is None else (request.noise,)
-            return self._playground.result(request.number, NoiseSpec.of(*stages), request.seed)
+            noise = NoiseSpec.of(*stages)
+            return self._playground.result(request.number, noise, request.seed, request.strength)
         except DaeError as failure:
             return "; ".join(filter(None, (failure.message, failure.hint)))
         except (RuntimeError, ValueError, OSError, MemoryError) as failure:
@@ -273,6 +277,8 @@ class PlaygroundScreen(Screen[None]):
                 Field(KINDS[noise.kind].level, level, "level(1)", "level(-1)"),
                 Field("new noise", "", "new_noise"),
             ]
+        if request.strength < 1:
+            fields.append(Field("strength", f"{request.strength:g}", "strength(1)", "strength(-1)"))
         self.query_one("#noise", Fields).show(*fields, Field("open", "", "open_image"))
 
     def action_image(self, by: int) -> None:
@@ -289,6 +295,10 @@ class PlaygroundScreen(Screen[None]):
         kind = self.request.noise.kind
         self._levels[kind] = next_level(kind, self._levels[kind], by)
         self._want(noise=NoiseStage(kind, self._levels[kind], self._levels[kind]))
+
+    def action_strength(self, by: int) -> None:
+        """Take more or less of the noise away."""
+        self._want(strength=next_strength(self.request.strength, by))
 
     def action_kind(self, by: int) -> None:
         """Take another kind of noise, at its last level, or the image as given."""
