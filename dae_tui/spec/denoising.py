@@ -36,7 +36,8 @@ class DenoiseOptions:
             )
         if not 0 <= self.strength <= 1:
             raise UsageError(
-                f"the strength is {self.strength:g}", "it is 0 (nothing changes) to 1 (all noise)"
+                f"the strength is {self.strength:g}",
+                "it goes from 0 (the image stays as it is) to 1 (all noise is taken away)",
             )
         for name, value in (("white", self.white), ("black", self.black)):
             if value is not None and not math.isfinite(value):

@@ -136,17 +136,18 @@ def parse_noise(text: str) -> NoiseSpec:
             f"the noise has {len(chains)} alternatives: '{shortened(text)}'",
             f"a noise has at most {MOST_ALTERNATIVES}",
         )
-    return NoiseSpec(tuple(_parse_chain(chain) for chain in chains))
+    return NoiseSpec(tuple(_parse_chain(chain, text) for chain in chains))
 
 
-def _parse_chain(text: str) -> NoiseChain:
-    if text.strip().lower() == "none":
+def _parse_chain(chain: str, text: str) -> NoiseChain:
+    """One of the alternatives of the spec `text`."""
+    if chain.strip().lower() == "none":
         return NoiseChain()
     # Before a digit or a point, a plus is the sign of a level; elsewhere it joins two stages.
-    parts = re.split(r"\+(?!\d|\.)", text)
+    parts = re.split(r"\+(?!\d|\.)", chain)
     if len(parts) > MOST_STAGES:
         raise UsageError(
-            f"the noise has {len(parts)} stages: '{shortened(text)}'",
+            f"the noise has {len(parts)} stages: '{shortened(chain)}'",
             f"a chain has at most {MOST_STAGES}",
         )
     return NoiseChain(tuple(_parse_stage(part.strip(), text) for part in parts))

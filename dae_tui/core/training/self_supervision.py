@@ -51,7 +51,7 @@ class _NoisyAlone(ABC):
 
     @abstractmethod
     def _drawn(self, images: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
-        """What the network gets, and which pixels it is about."""
+        """What the network gets, and what the loss needs beside it."""
 
     @abstractmethod
     def loss(
