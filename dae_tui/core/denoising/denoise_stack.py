@@ -246,8 +246,15 @@ class _Image:
             [share * trial.denoised for share, trial in zip(shares, trials, strict=True)]
         ).sum(0)
         given = mended(part) if conversion.impulses else part
-        changed = conversion.backward(mean) - given
-        return float(changed.square().mean().sqrt()) > MOST_CHANGE * self.noise.sigma
+        denoised = conversion.backward(mean)
+        changed = (denoised - given).square().mean().sqrt()
+        # The part may be lighter than the whole, and so have more noise.
+        levels = [
+            level.at(plane.double().numpy())
+            for level, plane in zip(self.noise.levels, denoised, strict=True)
+        ]
+        here = float(np.sqrt(np.mean(np.square(levels))))
+        return float(changed) > MOST_CHANGE * max(self.noise.sigma, here)
 
     def _finds_noise(self, weights: Weights) -> bool:
         """Whether weights that know no level take something away that is worth it."""
