@@ -118,7 +118,7 @@ def train(
     ] = None,
     epoch_images: Annotated[
         int | None,
-        typer.Option(metavar="N", help="Images of an epoch, drawn anew for each; else all."),
+        typer.Option(metavar="N", help="Images of an epoch, drawn anew for each; of crops also more than all. Else all."),
     ] = None,
     batch_size: Annotated[
         int | None, typer.Option(help="Images per step [100, a U-Net of pairs or noisy images 16].")

@@ -93,7 +93,7 @@ class TrainingConfig:
     clip: bool = True
     epochs: int = 100
     epoch_images: int = 0
-    """Images per epoch, drawn anew each time; 0, or more than there are, means all."""
+    """Images per epoch, drawn anew each time; 0 means all. Only of crops there may be more."""
     batch_size: int = 100
     lr: float = 6e-3
     """Learning rate; with the one-cycle schedule the highest one."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -10,6 +11,9 @@ from dae_tui.core.data.image_set import ImageSet, Stack, epoch_seed, grouped
 from dae_tui.core.data.splits import EVERY, PARTS, TEST, TRAINING, VALIDATION
 from dae_tui.core.symmetries import SYMMETRIES, turned
 from dae_tui.errors import DataError
+
+# Keeps the seeds of the rounds of an epoch apart from those of the following epochs.
+ROUND_SEED = 7_368_787
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,7 @@ class Crops:
     augment: bool = False
     """Whether crops are flipped and rotated at random, both of a pair alike."""
     classes: int = 0
+    endless: ClassVar[bool] = True
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -47,18 +52,28 @@ class Crops:
     ) -> Generator[ImageSet]:
         """The batches of an epoch; see `TrainingImages`.
 
-        In an epoch each image gives as many crops as its pixels fill, from random places.
+        Each image gives as many crops as its pixels fill, from random places. An epoch that is
+        longer takes all images again, in another order and from other places.
         """
-        generator = torch.Generator().manual_seed(epoch_seed(seed, epoch))
-        counts = self._crops_of_each()
-        order = torch.arange(len(self.images)).repeat_interleave(counts)
+        in_a_round = len(self) // size
+        if limit is None:
+            limit = in_a_round
+        while first < limit and in_a_round:
+            number, start = divmod(first, in_a_round)
+            stop = min(in_a_round, start + limit - first)
+            yield from self._round(size, epoch_seed(seed, epoch) + number * ROUND_SEED, start, stop)
+            first += stop - start
+
+    def _round(self, size: int, seed: int, start: int, stop: int) -> Generator[ImageSet]:
+        """Batches `start` to `stop` of those that take each image once."""
+        generator = torch.Generator().manual_seed(seed)
+        order = torch.arange(len(self.images)).repeat_interleave(self._crops_of_each())
         order = order[torch.randperm(len(order), generator=generator)]
         places = torch.rand(len(order), 2, generator=generator, dtype=torch.float64)
         turns = torch.randint(SYMMETRIES, (len(order),), generator=generator)
         if not self.augment:
             turns.zero_()
-        count = len(order) // size
-        for number in range(first, count if limit is None else min(count, limit)):
+        for number in range(start, stop):
             part = slice(number * size, (number + 1) * size)
             drawn = list(
                 zip(order[part].tolist(), places[part].tolist(), turns[part].tolist(), strict=True)

@@ -6,7 +6,7 @@ uint8 where 8 bits hold them, which takes a quarter of the memory; else float32 
 from collections import defaultdict
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -30,6 +30,10 @@ class TrainingImages(Protocol):
     @property
     def shape(self) -> tuple[int, int, int]:
         """The shape (C, H, W) of one image."""
+
+    @property
+    def endless(self) -> bool:
+        """Whether an epoch may have more images than `len`: they are drawn anew for each."""
 
     def __len__(self) -> int: ...
 
@@ -62,6 +66,7 @@ class ImageSet:
     labels: Tensor | None
     classes: int
     noisy: Tensor | None = None
+    endless: ClassVar[bool] = False
 
     def __len__(self) -> int:
         return len(self.images)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from itertools import accumulate
 from math import ceil, prod
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -45,6 +46,7 @@ class ShardedImages:
     images: tuple[NpyFile, ...]
     labels: tuple[NpyFile, ...]
     count: int
+    endless: ClassVar[bool] = False
 
     def __len__(self) -> int:
         return self.count

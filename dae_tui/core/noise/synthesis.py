@@ -4,7 +4,7 @@ Each kind is a function of images (N, C, H, W) in [0, 1], levels (N, 1, 1, 1) an
 processes the whole batch at once, without a Python loop over images.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -55,13 +55,29 @@ def draw_noise(images: Tensor, spec: NoiseSpec, generator: Generator) -> DrawnNo
         which = torch.zeros(len(images), dtype=torch.long, device=device)
     else:
         which = torch.randint(len(chains), (len(images),), generator=generator, device=device)
-        noisy = torch.empty_like(images)
-        for number, chain in enumerate(chains):
-            noisy[which == number] = _chain(images[which == number], chain, generator)
+        noisy = _alternatives(images, chains, which, generator)
     if not any(chain.quantizes for chain in chains):
         return DrawnNoise(noisy)
-    quantizes = torch.tensor([chain.quantizes for chain in chains], device=device)
-    return DrawnNoise(noisy, quantizes[which])
+    quantized = torch.zeros_like(which, dtype=torch.bool)
+    for number, chain in enumerate(chains):
+        if chain.quantizes:
+            quantized |= which == number
+    return DrawnNoise(noisy, quantized)
+
+
+def _alternatives(
+    images: Tensor, chains: Sequence[NoiseChain], which: Tensor, generator: Generator
+) -> Tensor:
+    """Noisy copies of `images`, each by the chain whose number is in `which`, (N,)."""
+    noisy = torch.empty_like(images)
+    for number, chain in enumerate(chains):
+        chosen = which == number
+        if images.is_cuda:  # To find the chosen images, the host would have to wait for the GPU.
+            drawn = _chain(images, chain, generator)
+            noisy = torch.where(chosen[:, None, None, None], drawn, noisy)
+        else:
+            noisy[chosen] = _chain(images[chosen], chain, generator)
+    return noisy
 
 
 def _chain(images: Tensor, chain: NoiseChain, generator: Generator) -> Tensor:

@@ -170,6 +170,7 @@ class TimedImages:
     def __init__(self, images: TrainingImages) -> None:
         self._images = images
         self.name, self.classes, self.shape = images.name, images.classes, images.shape
+        self.endless = images.endless
         self.waited = 0.0
 
     def __len__(self) -> int:

@@ -108,7 +108,8 @@ class Training:
 
     def _steps_per_epoch(self) -> int:
         count = len(self.training)
-        return max(1, min(self.config.epoch_images or count, count) // self.batch_size)
+        wanted = self.config.epoch_images or count
+        return max(1, (wanted if self.training.endless else min(wanted, count)) // self.batch_size)
 
     def _resumed(self, state: bytes) -> Progress:
         """Restore network, optimiser and random generators. Raises RunError for other images."""

@@ -166,6 +166,18 @@ def test_an_epoch_ends_at_its_limit_and_leaves_out_an_incomplete_batch() -> None
     )
 
 
+def test_a_longer_epoch_takes_all_images_again_from_other_places() -> None:
+    crops = Crops("some", distinct([(50, 60)] * 4), PATCH)
+    long = list(crops.batches(10, seed=0, epoch=0, limit=10))
+    assert len(long) == 10
+    images = torch.stack([batch.images for batch in long])
+    once = torch.stack([batch.images for batch in crops.batches(10, seed=0, epoch=0)])
+    assert torch.equal(images[:4], once)
+    assert not any(torch.equal(images[4 + n], images[n]) for n in range(4))
+    again = [batch.images for batch in crops.batches(10, seed=0, epoch=0, first=3, limit=10)]
+    assert torch.equal(torch.stack(again), images[3:])
+
+
 def test_places_reach_all_borders() -> None:
     images = distinct([(PATCH + 3, PATCH + 5)])
     crops = Crops("one", images, PATCH)

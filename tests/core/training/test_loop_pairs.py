@@ -223,6 +223,14 @@ def test_a_state_without_the_average_is_refused(digits: ImageSet) -> None:
         on_crops(digits, CROPPED, resume=state)
 
 
+def test_an_epoch_of_crops_may_have_more_than_the_images_fill(digits: ImageSet) -> None:
+    config = dataclasses.replace(CROPPED, epochs=1, epoch_images=100)
+    trained = on_crops(digits, config)
+    assert len(trained.training) < 100
+    list(trained.events())
+    assert trained.progress.step == 100 // trained.batch_size
+
+
 def first_step(digits: ImageSet, gradient_clip: float) -> Tensor:
     """By how much the first step of SGD changes all weights, with a learning rate of 1."""
     config = dataclasses.replace(
