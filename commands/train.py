@@ -222,7 +222,7 @@ def train(
             metavar="NAME",
             help="Start from a recipe: fast trains a small U-Net on 16 000 images, to more than "
             "96.10 % on MNIST, in seconds; photographs trains a U-Net for white noise of any level "
-            "on a folder of photographs, in hours.",
+            "on a folder of photographs, in hours without a GPU.",
         ),
     ] = None,
     name: Annotated[

@@ -1,8 +1,9 @@
 """Whether torch.compile pays for a training, and the compiled network.
 
 Measured on two cores in bf16, batches of 100: 1.14 (U-Net) and 1.12 times (autoencoder) as fast,
-the tutorial's network 1.08 times, after 11 to 25 s. On a GPU (not measured) CUDA graphs save the
-host from launching every operation of every step.
+the tutorial's network 1.08 times, after 11 to 25 s. On a GPU CUDA graphs save the host from
+launching every operation of every step: on an H200 the U-Net of photographs, batches of 32 crops of
+128×128, is trained 1.7 times as fast (4600 and 2700 images/s), after 11 s.
 """
 
 import logging
