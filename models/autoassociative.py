@@ -12,7 +12,6 @@ from torch import Tensor, nn
 
 from dae_tui.models.registry import check_shape
 
-
 OUTPUTS = ("linear", "sigmoid")
 
 
@@ -29,6 +28,8 @@ class Settings:
     contexts: tuple[int, ...] = ()
     """The shape of the frequency tables of a codec, (contexts, symbols): see `core/compression`.
     Empty for a network that is no codec."""
+    step: float = 0.0
+    """Of the codes of a codec, in mean sizes of the last unit that is used."""
 
     def __post_init__(self) -> None:
         check_shape(self.channels, (self.side, self.units))
@@ -40,6 +41,8 @@ class Settings:
             raise ValueError(f"contexts are a list such as [64, 33], not {self.contexts!r}")
         if self.contexts:
             check_shape(1, self.contexts)
+        if not (isinstance(self.step, int | float) and 0 <= self.step <= 100):
+            raise ValueError(f"the step is a number from 0 to 100, not {self.step!r}")
 
     @property
     def values(self) -> int:
