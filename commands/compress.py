@@ -107,7 +107,7 @@ def compress(
             f"{pruning[0]} is for pruning, which a codec needs none of", "leave it out"
         )
     _check_files(output, figure, overwrite)
-    path = None if codec is None else _codec_path(codec)
+    path = None if codec is None else codec_path(codec)
 
     # Imported here: torch takes seconds to import, and a mistake in the options is said at once.
     from dae_tui.core.compression.codecs import load_codec
@@ -153,7 +153,7 @@ def _check_files(output: Path, figure: Path | None, overwrite: bool) -> None:
             raise UsageError(f"{path} exists", "replace it with --overwrite")
 
 
-def _codec_path(name: str) -> Path:
+def codec_path(name: str) -> Path:
     """The file of a codec by its name. Raises WeightsError if there is none."""
     known = codecs()
     if name in known:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dae_tui.commands import options
-from dae_tui.commands.compress import _codec_path
+from dae_tui.commands.compress import codec_path
 from dae_tui.commands.options import JsonOption, check_folder
 from dae_tui.errors import DataError, UsageError
 
@@ -41,7 +41,7 @@ def decompress(
     original, or PNG.
     """
     check_folder(output)
-    path = None if codec is None else _codec_path(codec)
+    path = None if codec is None else codec_path(codec)
     content = _content(file)
 
     from dae_tui.commands.output.streams import print_name

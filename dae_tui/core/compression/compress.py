@@ -62,7 +62,8 @@ class Compressed:
 
     @property
     def units(self) -> int:
-        return self.contents.codes[0].shape[-1]
+        """How many numbers each patch became."""
+        return int(self.contents.codes[0].shape[-1])
 
 
 Loaded = Sequence[tuple[Picture, Tensor]]

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
+from torch.optim.adam import adam
 
 from dae_tui.core.compression.distinctiveness import angles, closest, rebuilt, without
 from dae_tui.models.autoassociative import Network, Settings
@@ -149,6 +150,25 @@ def _solve(gram: Tensor, cross: Tensor) -> Tensor:
     return result
 
 
+class _Adam:
+    """Adam, through torch's functional API: `torch.optim.Adam` imports a compiler for seconds."""
+
+    def __init__(self, parameters: list[Tensor]) -> None:
+        self._parameters = parameters
+        self._moments = [[torch.zeros_like(each) for each in parameters] for _ in range(2)]
+        self._steps = [torch.zeros(()) for _ in parameters]
+
+    def step(self, loss: Tensor, lr: float) -> None:
+        """Change the parameters by the gradients of a loss."""
+        gradients = list(torch.autograd.grad(loss, self._parameters))
+        with torch.no_grad():
+            adam(
+                self._parameters, gradients, self._moments[0], self._moments[1], [], self._steps, fused=True,
+                amsgrad=False, beta1=0.9, beta2=0.999, lr=lr, eps=1e-8, weight_decay=0,
+                maximize=False,
+            )  # fmt: skip
+
+
 class _LeastSquares:
     """An encoder trained by gradients in principal components, under the best decoder."""
 
@@ -175,20 +195,15 @@ class _LeastSquares:
         return torch.sigmoid(self._inputs @ self._weights.T + self._thresholds).detach()
 
     def train(self, presentations: int) -> None:
-        self._weights.requires_grad_()
-        self._thresholds.requires_grad_()
-        optimizer = torch.optim.Adam([self._weights, self._thresholds], _LR)
+        optimizer = _Adam([self._weights.requires_grad_(), self._thresholds.requires_grad_()])
         for step in range(presentations):
-            optimizer.param_groups[0]["lr"] = _LR * (1 - step / presentations)
             hidden = _with_ones(
                 torch.sigmoid(self._inputs @ self._weights.T + self._thresholds) - 0.5
             )
             with torch.no_grad():
                 solution = _solve(hidden.T @ hidden, hidden.T @ self._targets)
             loss = (hidden @ solution - self._targets).square().sum()
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
+            optimizer.step(loss, _LR * (1 - step / presentations))
         self._weights, self._thresholds = self._weights.detach(), self._thresholds.detach()
 
     def remove(self, unit: int, keep: int) -> None:
@@ -223,14 +238,11 @@ class _Published:
         return self._network.encode(self._patches)
 
     def train(self, presentations: int) -> None:
-        parameters = self._network.requires_grad_().parameters()
-        optimizer = torch.optim.Adam(parameters, _PUBLISHED_LR)
+        optimizer = _Adam(list(self._network.requires_grad_().parameters()))
         for _ in range(presentations):
             decoded = self._network.decode(self._network.encode(self._patches))
             loss = (decoded - self._patches).square().mean()
-            optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
+            optimizer.step(loss, _PUBLISHED_LR)
 
     def remove(self, unit: int, keep: int) -> None:
         """Remove a unit of the closest pair; its mean alone goes on, in the bias."""

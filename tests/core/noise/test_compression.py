@@ -59,9 +59,8 @@ def test_a_range_of_ratios_gives_each_image_one_of_its_own() -> None:
 @pytest.mark.parametrize(("codec", "ratio"), [("mnist-codec", 49), ("photos-codec", 16)])
 def test_it_is_what_a_file_of_that_ratio_holds(codec: str, ratio: int) -> None:
     images = digits(5) if codec == "mnist-codec" else smooth(3)
-    picture = Picture(
-        *images.shape[:1], *images.shape[2:], images.shape[1], dtype="float32", white=1
-    )
+    count, channels, height, width = images.shape
+    picture = Picture(count, height, width, channels, dtype="float32", white=1)
     made = compress_with_codec([(picture, images)], find_codec(codec), Aim(ratio=ratio))
     [(_, from_file)] = pictures_in(made.contents, made.coder)
     assert float((compressed(images, f"compress:{ratio}") - from_file).abs().max()) < 1e-4
