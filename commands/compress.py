@@ -65,7 +65,11 @@ def compress(
     ] = None,
     presentations: Annotated[
         int,
-        typer.Option(min=1, max=100_000, help="How often all patches are shown after a removal."),
+        typer.Option(
+            min=1,
+            max=100_000,
+            help="How often all patches are shown after a removal; at first, four times as often.",
+        ),
     ] = 50,
     published: Annotated[
         bool,
@@ -123,7 +127,7 @@ def compress(
         made = compress_with_codec(pictures, load_codec(path), aim)
     else:
         recipe = Recipe(
-            first=max(200, presentations),
+            first=4 * presentations,
             again=presentations,
             last=0 if published else 200,
             published=published,

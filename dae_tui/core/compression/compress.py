@@ -28,6 +28,8 @@ LEAST_STEP = 2 / 255
 """Of codes, where the decoder is in the file: an error of half a grey level."""
 _MARGIN = 0.6
 """The dB that rounding takes from what a number of units can do, to begin with."""
+_ROUNDING = 0.25
+"""The error of rounding codes and weights, as a share of the error of pruning."""
 _TRIES = 6
 
 
@@ -179,11 +181,14 @@ def _own_file(pictures: Loaded, patches: Sequence[Tensor], step: Step, aim: Aim)
     side, channels = step.network.settings.side, step.network.settings.channels
     grids = [grid_of(picture, channels, side) for picture, _ in pictures]
     encoder = encoder_of(step.network, torch.cat(list(patches)), grids)
-    size = max(LEAST_STEP, encoder.coder.step(step.units))
+    count, values = sum(map(len, patches)), encoder.coder.values
+    pruned = step.squared_error / count
+    allowed = _ROUNDING * pruned
     if aim.psnr is not None:
-        # A quarter of the error that is allowed, spread over the units of a patch.
-        allowed = encoder.coder.values * 10 ** (-aim.psnr / 10)
-        size = min(size, math.sqrt(12 * 0.25 * allowed / step.units))
+        allowed = max(allowed, values * 10 ** (-aim.psnr / 10) - pruned)
+    # Of a patch: its codes, and its share of the decoder's weights.
+    rounded = step.units + values * (step.units + 1) / count
+    size = max(LEAST_STEP, math.sqrt(12 * allowed / rounded))
     return _packed(pictures, patches, encoder, step.units, size, None)
 
 

@@ -163,9 +163,9 @@ class _Adam:
         gradients = list(torch.autograd.grad(loss, self._parameters))
         with torch.no_grad():
             adam(
-                self._parameters, gradients, self._moments[0], self._moments[1], [], self._steps, fused=True,
-                amsgrad=False, beta1=0.9, beta2=0.999, lr=lr, eps=1e-8, weight_decay=0,
-                maximize=False,
+                self._parameters, gradients, self._moments[0], self._moments[1], [], self._steps,
+                fused=True, amsgrad=False, beta1=0.9, beta2=0.999, lr=lr, eps=1e-8,
+                weight_decay=0, maximize=False,
             )  # fmt: skip
 
 
