@@ -2,12 +2,15 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dae_tui.commands.options import JsonOption, QuietOption, make_folder
 from dae_tui.errors import UsageError
+
+if TYPE_CHECKING:
+    from dae_tui.core.evaluation.rate_distortion import Point
 
 RATIOS = "8,12,16,24,32,48,64,96"
 
@@ -47,7 +50,7 @@ def compression(
 
     # Imported here: torch takes seconds to import, and a mistake in the options is said at once.
     from dae_tui.commands.output.streams import say
-    from dae_tui.commands.output.terminal import print_json, print_lines, stderr, stdout
+    from dae_tui.commands.output.terminal import print_json, stderr
     from dae_tui.core.compression.codecs import load_codec
     from dae_tui.core.data.image_folder import read_folder
     from dae_tui.core.evaluation.rate_distortion import rate_distortion, write_curves
@@ -70,6 +73,14 @@ def compression(
     if json:
         print_json({"data": name, "points": [asdict(point) for point in points]})
         return
+    _show(points, markdown)
+
+
+def _show(points: "list[Point]", markdown: bool) -> None:
+    """Print the points as a table."""
+    from dae_tui.commands.output.fitted_table import print_fitted
+    from dae_tui.commands.output.terminal import print_lines, stdout
+
     headings = ["method", "setting", "bits a pixel", "PSNR dB", "SSIM", "JPEG dB, same bits"]
     rows = [
         [
@@ -86,8 +97,6 @@ def compression(
         lines = [headings, ["---", "---", "---:", "---:", "---:", "---:"], *rows]
         print_lines("".join(f"| {' | '.join(line)} |\n" for line in lines))
         return
-    from dae_tui.commands.output.fitted_table import print_fitted
-
     print_fitted(stdout(), headings, rows, left=("method", "setting"), dropped=("SSIM",))
 
 
