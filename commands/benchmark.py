@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dae_tui.commands import options
+from dae_tui.commands.benchmarking.compression import compression
 from dae_tui.commands.benchmarking.methods import (
     choose_classifier,
     choose_methods,
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 app = options.subcommand()
 app.command()(speed)
 app.command()(scaling)
+app.command()(compression)
 
 CsvOption = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
 MarkdownOption = Annotated[bool, typer.Option("--markdown", help="Print a Markdown table.")]

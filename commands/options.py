@@ -73,7 +73,7 @@ def noise(more: str = "") -> Any:
         "'gaussian:0.2|masking:0.5' (one of them per image), …; "
         + more
         + "kinds: gaussian, poisson, speckle, salt-pepper, impulse, uniform, masking, stripes, "
-        "quantize.",
+        "quantize, compress (a codec's RATIO).",
     )
 
 

@@ -23,7 +23,7 @@ class NetworkEntry:
     module: str
     task: str
     """`denoise`: image in, image out; `classify`: clean image in, logits out; `classify-noisy`:
-    noisy image in, logits out."""
+    noisy image in, logits out; `compress`: patches in, codes between, patches out."""
     summary: str
 
 
@@ -48,7 +48,14 @@ NETWORKS = {
         "classify-noisy",
         "classifies noisy images: what remains recognisable",
     ),
+    "autoassociative": NetworkEntry(
+        "dae_tui.models.autoassociative",
+        "compress",
+        "compresses patches of images with one hidden layer",
+    ),
 }
+TRAINED = tuple(name for name, entry in NETWORKS.items() if entry.task != "compress")
+"""What `dae train` trains; `dae codec train` trains the others."""
 
 
 def check_shape(channels: int, widths: tuple[int, ...]) -> None:

@@ -23,6 +23,7 @@ LEVELS = {
     "masking": (0.5, 0.05),
     "stripes": (0.3, 0.05),
     "quantize": (2.0, 1.0),
+    "compress": (48.0, 8.0),
 }
 FIRST_NOISE = NoiseStage("gaussian", 0.5, 0.5)
 LEAST_PEAK, MOST_PEAK = 2.0**-4, 2.0**19

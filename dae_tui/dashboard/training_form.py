@@ -10,7 +10,7 @@ from typing import Any
 
 from dae_tui.errors import DaeError, UsageError
 from dae_tui.find_weights import find_weights
-from dae_tui.models.registry import NETWORKS
+from dae_tui.models.registry import NETWORKS, TRAINED
 from dae_tui.runs.layout import new_run_name
 from dae_tui.spec.model_cards import published
 from dae_tui.spec.training_config import (
@@ -56,7 +56,7 @@ RIGHT = {
 }
 LABELS = LEFT | RIGHT
 CHOICES = {
-    "network": tuple(NETWORKS),
+    "network": TRAINED,
     "supervision": ("auto", *SUPERVISIONS),
     "optimizer": OPTIMIZERS,
     "schedule": SCHEDULES,

@@ -43,6 +43,15 @@ def published() -> dict[str, Path]:
     return {path.stem: path for path in sorted(PUBLISHED.glob("*.safetensors"))}
 
 
+def codecs() -> dict[str, Path]:
+    """The published codecs by name: weights that compress."""
+    return {
+        name: path
+        for name, path in published().items()
+        if NETWORKS[read_metadata(path)["network"]].task == "compress"
+    }
+
+
 def weights_name(path: Path) -> str:
     """The name of a weights file in a table: its stem, or its run's name without the time."""
     if path.parts[-3:-2] != ("checkpoints",):

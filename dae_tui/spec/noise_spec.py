@@ -37,6 +37,7 @@ KINDS = {
     "masking": NoiseKind("fraction", 0, 1, "pixels set to black"),
     "stripes": NoiseKind("sigma", 0, 10, "one offset per row, or per column"),
     "quantize": NoiseKind("bits", 1, 16, "clipping to [0, 1], 2^BITS levels", whole=True),
+    "compress": NoiseKind("ratio", 1, 1000, "compression by a learned codec, values by codes"),
 }
 
 # nan and inf are parsed, so that they are refused as levels out of range.

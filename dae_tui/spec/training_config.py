@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from dae_tui.errors import RunError, UsageError
-from dae_tui.models.registry import NETWORKS
+from dae_tui.models.registry import NETWORKS, TRAINED
 from dae_tui.spec.device import parse_device
 from dae_tui.spec.noise_spec import parse_noise
 from dae_tui.system.printable import shortened
@@ -123,7 +123,7 @@ class TrainingConfig:
     """Compile the network: `yes`, `no`, or `auto`: if the training is long enough."""
 
     def __post_init__(self) -> None:
-        _one_of("network", self.network, tuple(NETWORKS))
+        _one_of("network", self.network, TRAINED)
         _one_of("optimizer", self.optimizer, OPTIMIZERS)
         _one_of("schedule", self.schedule, SCHEDULES)
         _one_of("loss", self.loss, ("cross-entropy",) if self.classifies else LOSSES)
@@ -312,7 +312,7 @@ def default_config(
 
     Raises UsageError for an unknown name.
     """
-    _one_of("network", network, tuple(NETWORKS))
+    _one_of("network", network, TRAINED)
     if NETWORKS[network].task != "denoise":
         noise = "none" if network == "classifier" else OPERATING_POINT
         return TrainingConfig(

@@ -200,7 +200,7 @@ def test_k_goes_through_the_kinds_and_each_keeps_its_level(tmp_path: Path) -> No
         await player.press("K")
         assert noise_of(player) is None
         await player.press("K")
-        assert kind(player) == "quantize"
+        assert kind(player) == list(LEVELS)[-1]
 
     play(tmp_path, act)
 

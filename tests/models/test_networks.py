@@ -22,6 +22,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "tutorial": {"widths": [4, 4, 6, 6, 8]},
     "classifier": {"widths": [4, 6, 8], "classes": 7},
     "oracle": {"widths": [4, 6, 8], "classes": 7},
+    "autoassociative": {"side": 8, "units": 5},
 }
 
 
@@ -61,7 +62,7 @@ def test_every_network_of_the_registry_is_tested_here() -> None:
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_a_registry_entry_says_what_the_network_is_for(name: str) -> None:
-    assert NETWORKS[name].task in ("denoise", "classify", "classify-noisy")
+    assert NETWORKS[name].task in ("denoise", "classify", "classify-noisy", "compress")
     assert NETWORKS[name].summary
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 
+from dae_tui.core.noise.compression import compress
 from dae_tui.spec.noise_spec import KINDS, NoiseChain, NoiseSpec, NoiseStage
 
 
@@ -162,4 +163,5 @@ _KINDS: dict[str, Callable[[Tensor, Tensor, Generator], Tensor]] = {
     "masking": _masking,
     "stripes": _stripes,
     "quantize": _quantize,
+    "compress": compress,
 }

@@ -29,6 +29,7 @@ _WORDS = {
     "denoise": "denoise",
     "classify": "classify",
     "classify-noisy": "classify noisy images",
+    "compress": "compress images",
 }
 _HINT = "use weights that dae train has written"
 

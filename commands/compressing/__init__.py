@@ -1,0 +1,1 @@
+"""What `dae compress` and `dae benchmark compression` print and draw."""

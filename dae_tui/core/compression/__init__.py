@@ -1,0 +1,1 @@
+"""Compression of images by networks with one hidden layer, whose units are pruned."""
