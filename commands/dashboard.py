@@ -1,5 +1,6 @@
 """`dae dashboard`: watch and steer trainings, which go on when it is closed."""
 
+import os
 import re
 import sys
 from pathlib import Path
@@ -56,7 +57,7 @@ def dashboard(
     cells = _parse_size(size)
     found = find_run(run, runs_dir) if run else None
     if svg is None:
-        _check_terminal()
+        check_terminal()
 
     # Imported here: --help needs none of it.
     from dae_tui.commands.output.pictures import standing_alone
@@ -83,13 +84,16 @@ def dashboard(
     raise typer.Exit(shown.return_code or 0)
 
 
-def _check_terminal() -> None:
+def check_terminal() -> None:
+    """Refuse a terminal that cannot show the dashboard. Raises UsageError."""
     others = "for scripts: dae runs list --json; for a picture: dae dashboard --svg FILE"
     if not (_is_terminal(sys.stdin) and _is_terminal(sys.stdout)):
         raise UsageError("the dashboard needs a terminal", others)
     # Textual draws on stderr: if that led elsewhere, the screen would stay blank.
     if not _is_terminal(sys.stderr):
         raise UsageError("stderr must be a terminal: the dashboard draws on it", others)
+    if os.environ.get("TERM") == "dumb":
+        raise UsageError("TERM=dumb: this terminal can place nothing on its screen", others)
 
 
 def _is_terminal(stream: TextIO | None) -> bool:

@@ -10,7 +10,6 @@ from rich.console import Console
 from textual import on
 from textual.app import App, SystemCommand
 from textual.binding import Binding
-from textual.dom import DOMNode
 from textual.filter import LineFilter
 from textual.notifications import Notify
 from textual.pilot import Pilot
@@ -20,8 +19,9 @@ from textual.worker import WorkerFailed
 
 from dae_tui.dashboard.context import Failed, MarkRuns, OpenRun, PlayWith
 from dae_tui.dashboard.control_characters import Harmless
+from dae_tui.dashboard.screens.actions import Actions, offered_actions
 from dae_tui.dashboard.screens.compare import CompareScreen
-from dae_tui.dashboard.screens.help import Help, actions_of
+from dae_tui.dashboard.screens.help import Help
 from dae_tui.dashboard.screens.live import LiveScreen
 from dae_tui.dashboard.screens.new_run import NewRunScreen
 from dae_tui.dashboard.screens.playground import PlaygroundScreen
@@ -43,6 +43,7 @@ class DashboardApp(App[None]):
     TITLE = "dae"
     CSS_PATH = "dashboard.tcss"
     COMMAND_PALETTE_BINDING = "f2"
+    COMMANDS: ClassVar = {Actions}
     MODES: ClassVar = {
         "runs": RunsScreen,
         "playground": PlaygroundScreen,
@@ -61,8 +62,12 @@ class DashboardApp(App[None]):
         ),
         Binding("3", "switch_mode('compare')", "compare", show=False, tooltip="Compare runs"),
         Binding("n", "new_run", "new run", show=False, tooltip="Start a training"),
-        Binding("g", "graphics", "graphics", show=False, tooltip="How images are drawn"),
-        Binding("t", "next_theme", "theme", show=False, tooltip="Dark, light or the terminal's"),
+        Binding(
+            "f3", "graphics", "graphics", show=False, tooltip="Graphics: true colours, 256, ASCII"
+        ),
+        Binding(
+            "t", "next_theme", "theme", show=False, tooltip="Theme: dark, light, the terminal's"
+        ),
     ]
 
     graphics: reactive[Graphics] = reactive(Graphics.COLORS_256)
@@ -213,13 +218,8 @@ class DashboardApp(App[None]):
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """The command palette: an entry for every action that has a key here."""
-        for nearest, *_ in actions_of(screen).values():
-            binding = nearest.binding
-
-            async def act(action: str = binding.action, where: DOMNode = nearest.node) -> None:
-                await self.run_action(action, where)
-
-            yield SystemCommand(binding.description, binding.tooltip, act)
+        for action in offered_actions(screen):
+            yield SystemCommand(action.title, action.help, action.act)
 
 
 def _truecolor_console() -> Console:

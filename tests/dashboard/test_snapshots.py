@@ -20,12 +20,15 @@ from dae_tui.runs.reader import Run
 from dae_tui.terminal.blocks import Graphics
 
 SIZES = [(80, 24), (120, 40)]
+EVERY_SIZE = [(40, 12), (60, 20), *SIZES, (200, 60)]
 Compare = Callable[..., bool]
 
 
-def dashboard(runs_dir: Path, *, live: bool = False, **options: Any) -> DashboardApp:
+def dashboard(
+    runs_dir: Path, *, live: bool = False, name: str = "", **options: Any
+) -> DashboardApp:
     graphics = options.pop("graphics", Graphics.COLORS_256)
-    run = Run(runs_dir / LIVE) if live else None
+    run = Run(runs_dir / (name or LIVE)) if live or name else None
     # One look: histories of several would grow with the time that a machine takes.
     return DashboardApp(
         runs_dir,
@@ -57,7 +60,7 @@ def press(*keys: str) -> Callable[[Pilot[None]], Any]:
     return act
 
 
-@pytest.mark.parametrize("size", [*SIZES, (200, 60)], ids=str)
+@pytest.mark.parametrize("size", EVERY_SIZE, ids=str)
 def test_a_run(snap_compare: Compare, runs_dir: Path, size: tuple[int, int]) -> None:
     assert snap_compare(dashboard(runs_dir, live=True), terminal_size=size, run_before=settle)
 
@@ -75,7 +78,7 @@ def test_a_run_on_photographs(
     assert snap_compare(app, terminal_size=size, run_before=settle)
 
 
-@pytest.mark.parametrize("size", SIZES, ids=str)
+@pytest.mark.parametrize("size", EVERY_SIZE, ids=str)
 def test_the_list_of_runs(
     snap_compare: Compare,
     runs_dir: Path,
@@ -86,6 +89,21 @@ def test_the_list_of_runs(
     monkeypatch.setattr("dae_tui.dashboard.run_columns.age", lambda _: "2 h")
     monkeypatch.setattr("dae_tui.dashboard.run_columns._curve", lambda *_: "█▅▃▂▂▁▁▁▁▁")
     assert snap_compare(dashboard(runs_dir), terminal_size=size, run_before=press("space"))
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_a_run_that_crashed(snap_compare: Compare, runs_dir: Path, size: tuple[int, int]) -> None:
+    app = dashboard(runs_dir, name="20260131-091500-mnist-killed-9e9e")
+    assert snap_compare(app, terminal_size=size, run_before=settle)
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_a_smoothed_chart_with_a_cursor(
+    snap_compare: Compare, runs_dir: Path, size: tuple[int, int]
+) -> None:
+    keys = ("m", "m", *["left_parenthesis"] * 9, "left")
+    app = dashboard(runs_dir, live=True)
+    assert snap_compare(app, terminal_size=size, run_before=press(*keys))
 
 
 @pytest.mark.parametrize("size", SIZES, ids=str)

@@ -221,7 +221,7 @@ def test_the_accuracy_is_of_the_test_images_as_soon_as_it_is_known(run: Run) -> 
     during = summary_of(run, {"state": "finished", "val_accuracy": 90.0}, {})
     after = summary_of(run, {"state": "finished", "val_accuracy": 90.0, "test_accuracy": 0.0}, {})
 
-    assert (during.accuracy, after.accuracy) == (90.0, 0.0)
+    assert (during.test_accuracy, after.test_accuracy) == (None, 0.0)
 
 
 @pytest.mark.parametrize("value", [0, -3, 2.5, 10**300])
