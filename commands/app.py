@@ -22,7 +22,7 @@ SUBCOMMANDS = {
     "train": "Train a denoising autoencoder, or a classifier to evaluate it.",
     "denoise": "Remove noise from image files of any kind and size, and from whole folders.",
     "benchmark": "Measure networks and filters: Table 1 for any noise and data, sweeps, figures.",
-    "runs": "List, show and steer training runs: pause, resume, stop, delete.",
+    "runs": "List, show and steer training runs: pause, resume, stop, tag, wait, delete.",
     "weights": "List, show and export trained weights.",
     "dashboard": "Watch and steer runs in the terminal: loss, machine, images, playground.",
     "devices": "Show GPUs (NVML), CPU and memory: utilisation, power, temperature.",

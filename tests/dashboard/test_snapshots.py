@@ -44,11 +44,12 @@ def dashboard(
 async def settle(pilot: Pilot[None]) -> None:
     """Wait until the screen has shown its first look, and what came of it."""
     deadline = time.monotonic() + 20
-    while isinstance(pilot.app.screen, LiveScreen) and not pilot.app.screen.looks:
+    still = 0
+    while still < 5:
         assert time.monotonic() < deadline
-        await pilot.pause(0.02)
-    for _ in range(5):
         await pilot.pause(0.05)
+        screen = pilot.app.screen
+        still = still + 1 if not isinstance(screen, LiveScreen) or screen.settled else 0
 
 
 def press(*keys: str) -> Callable[[Pilot[None]], Any]:

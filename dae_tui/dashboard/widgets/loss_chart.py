@@ -233,7 +233,7 @@ class LossChart(Lines):
         left = f"{'':{LABEL_WIDTH - 1}}{'+' if ascii_only else '└'}{short(steps[0])}"
         right = f"step {short(steps[1])}"
         room = width - len(left) - len(right) - 2
-        for gap in ("  ", " "):
+        for gap in ("  ", " ") if len(drawn) < 3 else ("  ",):
             names = Text(no_wrap=True)
             for named in drawn:
                 names.append(f"{gap}{_mark(named, ascii_only)}{gap[1:]}", self._line_style(named))
