@@ -10,6 +10,7 @@ import typer
 
 from dae_tui.commands import options
 from dae_tui.commands.options import DataDirOption, RunsDirOption, check_folder, resolve_data_dir
+from dae_tui.dashboard.notifier import STALLED_MINUTES, check_targets
 from dae_tui.dashboard.themes import Theme
 from dae_tui.errors import UsageError
 from dae_tui.runs.reader import find_run
@@ -44,6 +45,20 @@ def dashboard(
     size: Annotated[
         str, typer.Option(help="Columns and rows of that picture.", metavar="COLUMNSxROWS")
     ] = "120x40",
+    notify: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="COMMAND|URL|bell",
+            help="Tell of runs that finish, stop, fail, crash, make no progress, or whose loss "
+            "spikes: JSON on the command's stdin, or posted; repeatable.",
+        ),
+    ] = None,
+    stalled: Annotated[
+        float,
+        typer.Option(
+            min=0.1, metavar="MINUTES", help="With --notify: no progress is none for so long."
+        ),
+    ] = STALLED_MINUTES,
     no_mouse: Annotated[
         bool, typer.Option("--no-mouse", help="Leave the mouse to the terminal.")
     ] = False,
@@ -56,6 +71,7 @@ def dashboard(
     check_folder(svg)
     cells = _parse_size(size)
     found = find_run(run, runs_dir) if run else None
+    check_targets(notify or [])
     if svg is None:
         check_terminal()
 
@@ -71,6 +87,8 @@ def dashboard(
         run=found,
         refresh_seconds=refresh,
         theme=theme,
+        notify=notify or (),
+        stalled_minutes=stalled,
     )
     with leaving_on_signals(shown.leave):
         if svg is None:

@@ -45,7 +45,7 @@ class Summary:
     """When the training last wrote its status, in seconds since 1970."""
     tags: tuple[str, ...] = ()
     """Words that a person gave the run."""
-    note: str = ""
+    note: str | None = None
 
     @property
     def label(self) -> str:
@@ -96,7 +96,7 @@ def summarize(
         seconds_left=left,
         heartbeat=number(status.get("heartbeat")),
         tags=tags.words,
-        note=tags.note,
+        note=word(tags.note),
     )
 
 

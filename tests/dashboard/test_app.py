@@ -16,6 +16,7 @@ from dae_tui.dashboard.context import Failed
 from dae_tui.dashboard.screens.actions import Actions
 from dae_tui.dashboard.screens.compare import CompareScreen
 from dae_tui.dashboard.screens.help import Help, actions_of, keys_of
+from dae_tui.dashboard.screens.machine import MachineScreen
 from dae_tui.dashboard.screens.new_run import NewRunScreen
 from dae_tui.dashboard.screens.playground import PlaygroundScreen
 from dae_tui.dashboard.screens.question import Question
@@ -29,6 +30,7 @@ pytestmark = pytest.mark.asyncio
 SCREENS = {
     "2": PlaygroundScreen,
     "3": CompareScreen,
+    "4": MachineScreen,
     "n": NewRunScreen,
     "question_mark": Help,
     "f1": Help,

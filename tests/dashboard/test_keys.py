@@ -9,6 +9,7 @@ from textual.binding import Binding
 
 from dae_tui.dashboard.app import DashboardApp
 from dae_tui.dashboard.screens.compare import CompareScreen
+from dae_tui.dashboard.screens.machine import MachineScreen
 from dae_tui.dashboard.screens.new_run import NewRunScreen
 from dae_tui.dashboard.screens.playground import PlaygroundScreen
 from dae_tui.dashboard.screens.run import RunScreen
@@ -25,6 +26,7 @@ pytestmark = pytest.mark.asyncio
         (RunsScreen, "1", RunsScreen.BINDINGS + RunsTable.BINDINGS),
         (PlaygroundScreen, "2", PlaygroundScreen.BINDINGS),
         (CompareScreen, "3", CompareScreen.BINDINGS + RunsTable.BINDINGS),
+        (MachineScreen, "4", MachineScreen.BINDINGS + RunsTable.BINDINGS),
         (RunScreen, None, RunScreen.BINDINGS),
         (NewRunScreen, "n", NewRunScreen.BINDINGS),
     ],
@@ -90,7 +92,7 @@ def meanings(bindings: list[Binding]) -> dict[str, str]:
 
 
 async def test_a_key_means_one_thing_everywhere() -> None:
-    screens = [RunsScreen, PlaygroundScreen, CompareScreen, RunScreen]
+    screens = [RunsScreen, PlaygroundScreen, CompareScreen, MachineScreen, RunScreen]
     bound = [
         meanings(each.BINDINGS)  # type: ignore[attr-defined]
         for each in (*screens, RunsTable, DashboardApp)

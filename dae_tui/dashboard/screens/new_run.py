@@ -62,7 +62,7 @@ class NewRunScreen(Screen[None]):
         Binding("up", "app.focus_previous", "field before", show=False),
         Binding("down", "app.focus_next", "next field", show=False),
         # Outside a text field these keys would leave the form and lose what was typed.
-        Binding("q,n,1,2,3,g,t,question_mark", "nothing", show=False),
+        Binding("q,n,1,2,3,4,t,question_mark", "nothing", show=False),
     ]
 
     def __init__(self) -> None:
