@@ -156,11 +156,11 @@ def post(address: str, event: Mapping[str, Any]) -> None:
     try:
         with urllib.request.urlopen(request, timeout=REQUEST_SECONDS):
             pass
-    except (urllib.error.URLError, OSError, ValueError) as failure:
-        # The reason of an HTTPError leaves its code out.
-        known = isinstance(failure, urllib.error.URLError)
-        plain = known and not isinstance(failure, urllib.error.HTTPError)
-        reason = getattr(failure, "reason", failure) if plain else failure
+    except urllib.error.HTTPError as failure:
+        with failure:  # It is the answer, and holds the connection.
+            raise UndeliveredError(f"{address}: {failure}") from failure
+    except (OSError, ValueError) as failure:
+        reason = getattr(failure, "reason", failure)
         raise UndeliveredError(f"{address}: {reason}") from failure
 
 

@@ -56,6 +56,8 @@ class PaneWatch:
     def __init__(self) -> None:
         self._watch: RunWatch | None = None
         self._sample: ShownSample | BrokenSample | None = None
+        self._config: Mapping[str, Any] = {}
+        self._learning = Learning()
 
     def look(self, run: Run | None) -> PaneView | None:
         """What there is to see of a run; None for none."""
@@ -63,9 +65,12 @@ class PaneWatch:
             self._watch = None
             return None
         if self._watch is None or self._watch.run != run:
-            self._watch, self._sample = RunWatch(run), None
-        view, config = self._watch.look(), run.config()
-        learning = learning_of(config)
+            self._watch, self._sample, self._config = RunWatch(run), None, {}
+        view = self._watch.look()
+        if not self._config:  # Once it is there, it never changes.
+            self._config = run.config()
+            self._learning = learning_of(self._config)
+        config, learning = self._config, self._learning
         if view.steps and not (
             isinstance(self._sample, ShownSample) and self._sample.step == view.steps[-1]
         ):
@@ -79,6 +84,9 @@ class RunPane(Vertical):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._seen: PaneView | None = None
+        self._drawn: tuple[object, ...] = ()
+        """What the chart was drawn from."""
+        self._pictured: ShownSample | None = None
 
     def compose(self) -> ComposeResult:
         yield Heading(first="", id="pane-name")
@@ -101,10 +109,13 @@ class RunPane(Vertical):
         self.query_one("#pane-name", Heading).show(
             (summary.label, "bold"), (state, STATE_COLOURS[summary.state]), *tags
         )
-        chart = self.query_one(LossChart)
-        waiting = "waiting for the first loss…"
-        none = waiting if summary.state.alive else "this run ended before its first loss"
-        chart.show(lines_of(view.curves), none, NOISY_LOSS if seen.learning.noisy_loss else "")
+        drawn = id(view.curves), len(view.curves.train), len(view.curves.validation), summary.state
+        if view.changed or drawn != self._drawn:  # Drawing a long curve takes milliseconds.
+            self._drawn = drawn
+            waiting = "waiting for the first loss…"
+            none = waiting if summary.state.alive else "this run ended before its first loss"
+            kind = NOISY_LOSS if seen.learning.noisy_loss else ""
+            self.query_one(LossChart).show(lines_of(view.curves), none, kind)
         self.query_one(RunMetrics).show(view, seen.learning)
         note = [(summary.note, "")] if summary.note else []
         self.query_one("#pane-config", Paragraphs).show(
@@ -135,7 +146,9 @@ class RunPane(Vertical):
         if isinstance(sample, ShownSample) and pictures.display:
             shown = pictures.layout_for(width, max(2, room), sample.size, len(sample.names))
             pictures.styles.height = shown.lines
-            pictures.show(sample.pictures([0]), telling=sample.telling)
+            if sample is not self._pictured:
+                self._pictured = sample
+                pictures.show(sample.pictures([0]), telling=sample.telling)
 
 
 def config_words(config: Mapping[str, Any]) -> str:

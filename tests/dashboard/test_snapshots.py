@@ -50,6 +50,8 @@ async def settle(pilot: Pilot[None]) -> None:
         await pilot.pause(0.05)
         screen = pilot.app.screen
         still = still + 1 if not isinstance(screen, LiveScreen) or screen.settled else 0
+        rest = getattr(screen, "_rest", None)
+        still = 0 if rest is not None and rest._task and not rest._task.done() else still
 
 
 def press(*keys: str) -> Callable[[Pilot[None]], Any]:

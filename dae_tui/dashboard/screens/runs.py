@@ -8,6 +8,7 @@ from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal, Vertical
+from textual.timer import Timer
 from textual.widgets import DataTable, Input, Static
 
 from dae_tui.dashboard.context import MarkRuns, OpenRun
@@ -30,6 +31,7 @@ from dae_tui.system.printable import printable
 WIDE = 120
 # The pane takes this share of a wide terminal, and so many columns at least: three digits.
 PANE_SHARE, LEAST_PANE = 0.44, 64
+REST_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,7 @@ class RunsScreen(LiveScreen[_Seen], RunActions):
         self._filter = ""
         self._chosen: Run | None = None
         """The run at the cursor, while the pane is shown."""
+        self._rest: Timer | None = None
 
     def compose(self) -> ComposeResult:
         yield Heading("reading the runs…")
@@ -144,7 +147,10 @@ class RunsScreen(LiveScreen[_Seen], RunActions):
         chosen = row.run if row else None
         if chosen != self._chosen:
             self._chosen = chosen
-            self.look_soon()
+            if self._rest is not None:
+                self._rest.stop()
+            # Not at once: a key that is held down passes many runs.
+            self._rest = self.set_timer(REST_SECONDS, self.look_soon)
         self.query_one(KeyBar).redraw()
 
     def _fill(self) -> None:
