@@ -16,7 +16,7 @@ from dae_tui.dashboard.screens.live import LiveScreen
 from dae_tui.runs.reader import Run
 from dae_tui.terminal.blocks import Graphics
 
-PATIENCE = 6.0
+PATIENCE = 20.0
 
 
 class Driver:

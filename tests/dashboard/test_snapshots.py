@@ -16,6 +16,7 @@ from dae_tui.dashboard.app import DashboardApp
 from dae_tui.dashboard.screens.live import LiveScreen
 from dae_tui.dashboard.screens.playground import PlaygroundScreen
 from dae_tui.dashboard.themes import Theme
+from dae_tui.devices.reading import Reading
 from dae_tui.runs.reader import Run
 from dae_tui.terminal.blocks import Graphics
 
@@ -135,6 +136,18 @@ def test_the_playground(
         await settle(pilot)
 
     assert snap_compare(dashboard(runs_dir), terminal_size=size, run_before=play)
+
+
+@pytest.mark.parametrize("size", [SIZES[0], (200, 60)], ids=str)
+def test_the_machine(
+    snap_compare: Compare,
+    runs_dir: Path,
+    size: tuple[int, int],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    gib = Reading(2.0**30)
+    monkeypatch.setattr("dae_tui.dashboard.screens.machine._disk", lambda _: (gib, gib))
+    assert snap_compare(dashboard(runs_dir), terminal_size=size, run_before=press("4"))
 
 
 @pytest.mark.parametrize("size", SIZES, ids=str)
