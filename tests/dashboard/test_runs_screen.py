@@ -328,7 +328,7 @@ async def test_no_runs_say_what_to_do(tmp_path: Path) -> None:
         await driver.sees("0 runs", f"No runs in {folder} yet")
         # What is started so comes into the list.
         await driver.sees(f"dae train --data digits --runs-dir {folder}")
-        await driver.sees("2 opens the playground")
+        await driver.sees("2 opens the playground", "n new", "q quit", "? help")
         await driver.press("enter", "p", "s", "x", "space", "o", "home", "end")
         await looks_again(driver)
         assert isinstance(driver.app.screen, RunsScreen)

@@ -32,6 +32,8 @@ WIDE = 120
 # The pane takes this share of a wide terminal, and so many columns at least: three digits.
 PANE_SHARE, LEAST_PANE = 0.44, 64
 REST_SECONDS = 0.1
+# What does nothing in an empty list.
+NEED_A_RUN = ("select_cursor", "mark", "app.switch_mode", "sort", "tag")
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,7 @@ class RunsScreen(LiveScreen[_Seen], RunActions):
         if action == "delete":
             alive = row is not None and row.summary.state.alive
             return row is not None and (bool(self.context.marked) or not alive)
-        return row is not None or action in ("app.new_run", "filter")
+        return row is not None or action not in NEED_A_RUN
 
     @property
     def _table(self) -> RunsList:
