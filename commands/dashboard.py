@@ -1,5 +1,6 @@
 """`dae dashboard`: watch and steer trainings, which go on when it is closed."""
 
+import os
 import re
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ import typer
 
 from dae_tui.commands import options
 from dae_tui.commands.options import DataDirOption, RunsDirOption, check_folder, resolve_data_dir
+from dae_tui.dashboard.notifier import STALLED_MINUTES, check_targets
 from dae_tui.dashboard.themes import Theme
 from dae_tui.errors import UsageError
 from dae_tui.runs.reader import find_run
@@ -43,6 +45,20 @@ def dashboard(
     size: Annotated[
         str, typer.Option(help="Columns and rows of that picture.", metavar="COLUMNSxROWS")
     ] = "120x40",
+    notify: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="COMMAND|URL|bell",
+            help="Tell of runs that finish, stop, fail, crash, make no progress, or whose loss "
+            "spikes: JSON on the command's stdin, or posted; repeatable.",
+        ),
+    ] = None,
+    stalled: Annotated[
+        float,
+        typer.Option(
+            min=0.1, metavar="MINUTES", help="With --notify: no progress is none for so long."
+        ),
+    ] = STALLED_MINUTES,
     no_mouse: Annotated[
         bool, typer.Option("--no-mouse", help="Leave the mouse to the terminal.")
     ] = False,
@@ -55,8 +71,9 @@ def dashboard(
     check_folder(svg)
     cells = _parse_size(size)
     found = find_run(run, runs_dir) if run else None
+    check_targets(notify or [])
     if svg is None:
-        _check_terminal()
+        check_terminal()
 
     # Imported here: --help needs none of it.
     from dae_tui.commands.output.pictures import standing_alone
@@ -70,6 +87,8 @@ def dashboard(
         run=found,
         refresh_seconds=refresh,
         theme=theme,
+        notify=notify or (),
+        stalled_minutes=stalled,
     )
     with leaving_on_signals(shown.leave):
         if svg is None:
@@ -83,13 +102,16 @@ def dashboard(
     raise typer.Exit(shown.return_code or 0)
 
 
-def _check_terminal() -> None:
+def check_terminal() -> None:
+    """Refuse a terminal that cannot show the dashboard. Raises UsageError."""
     others = "for scripts: dae runs list --json; for a picture: dae dashboard --svg FILE"
     if not (_is_terminal(sys.stdin) and _is_terminal(sys.stdout)):
         raise UsageError("the dashboard needs a terminal", others)
     # Textual draws on stderr: if that led elsewhere, the screen would stay blank.
     if not _is_terminal(sys.stderr):
         raise UsageError("stderr must be a terminal: the dashboard draws on it", others)
+    if os.environ.get("TERM") == "dumb":
+        raise UsageError("TERM=dumb: this terminal can place nothing on its screen", others)
 
 
 def _is_terminal(stream: TextIO | None) -> bool:

@@ -9,6 +9,7 @@ import typer
 
 from dae_tui.commands import options
 from dae_tui.commands.options import JsonOption
+from dae_tui.devices.gpu_processes import HIDDEN
 from dae_tui.devices.reading import Reading
 from dae_tui.errors import UsageError
 from dae_tui.system.printable import printable
@@ -31,6 +32,7 @@ UNITS = {
     "power": "power",
     "power_limit": "power limit",
     "temperature": "temperature",
+    "clock": "clock",
 }
 
 
@@ -80,10 +82,10 @@ def _readings(interval: float | None) -> "Iterator[Machine]":
     monitor = Monitor()
     try:
         time.sleep(FIRST_SECONDS)
-        yield monitor.read()
+        yield monitor.read(processes=True)
         while interval is not None:
             time.sleep(interval)
-            yield monitor.read()
+            yield monitor.read(processes=True)
     finally:
         monitor.close()
 
@@ -95,6 +97,8 @@ def _draw(machine: "Machine") -> "RenderableType":
     parts: list[RenderableType] = []
     if machine.gpus:
         parts.append(_gpu_table(machine))
+        if any(gpu.processes for gpu in machine.gpus):
+            parts.append(_process_table(machine))
         parts += [
             Text(printable(f"GPU {gpu.index}  {_missing(gpu)}"))
             for gpu in machine.gpus
@@ -121,7 +125,7 @@ def _gpu_table(machine: "Machine") -> "RenderableType":
     table = plain_table()
     table.add_column("GPU", justify="right", no_wrap=True)
     table.add_column("name", overflow="fold")
-    for heading in ("use %", "memory GiB", "power W", "°C"):
+    for heading in ("use %", "memory GiB", "power W", "°C", "MHz"):
         table.add_column(heading, justify="right", no_wrap=True)
     for gpu in machine.gpus:
         table.add_row(
@@ -131,7 +135,29 @@ def _gpu_table(machine: "Machine") -> "RenderableType":
             _gib(gpu.memory_used, gpu.memory_total),
             f"{_rounded(gpu.power)}/{_rounded(gpu.power_limit)}",
             _rounded(gpu.temperature),
+            _rounded(gpu.clock),
         )
+    return table
+
+
+def _process_table(machine: "Machine") -> "RenderableType":
+    from dae_tui.commands.output.terminal import plain_table
+
+    table = plain_table()
+    for heading in ("GPU", "pid", "GiB"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("user", no_wrap=True)
+    table.add_column("command", overflow="fold")
+    for gpu in machine.gpus:
+        for process in gpu.processes:
+            memory = process.memory.value
+            table.add_row(
+                str(gpu.index),
+                str(process.pid),
+                MISSING if memory is None else f"{memory / GIB:.1f}",
+                printable(process.user or MISSING),
+                printable(process.command or HIDDEN),
+            )
     return table
 
 

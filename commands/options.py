@@ -59,8 +59,8 @@ def data() -> Any:
     return typer.Option(
         "--data",
         metavar="NAME|FOLDER",
-        help="mnist [default], fashion-mnist, kmnist, qmnist, emnist, digits (embedded, needs no "
-        "download) or a folder of images, of pairs (clean/ and noisy/) or of .npy shards.",
+        help="mnist, fashion-mnist, kmnist, qmnist, emnist, digits (embedded, needs no download) "
+        "or a folder of images, of pairs (clean/ and noisy/) or of .npy shards. [default: mnist]",
     )
 
 
@@ -69,11 +69,11 @@ def noise(more: str = "") -> Any:
     return typer.Option(
         "--noise",
         metavar="SPEC",
-        help="gaussian:0.5 [default], gaussian:0-0.8, poisson:30+salt-pepper:0.05, "
+        help="gaussian:0.5, gaussian:0-0.8, poisson:30+salt-pepper:0.05, "
         "'gaussian:0.2|masking:0.5' (one of them per image), …; "
         + more
         + "kinds: gaussian, poisson, speckle, salt-pepper, impulse, uniform, masking, stripes, "
-        "quantize, compress (a codec's RATIO).",
+        "quantize, compress (a codec's RATIO). [default: gaussian:0.5]",
     )
 
 

@@ -9,11 +9,12 @@ import typer
 from dae_tui.commands import options
 from dae_tui.commands.options import JsonOption, QuietOption, RunsDirOption
 from dae_tui.commands.output.streams import print_name, say
-from dae_tui.errors import UsageError
+from dae_tui.errors import DaeError, RunError, UsageError
 from dae_tui.runs.deletion import check_deletable, delete_run, deleted_words
 from dae_tui.runs.layout import Request, State
 from dae_tui.runs.reader import Run, find_run, last_event, list_runs
 from dae_tui.runs.summary import Summary, age, number, summarize
+from dae_tui.runs.tags import change_tags, read_tags
 from dae_tui.system.printable import printable
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ STATE_STYLES = {
     State.CRASHED: "red",
 }
 STOP_POLL_SECONDS = 0.2
+WAIT_POLL_SECONDS = 0.5
 
 
 @app.callback()
@@ -100,8 +102,11 @@ def show(
             }
         )
         return
+    tags = read_tags(found)
     shown = {
         "run": found.folder,
+        "tags": " ".join(tags.words) or None,
+        "note": tags.note or None,
         "state": f"{status['state']}  {status.get('reason') or ''}".strip(),
         "command": meta.get("command"),
         "device": meta.get("device"),
@@ -167,6 +172,81 @@ def delete(
     kept = delete_run(found, runs_dir)
     if kept or not quiet:
         say(deleted_words(found, kept))
+
+
+@app.command()
+def tag(
+    run: RunArgument,
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="WORD…", help="Tags to add. [default: print the tags]"),
+    ] = None,
+    remove: Annotated[
+        list[str] | None,
+        typer.Option("--remove", "-r", metavar="WORD", help="Take this tag away; repeatable."),
+    ] = None,
+    note: Annotated[
+        str | None, typer.Option("--note", "-m", metavar="TEXT", help="Replace the note.")
+    ] = None,
+    runs_dir: RunsDirOption = options.RUNS_DIR,
+    json: JsonOption = False,
+) -> None:
+    """Tag a run with words and a note, and print what it has then.
+
+    The dashboard finds it by its tags: / tag:best
+    """
+    found = find_run(run, runs_dir)
+    if words or remove or note is not None:
+        tags = change_tags(found, words or [], remove or [], note)
+    else:
+        tags = read_tags(found)
+    if json:
+        from dae_tui.commands.output.terminal import print_json
+
+        print_json({"run": found.name, "tags": list(tags.words), "note": tags.note})
+        return
+    print("  ".join(filter(None, (" ".join(tags.words), printable(tags.note)))))
+
+
+@app.command()
+def wait(
+    run: RunArgument,
+    runs_dir: RunsDirOption = options.RUNS_DIR,
+    timeout: Annotated[
+        float | None,
+        typer.Option(metavar="SECONDS", min=0, help="Wait at most so long. [default: for ever]"),
+    ] = None,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Wait until a run has ended, for scripts: dae runs wait latest && ./next.
+
+    The exit code is 0 if it has finished, 3 if it failed, crashed or was deleted, and 1 if it was
+    stopped or is still going on after --timeout.
+    """
+    found = find_run(run, runs_dir)
+    deadline = None if timeout is None else time.monotonic() + timeout
+    while (summary := summarize(found)).state.alive:
+        left = WAIT_POLL_SECONDS if deadline is None else deadline - time.monotonic()
+        if left <= 0:
+            raise DaeError(
+                f"{found.name} is still {summary.state} after {timeout:g} s",
+                "wait longer with --timeout, or stop it with dae runs stop",
+            )
+        time.sleep(min(WAIT_POLL_SECONDS, left))
+    if json:
+        from dae_tui.commands.output.terminal import print_json
+
+        print_json(summary.as_json())
+    words = f"{found.name} is {summary.state}" + (f": {summary.reason}" if summary.reason else "")
+    if not found.folder.is_dir():
+        raise RunError(f"{found.name} was deleted")
+    if summary.state in (State.FAILED, State.CRASHED):
+        raise RunError(words, found.how_to_go_on())
+    if summary.state is State.STOPPED:
+        raise DaeError(words, found.how_to_go_on())
+    if not quiet:
+        say(words)
 
 
 @app.command()

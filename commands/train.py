@@ -6,11 +6,12 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import typer
 
 from dae_tui.commands import options
+from dae_tui.commands.grouped_help import GroupedCommand
 from dae_tui.commands.options import (
     BlackOption,
     DataDirOption,
@@ -67,14 +68,44 @@ class StoppedError(DaeError):
         self.exit_code = exit_code_of(received)
 
 
-@app.command()
+class TrainCommand(GroupedCommand):
+    """`dae train`, whose options are in groups."""
+
+    groups: ClassVar = {
+        "Network": ("widths", "setting", "from_", "preset"),
+        "Data": (
+            *("data", "clean", "noisy", "supervision", "takes", "black", "white", "grey"),
+            *("data_dir", "shift", "patch", "augment", "align", "match_brightness"),
+        ),
+        "Noise": ("noise", "no_clip"),
+        "Optimisation": (
+            *("epochs", "epoch_images", "batch_size", "lr", "optimizer", "schedule", "loss"),
+            *("ema", "gradient_clip", "seed", "precision", "compile_", "device"),
+        ),
+        "Run": ("name", "runs_dir", "resume", "detached"),
+        "Output": ("classifier", "svg", "json", "quiet", "verbose", "help"),
+    }
+    examples: ClassVar = (
+        ("dae train --data digits", "Train on the embedded digits: needs no download."),
+        (
+            "dae train unet --data PHOTOS --noise gaussian:0-0.2 --epochs 50 --detach",
+            "Train a U-Net on a folder in the background; watch it with dae dashboard latest.",
+        ),
+        (
+            "dae train --resume latest --epochs 200",
+            "Go on with the newest run, exactly where it ended.",
+        ),
+    )
+
+
+@app.command(cls=TrainCommand)
 def train(
     context: typer.Context,
     network: Annotated[
         str | None,
         typer.Argument(
-            help="autoencoder [default], unet [default for pairs and noisy images], dense, "
-            "tutorial, classifier or oracle."
+            help="autoencoder, unet, dense, tutorial, classifier or oracle. [default: autoencoder; "
+            "unet for pairs and noisy images]"
         ),
     ] = None,
     data: Annotated[str | None, options.data()] = None,
@@ -92,7 +123,8 @@ def train(
             help="What to learn from: clean images and noise that is added (clean), pairs, noisy "
             "takes of a scene (noise2noise), or noisy images alone (noise2self, "
             "neighbor2neighbor, recorrupted), whose noise must not be correlated between pixels "
-            "and whose loss hardly falls. auto [default]: what the folder holds."
+            "and whose loss hardly falls. auto: what the folder holds. [default: auto]",
+            metavar="auto|clean|pairs|…",
         ),
     ] = None,
     takes: Annotated[
@@ -114,41 +146,67 @@ def train(
         bool, typer.Option("--no-clip", help="Leave noisy values outside [0, 1] as they are.")
     ] = False,
     epochs: Annotated[
-        int | None, typer.Option(help="Passes over the images [100, digits 50, classifier 30].")
+        int | None,
+        typer.Option(
+            help="Passes over the images. [default: 100; digits 50; classifier 30]", metavar="N"
+        ),
     ] = None,
     epoch_images: Annotated[
         int | None,
-        typer.Option(metavar="N", help="Images of an epoch, drawn anew for each; of crops also more than all. Else all."),
+        typer.Option(
+            metavar="N",
+            help="Images of an epoch, drawn anew for each; of crops also more than all. "
+            "[default: all]",
+        ),
     ] = None,
     batch_size: Annotated[
-        int | None, typer.Option(help="Images per step [100, a U-Net of pairs or noisy images 16].")
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Images per step. [default: 100; a U-Net of pairs or noisy images 16]",
+        ),
     ] = None,
     lr: Annotated[
         float | None,
         typer.Option(
-            help="Highest learning rate [0.006, classifier 0.003, a U-Net of pairs or noisy images "
-            "0.001]."
+            metavar="RATE",
+            help="Highest learning rate. [default: 0.006; classifier 0.003; a U-Net of pairs or "
+            "noisy images 0.001]",
         ),
     ] = None,
-    optimizer: Annotated[str | None, typer.Option(help="adam [default], adamw or sgd.")] = None,
-    schedule: Annotated[str | None, typer.Option(help="one-cycle [default] or constant.")] = None,
-    loss: Annotated[str | None, typer.Option(help="mse [default] or l1.")] = None,
+    optimizer: Annotated[
+        str | None, typer.Option(metavar="adam|adamw|sgd", help="Optimiser. [default: adam]")
+    ] = None,
+    schedule: Annotated[
+        str | None,
+        typer.Option(
+            metavar="one-cycle|constant", help="Of the learning rate. [default: one-cycle]"
+        ),
+    ] = None,
+    loss: Annotated[
+        str | None, typer.Option(metavar="mse|l1", help="Training loss. [default: mse]")
+    ] = None,
     shift: Annotated[
         int | None,
-        typer.Option(help="Shift training images at random by at most so many pixels."),
+        typer.Option(
+            metavar="N",
+            help="Shift training images at random by at most so many pixels. [default: 0; "
+            "classifier 2]",
+        ),
     ] = None,
     patch: Annotated[
         int | None,
         typer.Option(
             metavar="N",
-            help="Train with random crops of N×N pixels [pairs and noisy images 64]; small images "
-            "of one size are taken whole.",
+            help="Train with random crops of N×N pixels; small images of one size are taken whole. "
+            "[default: pairs and noisy images 64]",
         ),
     ] = None,
     augment: Annotated[
         bool | None,
         typer.Option(
-            "--augment/--no-augment", help="Flip and rotate the crops at random [pairs: yes]."
+            "--augment/--no-augment",
+            help="Flip and rotate the crops at random. [default: no; pairs yes]",
         ),
     ] = None,
     align: Annotated[
@@ -156,7 +214,7 @@ def train(
         typer.Option(
             "--align/--no-align",
             help="Align the clean images of pairs with the noisy ones, to a fraction of a pixel "
-            "[yes].",
+            "[default: yes]",
         ),
     ] = None,
     match_brightness: Annotated[
@@ -164,22 +222,23 @@ def train(
         typer.Option(
             "--match-brightness/--no-match-brightness",
             help="Match the brightness of clean and noisy images, pair by pair, with a gain and an "
-            "offset [no].",
+            "offset. [default: no]",
         ),
     ] = None,
     ema: Annotated[
         float | None,
         typer.Option(
             metavar="SHARE",
-            help="Keep the moving average of the weights, such as 0.999; 0: no [pairs and noisy "
-            "images 0.999].",
+            help="Keep the moving average of the weights, such as 0.999; 0: no. [default: 0; pairs "
+            "and noisy images 0.999]",
         ),
     ] = None,
     gradient_clip: Annotated[
         float | None,
         typer.Option(
             metavar="NORM",
-            help="Clip the gradient to this norm; 0: no [a U-Net of pairs or noisy images 0.01].",
+            help="Clip the gradient to this norm; 0: no. [default: 0; a U-Net of pairs or noisy "
+            "images 0.01]",
         ),
     ] = None,
     widths: Annotated[
@@ -192,20 +251,33 @@ def train(
             "--set", metavar="NAME=VALUE", help="Other settings of the network, such as blocks=2."
         ),
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of everything random [0].")] = None,
+    seed: Annotated[
+        int | None, typer.Option(metavar="N", help="Seed of everything random. [default: 0]")
+    ] = None,
     precision: Annotated[
-        str | None, typer.Option(help="auto [default: bf16 where it is native], fp32 or bf16.")
+        str | None,
+        typer.Option(
+            metavar="auto|fp32|bf16", help="auto: bf16 where it is native. [default: auto]"
+        ),
     ] = None,
     compile_: Annotated[
         str | None,
-        typer.Option("--compile", help="auto [default: where the training is long], yes or no."),
+        typer.Option(
+            "--compile",
+            metavar="auto|yes|no",
+            help="Compile the network; auto: where the training is long. [default: auto]",
+        ),
     ] = None,
     device: Annotated[
-        str | None, typer.Option(help="auto, cpu, cuda, cuda:N or mps [auto].", metavar="NAME")
+        str | None,
+        typer.Option(metavar="NAME", help="auto, cpu, cuda, cuda:N or mps. [default: auto]"),
     ] = None,
     classifier: Annotated[
         str | None,
-        typer.Option(metavar="NAME|FILE|RUN", help="The classifier; else the published one."),
+        typer.Option(
+            metavar="NAME|FILE|RUN",
+            help="Evaluates the denoised images. [default: the published one for the data]",
+        ),
     ] = None,
     from_: Annotated[
         str | None,
@@ -226,7 +298,10 @@ def train(
         ),
     ] = None,
     name: Annotated[
-        str | None, typer.Option(help="A label in the run's name; else data and network.")
+        str | None,
+        typer.Option(
+            metavar="LABEL", help="A label in the run's name. [default: data and network]"
+        ),
     ] = None,
     runs_dir: RunsDirOption = options.RUNS_DIR,
     resume: Annotated[

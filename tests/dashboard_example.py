@@ -11,6 +11,7 @@ import numpy as np
 
 from dae_tui.core.data.embed_digits import EMBEDDED
 from dae_tui.core.playground import PlaygroundResult
+from dae_tui.devices.gpu_processes import GpuProcess
 from dae_tui.devices.machine import Gpu, Machine
 from dae_tui.devices.monitor import Monitor
 from dae_tui.devices.reading import Reading
@@ -24,10 +25,16 @@ LIVE = "20260131-235959-mnist-autoencoder-3f2a"
 HOUR = 3600
 
 
+EXAMPLE_PROCESSES = (
+    GpuProcess(4711, Reading(11.2 * GIB), "user", "python -m dae_tui train --data mnist"),
+    GpuProcess(4712, Reading(None, "N/A on this GPU"), "", ""),
+)
+
+
 class FakeMonitor(Monitor):
     """A machine with one GPU that is always as busy."""
 
-    def read(self) -> Machine:
+    def read(self, *, processes: bool = False) -> Machine:
         gpu = Gpu(
             0,
             "NVIDIA H200",
@@ -38,6 +45,8 @@ class FakeMonitor(Monitor):
             Reading(612.0),
             Reading(700.0),
             Reading(54.0),
+            Reading(1980.0),
+            EXAMPLE_PROCESSES if processes else (),
         )
         cpu = Reading(45.0)
         used, total = Reading(5.1 * GIB), Reading(128.0 * GIB)

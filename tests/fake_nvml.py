@@ -25,6 +25,9 @@ class FakeGpu:
     milliwatts: int = 612_400
     limit: int = 700_000
     celsius: int = 54
+    megahertz: int = 1980
+    processes: tuple[tuple[int, int | None], ...] = ()
+    """Number and bytes of each process."""
     mig: bool = False
     failures: dict[str, type[Exception]] = field(default_factory=dict)
 
@@ -35,6 +38,7 @@ class FakeNvml:
     NVMLError = pynvml.NVMLError
     NVMLError_NoPermission = pynvml.NVMLError_NoPermission
     NVML_TEMPERATURE_GPU = pynvml.NVML_TEMPERATURE_GPU
+    NVML_CLOCK_SM = pynvml.NVML_CLOCK_SM
     nvmlMemory_v2 = pynvml.nvmlMemory_v2  # noqa: N815
 
     def __init__(self, *gpus: FakeGpu, instances: Sequence[FakeGpu] = ()) -> None:
@@ -69,6 +73,14 @@ class FakeNvml:
 
     def nvmlDeviceGetUUID(self, gpu: FakeGpu) -> str:
         return self._answer(gpu, "UUID", gpu.uuid)
+
+    def nvmlDeviceGetClockInfo(self, gpu: FakeGpu, kind: int) -> int:
+        assert kind == self.NVML_CLOCK_SM
+        return self._answer(gpu, "ClockInfo", gpu.megahertz)
+
+    def nvmlDeviceGetComputeRunningProcesses(self, gpu: FakeGpu) -> list[Any]:
+        found = [SimpleNamespace(pid=pid, usedGpuMemory=used) for pid, used in gpu.processes]
+        return self._answer(gpu, "ComputeRunningProcesses", found)
 
     def nvmlDeviceGetMigMode(self, gpu: FakeGpu) -> list[int]:
         return self._answer(gpu, "MigMode", [int(gpu.mig), 0])

@@ -31,12 +31,17 @@ PLOT_WIDTH = 120
 WHOLE_CAPTION = 66
 
 
-def show_images_and_table(table: Table, *, digits: int = DIGITS, per_class: bool = False) -> None:
-    """Print the first test images (digits, or crops), the table, its verdict, and any curves."""
+def show_images_and_table(
+    table: Table, *, digits: int = DIGITS, per_class: bool = False, whole: str = "--csv has all"
+) -> None:
+    """Print the first test images (digits, or crops), the table, its verdict, and any curves.
+
+    `whole` says where columns are that have no room.
+    """
     table = printable_rows(table)
     console = stdout()
     graphics = graphics_of(console)
-    console.print(_result(table, graphics, console.width, digits))
+    console.print(_result(table, graphics, console.width, digits, whole))
     for curves in sweep_plots(table, graphics, min(console.width, PLOT_WIDTH)):
         console.print()
         console.print(curves)
@@ -55,7 +60,9 @@ def write_svg(svg: Path, table: Table, *, digits: int = DIGITS) -> None:
     write_whole(svg, standing_alone(recorder.export_svg(title="dae")).encode())
 
 
-def _result(table: Table, graphics: Graphics, width: int, digits: int) -> RenderableType:
+def _result(
+    table: Table, graphics: Graphics, width: int, digits: int, whole: str = "--csv has all"
+) -> RenderableType:
     parts: list[RenderableType] = []
     views = table.examples[:3]
     if digits and views and all(_drawable(view) for view in views):
@@ -68,7 +75,7 @@ def _result(table: Table, graphics: Graphics, width: int, digits: int) -> Render
         parts += [Text(line, style="dim") for line in settings_lines(table)]
     missing = [each.heading for each in columns_of(table) if each.heading not in shown]
     if hidden := [heading for heading in missing if heading in COSTS]:
-        parts.append(Text(f"too narrow for: {', '.join(hidden)} (--csv has all)", style="dim"))
+        parts.append(Text(f"too narrow for: {', '.join(hidden)} ({whole})", style="dim"))
     parts.append(Text(protocol_line(table.protocol), style="dim"))
     return Group(*parts)
 

@@ -25,6 +25,8 @@ from dae_tui.terminal.blocks import sparkline
 
 LINE_SECONDS = 5.0
 SPARKLINE = 48
+# The share of the past in the speed that is shown: reports come several times a second.
+SMOOTHING = 0.8
 
 
 class PlainDisplay(Display):
@@ -35,6 +37,7 @@ class PlainDisplay(Display):
         self._seconds = seconds
         self._last_line = 0.0
         self._epochs = 0
+        self._speed = 0.0
 
     def say(self, message: str) -> None:
         say(message)
@@ -46,12 +49,15 @@ class PlainDisplay(Display):
             self.say(_introduction(event))
         elif isinstance(event, Validation):
             self._last_line = time.monotonic()
-            self.say(f"epoch {event.epoch}/{self._epochs}  {_validation(event)}")
-        elif isinstance(event, Step) and time.monotonic() - self._last_line >= self._seconds:
+            self.say(_epoch(event, self._epochs, self._speed))
+        elif isinstance(event, Step):
+            self._speed = smoothed(self._speed, event.images_per_second)
+            if time.monotonic() - self._last_line < self._seconds:
+                return
             self._last_line = time.monotonic()
             self.say(
                 f"epoch {event.epoch}/{self._epochs}  step {event.step}  loss {event.loss:.5f}"
-                f"  {event.images_per_second:,.0f} images/s"
+                f"  {self._speed:,.0f} images/s"
             )
 
 
@@ -78,7 +84,10 @@ class JsonDisplay(Display):
 
 
 class LiveDisplay(Display):
-    """Progress, speed, time left and a sparkline of the loss, redrawn in place on stderr."""
+    """Progress, speed, time left and a sparkline of the loss, redrawn in place on stderr.
+
+    Above it a line stays for every epoch.
+    """
 
     def __init__(self, run: Run) -> None:
         super().__init__(run)
@@ -94,7 +103,6 @@ class LiveDisplay(Display):
         self._task = self._progress.add_task("loading", total=None)
         self._started: Started | None = None
         self._losses: deque[float] = deque(maxlen=SPARKLINE)
-        self._validation: Validation | None = None
         self._speed = 0.0
         self._live = Live(self._draw(), console=self._console, refresh_per_second=4, transient=True)
 
@@ -122,7 +130,7 @@ class LiveDisplay(Display):
             self._progress.update(self._task, total=total, completed=event.step)
         elif isinstance(event, Step) and self._started is not None:
             self._losses.append(event.loss)
-            self._speed = event.images_per_second
+            self._speed = smoothed(self._speed, event.images_per_second)
             left = (self._started.epochs * self._started.steps_per_epoch - event.step) * (
                 event.seconds / max(event.step, 1)
             )
@@ -132,7 +140,8 @@ class LiveDisplay(Display):
                 description=f"epoch {event.epoch}/{self._started.epochs}  {duration(left)} left",
             )
         elif isinstance(event, Validation):
-            self._validation = event
+            total = self._started.epochs if self._started else 0
+            self.say(_epoch(event, total, self._speed))
         self._live.update(self._draw())
 
     def show_evaluation(self, progress: EvaluationProgress) -> None:
@@ -151,12 +160,10 @@ class LiveDisplay(Display):
     def _draw(self) -> Group:
         lines: list[Any] = [self._progress]
         if self._losses:
-            loss = Text(f"loss {self._losses[-1]:.5f} ", no_wrap=True)
+            loss = Text(f"training loss {self._losses[-1]:.5f} ", no_wrap=True)
             loss.append(sparkline(self._losses, self._unicode), style="cyan")
             loss.append(f" {self._speed:,.0f} images/s")
             lines.append(loss)
-        if self._validation is not None:
-            lines.append(Text(_validation(self._validation), no_wrap=True))
         return Group(*lines)
 
 
@@ -219,7 +226,20 @@ def _display(style: str, run: Run) -> Display:
         return Display(run)
     if style == "verbose":
         return PlainDisplay(run, seconds=0)
-    return LiveDisplay(run) if sys.stderr.isatty() else PlainDisplay(run)
+    # Where TERM is dumb, Rich draws nothing in place, and a training would be silent.
+    live = sys.stderr.isatty() and not stderr().is_dumb_terminal
+    return LiveDisplay(run) if live else PlainDisplay(run)
+
+
+def smoothed(before: float, now: float) -> float:
+    """The mean of speeds, in images per second, in which old ones count less and less."""
+    return now if not before else SMOOTHING * before + (1 - SMOOTHING) * now
+
+
+def _epoch(event: Validation, epochs: int, speed: float) -> str:
+    """The line of an epoch."""
+    line = f"epoch {event.epoch}/{epochs}  {_validation(event)}"
+    return f"{line}  {speed:,.0f} images/s" if speed else line
 
 
 def _introduction(started: Started) -> str:
@@ -233,7 +253,7 @@ def _introduction(started: Started) -> str:
 def _validation(event: Validation) -> str:
     parts = [f"train loss {event.train_loss:.5f}", f"validation loss {event.val_loss:.5f}"]
     if event.val_psnr is not None:
-        parts.append(f"{event.val_psnr:.2f} dB")
+        parts.append(f"PSNR {event.val_psnr:.2f} dB")
     if event.val_accuracy is not None:
         parts.append(f"accuracy {event.val_accuracy:.2f} %")
     return "  ".join(parts) + ("  best" if event.best else "")

@@ -65,7 +65,7 @@ class Display:
 
     def show_table(self, result: Result) -> None:
         """Digits, table, and where the weights are."""
-        show_images_and_table(result.table)
+        show_images_and_table(result.table, whole="--json has all")
         console = stdout()
         seconds = result.done["seconds"]
         console.print(f"trained in {duration(seconds)}", highlight=False)

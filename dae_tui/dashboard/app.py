@@ -1,7 +1,7 @@
 """The app: what all screens share, and the way from one to another."""
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from io import StringIO
 from pathlib import Path
 from typing import ClassVar
@@ -10,7 +10,6 @@ from rich.console import Console
 from textual import on
 from textual.app import App, SystemCommand
 from textual.binding import Binding
-from textual.dom import DOMNode
 from textual.filter import LineFilter
 from textual.notifications import Notify
 from textual.pilot import Pilot
@@ -20,15 +19,19 @@ from textual.worker import WorkerFailed
 
 from dae_tui.dashboard.context import Failed, MarkRuns, OpenRun, PlayWith
 from dae_tui.dashboard.control_characters import Harmless
+from dae_tui.dashboard.notifier import STALLED_MINUTES, Notifier
+from dae_tui.dashboard.screens.actions import Actions, offered_actions
 from dae_tui.dashboard.screens.compare import CompareScreen
-from dae_tui.dashboard.screens.help import Help, actions_of
+from dae_tui.dashboard.screens.help import Help
 from dae_tui.dashboard.screens.live import LiveScreen
+from dae_tui.dashboard.screens.machine import MachineScreen
 from dae_tui.dashboard.screens.new_run import NewRunScreen
 from dae_tui.dashboard.screens.playground import PlaygroundScreen
 from dae_tui.dashboard.screens.run import RunScreen
 from dae_tui.dashboard.screens.runs import RunsScreen
 from dae_tui.dashboard.themes import TEXTUAL_NAMES, Theme
 from dae_tui.devices.monitor import Monitor
+from dae_tui.errors import DaeError
 from dae_tui.runs.reader import Run
 from dae_tui.terminal.blocks import Graphics
 
@@ -43,10 +46,12 @@ class DashboardApp(App[None]):
     TITLE = "dae"
     CSS_PATH = "dashboard.tcss"
     COMMAND_PALETTE_BINDING = "f2"
+    COMMANDS: ClassVar = {Actions}
     MODES: ClassVar = {
         "runs": RunsScreen,
         "playground": PlaygroundScreen,
         "compare": CompareScreen,
+        "machine": MachineScreen,
     }
     DEFAULT_MODE = "runs"
     BINDINGS: ClassVar = [
@@ -60,9 +65,16 @@ class DashboardApp(App[None]):
             "2", "switch_mode('playground')", "playground", show=False, tooltip="The playground"
         ),
         Binding("3", "switch_mode('compare')", "compare", show=False, tooltip="Compare runs"),
+        Binding(
+            "4", "switch_mode('machine')", "machine", show=False, tooltip="GPUs and who uses them"
+        ),
         Binding("n", "new_run", "new run", show=False, tooltip="Start a training"),
-        Binding("g", "graphics", "graphics", show=False, tooltip="How images are drawn"),
-        Binding("t", "next_theme", "theme", show=False, tooltip="Dark, light or the terminal's"),
+        Binding(
+            "f3", "graphics", "graphics", show=False, tooltip="Graphics: true colours, 256, ASCII"
+        ),
+        Binding(
+            "t", "next_theme", "theme", show=False, tooltip="Theme: dark, light, the terminal's"
+        ),
     ]
 
     graphics: reactive[Graphics] = reactive(Graphics.COLORS_256)
@@ -78,6 +90,8 @@ class DashboardApp(App[None]):
         refresh_seconds: float = 1.0,
         monitor: Monitor | None = None,
         theme: Theme = Theme.DARK,
+        notify: Sequence[str] = (),
+        stalled_minutes: float = STALLED_MINUTES,
     ) -> None:
         """Watch the runs in `runs_dir`.
 
@@ -89,6 +103,8 @@ class DashboardApp(App[None]):
             refresh_seconds: how often to look.
             monitor: reads the machine; None makes one.
             theme: the colours.
+            notify: whom to tell of what happens to runs; see `notifier.Notifier`.
+            stalled_minutes: after so long without a step a run is said to be stalled.
         """
         super().__init__()
         self.runs_dir = runs_dir
@@ -98,6 +114,8 @@ class DashboardApp(App[None]):
         self.theme = TEXTUAL_NAMES[theme]
         self.set_reactive(DashboardApp.graphics, graphics)
         self._run = run
+        self._notify, self._stalled_minutes = notify, stalled_minutes
+        self._notifier: Notifier | None = None
         self._harmless = Harmless()
 
         self._console = self.console
@@ -112,11 +130,37 @@ class DashboardApp(App[None]):
 
     def on_mount(self) -> None:
         self.watch_graphics(self.graphics)
+        self._start_to_notify()
         if self._run is not None:
             self.push_screen(RunScreen(self._run))
 
     def on_unmount(self) -> None:
+        if self._notifier is not None:
+            self._notifier.close()
         self.monitor.close()
+
+    def _start_to_notify(self) -> None:
+        """Tell of what happens to the runs from now on, in a thread."""
+        if not self._notify:
+            return
+
+        def soon(act: Callable[..., object], *arguments: object) -> None:
+            if self._loop is not None:
+                self._loop.call_soon_threadsafe(act, *arguments)
+
+        try:
+            self._notifier = Notifier(
+                self.runs_dir,
+                self._notify,
+                60 * self._stalled_minutes,
+                seconds=max(1.0, self.refresh_seconds),
+                bell=lambda: soon(self.bell),
+                tell=lambda failure: soon(self.post_message, Failed(failure)),
+            )
+        except DaeError as failure:
+            self.post_message(Failed(failure))
+        else:
+            self._notifier.start()
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         """The filters that every line of every widget passes on its way to the terminal."""
@@ -213,13 +257,8 @@ class DashboardApp(App[None]):
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """The command palette: an entry for every action that has a key here."""
-        for nearest, *_ in actions_of(screen).values():
-            binding = nearest.binding
-
-            async def act(action: str = binding.action, where: DOMNode = nearest.node) -> None:
-                await self.run_action(action, where)
-
-            yield SystemCommand(binding.description, binding.tooltip, act)
+        for action in offered_actions(screen):
+            yield SystemCommand(action.title, action.help, action.act)
 
 
 def _truecolor_console() -> Console:

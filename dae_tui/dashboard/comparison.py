@@ -5,13 +5,14 @@ Does not import Textual. The files of the tables may hold anything.
 
 import os
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from dae_tui.dashboard.learning import Learning, learning_of
+from dae_tui.dashboard.names import short
 from dae_tui.models.registry import NETWORKS
 from dae_tui.runs.benchmarks import BENCHMARKS, SavedTable, list_tables
 from dae_tui.runs.layout import METRICS, State
@@ -33,6 +34,8 @@ class ComparedRun:
     summary: Summary
     curves: Curves
     learning: Learning = field(default_factory=Learning)
+    loss: str = ""
+    """The kind of its loss; empty where it is unknown."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,7 @@ class ComparisonWatch:
     def __init__(self, runs_dir: Path) -> None:
         self._runs_dir = runs_dir
         self._curves: dict[str, tuple[tuple[int, int] | None, Curves]] = {}
-        self._learning: dict[str, Learning] = {}
+        self._learning: dict[str, tuple[Learning, str]] = {}
         self._tables: tuple[int | None, list[SavedTable]] = (None, [])
 
     def look(self, names: Sequence[str]) -> Compared:
@@ -68,10 +71,10 @@ class ComparisonWatch:
         if run.name not in self._curves or self._curves[run.name][0] != stamp:
             self._curves[run.name] = stamp, overview(run)
         exists = os.path.isdir(run.folder)  # noqa: PTH112
-        learning = self._learning.get(run.name) or learning_of(run.config())
+        learning, loss = self._learning.get(run.name) or _learning(run.config())
         if learning.noise:  # Its config, which never changes, has been read.
-            self._learning[run.name] = learning
-        return ComparedRun(run, exists, summarize(run), self._curves[run.name][1], learning)
+            self._learning[run.name] = learning, loss
+        return ComparedRun(run, exists, summarize(run), self._curves[run.name][1], learning, loss)
 
     def _look_at_tables(self) -> list[SavedTable]:
         # They are written whole and renamed: a new one changes the time of its folder.
@@ -81,6 +84,10 @@ class ComparisonWatch:
         if stamp is None or stamp != self._tables[0]:
             self._tables = stamp, list_tables(self._runs_dir)[:NEWEST_TABLES]
         return self._tables[1]
+
+
+def _learning(config: Mapping[str, Any]) -> tuple[Learning, str]:
+    return learning_of(config), word(config.get("loss")) or ""
 
 
 def give_colours(colours: dict[str, int], here: Sequence[str], count: int) -> None:
@@ -126,8 +133,9 @@ RUN_COLUMNS = (
     ComparisonColumn("state", numeric=False),
     ComparisonColumn("epoch"),
     ComparisonColumn("val loss", best=min),
-    ComparisonColumn("PSNR", best=max),
-    ComparisonColumn("acc %", best=max),
+    # Of the validation images, and only the next one of the test images.
+    ComparisonColumn("val PSNR", best=max),
+    ComparisonColumn("val acc %", best=max),
     ComparisonColumn("test %", best=max),
     ComparisonColumn("img/s", best=max),
     ComparisonColumn("time"),
@@ -150,8 +158,9 @@ TABLE_COLUMNS = (
 def run_rows(runs: Sequence[ComparedRun]) -> list[ComparisonRow]:
     """The rows of runs.
 
-    Runs compete on the same data, denoisers only with denoisers: loss and accuracy of a classifier
-    are of clean images. Losses against noisy images do not compete with those against clean ones.
+    Runs compete on the same data with the same noise and kind of loss, denoisers only with
+    denoisers: loss and accuracy of a classifier are of clean images. Losses against noisy images
+    do not compete with those against clean ones.
     """
     rows: list[tuple[str, list[str]]] = []
     values: list[list[float | None]] = []
@@ -173,8 +182,8 @@ def run_rows(runs: Sequence[ComparedRun]) -> list[ComparisonRow]:
         ]
         competing = {
             "val loss": summary.val_loss,
-            "PSNR": summary.val_psnr,
-            "acc %": summary.val_accuracy,
+            "val PSNR": summary.val_psnr,
+            "val acc %": summary.val_accuracy,
             "test %": summary.test_accuracy,
             "img/s": summary.images_per_second,
         }
@@ -182,7 +191,8 @@ def run_rows(runs: Sequence[ComparedRun]) -> list[ComparisonRow]:
         values.append([competing.get(column.title) for column in RUN_COLUMNS])
         known = NETWORKS.get(summary.network or "")
         noisy = each.learning.supervision if each.learning.noisy_loss else ""
-        groups.append((known.task if known else "denoise", summary.data, noisy))
+        task = known.task if known else "denoise"
+        groups.append((task, summary.data, each.learning.noise, each.loss, noisy))
     return _with_best(RUN_COLUMNS, rows, values, groups)
 
 
@@ -227,7 +237,8 @@ def _with_best(
 ) -> list[ComparisonRow]:
     """Mark the best value of each column and group that has at least two values.
 
-    A row of the group None does not compete.
+    A row of the group None does not compete. Where two rows show the same best value, neither is
+    better, and none is marked.
     """
     marked: set[tuple[int, int]] = set()
     for place, column in enumerate(columns):
@@ -240,8 +251,10 @@ def _with_best(
                 competing[group][row] = value
         for found in competing.values():
             best = column.best(list(found.values()))
-            if len(found) > 1:
-                marked |= {(row, place) for row, value in found.items() if value == best}
+            texts = [rows[row][1][place] for row in found]
+            (winner,) = [row for row, value in found.items() if value == best][:1]
+            if len(found) > 1 and texts.count(rows[winner][1][place]) == 1:
+                marked.add((winner, place))
     return [
         ComparisonRow(
             key, [ComparisonCell(text, (row, place) in marked) for place, text in enumerate(texts)]
@@ -273,7 +286,7 @@ def _loss(value: float | None, learning: Learning) -> str:
 def _speed(value: float | None) -> str:
     if value is None:
         return NONE
-    return f"{value / 1000:.1f}k" if 10_000 <= value < 1e7 else _text(value)
+    return short(value) if 0 <= value < 1e12 else _text(value)
 
 
 def _words(value: Any) -> str | None:

@@ -96,6 +96,8 @@ class FieldError(UsageError):
         first = next(iter(faults.values()))
         super().__init__(first.message, first.hint)
         self.fields = tuple(faults)
+        self.faults = dict(faults)
+        """What is wrong with each field."""
 
 
 def defaults(network: str, data: str, supervision: str = "auto") -> dict[str, str | bool]:
@@ -214,8 +216,36 @@ def _example(key: str) -> str:
     return str(getattr(default_config("autoencoder"), key))
 
 
-def shown_command(config: TrainingConfig, name: str) -> str:
-    """The command line that starts the same run."""
+def shown_command(config: TrainingConfig, name: str, runs_dir: Path) -> str:
+    """The command line that starts the same run, in the same folder of runs."""
     words = ["--device", config.device] if config.device != "auto" else []
     words += ["--name", name] if name else []
+    words += runs_dir_option(runs_dir)
     return f"{command_line(config)} {shlex.join([*words, '--detach'])}"
+
+
+def runs_dir_option(runs_dir: Path) -> list[str]:
+    """`--runs-dir DIR`, unless a command without it would take the same folder."""
+    usual = os.path.abspath(os.environ.get("DAE_RUNS") or "runs")  # noqa: PTH100
+    folder = os.path.abspath(runs_dir)  # noqa: PTH100 - keeps links.
+    return [] if folder == usual else ["--runs-dir", folder]
+
+
+def broken_into_lines(command: str, width: int) -> list[str]:
+    r"""A command line in lines of at most `width` characters that a shell reads as one.
+
+    All but the last end in a backslash. A word that is longer has a line of its own.
+    """
+    lines, line = [], ""
+    for word in _shell_words(command):
+        if line and len(line) + 1 + len(word) > width - 2:
+            lines.append(f"{line} \\")
+            line = word
+        else:
+            line = f"{line} {word}" if line else word
+    return [*lines, line]
+
+
+def _shell_words(command: str) -> list[str]:
+    """The words as they are written, with their quotes."""
+    return [shlex.quote(word) for word in shlex.split(command)]

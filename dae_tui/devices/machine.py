@@ -3,7 +3,10 @@
 from dataclasses import dataclass, fields
 from typing import Any
 
+from dae_tui.devices.gpu_processes import GpuProcess
 from dae_tui.devices.reading import Reading
+
+NOT_READ = Reading(None, "not read")
 
 
 @dataclass(frozen=True)
@@ -19,6 +22,9 @@ class Gpu:
     power: Reading  # Watts.
     power_limit: Reading  # Watts.
     temperature: Reading  # °C.
+    clock: Reading = NOT_READ  # MHz of the multiprocessors.
+    processes: tuple[GpuProcess, ...] = ()  # Those that use it, where they were asked for.
+    process_reason: str = ""  # Why there are no processes, where NVML does not say which.
 
 
 @dataclass(frozen=True)
@@ -40,7 +46,7 @@ class Machine:
         return _as_json(self)
 
 
-def _as_json(machine: Machine | Gpu) -> dict[str, Any]:
+def _as_json(machine: Machine | Gpu | GpuProcess) -> dict[str, Any]:
     shown: dict[str, Any] = {}
     reasons: dict[str, str] = {}
     for field in fields(machine):
@@ -50,7 +56,7 @@ def _as_json(machine: Machine | Gpu) -> dict[str, Any]:
             if value.value is None:
                 reasons[field.name] = value.reason
         elif isinstance(value, tuple):
-            shown[field.name] = [_as_json(gpu) for gpu in value]
+            shown[field.name] = [_as_json(each) for each in value]
         else:
             shown[field.name] = value
     return shown | {"reasons": reasons}

@@ -29,12 +29,15 @@ class Monitor:
         self._limited = find_limit()
         self._host = socket.gethostname()
 
-    def read(self) -> Machine:
-        """One reading; never raises. CPU utilisation is over the time since the last one."""
+    def read(self, *, processes: bool = False) -> Machine:
+        """One reading; never raises. CPU utilisation is over the time since the last one.
+
+        With `processes` also those on each GPU, which takes some milliseconds.
+        """
         gpus: tuple[Gpu, ...] = ()
         reason = APPLE_REASON
         if self._nvidia is not None:
-            gpus, reason = self._nvidia.read()
+            gpus, reason = self._nvidia.read(processes=processes)
         used, total = memory(self._limited)
         return Machine(
             time.time(),

@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from dae_tui.devices.gpu_processes import described
 from dae_tui.devices.machine import Gpu
 from dae_tui.devices.reading import Reading
 from dae_tui.devices.visible import choose, ends_at
@@ -58,13 +59,15 @@ class NvidiaGpus:
         self._is_open = False
         self._tried = float("-inf")
 
-    def read(self) -> tuple[tuple[Gpu, ...], str]:
+    def read(self, *, processes: bool = False) -> tuple[tuple[Gpu, ...], str]:
         """The visible GPUs, and why there are no (more). Opens NVML first if that is due."""
         intact = self._is_open and not any(device.lost for device in self._devices)
         if not intact and time.monotonic() - self._tried >= RETRY_SECONDS:
             self._open()
             self._tried = time.monotonic()
-        gpus = tuple(self._read_gpu(index, device) for index, device in enumerate(self._devices))
+        gpus = tuple(
+            self._read_gpu(index, device, processes) for index, device in enumerate(self._devices)
+        )
         return gpus, self._reason
 
     def close(self) -> None:
@@ -132,7 +135,7 @@ class NvidiaGpus:
         device.name = self._ask(device, "Name")[0] or device.name
         return device
 
-    def _read_gpu(self, index: int, device: _Device) -> Gpu:
+    def _read_gpu(self, index: int, device: _Device, processes: bool) -> Gpu:
         # Version 2 excludes what the driver reserves, like nvidia-smi; old drivers lack it.
         memory, no_memory = self._ask(device, "MemoryInfo", self._nvml.nvmlMemory_v2)
         if memory is None:
@@ -141,6 +144,10 @@ class NvidiaGpus:
         milliwatts, no_power = self._ask(device, "PowerUsage")
         limit, no_limit = self._ask(device, "EnforcedPowerLimit")
         celsius, no_celsius = self._ask(device, "Temperature", self._nvml.NVML_TEMPERATURE_GPU)
+        clock, no_clock = self._ask(device, "ClockInfo", self._nvml.NVML_CLOCK_SM)
+        running, none_running = None, ""
+        if processes:
+            running, none_running = self._ask(device, "ComputeRunningProcesses")
         return Gpu(
             index,
             device.name,
@@ -151,6 +158,9 @@ class NvidiaGpus:
             power=Reading(milliwatts and milliwatts / 1000, no_power),
             power_limit=Reading(limit and limit / 1000, no_limit),
             temperature=Reading(celsius, no_celsius),
+            clock=Reading(clock, no_clock),
+            processes=described(running or ()),
+            process_reason=none_running,
         )
 
     def _ask(self, device: _Device, what: str, *arguments: Any) -> tuple[Any, str]:

@@ -12,13 +12,24 @@ from contextlib import suppress
 from pathlib import Path
 
 from dae_tui.errors import RunError
-from dae_tui.runs.layout import CONFIG, CONTROL, LOCK, LOG, META, METRICS, STATUS, State, read_json
+from dae_tui.runs.layout import (
+    CONFIG,
+    CONTROL,
+    LOCK,
+    LOG,
+    META,
+    METRICS,
+    STATUS,
+    TAGS,
+    State,
+    read_json,
+)
 from dae_tui.runs.liveness import HeldLock, look_at_lock
 from dae_tui.runs.reader import Run
 from dae_tui.system.atomic import remove_leftovers
 
 # The files of a run in the order of removal; the last one marks the folder as a run.
-_FILES = (CONTROL, STATUS, METRICS, LOG, CONFIG, LOCK, META)
+_FILES = (CONTROL, TAGS, STATUS, METRICS, LOG, CONFIG, LOCK, META)
 _FOLDERS = {
     "samples": re.compile(r"\d{8,}\.npz"),
     "checkpoints/best": re.compile(r"weights\.safetensors"),

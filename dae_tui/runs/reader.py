@@ -92,6 +92,13 @@ class Run:
 
     def status(self) -> dict[str, Any]:
         """The last status with the present `state`: `crashed` if the process is gone."""
+        status = self._status()
+        if status["state"] == State.CRASHED:
+            # It may have ended well after the file was read and before the lock was looked at.
+            status = self._status()
+        return status
+
+    def _status(self) -> dict[str, Any]:
         status = read_json(self.folder / STATUS) or {}
         try:
             state = State(status.get("state", ""))

@@ -10,6 +10,7 @@ from typing import Any
 
 from dae_tui.runs.layout import State
 from dae_tui.runs.reader import Run
+from dae_tui.runs.tags import read_tags
 
 _TIME = re.compile(r"^\d{8}-\d{6}-")
 
@@ -42,27 +43,31 @@ class Summary:
     """Training time to come at the present speed; None if the run is not alive."""
     heartbeat: float | None
     """When the training last wrote its status, in seconds since 1970."""
+    tags: tuple[str, ...] = ()
+    """Words that a person gave the run."""
+    note: str | None = None
 
     @property
     def label(self) -> str:
         """The name without its date and time: mnist-autoencoder-3f2a."""
         return _TIME.sub("", self.name)
 
-    @property
-    def accuracy(self) -> float | None:
-        """The test accuracy once it is known, the validation accuracy until then."""
-        return self.val_accuracy if self.test_accuracy is None else self.test_accuracy
-
     def as_json(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
 
 
-def summarize(run: Run, status: Mapping[str, Any] | None = None) -> Summary:
-    """The summary of a run, with its `status` if that has been read already.
+def summarize(
+    run: Run,
+    status: Mapping[str, Any] | None = None,
+    config: Mapping[str, Any] | None = None,
+) -> Summary:
+    """The summary of a run, with its `status` and `config` if they have been read already.
 
     Where files are missing or broken, values are None.
     """
-    status, config = run.status() if status is None else status, run.config()
+    status = run.status() if status is None else status
+    config = run.config() if config is None else config
+    tags = read_tags(run)
     state = State(status["state"])
     seconds, step = number(status.get("seconds")), number(status.get("step"))
     steps_per_epoch = number(status.get("steps_per_epoch"))
@@ -90,6 +95,8 @@ def summarize(run: Run, status: Mapping[str, Any] | None = None) -> Summary:
         seconds=seconds,
         seconds_left=left,
         heartbeat=number(status.get("heartbeat")),
+        tags=tags.words,
+        note=word(tags.note),
     )
 
 

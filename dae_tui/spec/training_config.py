@@ -162,6 +162,7 @@ class TrainingConfig:
             if not least <= value <= most:
                 limit = f"at least {least}" if value < least else f"at most {most}"
                 raise UsageError(f"{name} {shortened(value, 30)} cannot be", f"it is {limit}")
+        self._check_shift()
         if self.seed > MAX_SEED:
             raise UsageError(f"the seed is {shortened(self.seed, 30)}", f"it is at most {MAX_SEED}")
         if 0 < self.patch < LEAST_PATCH:
@@ -174,6 +175,15 @@ class TrainingConfig:
             )
         if not 0 < self.lr <= 10:
             raise UsageError(f"the learning rate is {self.lr:g}", "it is above 0 and at most 10")
+
+    def _check_shift(self) -> None:
+        """Refuse a shift that moves images out of sight, as far as their size is known here."""
+        height, width = DATA_SETS_SIZE if self.data in DATA_SETS else (self.patch, self.patch)
+        if 0 < min(height, width) <= self.shift:
+            raise UsageError(
+                f"a shift of {self.shift} moves images of {height}×{width} out of sight",
+                f"it must be less than {min(height, width)}",
+            )
 
     def _check_folder(self) -> None:
         """Raise UsageError for what does not go with the data."""

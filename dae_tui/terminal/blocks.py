@@ -81,6 +81,8 @@ def terminal_graphics(encoding: str | None) -> Graphics:
         utf8 = codecs.lookup(encoding or "ascii").name == "utf-8"
     except LookupError:
         utf8 = False
+    # There Python writes UTF-8 all the same (PEP 540), which says nothing of the terminal.
+    utf8 = utf8 and os.environ.get("LC_ALL") not in ("C", "POSIX")
     return detect_graphics(os.environ, utf8)
 
 
@@ -219,10 +221,18 @@ def bar(fraction: float, width: int, graphics: Graphics) -> str:
     return "".join(cells[min(max(filled - cell * steps, 0), steps)] for cell in range(width))
 
 
-def sparkline(values: Iterable[float | None], utf8: bool = True) -> str:
-    """Positive values as one character each, on a logarithmic scale from the lowest to the highest.
+def sparkline(
+    values: Iterable[float | None],
+    utf8: bool = True,
+    scale: tuple[float, float] | None = None,
+) -> str:
+    """Positive values as one character each, on a logarithmic scale.
 
-    Values that are unknown, not finite or not positive become a space.
+    Args:
+        values: those that are unknown, not finite or not positive become a space.
+        utf8: whether the terminal has blocks.
+        scale: the lowest and the highest value of the scale, both positive, to compare several
+            sparklines; values outside are clipped. None for those of the values.
     """
     logs = [
         math.log(value) if value is not None and 0 < value < math.inf else None for value in values
@@ -231,8 +241,11 @@ def sparkline(values: Iterable[float | None], utf8: bool = True) -> str:
     if not known:
         return " " * len(logs)
     bars = BARS if utf8 else ASCII_BARS
-    low, span = min(known), (max(known) - min(known)) or 1.0
+    low, high = (min(known), max(known)) if scale is None else map(math.log, scale)
+    span = (high - low) or 1.0
     return "".join(
-        " " if value is None else bars[round((value - low) / span * (len(bars) - 1))]
+        " "
+        if value is None
+        else bars[round(min(max((value - low) / span, 0.0), 1.0) * (len(bars) - 1))]
         for value in logs
     )

@@ -128,12 +128,13 @@ def _scaled(
 ) -> Floats:
     """A line's means in `count` columns, smoothed, on the y axis; NaN where nothing is drawn."""
     means = _columns(line, count, x_range)
-    means = _smooth(means, smoothing) if line.smooth else means
     if log:
         with np.errstate(divide="ignore", invalid="ignore"):
             means = np.log10(means)
         means[np.isinf(means)] = np.nan  # The logarithm of zero.
-    return means
+    # On the axis that is seen: the first losses, a hundred times as high, would pull a mean of
+    # the values themselves up for a third of a chart.
+    return _smooth(means, smoothing) if line.smooth else means
 
 
 def _columns(line: Line, count: int, x_range: tuple[float, float]) -> Floats:

@@ -36,8 +36,8 @@ def test_the_table_has_every_figure(dae: Dae, plug: Plug) -> None:
     outcome = dae("devices")
     assert (outcome.code, outcome.err) == (0, "")
     lines = outcome.out.splitlines()
-    assert lines[2].split() == ["0", "NVIDIA", "H200", "87", "12.0/139.0", "612/700", "54"]
-    assert lines[3].split() == ["1", "NVIDIA", "L4", "87", "12.0/139.0", "612/700", "31"]
+    assert lines[2].split() == ["0", "NVIDIA", "H200", "87", "12.0/139.0", "612/700", "54", "1980"]
+    assert lines[3].split() == ["1", "NVIDIA", "L4", "87", "12.0/139.0", "612/700", "31", "1980"]
     assert lines[4].startswith("CPU  ")
     assert " % " in lines[4]
     assert lines[5].startswith("RAM  ")

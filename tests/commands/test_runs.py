@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from threading import Timer
 
 import pytest
 from command_line import Dae
@@ -118,3 +119,55 @@ def test_names_and_figures_are_never_cut(
     assert all(name in weights for name in published())
     assert "98.21" in weights
     assert "…" not in narrow + weights
+
+
+def ended(tmp_path: Path, state: str, reason: str = "") -> str:
+    name = f"20260101-000000-{state}-0001"
+    (tmp_path / "runs" / name).mkdir(parents=True)
+    write_json(tmp_path / "runs" / name / "config.json", {"network": "dense"})
+    write_json(tmp_path / "runs" / name / "status.json", {"state": state, "reason": reason})
+    return name
+
+
+def test_a_run_is_tagged_and_shows_its_tags(dae: Dae, tmp_path: Path) -> None:
+    name = ended(tmp_path, "finished")
+    assert dae("runs", "tag", name, "best", "paper", "-m", "a note").out == "best paper  a note\n"
+    assert dae("runs", "tag", name, "--remove", "paper").out == "best  a note\n"
+    assert dae("runs", "tag", name).out == "best  a note\n"
+    answer = json.loads(dae("runs", "tag", name, "--json").out)
+    assert answer == {"run": name, "tags": ["best"], "note": "a note"}
+    assert "tags                 best" in dae("runs", "show", name).out
+    (listed,) = json.loads(dae("runs", "list", "--json").out)["runs"]
+    assert listed["tags"] == ["best"]
+    refused = dae("runs", "tag", name, "two words")
+    assert (refused.code, refused.out) == (2, "")
+    assert "a tag cannot be" in refused.err
+
+
+@pytest.mark.parametrize(
+    ("state", "code"), [("finished", 0), ("stopped", 1), ("failed", 3), ("running", 3)]
+)
+def test_waiting_for_a_run_that_has_ended_says_how(
+    dae: Dae, tmp_path: Path, state: str, code: int
+) -> None:
+    name = ended(tmp_path, state, "a reason")
+    outcome = dae("runs", "wait", name)
+    assert outcome.code == code
+    shown = "crashed" if state == "running" else state
+    assert f"{name} is {shown}" in outcome.err
+
+
+def test_waiting_returns_when_the_run_ends_or_its_time_is_up(dae: Dae, tmp_path: Path) -> None:
+    folder = tmp_path / "runs" / "20260101-000000-live-0001"
+    with RunWriter(folder) as writer:
+        writer.describe({"network": "dense"}, {})
+        writer.status(State.RUNNING)
+        outcome = dae("runs", "wait", "live", "--timeout", "0.1")
+        assert outcome.code == 1
+        assert "is still running after 0.1 s" in outcome.err
+        later = Timer(0.3, lambda: writer.status(State.FINISHED))
+        later.start()
+        outcome = dae("runs", "wait", "live", "--json")
+        later.join()
+    assert outcome.code == 0
+    assert json.loads(outcome.out)["state"] == "finished"

@@ -13,8 +13,10 @@ from textual.screen import Screen
 
 from dae_tui.dashboard.app import DashboardApp
 from dae_tui.dashboard.context import Failed
+from dae_tui.dashboard.screens.actions import Actions
 from dae_tui.dashboard.screens.compare import CompareScreen
 from dae_tui.dashboard.screens.help import Help, actions_of, keys_of
+from dae_tui.dashboard.screens.machine import MachineScreen
 from dae_tui.dashboard.screens.new_run import NewRunScreen
 from dae_tui.dashboard.screens.playground import PlaygroundScreen
 from dae_tui.dashboard.screens.question import Question
@@ -28,6 +30,7 @@ pytestmark = pytest.mark.asyncio
 SCREENS = {
     "2": PlaygroundScreen,
     "3": CompareScreen,
+    "4": MachineScreen,
     "n": NewRunScreen,
     "question_mark": Help,
     "f1": Help,
@@ -88,11 +91,11 @@ async def test_a_key_leaves(runs_dir: Path, key: str) -> None:
         assert driver.app.return_code == 0
 
 
-async def test_g_draws_images_in_every_way(runs_dir: Path) -> None:
+async def test_f3_draws_images_in_every_way(runs_dir: Path) -> None:
     seen = {}
     async with driving(runs_dir, Run(runs_dir / LIVE)) as driver:
         for _ in Graphics:
-            await driver.press("g")
+            await driver.press("f3")
             await driver.told(f"graphics: {driver.app.graphics}")
             await driver.sees("original 0")
             await driver.pilot.pause()
@@ -118,7 +121,7 @@ async def test_t_takes_every_theme(runs_dir: Path) -> None:
 
 
 async def test_every_key_of_the_app_is_pressed_by_a_test() -> None:
-    assert keys(DashboardApp.BINDINGS) == {*SCREENS, *LEAVING, "1", "g", "t"}
+    assert keys(DashboardApp.BINDINGS) == {*SCREENS, *LEAVING, "1", "f3", "t"}
 
 
 @pytest.mark.parametrize("opened", [False, True])
@@ -160,13 +163,39 @@ async def test_the_palette_has_an_entry_for_every_key(runs_dir: Path) -> None:
         await driver.told("loss smoothed by 0.7")
 
 
+@pytest.mark.parametrize(
+    ("typed", "entries"),
+    [
+        ("zoom", ["closer", "wider", "the whole chart"]),
+        ("resume", ["resume"]),
+        ("continue", ["resume", "pause"]),
+        ("delete", ["delete"]),
+        ("remove", ["delete"]),
+        ("tmux", []),
+    ],
+)
+async def test_the_palette_is_searched_by_the_words_people_use(
+    runs_dir: Path, typed: str, entries: list[str]
+) -> None:
+    run = Run(runs_dir / LIVE) if "zoom" in typed else None
+    async with driving(runs_dir, run, (100, 40)) as driver:
+        found = [hit.text async for hit in Actions(driver.app.screen).search(typed)]
+        titles = [str(text).split("  ·  ") for text in found]
+        words = [title for title, _ in titles]
+        assert set(entries) <= set(words)
+        assert all(keys for _, keys in titles)
+        assert bool(words) == bool(entries)
+
+
 async def test_the_palette_of_the_list_has_our_actions_alone_each_once(runs_dir: Path) -> None:
     async with driving(runs_dir) as driver:
         entries = list(driver.app.get_system_commands(driver.app.screen))
         titles = [entry.title for entry in entries]
         assert len(titles) == len(set(titles))
-        assert {"open", "mark", "compare", "order", "quit", "theme"} <= set(titles)
-        assert not [title for title in titles if title != title.lower()]  # Textual's have capitals.
+        words = {title.split("  ·  ")[0] for title in titles}
+        assert {"open", "mark", "compare", "order", "quit", "theme"} <= words
+        assert not [word for word in words if word != word.lower()]  # Textual's have capitals.
+        assert "open  ·  ⏎" in titles
         # What has no explanation is not said again in its place.
         assert all(entry.help != entry.title for entry in entries)
 
@@ -180,7 +209,7 @@ async def test_news_is_one_toast_at_a_time_and_errors_stay(runs_dir: Path) -> No
         for key, words in (
             ("y", "loss: linear scale"),
             ("m", "loss smoothed by 0.7"),
-            ("c", "chart drawn in blocks"),
+            ("B", "chart drawn in blocks"),
         ):
             await driver.press(key)
             await told_alone(driver, words)
@@ -217,6 +246,6 @@ async def test_true_colours_are_sent_where_they_are_wanted_whatever_the_terminal
     async with driving(runs_dir) as driver:
         for _ in Graphics:
             systems[driver.app.graphics] = driver.app.console.color_system
-            await driver.press("g")
+            await driver.press("f3")
     assert systems.pop(Graphics.TRUECOLOR) == "truecolor"
     assert {*systems.values()} == {"256"}

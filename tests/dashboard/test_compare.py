@@ -162,10 +162,10 @@ async def test_the_chart_answers_to_its_keys(tmp_path: Path) -> None:
 
         await driver.press("y")
         await driver.told("loss: linear scale")
-        await driver.press("c", "c")
+        await driver.press("B", "B")
         await driver.told("chart drawn in ascii")
         assert rows(screen)[0][0][0] == "*"
-        await driver.press("c")
+        await driver.press("B")
         await driver.pilot.pause()
         assert rows(screen)[0][0][0] == "━"
 
@@ -189,7 +189,7 @@ async def test_runs_are_added_taken_out_and_unmarked(tmp_path: Path) -> None:
         await driver.press("a")
         await driver.until(lambda: len(names(screen)) == 7)
         assert names(screen)[-1] == "net-0001"
-        await driver.press("x")
+        await driver.press("u")
         await driver.until(lambda: names(screen)[0] == "net-0006")
         await driver.press("a")
         await driver.until(lambda: names(screen)[-1] == "net-0007")
@@ -197,7 +197,7 @@ async def test_runs_are_added_taken_out_and_unmarked(tmp_path: Path) -> None:
         await driver.until(lambda: len(names(screen)) == 8)
         await driver.press("a")
         await driver.told("every run is here")
-        await driver.press("m")
+        await driver.press("U")
         await driver.until(lambda: len(names(screen)) == 6)
 
 
@@ -215,7 +215,7 @@ async def test_b_shows_the_benchmarks_in_place_of_the_runs(tmp_path: Path) -> No
         assert shown[0][:5] == ["mnist 3f2a", "denoised", "[b]0", "n", "96.00"]
         assert shown[1][4] == "97.00*"
 
-        await driver.press("space", "x", "enter")
+        await driver.press("space", "u", "enter")
         await driver.pilot.pause()
         assert driver.app.screen is screen
         assert len(lines(screen)) == 1
@@ -243,7 +243,7 @@ async def test_an_empty_folder_says_what_to_do(tmp_path: Path) -> None:
     async with comparison(tmp_path / "none") as (driver, screen):
         nothing = screen.query_one("#nothing", Static)
         await driver.until(lambda: "no runs yet: n starts one" in str(nothing.render()))
-        await driver.press("space", "enter", "x", "a", "v", "y", "c", "plus", "0", "b")
+        await driver.press("space", "enter", "u", "a", "v", "y", "B", "plus", "0", "b")
         await driver.pilot.pause()
         assert "no benchmark tables: dae benchmark quality saves one" in str(nothing.render())
         make_run(tmp_path / "none", 1)
@@ -319,7 +319,7 @@ async def test_the_images_of_the_run_at_the_cursor(tmp_path: Path) -> None:
         assert not screen.chart.display
         await driver.press("down")
         await driver.sees("image 1/3", "of 128×128, z: whole", "clean", "noisy", "denoised 42")
-        await driver.press("j", "j", "j", "k")
+        await driver.press("greater_than_sign", "full_stop", "full_stop", "less_than_sign")
         await driver.sees("image 3/3")
         await driver.press("down")
         await driver.sees("denoised 29")

@@ -22,6 +22,8 @@ from dae_tui.runs.reader import Run
 from dae_tui.runs.summary import summarize
 from dae_tui.runs.watching.curves import Curves
 
+FIGURES = {"a": 0.5, "b": 0.5, "c": 0.500001, "d": 0.4}
+
 
 def make_run(runs_dir: Path, name: str, network: str = "autoencoder", **figures: Any) -> Run:
     folder = runs_dir / name
@@ -58,7 +60,7 @@ def test_the_lowest_loss_and_the_highest_of_all_else_are_best(tmp_path: Path) ->
 
     rows = run_rows([one, two])
     assert [each.key for each in rows] == [one.run.name, two.run.name]
-    for title in ("val loss", "PSNR", "acc %"):
+    for title in ("val loss", "val PSNR", "val acc %"):
         assert marked(rows, RUN_COLUMNS, title) == [False, True]
     assert marked(rows, RUN_COLUMNS, "img/s") == [True, False]
     assert marked(rows, RUN_COLUMNS, "test %") == [False, False]
@@ -90,10 +92,40 @@ def test_runs_on_other_data_or_against_noisy_images_do_not_compete(tmp_path: Pat
     assert [each.cells[10].text for each in rows[2:]] == ["as given", "noise2self"]
 
 
-def test_equal_figures_are_both_the_best(tmp_path: Path) -> None:
-    runs = [compared(make_run(tmp_path, name, val_loss=0.5)) for name in "ab"]
+def test_of_equal_figures_none_is_the_best(tmp_path: Path) -> None:
+    runs = [compared(make_run(tmp_path, name, val_loss=loss)) for name, loss in FIGURES.items()]
 
-    assert marked(run_rows(runs), RUN_COLUMNS, "val loss") == [True, True]
+    assert marked(run_rows(runs[:2]), RUN_COLUMNS, "val loss") == [False, False]
+    # Equal as far as they are shown.
+    assert marked(run_rows(runs[:3]), RUN_COLUMNS, "val loss") == [False] * 3
+    assert marked(run_rows(runs), RUN_COLUMNS, "val loss") == [False, False, False, True]
+
+
+def test_runs_with_other_noise_or_another_loss_do_not_compete(tmp_path: Path) -> None:
+    configs: list[dict[str, Any]] = [
+        {"noise": "gaussian:0.5", "loss": "mse"},
+        {"noise": "gaussian:0.1", "loss": "mse"},
+        {"noise": "gaussian:0.5", "loss": "l1"},
+        {"noise": "gaussian:0.5", "loss": "mse"},
+    ]
+    for n, config in enumerate(configs):
+        run = make_run(tmp_path, "abcd"[n], val_loss=0.1 / (n + 1), val_psnr=20.0 + n)
+        write_json(run.folder / CONFIG, {"network": "unet", "data": "mnist", **config})
+
+    rows = run_rows(ComparisonWatch(tmp_path).look(list("abcd")).runs)
+
+    assert marked(rows, RUN_COLUMNS, "val loss") == [False, False, False, True]
+    assert marked(rows, RUN_COLUMNS, "val PSNR") == [False, False, False, True]
+
+
+def test_figures_of_the_validation_images_are_named_so() -> None:
+    titles = [column.title for column in RUN_COLUMNS]
+    assert titles[3:7] == ["val loss", "val PSNR", "val acc %", "test %"]
+
+
+def test_speeds_are_written_as_in_the_list(tmp_path: Path) -> None:
+    (row,) = run_rows([compared(make_run(tmp_path, "a", images_per_second=9212.4))])
+    assert row.cells[7].text == "9.21k"
 
 
 def test_only_denoised_rows_of_the_same_data_images_and_noise_compete() -> None:

@@ -9,6 +9,7 @@ from textual.binding import Binding
 
 from dae_tui.dashboard.app import DashboardApp
 from dae_tui.dashboard.screens.compare import CompareScreen
+from dae_tui.dashboard.screens.machine import MachineScreen
 from dae_tui.dashboard.screens.new_run import NewRunScreen
 from dae_tui.dashboard.screens.playground import PlaygroundScreen
 from dae_tui.dashboard.screens.run import RunScreen
@@ -25,6 +26,7 @@ pytestmark = pytest.mark.asyncio
         (RunsScreen, "1", RunsScreen.BINDINGS + RunsTable.BINDINGS),
         (PlaygroundScreen, "2", PlaygroundScreen.BINDINGS),
         (CompareScreen, "3", CompareScreen.BINDINGS + RunsTable.BINDINGS),
+        (MachineScreen, "4", MachineScreen.BINDINGS + RunsTable.BINDINGS),
         (RunScreen, None, RunScreen.BINDINGS),
         (NewRunScreen, "n", NewRunScreen.BINDINGS),
     ],
@@ -53,3 +55,54 @@ async def test_every_key_comes_to_its_action(
                 asked.clear()
                 await driver.press(key)
                 assert asked == [binding.action], key
+
+
+# What a key means, and the actions that do so on one screen or another.
+MEANINGS: dict[str, set[str]] = {
+    "up": {"up", "cursor_up", "level", "app.focus_previous"},
+    "down": {"down", "cursor_down", "level", "app.focus_next"},
+    "left": {"time", "cursor_left", "image"},
+    "right": {"time", "cursor_right", "image"},
+    "home": {"first", "scroll_top"},
+    "end": {"live", "scroll_bottom"},
+    "pageup": {"page", "page_up"},
+    "pagedown": {"page", "page_down"},
+    "space": {"mark", "hide", "new_noise"},  # Do or undo something to what is at the cursor.
+    "v": {"next_view", "curve", "pane"},  # Another view of the same.
+    "i": {"images", "open_image"},
+    "a": {"add", "any_image"},  # Another one.
+    "plus": {"zoom", "strength"},  # More.
+    "minus": {"zoom", "strength"},
+    "equals_sign": {"zoom", "strength"},
+    "r": {"go_on", "resume"},
+    "w": {"play", "weights"},
+    "U": {"unmark", "newest"},
+    "escape": {"app.back", "no_filter"},
+    "q": {"quit", "nothing"},
+    "n": {"new_run", "app.new_run"},
+}
+SAME = {"k": "up", "j": "down", "g": "home", "G": "end"}
+
+
+def meanings(bindings: list[Binding]) -> dict[str, str]:
+    """The name of the action of each key."""
+    return {
+        key: binding.action.split("(")[0] for binding in bindings for key in binding.key.split(",")
+    }
+
+
+async def test_a_key_means_one_thing_everywhere() -> None:
+    screens = [RunsScreen, PlaygroundScreen, CompareScreen, MachineScreen, RunScreen]
+    bound = [
+        meanings(each.BINDINGS)  # type: ignore[attr-defined]
+        for each in (*screens, RunsTable, DashboardApp)
+    ]
+    for key in {key for each in bound for key in each}:
+        actions = {each[key] for each in bound if key in each}
+        allowed = MEANINGS.get(SAME.get(key, key), actions if len(actions) == 1 else set())
+        assert actions <= allowed, key
+    # The arrows have letters beside them, wherever they are.
+    for each in bound:
+        for letter, arrow in SAME.items():
+            if letter in each and arrow in each:
+                assert each[letter] == each[arrow], letter

@@ -16,12 +16,24 @@ from pathlib import Path
 import pytest
 from command_line import Dae
 
+from dae_tui.commands.dashboard import check_terminal
+from dae_tui.errors import UsageError
 from dae_tui.runs.layout import State
 from dae_tui.runs.writer import RunWriter
 
 PATIENCE = 30.0
 LEAVE_SCREEN = b"\x1b[?1049l"
 SHOW_CURSOR = b"\x1b[?25h"
+
+
+def test_a_dumb_terminal_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    for stream in ("stdin", "stdout", "stderr"):
+        monkeypatch.setattr(f"sys.{stream}.isatty", lambda: True, raising=False)
+    monkeypatch.setenv("TERM", "dumb")
+    with pytest.raises(UsageError, match="TERM=dumb"):
+        check_terminal()
+    monkeypatch.setenv("TERM", "screen-256color")
+    check_terminal()
 
 
 class Terminal:

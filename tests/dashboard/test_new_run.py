@@ -93,6 +93,12 @@ def detached(monkeypatch: pytest.MonkeyPatch) -> Detached:
     return stand_in
 
 
+@pytest.fixture(autouse=True)
+def usual_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The folder of runs that a command takes without --runs-dir."""
+    monkeypatch.setenv("DAE_RUNS", str(tmp_path / "runs"))
+
+
 async def test_the_form_shows_the_defaults_and_their_command(tmp_path: Path) -> None:
     async with form(tmp_path) as (_, screen):
         assert value(screen, "epochs") == "100"
@@ -255,6 +261,7 @@ async def test_a_mistake_is_said_and_its_field_marked_and_nothing_starts(
         await fill(driver, screen, "epochs", "0")
         await fill(driver, screen, "noise", "none")
         await driver.until(lambda: "needs noise to train with" in text(screen, "#said"))
+        assert "epochs 0 cannot be: it is at least 1" in text(screen, "#said")
         assert [str(label.id) for label in screen.query(".label.-bad")] == [
             "label-noise",
             "label-epochs",
@@ -274,14 +281,37 @@ async def test_a_mistake_is_said_and_its_field_marked_and_nothing_starts(
         assert driver.app.clipboard == ""
 
 
-async def test_the_command_is_copied(tmp_path: Path) -> None:
-    async with form(tmp_path) as (driver, _):
+async def test_the_command_is_sent_to_the_clipboard_and_shown_to_select(tmp_path: Path) -> None:
+    async with form(tmp_path) as (driver, screen):
         await driver.press("f6")
-        await driver.pilot.pause()
+        whole = "dae train autoencoder --data mnist --noise gaussian:0.5 --detach"
+        await driver.sees("hold shift and drag", "tmux")
+        assert driver.app.clipboard == whole
+        await driver.pilot.resize_terminal(40, 24)
+        await driver.sees("dae train autoencoder --data mnist \\")
+        lines = [line.rstrip() for line in driver.text().split("\n")]
+        first = lines.index("dae train autoencoder --data mnist \\")
+        assert lines[first + 1] == "--noise gaussian:0.5 --detach"
+        await driver.press("escape")
+        await driver.until(lambda: driver.app.screen is screen)
 
-        assert driver.app.clipboard == (
-            "dae train autoencoder --data mnist --noise gaussian:0.5 --detach"
-        )
+
+async def test_the_command_names_another_folder_of_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DAE_RUNS")
+    async with form(tmp_path) as (_, screen):
+        assert command(screen).endswith(f"--runs-dir {tmp_path / 'runs'} --detach")
+    monkeypatch.chdir(tmp_path)
+    async with form(tmp_path) as (_, screen):
+        assert "--runs-dir" not in command(screen)
+
+
+async def test_a_shift_that_leaves_nothing_is_refused_while_it_is_typed(tmp_path: Path) -> None:
+    async with form(tmp_path) as (driver, screen):
+        await fill(driver, screen, "shift", "99")
+        assert "moves images of 28×28 out of sight" in text(screen, "#said")
+        assert text(screen, "#label-shift") == "! shift"
 
 
 async def test_a_start_opens_the_run(tmp_path: Path, detached: Detached) -> None:

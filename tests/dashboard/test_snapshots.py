@@ -16,16 +16,20 @@ from dae_tui.dashboard.app import DashboardApp
 from dae_tui.dashboard.screens.live import LiveScreen
 from dae_tui.dashboard.screens.playground import PlaygroundScreen
 from dae_tui.dashboard.themes import Theme
+from dae_tui.devices.reading import Reading
 from dae_tui.runs.reader import Run
 from dae_tui.terminal.blocks import Graphics
 
 SIZES = [(80, 24), (120, 40)]
+EVERY_SIZE = [(40, 12), (60, 20), *SIZES, (200, 60)]
 Compare = Callable[..., bool]
 
 
-def dashboard(runs_dir: Path, *, live: bool = False, **options: Any) -> DashboardApp:
+def dashboard(
+    runs_dir: Path, *, live: bool = False, name: str = "", **options: Any
+) -> DashboardApp:
     graphics = options.pop("graphics", Graphics.COLORS_256)
-    run = Run(runs_dir / LIVE) if live else None
+    run = Run(runs_dir / (name or LIVE)) if live or name else None
     # One look: histories of several would grow with the time that a machine takes.
     return DashboardApp(
         runs_dir,
@@ -41,11 +45,14 @@ def dashboard(runs_dir: Path, *, live: bool = False, **options: Any) -> Dashboar
 async def settle(pilot: Pilot[None]) -> None:
     """Wait until the screen has shown its first look, and what came of it."""
     deadline = time.monotonic() + 20
-    while isinstance(pilot.app.screen, LiveScreen) and not pilot.app.screen.looks:
+    still = 0
+    while still < 5:
         assert time.monotonic() < deadline
-        await pilot.pause(0.02)
-    for _ in range(5):
         await pilot.pause(0.05)
+        screen = pilot.app.screen
+        still = still + 1 if not isinstance(screen, LiveScreen) or screen.settled else 0
+        rest = getattr(screen, "_rest", None)
+        still = 0 if rest is not None and rest._task and not rest._task.done() else still
 
 
 def press(*keys: str) -> Callable[[Pilot[None]], Any]:
@@ -57,7 +64,7 @@ def press(*keys: str) -> Callable[[Pilot[None]], Any]:
     return act
 
 
-@pytest.mark.parametrize("size", [*SIZES, (200, 60)], ids=str)
+@pytest.mark.parametrize("size", EVERY_SIZE, ids=str)
 def test_a_run(snap_compare: Compare, runs_dir: Path, size: tuple[int, int]) -> None:
     assert snap_compare(dashboard(runs_dir, live=True), terminal_size=size, run_before=settle)
 
@@ -75,7 +82,7 @@ def test_a_run_on_photographs(
     assert snap_compare(app, terminal_size=size, run_before=settle)
 
 
-@pytest.mark.parametrize("size", SIZES, ids=str)
+@pytest.mark.parametrize("size", EVERY_SIZE, ids=str)
 def test_the_list_of_runs(
     snap_compare: Compare,
     runs_dir: Path,
@@ -86,6 +93,21 @@ def test_the_list_of_runs(
     monkeypatch.setattr("dae_tui.dashboard.run_columns.age", lambda _: "2 h")
     monkeypatch.setattr("dae_tui.dashboard.run_columns._curve", lambda *_: "█▅▃▂▂▁▁▁▁▁")
     assert snap_compare(dashboard(runs_dir), terminal_size=size, run_before=press("space"))
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_a_run_that_crashed(snap_compare: Compare, runs_dir: Path, size: tuple[int, int]) -> None:
+    app = dashboard(runs_dir, name="20260131-091500-mnist-killed-9e9e")
+    assert snap_compare(app, terminal_size=size, run_before=settle)
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_a_smoothed_chart_with_a_cursor(
+    snap_compare: Compare, runs_dir: Path, size: tuple[int, int]
+) -> None:
+    keys = ("m", "m", *["left_parenthesis"] * 9, "left")
+    app = dashboard(runs_dir, live=True)
+    assert snap_compare(app, terminal_size=size, run_before=press(*keys))
 
 
 @pytest.mark.parametrize("size", SIZES, ids=str)
@@ -114,6 +136,18 @@ def test_the_playground(
         await settle(pilot)
 
     assert snap_compare(dashboard(runs_dir), terminal_size=size, run_before=play)
+
+
+@pytest.mark.parametrize("size", [SIZES[0], (200, 60)], ids=str)
+def test_the_machine(
+    snap_compare: Compare,
+    runs_dir: Path,
+    size: tuple[int, int],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    gib = Reading(2.0**30)
+    monkeypatch.setattr("dae_tui.dashboard.screens.machine._disk", lambda _: (gib, gib))
+    assert snap_compare(dashboard(runs_dir), terminal_size=size, run_before=press("4"))
 
 
 @pytest.mark.parametrize("size", SIZES, ids=str)
@@ -145,6 +179,9 @@ def test_no_colour(
     assert snap_compare(app, terminal_size=size, run_before=settle)
 
 
-def test_no_runs_say_what_to_do(snap_compare: Compare, runs_dir: Path) -> None:
+def test_no_runs_say_what_to_do(
+    snap_compare: Compare, runs_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DAE_RUNS", "none")  # Else its path, which is another at every run.
     app = dashboard(Path("none"))
     assert snap_compare(app, terminal_size=(80, 24), run_before=settle)

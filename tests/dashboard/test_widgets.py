@@ -14,10 +14,10 @@ from textual.geometry import Region
 from textual.reactive import reactive
 from textual.strip import Strip
 
+from dae_tui.dashboard.names import short
 from dae_tui.dashboard.widgets.heading import Heading
 from dae_tui.dashboard.widgets.lines import Lines
 from dae_tui.dashboard.widgets.log_tail import LogTail
-from dae_tui.dashboard.widgets.loss_chart import short
 from dae_tui.dashboard.widgets.machine_panel import MachinePanel
 from dae_tui.dashboard.widgets.pictures import Picture, Pictures
 from dae_tui.devices.monitor import Monitor
@@ -226,7 +226,9 @@ async def test_the_last_lines_of_a_log() -> None:
     async with alone(widget, (20, 2)):
         assert read(widget)[0] == " the log is empty"
         widget.show(["first", "2026-01-31 23:59:59 epoch 1 [b] is over", "last"])
-        assert read(widget) == [" 23:59:59 epoch 1 […", "  last"]
+        assert read(widget) == [" [b] is over", " last"]
+        widget.scroll_lines(-2)
+        assert read(widget) == [" first", " 23:59:59 epoch 1"]
 
 
 @pytest.mark.parametrize(

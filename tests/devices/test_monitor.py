@@ -44,6 +44,9 @@ def test_json_has_null_and_the_reason() -> None:
         "power": None,
         "power_limit": 700.0,
         "temperature": 54,
+        "clock": 1980,
+        "processes": [],
+        "process_reason": "",
         "reasons": {"power": "N/A on this GPU"},
     }
     assert set(shown["reasons"]) <= {"cpu_utilisation"}

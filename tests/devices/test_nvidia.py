@@ -1,8 +1,10 @@
 """GPUs through NVML, and every reason why one or one of its figures is missing."""
 
+import os
 import sys
 import time
 
+import psutil
 import pynvml
 import pytest
 from fake_nvml import GIB, FakeGpu, FakeNvml
@@ -36,6 +38,24 @@ def test_every_figure_in_its_unit() -> None:
     assert gpu.power == Reading(612.4)
     assert gpu.power_limit == Reading(700.0)
     assert gpu.temperature == Reading(54)
+    assert gpu.clock == Reading(1980)
+    assert gpu.processes == ()
+
+
+def test_processes_are_read_where_they_are_asked_for() -> None:
+    nvml = FakeNvml(FakeGpu(processes=((os.getpid(), 3 * GIB), (2**22 + 1, None))))
+    (gpu,), _ = NvidiaGpus({}, nvml).read(processes=True)
+    mine, hidden = gpu.processes
+    assert (mine.pid, mine.memory) == (os.getpid(), Reading(3 * GIB))
+    assert mine.user == psutil.Process().username()
+    assert "python" in mine.command
+    assert (hidden.user, hidden.command, hidden.memory) == ("", "", Reading(None, NA))
+
+
+def test_processes_that_may_not_be_seen_have_a_reason() -> None:
+    failures = {"ComputeRunningProcesses": pynvml.NVMLError_NoPermission}
+    (gpu,), _ = NvidiaGpus({}, FakeNvml(FakeGpu(failures=failures))).read(processes=True)
+    assert (gpu.processes, gpu.process_reason) == ((), "no permission")
 
 
 def test_an_idle_gpu_has_zeros_not_gaps() -> None:

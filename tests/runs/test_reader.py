@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from dae_tui.errors import RunError, UsageError
+from dae_tui.runs import reader
 from dae_tui.runs.layout import (
     CONFIG,
     CONTROL,
@@ -23,7 +24,7 @@ from dae_tui.runs.layout import (
     read_json,
     write_json,
 )
-from dae_tui.runs.liveness import SILENT_SECONDS
+from dae_tui.runs.liveness import SILENT_SECONDS, Lock, look_at_lock
 from dae_tui.runs.reader import (
     LONGEST_LINE,
     MOST_AT_ONCE,
@@ -590,3 +591,24 @@ def test_an_unknown_run_is_a_run_error(runs_dir: Path, text: str) -> None:
 def test_without_runs_there_is_no_latest(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="there is no run 'latest'"):
         find_run("latest", tmp_path / "runs")
+
+
+def test_a_run_that_ends_while_it_is_looked_at_has_not_crashed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = RunWriter(tmp_path / "run")
+    writer.__enter__()
+    writer.status(State.RUNNING)
+    look = look_at_lock
+
+    def look_late(folder: Path) -> Lock:
+        # What was read before says that it runs; now it ends, and lets the lock go.
+        if not ended:
+            ended.append(True)
+            writer.status(State.FINISHED)
+            writer.__exit__(None, None, None)
+        return look(folder)
+
+    ended: list[bool] = []
+    monkeypatch.setattr(reader, "look_at_lock", look_late)
+    assert Run(tmp_path / "run").state() is State.FINISHED

@@ -54,7 +54,9 @@ def summary_of(run: Run, status: dict[str, Any], config: dict[str, Any]) -> Summ
 
 def assert_sound(summary: Summary) -> None:
     for name, value in summary.as_json().items():
-        if name in ("name", "state", "reason", "network", "data", "noise"):
+        if name == "tags":
+            assert all(isinstance(tag, str) and tag for tag in value)
+        elif name in ("name", "state", "reason", "network", "data", "noise", "note"):
             assert value is None or (isinstance(value, str) and value)
         else:
             assert value is None or math.isfinite(value)
@@ -97,6 +99,8 @@ def test_a_summary_is_what_the_files_say(run: Run) -> None:
         "seconds": 8.0,
         "seconds_left": 56.0,  # 20 × 16 − 40 steps at 8 s for 40.
         "heartbeat": summary.heartbeat,
+        "tags": (),
+        "note": None,
     }
 
 
@@ -108,7 +112,7 @@ def test_a_run_without_files_says_nothing(run: Run) -> None:
     assert {
         value
         for name, value in summary.as_json().items()
-        if name not in ("name", "state", "reason")
+        if name not in ("name", "state", "reason", "tags")
     } == {None}
 
 
@@ -221,7 +225,7 @@ def test_the_accuracy_is_of_the_test_images_as_soon_as_it_is_known(run: Run) -> 
     during = summary_of(run, {"state": "finished", "val_accuracy": 90.0}, {})
     after = summary_of(run, {"state": "finished", "val_accuracy": 90.0, "test_accuracy": 0.0}, {})
 
-    assert (during.accuracy, after.accuracy) == (90.0, 0.0)
+    assert (during.test_accuracy, after.test_accuracy) == (None, 0.0)
 
 
 @pytest.mark.parametrize("value", [0, -3, 2.5, 10**300])

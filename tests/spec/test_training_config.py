@@ -311,6 +311,7 @@ def test_the_embedded_digits_are_learnt_in_half_the_epochs(data: str, epochs: in
         ("epoch_images", 10**9 + 1, "epoch images 1000000001 cannot be"),
         ("batch_size", 1_000_001, "batch size 1000001 cannot be"),
         ("shift", 4097, "shift 4097 cannot be"),
+        ("shift", 28, "a shift of 28 moves images of 28×28 out of sight"),
         ("network", "a" * 9999, "there is no network 'a{99}…'"),
         ("data", "a" * 9999, "there is no data set 'a{99}…'"),
         ("data", "/" + "a" * 9999, "there is no folder '/a{98}…'"),
@@ -333,7 +334,7 @@ def test_what_cannot_be_trained_is_a_usage_error(field: str, value: Any, message
 
 def test_the_largest_numbers_can_be_trained_with() -> None:
     config = dataclasses.replace(
-        TrainingConfig(), epochs=10**6, epoch_images=10**9, batch_size=10**6, shift=4096
+        TrainingConfig(), epochs=10**6, epoch_images=10**9, batch_size=10**6, shift=27
     )
     assert TrainingConfig.from_json(config.as_json()) == config
 

@@ -447,6 +447,26 @@ def test_the_encoding_of_the_stream_decides_about_utf8(
 
 
 @pytest.mark.parametrize(
+    ("locale", "expected"),
+    [
+        ("C", Graphics.ASCII),
+        ("POSIX", Graphics.ASCII),
+        ("C.UTF-8", Graphics.COLORS_256),
+        ("", Graphics.COLORS_256),
+    ],
+)
+def test_a_terminal_without_utf_8_is_not_sent_any(
+    monkeypatch: pytest.MonkeyPatch, locale: str, expected: Graphics
+) -> None:
+    monkeypatch.setenv("TERM", "screen-256color")
+    monkeypatch.delenv("COLORTERM", raising=False)
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("LC_ALL", locale)
+    # As Python says there, which then writes UTF-8 whatever the locale is.
+    assert terminal_graphics("utf-8") is expected
+
+
+@pytest.mark.parametrize(
     ("fraction", "expected"),
     [
         (0, "    "),
@@ -489,6 +509,12 @@ def test_a_bar_is_exactly_as_wide_as_asked_and_never_falls(mode: Graphics) -> No
 @pytest.mark.parametrize(("utf8", "bars"), [(True, BARS), (False, ASCII_BARS)])
 def test_a_sparkline_climbs_with_the_logarithm(utf8: bool, bars: str) -> None:
     assert sparkline([10.0**power for power in range(-4, 4)], utf8) == bars
+
+
+def test_sparklines_on_the_same_scale_can_be_compared() -> None:
+    assert sparkline([1.0, 0.1], scale=(0.001, 1.0)) == "█▆"
+    assert sparkline([0.01, 0.001], scale=(0.001, 1.0)) == "▃▁"
+    assert sparkline([100.0, 1e-9], scale=(0.001, 1.0)) == "█▁"
 
 
 def test_a_sparkline_never_falls_where_the_values_rise() -> None:

@@ -12,13 +12,36 @@ Seen = TypeVar("Seen")
 ZOOMING = Binding.Group("zoom", compact=True)
 # Each screen takes them into its own bindings: inherited ones would come first in the footer.
 ZOOM_KEYS = (
-    Binding("plus,equals_sign", "zoom(False)", "closer", group=ZOOMING, key_display="+"),
-    Binding("minus", "zoom(True)", "wider", group=ZOOMING, key_display="-"),
+    Binding(
+        "plus,equals_sign",
+        "zoom(False)",
+        "closer",
+        group=ZOOMING,
+        key_display="+",
+        tooltip="Zoom in",
+    ),
+    Binding("minus", "zoom(True)", "wider", group=ZOOMING, key_display="-", tooltip="Zoom out"),
     Binding("less_than_sign,comma", "pan(-1)", "chart to the left", show=False),
     Binding("greater_than_sign,full_stop", "pan(1)", "chart to the right", show=False),
-    Binding("0", "show_all", "the whole chart", show=False),
+    Binding("0", "show_all", "the whole chart", show=False, tooltip="Zoom out to the whole chart"),
+    Binding(
+        "left_parenthesis",
+        "cursor(-1)",
+        "chart: cursor to the left",
+        show=False,
+        key_display="(",
+        tooltip="Read the chart at a step: to the left",
+    ),
+    Binding(
+        "right_parenthesis",
+        "cursor(1)",
+        "chart: cursor to the right",
+        show=False,
+        key_display=")",
+        tooltip="Read the chart at a step: to the right",
+    ),
 )
-MARKS_KEY = Binding("c", "marks", "chart of braille, blocks or ASCII", show=False)
+MARKS_KEY = Binding("B", "marks", "chart of braille, blocks or ASCII", show=False)
 
 
 class ChartScreen(LiveScreen[Seen]):
@@ -33,6 +56,9 @@ class ChartScreen(LiveScreen[Seen]):
 
     def action_pan(self, direction: int) -> None:
         self.chart.pan(direction)
+
+    def action_cursor(self, by: int) -> None:
+        self.chart.move_cursor(by)
 
     def action_show_all(self) -> None:
         self.chart.show_all()

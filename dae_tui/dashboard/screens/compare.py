@@ -7,7 +7,7 @@ from rich.style import Style
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding
-from textual.widgets import DataTable, Footer, Static
+from textual.widgets import DataTable, Static
 
 from dae_tui.dashboard.compared_pictures import ComparedPictures, NewestSamples, Samples
 from dae_tui.dashboard.comparison import (
@@ -26,8 +26,10 @@ from dae_tui.dashboard.comparison import (
 from dae_tui.dashboard.context import MarkRuns, OpenRun
 from dae_tui.dashboard.learning import NOISY_LOSS
 from dae_tui.dashboard.screens.chart import MARKS_KEY, ZOOM_KEYS, ChartScreen
+from dae_tui.dashboard.screens.image_keys import WHOLE_KEY
 from dae_tui.dashboard.themes import STATE_COLOURS
 from dae_tui.dashboard.widgets.heading import Heading
+from dae_tui.dashboard.widgets.key_bar import KeyBar
 from dae_tui.dashboard.widgets.lines import theme_style
 from dae_tui.dashboard.widgets.loss_chart import ASCII_MARKS, COLOURS, LossChart, NamedLine
 from dae_tui.dashboard.widgets.runs_table import RunsTable
@@ -60,12 +62,11 @@ class CompareScreen(ChartScreen[_Seen]):
         Binding("y", "log_scale", "log", tooltip="Logarithmic or linear loss"),
         *ZOOM_KEYS,
         MARKS_KEY,
-        Binding("j", "image(1)", "next image", show=False),
-        Binding("k", "image(-1)", "image before", show=False),
-        Binding("z", "whole", "all of a large image, or a part pixel by pixel", show=False),
+        Binding("m", "smooth", "smooth the loss: more, most, not", show=False),
+        WHOLE_KEY,
         Binding("a", "add", "compare one more run, the newest that is not here", show=False),
-        Binding("x", "drop", "take this run out of the comparison", show=False),
-        Binding("m", "newest", "no marks: compare the newest runs", show=False),
+        Binding("u", "drop", "unmark: take this run out of the comparison", show=False),
+        Binding("U", "newest", "forget the marks: compare the newest runs", show=False),
         Binding("escape", "app.back", "back to the runs", show=False),
     ]
 
@@ -92,7 +93,7 @@ class CompareScreen(ChartScreen[_Seen]):
         yield RunsTable(id="compared", cursor_type="row", cell_padding=0)
         yield DataTable(id="tables", cursor_type="row", cell_padding=0)
         yield Static(id="nothing", markup=False)
-        yield Footer(show_command_palette=False, compact=True)
+        yield KeyBar()
 
     def on_mount(self) -> None:
         for table, columns in (("#compared", RUN_COLUMNS), ("#tables", TABLE_COLUMNS)):
@@ -330,11 +331,13 @@ class CompareScreen(ChartScreen[_Seen]):
         self._arrange()
         self.look_soon()
 
-    def action_image(self, by: int) -> None:
-        """Show the next image or the one before."""
-        self.query_one(ComparedPictures).move(by)
+    def action_pan(self, direction: int) -> None:
+        """Move the chart, or show the next image or the one before where those are shown."""
         if self._images:
+            self.query_one(ComparedPictures).move(direction)
             self._show_images()
+        else:
+            super().action_pan(direction)
 
     def action_whole(self) -> None:
         """Show all of each large image, or a part of it pixel by pixel."""

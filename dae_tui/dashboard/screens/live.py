@@ -27,6 +27,8 @@ class LiveScreen(Screen[None], Generic[Seen]):
         super().__init__()
         self.looks = 0
         """How often something has been shown."""
+        self.looking = False
+        """Whether the disk is being read."""
         self._visible = asyncio.Event()
         self._wanted = asyncio.Event()
 
@@ -41,6 +43,11 @@ class LiveScreen(Screen[None], Generic[Seen]):
     def look_soon(self) -> None:
         """Read again now and not only when it is due."""
         self._wanted.set()
+
+    @property
+    def settled(self) -> bool:
+        """Whether something is shown, and nothing is being read or about to be."""
+        return self.looks > 0 and not self.looking and not self._wanted.is_set()
 
     def look_soon_from_thread(self) -> None:
         """The same, from a worker in a thread."""
@@ -70,11 +77,13 @@ class LiveScreen(Screen[None], Generic[Seen]):
             await self._visible.wait()
             self._wanted.clear()
             began = time.monotonic()
+            self.looking = True
             seen: Any = await asyncio.to_thread(self.look)
             took = time.monotonic() - began
             if not self.stands:
                 return
             self.show(seen)
+            self.looking = False
             self.looks += 1
             with suppress(TimeoutError):
                 rest = max(self.context.refresh_seconds, min(took / SHARE, LONGEST_SECONDS))

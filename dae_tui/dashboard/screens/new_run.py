@@ -11,10 +11,11 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.suggester import SuggestFromList
 from textual.widget import Widget
-from textual.widgets import Button, Checkbox, Footer, Input, Select, Static
+from textual.widgets import Button, Checkbox, Input, Select, Static
 
 from dae_tui.dashboard.context import Failed, OpenRun, context_of
 from dae_tui.dashboard.data_suggester import DataSuggester
+from dae_tui.dashboard.screens.shown_command import ShownCommand
 from dae_tui.dashboard.training_form import (
     CHECKED,
     CHOICES,
@@ -30,6 +31,7 @@ from dae_tui.dashboard.training_form import (
     shown_command,
 )
 from dae_tui.dashboard.widgets.heading import Heading
+from dae_tui.dashboard.widgets.key_bar import KeyBar
 from dae_tui.errors import DaeError
 from dae_tui.models.registry import NETWORKS
 from dae_tui.runs.detached_training import detach
@@ -60,7 +62,7 @@ class NewRunScreen(Screen[None]):
         Binding("up", "app.focus_previous", "field before", show=False),
         Binding("down", "app.focus_next", "next field", show=False),
         # Outside a text field these keys would leave the form and lose what was typed.
-        Binding("q,n,1,2,3,g,t,question_mark", "nothing", show=False),
+        Binding("q,n,1,2,3,4,t,question_mark", "nothing", show=False),
     ]
 
     def __init__(self) -> None:
@@ -86,7 +88,7 @@ class NewRunScreen(Screen[None]):
                         yield Button("Start", id="start", variant="primary", compact=True)
         yield Static(id="command", markup=False)
         yield Static(id="said", markup=False)
-        yield Footer(show_command_palette=False, compact=True)
+        yield KeyBar()
 
     def _field(self, key: str) -> Widget:
         value = self._defaults[key]
@@ -169,8 +171,9 @@ class NewRunScreen(Screen[None]):
     def _check(self) -> None:
         """Show what is wrong and where, or the command line that starts the same run."""
         faults: tuple[str, ...] = ()
+        runs_dir = context_of(self).runs_dir
         try:
-            self._read = read_form(self.values(), context_of(self).runs_dir)
+            self._read = read_form(self.values(), runs_dir)
         except FieldError as failure:
             self._read = None
             faults = failure.fields
@@ -178,7 +181,7 @@ class NewRunScreen(Screen[None]):
             self.query_one("#command", Static).update("")
         else:
             self._say(None)
-            command = printable(shown_command(*self._read))
+            command = printable(shown_command(*self._read, runs_dir))
             self.query_one("#command", Static).update(Text(f"$ {command}"))
         for key, label in LABELS.items():
             bad = key in faults
@@ -190,9 +193,10 @@ class NewRunScreen(Screen[None]):
     def _say(self, what: DaeError | str | None) -> None:
         said = self.query_one("#said", Static)
         said.set_class(isinstance(what, DaeError), "-bad")
-        if isinstance(what, DaeError):
-            hint = " ".join(what.hint.split())
-            said.update(Text(f"{what.message}: {hint}" if hint else what.message))
+        if isinstance(what, FieldError):
+            said.update(Text("\n".join(map(_line, what.faults.values()))))
+        elif isinstance(what, DaeError):
+            said.update(Text(_line(what)))
         else:
             said.update(Text(what or ""))
 
@@ -204,8 +208,10 @@ class NewRunScreen(Screen[None]):
         if self._read is None:
             self.notify("there is no command for this form yet", severity="warning", timeout=3)
             return
-        self.app.copy_to_clipboard(shown_command(*self._read))
-        self.notify("copied the command", timeout=2)
+        command = shown_command(*self._read, context_of(self).runs_dir)
+        # Whether it arrives, no terminal says: tmux by default drops it.
+        self.app.copy_to_clipboard(command)
+        self.app.push_screen(ShownCommand(command))
 
     def action_start(self) -> None:
         """Start the training, once."""
@@ -253,3 +259,9 @@ class NewRunScreen(Screen[None]):
             return
         app.pop_screen()
         app.post_message(OpenRun(run))
+
+
+def _line(failure: DaeError) -> str:
+    """An error and its hint in one line."""
+    hint = " ".join(failure.hint.split())
+    return f"{failure.message}: {hint}" if hint else failure.message

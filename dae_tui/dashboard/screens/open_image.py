@@ -15,7 +15,9 @@ class OpenImage(ModalScreen[str]):
     def compose(self) -> ComposeResult:
         with Vertical(id="question"):
             yield Static(
-                "Open an image (PNG, TIFF, .npy, …) or a folder of images or pairs", markup=False
+                "Open an image of any kind that dae denoise reads (PNG, JPEG, TIFF, DICOM, FITS, "
+                ".npy, IDX, …), or a folder of images or of pairs",
+                markup=False,
             )
             yield Input(placeholder="path of the file or folder", id="path")
             yield Static("[b]enter[/b] open    [b]esc[/b] cancel")

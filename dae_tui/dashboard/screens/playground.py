@@ -15,9 +15,10 @@ from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.screen import Screen
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from dae_tui.dashboard.context import Failed, context_of
+from dae_tui.dashboard.names import shortened_name
 from dae_tui.dashboard.playground_request import (
     FIRST_NOISE,
     LEVELS,
@@ -28,10 +29,12 @@ from dae_tui.dashboard.playground_request import (
     next_strength,
     source_of,
 )
+from dae_tui.dashboard.screens.image_keys import VIEW_KEY, WHOLE_KEY
 from dae_tui.dashboard.screens.open_image import OpenImage
 from dae_tui.dashboard.widgets.bars import Bars, Prediction
 from dae_tui.dashboard.widgets.fields import Field, Fields
 from dae_tui.dashboard.widgets.heading import Heading
+from dae_tui.dashboard.widgets.key_bar import KeyBar
 from dae_tui.dashboard.widgets.pictures import Picture, Pictures
 from dae_tui.errors import DaeError, WeightsError
 from dae_tui.models.registry import NETWORKS
@@ -62,20 +65,20 @@ class PlaygroundScreen(Screen[None]):
     BINDINGS = [
         Binding("left", "image(-1)", "image before", group=IMAGE, key_display="←"),
         Binding("right", "image(1)", "next image", group=IMAGE, key_display="→"),
-        Binding("up", "level(1)", "raise the level", group=LEVEL, key_display="↑"),
-        Binding("down", "level(-1)", "lower the level", group=LEVEL, key_display="↓"),
-        Binding("k", "kind(1)", "kind", tooltip="Next kind of noise"),
-        Binding("K", "kind(-1)", "kind before", tooltip="Kind of noise before", show=False),
-        Binding("space,r", "new_noise", "noise", tooltip="Draw new noise"),
+        Binding("up,k", "level(1)", "raise the level", group=LEVEL),
+        Binding("down,j", "level(-1)", "lower the level", group=LEVEL),
+        Binding("e", "kind(1)", "kind", tooltip="Next kind of noise"),
+        Binding("E", "kind(-1)", "kind before", tooltip="Kind of noise before", show=False),
+        Binding("space", "new_noise", "noise", tooltip="Draw new noise"),
         Binding("plus,equals_sign", "strength(1)", "take away more", key_display="+", show=False),
         Binding("minus", "strength(-1)", "take away less of the noise", show=False),
         Binding("w", "weights(1)", "weights", tooltip="Next weights"),
         Binding("W", "weights(-1)", "weights before", tooltip="Weights before", show=False),
         Binding("d", "data(1)", "data", tooltip="Next data set or folder; leaves an image file"),
-        Binding("x", "any_image", "any image", tooltip="A random image", show=False),
+        Binding("a", "any_image", "any image", tooltip="Another image, at random", show=False),
         Binding("i", "open_image", "open", tooltip="Open an image file or a folder of your own"),
-        Binding("z", "whole", "all of a large image, or a part pixel by pixel", show=False),
-        Binding("v", "next_view", "next view, on a narrow terminal", show=False),
+        WHOLE_KEY,
+        VIEW_KEY,
         Binding("escape,backspace", "app.back", "back to the runs", show=False),
     ]
 
@@ -103,7 +106,7 @@ class PlaygroundScreen(Screen[None]):
         yield Static(id="reason", markup=False)
         yield Pictures(id="pictures")
         yield Bars(id="bars")
-        yield Footer(show_command_palette=False, compact=True)
+        yield KeyBar()
 
     def on_mount(self) -> None:
         self._show()
@@ -265,8 +268,8 @@ class PlaygroundScreen(Screen[None]):
         name = weights_name(request.weights) if request.weights else "…"
         data = request.file.name if request.file else request.source.name or "…"
         self.query_one("#what", Fields).show(
-            Field("weights", _short(name, 22), "weights(1)", "weights(-1)"),
-            Field("file" if request.file else "data", _short(data, 14), "data(1)"),
+            Field("weights", shortened_name(name, 22), "weights(1)", "weights(-1)"),
+            Field("file" if request.file else "data", shortened_name(data, 14), "data(1)"),
             Field("image", image, "image(1)", "image(-1)"),
         )
         noise = request.noise
@@ -290,7 +293,7 @@ class PlaygroundScreen(Screen[None]):
     def action_level(self, by: int) -> None:
         """Raise or lower the level of the noise, within the limits of its kind."""
         if self.request.noise is None:
-            self.notify("the noise is as given: k adds some", timeout=2)
+            self.notify("the noise is as given: e adds some", timeout=2)
             return
         kind = self.request.noise.kind
         self._levels[kind] = next_level(kind, self._levels[kind], by)
@@ -360,10 +363,6 @@ def _denoises(path: Path) -> bool:
         return NETWORKS[read_metadata(path)["network"]].task == "denoise"
     except WeightsError:
         return False
-
-
-def _short(text: str, width: int) -> str:
-    return text if len(text) <= width else text[: width - 1] + "…"
 
 
 def _picture(result: "PlaygroundResult", view: str) -> Picture:

@@ -1,5 +1,6 @@
 """One run: its loss, the machine, a few images denoised by the network, and its log."""
 
+import os
 from dataclasses import dataclass
 
 from textual import work
@@ -7,18 +8,22 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal, Vertical
 from textual.notifications import SeverityLevel
-from textual.widgets import Footer
 
 from dae_tui.dashboard.context import Failed, PlayWith
+from dae_tui.dashboard.ending import ending_of
 from dae_tui.dashboard.learning import NOISY_LOSS, Learning, learning_of
+from dae_tui.dashboard.names import short
 from dae_tui.dashboard.screens.chart import MARKS_KEY, ZOOM_KEYS, ChartScreen
+from dae_tui.dashboard.screens.image_keys import VIEW_KEY, WHOLE_KEY
 from dae_tui.dashboard.screens.question import Question
 from dae_tui.dashboard.shown_sample import ShownSample, shown_sample
 from dae_tui.dashboard.themes import STATE_COLOURS
 from dae_tui.dashboard.widgets.heading import Heading
+from dae_tui.dashboard.widgets.key_bar import KeyBar
 from dae_tui.dashboard.widgets.log_tail import LogTail
-from dae_tui.dashboard.widgets.loss_chart import LossChart, NamedLine, short
+from dae_tui.dashboard.widgets.loss_chart import LossChart, lines_of
 from dae_tui.dashboard.widgets.machine_panel import MachinePanel
+from dae_tui.dashboard.widgets.paragraphs import Paragraphs
 from dae_tui.dashboard.widgets.pictures import Pictures
 from dae_tui.dashboard.widgets.run_metrics import RunMetrics
 from dae_tui.devices.machine import Machine
@@ -31,15 +36,18 @@ from dae_tui.runs.watching.run_watch import RunView, RunWatch
 from dae_tui.runs.watching.samples import BrokenSample
 from dae_tui.system.printable import printable
 from dae_tui.terminal.blocks import Graphics
-from dae_tui.terminal.plot import Line
 
 TIME = Binding.Group("time", compact=True)
 IMAGE = Binding.Group("image", compact=True)
 # Lines of the log where the screen is high enough to show them beside all else.
 TALL, LOG_LINES = 36, 5
-WIDE = 110
+WIDE, NARROW = 110, 60
+# With fewer lines for chart and figures, images take turns with them.
+LEAST_TOP, MACHINE_LINES = 4, 3
 # Size and views of the images until some have come.
 DIGITS = ((28, 28), 3)
+# More than there are images or lines.
+ALL = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -54,23 +62,27 @@ class RunScreen(ChartScreen[_Seen]):
     """Watches a run and steers it through its folder, without slowing the training."""
 
     BINDINGS = [
-        Binding("p", "pause", "pause", tooltip="Pause or resume the training"),
+        Binding("p", "pause", "pause", tooltip="Pause the training, or let it go on"),
         Binding("s", "stop", "stop", tooltip="Stop the training: it saves, evaluates, and ends"),
-        Binding("r", "go_on", "go on", tooltip="Resume a run that has ended", show=False),
-        Binding("left", "time(-1)", "earlier images", group=TIME, key_display="←"),
-        Binding("right", "time(1)", "later images", group=TIME, key_display="→"),
-        Binding("home", "time(-1000000)", "the first images", show=False),
-        Binding("end,f", "live", "live", tooltip="Follow the newest images", show=False),
-        Binding("up", "image(-1)", "image before", group=IMAGE, key_display="↑"),
-        Binding("down", "image(1)", "next image", group=IMAGE, key_display="↓"),
-        Binding("z", "whole", "all of a large image, or a part pixel by pixel", show=False),
+        Binding("r", "go_on", "resume", tooltip="Resume a run that has ended"),
         Binding("l", "log", "log", tooltip="Show the log in place of the images"),
-        Binding("o", "play", "play", tooltip="Open the playground with this run's weights"),
+        Binding(
+            "left", "time(-1)", "earlier", group=TIME, key_display="←", tooltip="Earlier images"
+        ),
+        Binding("right", "time(1)", "later", group=TIME, key_display="→", tooltip="Later images"),
+        Binding("home,g", "first", "first", show=False, tooltip="The first images, or lines"),
+        Binding("end,G,f", "live", "live", tooltip="Follow the newest images, or lines"),
+        Binding("up,k", "up", "up", group=IMAGE, tooltip="Image before; log: up"),
+        Binding("down,j", "down", "down", group=IMAGE, tooltip="Next image"),
+        Binding("pageup", "page(-1)", "log: a screenful up", show=False),
+        Binding("pagedown", "page(1)", "log: a screenful down", show=False),
         *ZOOM_KEYS,
         Binding("y", "log_scale", "logarithmic or linear loss", show=False),
         Binding("m", "smooth", "smooth the loss: more, most, not", show=False),
         MARKS_KEY,
-        Binding("v", "next_view", "next view, on a narrow terminal", show=False),
+        Binding("w", "play", "weights", tooltip="Try its weights in the playground"),
+        WHOLE_KEY,
+        VIEW_KEY,
         Binding("escape,backspace", "app.back", "back to the runs", show=False),
     ]
 
@@ -88,9 +100,15 @@ class RunScreen(ChartScreen[_Seen]):
         self._learning: Learning | None = None
         """What the run learns from, once its config has been read."""
         self._seen: _Seen | None = None
+        self._ending: list[tuple[str, str]] = []
+        self._low = False
+        """Whether there is too little room for chart and images together."""
+        self._low_images = False
+        """Whether the images are shown there, and not the chart."""
 
     def compose(self) -> ComposeResult:
         yield Heading(self.run_shown.name)
+        yield Paragraphs(id="ended")
         with Horizontal(id="top"):
             yield LossChart(id="loss")
             with Vertical(id="side"):
@@ -99,7 +117,7 @@ class RunScreen(ChartScreen[_Seen]):
         yield Pictures(id="pictures")
         yield LogTail(id="log")
         yield Heading(first="", id="which")
-        yield Footer(show_command_palette=False, compact=True)
+        yield KeyBar()
 
     def look(self) -> _Seen:
         view = self._watch.look()
@@ -129,6 +147,8 @@ class RunScreen(ChartScreen[_Seen]):
         self.query_one(MachinePanel).show(seen.machine)
         self.query_one(RunMetrics).show(view, seen.learning)
         self.query_one(LogTail).show(view.log)
+        self._show_ending(view)
+        self.query_one(KeyBar).redraw()
         old, self._sample = self._images, seen.sample
         if self._images != old:
             self._arrange()
@@ -139,6 +159,30 @@ class RunScreen(ChartScreen[_Seen]):
     def on_resize(self) -> None:
         self._arrange()
 
+    def offers(self, action: str) -> bool:
+        """Whether an action does something now, and so has its key in the last line."""
+        view = self._seen.view if self._seen else None
+        if view is None:
+            return action != "go_on"
+        summary = view.summary
+        if action in ("pause", "stop"):
+            return view.exists and summary.state.alive
+        if action == "go_on":
+            ended = not summary.state.alive and summary.state is not State.FINISHED
+            return view.exists and ended and view.has_config
+        if action == "live":
+            return self._scrubbed is not None
+        return True
+
+    def _show_ending(self, view: RunView) -> None:
+        """Say why the run has ended and how it goes on, in the lines that takes."""
+        ended = self.query_one("#ended", Paragraphs)
+        said = ending_of(view)
+        if said != self._ending:
+            self._ending = said
+            ended.show(said)
+            self._arrange()
+
     @property
     def _images(self) -> tuple[tuple[int, int], int]:
         """Height and width of the images, and the number of their views."""
@@ -146,27 +190,54 @@ class RunScreen(ChartScreen[_Seen]):
         return (sample.size, len(sample.names)) if isinstance(sample, ShownSample) else DIGITS
 
     def _arrange(self) -> None:
-        """Give the images the lines they need, a high screen's log a few, the chart the rest."""
-        width, height = self.size
-        log_alone = self.has_class("-log")
-        tall = height >= TALL
-        pictures = self.query_one(Pictures)
-        room = (height - 3 - (LOG_LINES if tall else 0)) * 5 // 8
+        """Give the images the lines they need, a high screen's log a few, the chart the rest.
+
+        Where that leaves too little for the chart, it is shown in place of the images.
+        """
+        width = self.size.width
+        height = self.size.height - self._arrange_ending()
+        log_alone, tall = self.has_class("-log"), height >= TALL
+        pictures, log, top = self.query_one(Pictures), self.query_one(LogTail), self._top
+        free = height - 3 - (LOG_LINES if tall else 0)
         # Large images get as many lines as digits do at least.
-        least = pictures.layout_for(width, room).lines
-        shown = pictures.layout_for(width, max(room, least), *self._images)
+        least = pictures.layout_for(width, free * 5 // 8).lines
+        shown = pictures.layout_for(width, max(free * 5 // 8, least), *self._images)
         rows = shown.down * shown.lines
-        pictures.display = not log_alone
+        self._low = free - rows < LEAST_TOP
+        if self._low:
+            rows = 0 if not (self._low_images or log_alone) else free - LEAST_TOP * log_alone
+        pictures.display = not log_alone and rows > 0
         pictures.styles.height = rows
-        log = self.query_one(LogTail)
+        top.display = not (self._low and self._low_images) or log_alone
         log.display = log_alone or tall
         log.styles.height = rows if log_alone else LOG_LINES
-        side = self.query_one("#side")
-        side.styles.width = 44 if width >= WIDE else min(36, width * 9 // 20)
-        side.display = width >= 60
-        top = height - 3 - rows - (LOG_LINES if tall and not log_alone else 0)
-        self.query_one(RunMetrics).styles.height = 3 if top < 12 else 8
+        self._arrange_side(free - rows)
         self.call_after_refresh(self._show_pictures)
+
+    @property
+    def _top(self) -> Horizontal:
+        return self.query_one("#top", Horizontal)
+
+    def _arrange_ending(self) -> int:
+        """Give the words about the end their lines; returns how many."""
+        ended = self.query_one("#ended", Paragraphs)
+        most = max(2, self.size.height // 5)
+        lines = min(ended.lines_for(self.size.width), most) if self._ending else 0
+        ended.display, ended.styles.height = lines > 0, lines
+        return lines
+
+    def _arrange_side(self, height: int) -> None:
+        """Machine and figures beside the chart, or on a narrow screen the figures below it."""
+        width = self.size.width
+        side, narrow = self.query_one("#side"), width < NARROW
+        self._top.styles.layout = "vertical" if narrow else "horizontal"
+        lines = 3 if height < 12 else 8
+        if narrow:
+            lines = 2 if height >= LEAST_TOP else 1
+        side.styles.width = "1fr" if narrow else (44 if width >= WIDE else min(36, width * 9 // 20))
+        side.styles.height = lines if narrow else "1fr"
+        self.query_one(MachinePanel).display = not narrow and height - lines >= MACHINE_LINES
+        self.query_one(RunMetrics).styles.height = lines
 
     def _show_heading(self) -> None:
         seen = self._seen
@@ -176,11 +247,8 @@ class RunScreen(ChartScreen[_Seen]):
         state = str(summary.state) if seen.view.exists else "deleted"
         words = [
             (summary.label, "bold"),
-            (state, STATE_COLOURS[summary.state]),
+            (state, STATE_COLOURS[summary.state] if seen.view.exists else "warning"),
         ]
-        failed = summary.state in (State.FAILED, State.CRASHED) and seen.view.exists
-        if failed and summary.reason:
-            words.append((summary.reason, "text-muted"))
         words.append((f"epoch {summary.epoch or 0:.0f}/{_count(summary.epochs)}", ""))
         if summary.state.alive and summary.images_per_second:
             words.append((f"{short(summary.images_per_second)} img/s", ""))
@@ -191,13 +259,9 @@ class RunScreen(ChartScreen[_Seen]):
         self.query(Heading).first().show(*words)
 
     def _show_curves(self, view: RunView, learning: Learning) -> None:
-        lines = [
-            NamedLine("train", Line(*view.curves.train.arrays()), 0),
-            NamedLine("val", Line(*view.curves.validation.arrays(), smooth=False, dashed=True), 1),
-        ]
         alive = view.summary.state.alive
         none = "waiting for the first loss…" if alive else "this run ended before its first loss"
-        self.chart.show(lines, none, NOISY_LOSS if learning.noisy_loss else "")
+        self.chart.show(lines_of(view.curves), none, NOISY_LOSS if learning.noisy_loss else "")
 
     def _show_pictures(self) -> None:
         """Show the images that fit, from the chosen one on, and below them which they are."""
@@ -205,7 +269,9 @@ class RunScreen(ChartScreen[_Seen]):
         seen, sample = self._seen, self._sample
         if seen is None:
             return
-        if isinstance(sample, ShownSample):
+        if self._low and not self._low_images:
+            which = "v: the images" if isinstance(sample, ShownSample) else ""
+        elif isinstance(sample, ShownSample):
             shown = pictures.layout_for(*pictures.size, *self._images)
             count = min(len(sample), shown.across * shown.down)
             numbers = [(self._image + n) % len(sample) for n in range(count)]
@@ -222,25 +288,29 @@ class RunScreen(ChartScreen[_Seen]):
                 none = "no images yet: they come as it trains"
             pictures.show([], sample.reason if sample else none)
             which = ""
+        shown_step = sample.step if sample is not None and self._scrubbed is not None else None
+        self.chart.mark(shown_step)
         below.show(*self._which(seen, which))
 
     def _which(self, seen: _Seen, which: str) -> list[tuple[str, str]]:
         """Which images are shown, from which step, and how much of them."""
+        if self.has_class("-log"):
+            return [(self.query_one(LogTail).place, ""), ("l: images again", "text-muted")]
         sample, steps = self._sample, seen.view.steps
+        pictures = self.query_one(Pictures)
         words = [(which, "")] if which else []
-        if sample is not None and steps:
+        if sample is not None and steps and pictures.display:
             place = steps.index(sample.step) + 1 if sample.step in steps else 0
             words.append((f"after step {sample.step:,}", ""))
             words.append((f"{place}/{len(steps)}", "text-muted"))
             live = self._scrubbed is None
             words.append(("live" if live else "f: live again", "success" if live else "warning"))
-        pictures = self.query_one(Pictures)
         if isinstance(sample, ShownSample) and pictures.display:
             shown = pictures.layout_for(*pictures.size, *self._images)
             part = pictures.words(shown, sample.size)
             words += [(part, "text-muted")] if part else []
             coarse = sample.colour and self.context.graphics is Graphics.COLORS_256
-            words += [("g: true colours", "text-muted")] if coarse else []
+            words += [("F3: true colours", "text-muted")] if coarse else []
         return words
 
     def _tell_state(self, view: RunView) -> None:
@@ -267,15 +337,42 @@ class RunScreen(ChartScreen[_Seen]):
             self._scrubbed = earlier[max(0, len(earlier) + by)]
         self.look_soon()
 
+    def action_first(self) -> None:
+        """Show the first images, or the first lines of the log."""
+        if self.has_class("-log"):
+            self._scroll(-ALL)
+        else:
+            self.action_time(-ALL)
+
     def action_live(self) -> None:
+        """Follow the newest images, and the end of the log."""
+        if self.has_class("-log"):
+            self._scroll(ALL)
         self._scrubbed = None
         self.look_soon()
 
-    def action_image(self, by: int) -> None:
-        """Start with the next image or the one before."""
-        if isinstance(self._sample, ShownSample):
+    def action_up(self) -> None:
+        self._up_or_down(-1)
+
+    def action_down(self) -> None:
+        self._up_or_down(1)
+
+    def action_page(self, direction: int) -> None:
+        """Scroll the log by a screenful."""
+        if self.has_class("-log"):
+            self._scroll(direction * max(1, self.query_one(LogTail).size.height - 1))
+
+    def _up_or_down(self, by: int) -> None:
+        """Scroll the log where that is shown, else start with the image before or the next."""
+        if self.has_class("-log"):
+            self._scroll(by)
+        elif isinstance(self._sample, ShownSample):
             self._image = (self._image + by) % len(self._sample)
             self._show_pictures()
+
+    def _scroll(self, by: int) -> None:
+        self.query_one(LogTail).scroll_lines(by)
+        self._show_pictures()
 
     def action_whole(self) -> None:
         """Show all of each large image, or a part of it pixel by pixel."""
@@ -287,23 +384,52 @@ class RunScreen(ChartScreen[_Seen]):
         self._arrange()
 
     def action_next_view(self) -> None:
-        self.query_one(Pictures).next_view()
+        """On a narrow screen the next view; on a low one the chart comes after the last."""
+        pictures = self.query_one(Pictures)
+        views = self._images[1]
+        beside = pictures.layout_for(*self.size, *self._images).views > 1
+        if not self._low:
+            pictures.next_view()
+        elif not self._low_images:
+            self._low_images, pictures.view = True, 0
+        elif beside or pictures.view == views - 1:
+            self._low_images = False
+        else:
+            pictures.next_view()
+        self._arrange()
 
     def action_pause(self) -> None:
         """Pause the training, or resume it if it is paused."""
+        if self._refused("pause"):
+            return
         paused = self.run_shown.state() is State.PAUSED
         self._ask(Request.RESUME if paused else Request.PAUSE)
 
     @work
     async def action_stop(self) -> None:
         """Ask, then stop the training."""
+        if self._refused("stop"):
+            return
         detail = "It saves its state, evaluates its best weights, and ends. It can be resumed."
         if await self.app.push_screen_wait(Question(f"Stop {self.run_shown.name}?", detail)):
             self._ask(Request.STOP)
 
+    def _refused(self, what: str) -> bool:
+        """Say why a run that is gone, or has ended, cannot be asked something; whether it is so."""
+        state, name = self.run_shown.state(), self.run_shown.name
+        if not os.path.isdir(self.run_shown.folder):  # noqa: PTH112 - Path.is_dir may raise.
+            self._tell(f"{name} was deleted: there is nothing to {what}", "warning")
+            return True
+        if not state.alive and what != "resume":
+            self._tell(f"{name} is {state}: there is nothing to {what}", "warning")
+            return True
+        return False
+
     @work(thread=True)
     def action_go_on(self) -> None:
         """Resume a run that has ended, in a process of its own."""
+        if self._refused("resume"):
+            return
         state = self.run_shown.state()
         if state.alive:
             self._tell(f"{self.run_shown.name} is {state}", "warning")

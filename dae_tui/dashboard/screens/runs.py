@@ -1,212 +1,213 @@
-"""The list of runs."""
+"""The list of runs, and beside it the one at the cursor."""
 
 import os
-from pathlib import Path
+from dataclasses import dataclass
 
 from rich.text import Text
 from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding
-from textual.widgets import DataTable, Footer, Input, Static
+from textual.containers import Horizontal, Vertical
+from textual.timer import Timer
+from textual.widgets import DataTable, Input, Static
 
-from dae_tui.dashboard.context import Failed, MarkRuns, OpenRun
-from dae_tui.dashboard.run_columns import COLUMNS, RunsColumn, cells_of, words_of
+from dae_tui.dashboard.context import MarkRuns, OpenRun
+from dae_tui.dashboard.run_pane import PaneView, PaneWatch, RunPane
+from dae_tui.dashboard.runs_filter import EXAMPLE, matches, parse_filter
+from dae_tui.dashboard.runs_list import RunsList
 from dae_tui.dashboard.screens.live import LiveScreen
 from dae_tui.dashboard.screens.question import Question
+from dae_tui.dashboard.screens.run_actions import RunActions
+from dae_tui.dashboard.screens.tag_question import TagQuestion
+from dae_tui.dashboard.training_form import runs_dir_option
 from dae_tui.dashboard.widgets.heading import Heading
-from dae_tui.dashboard.widgets.runs_table import RunsTable
-from dae_tui.errors import DaeError
-from dae_tui.runs.deletion import delete_run, deleted_words
+from dae_tui.dashboard.widgets.key_bar import KeyBar
 from dae_tui.runs.layout import Request, State
+from dae_tui.runs.reader import Run
 from dae_tui.runs.watching.runs_watch import RunRow, RunsWatch
 from dae_tui.system.printable import printable
-from dae_tui.terminal.blocks import Graphics
+
+# On terminals of so many columns the run at the cursor is shown beside the list.
+WIDE = 120
+# The pane takes this share of a wide terminal, and so many columns at least: three digits.
+PANE_SHARE, LEAST_PANE = 0.44, 64
+REST_SECONDS = 0.1
+# What does nothing in an empty list.
+NEED_A_RUN = ("select_cursor", "mark", "app.switch_mode", "sort", "tag")
 
 
-class RunsScreen(LiveScreen[list[RunRow]]):
-    """Every run of the folder: to open, steer, mark for comparison or delete."""
+@dataclass(frozen=True)
+class _Seen:
+    rows: list[RunRow]
+    pane: PaneView | None
+
+
+class RunsScreen(LiveScreen[_Seen], RunActions):
+    """Every run of the folder: to open, steer, mark for comparison, tag or delete."""
 
     TITLE = "the list of runs"
     BINDINGS = [
         Binding("n", "app.new_run", "new", tooltip="Start a training from a form"),
-        Binding("slash", "filter", "filter", key_display="/", tooltip="Show the runs with a word"),
+        Binding("slash", "filter", "filter", key_display="/", tooltip="Search, or filter the runs"),
+        Binding("space", "mark", "mark", tooltip="Mark the run to compare, tag or delete it"),
+        Binding("c", "app.switch_mode('compare')", "compare", tooltip="Compare the marked runs"),
+        Binding("p", "pause", "pause", tooltip="Pause the run, or let it go on"),
+        Binding("s", "stop", "stop", tooltip="Stop the run"),
+        Binding("r", "resume", "resume", tooltip="Resume a run that has ended"),
+        Binding("x,delete", "delete", "delete", tooltip="Delete the run or the marked ones"),
         Binding("o", "sort(False)", "order", tooltip="Sort by the next column"),
         Binding("O", "sort(True)", "reverse order", show=False),
-        Binding("p", "pause", "pause", show=False, tooltip="Pause or resume the run"),
-        Binding("s", "stop", "stop", show=False, tooltip="Stop the run"),
-        Binding("space", "mark", "mark", tooltip="Mark the run to compare it"),
-        Binding("c", "app.switch_mode('compare')", "compare", tooltip="Compare the marked runs"),
-        Binding("x,delete", "delete", "delete", tooltip="Delete the run, weights and all"),
+        Binding("T", "tag", "tag", tooltip="Tag the run or the marked ones"),
+        Binding("U", "unmark", "forget the marks", show=False),
+        Binding("v", "pane", "the run beside the list, or the list alone", show=False),
         Binding("escape", "no_filter", "every run", show=False),
     ]
 
     def __init__(self) -> None:
         super().__init__()
         self._watch: RunsWatch | None = None
+        self._pane = PaneWatch()
+        self._wants_pane = True
         self._is_file = False
         """Whether the folder of runs is a file."""
         self._rows: list[RunRow] = []
-        self._shown: dict[str, tuple[RunRow, bool]] = {}
-        """The rows that are in the table, and whether they were marked."""
-        self._order: RunsColumn | None = None
-        self._upside_down = False
         self._filter = ""
+        self._chosen: Run | None = None
+        """The run at the cursor, while the pane is shown."""
+        self._rest: Timer | None = None
 
     def compose(self) -> ComposeResult:
         yield Heading("reading the runs…")
-        yield Input(placeholder="a part of name, state, network, data or noise", id="filter")
-        yield RunsTable(id="runs", cursor_type="row", cell_padding=0)
-        yield Static(id="empty")
-        yield Footer(show_command_palette=False, compact=True)
+        yield Input(placeholder=EXAMPLE, id="filter")
+        with Horizontal(id="beside"):
+            with Vertical(id="listed"):
+                yield RunsList(id="runs")
+                yield Static(id="empty")
+            yield RunPane(id="pane")
+        yield KeyBar()
 
     def on_mount(self) -> None:
         self.query_one("#filter").display = False
         self.query_one("#empty").display = False
         self._table.focus()
-        self.app.theme_changed_signal.subscribe(self, lambda _: self._rebuild())
-        self.watch(self.app, "graphics", self._rebuild, init=False)
         self.watch(self.app, "marked", self._fill, init=False)
 
-    def look(self) -> list[RunRow]:
+    def look(self) -> _Seen:
         if self._watch is None:
             self._watch = RunsWatch(self.context.runs_dir)
         self._is_file = os.path.isfile(self.context.runs_dir)  # noqa: PTH113 - Path may raise.
-        return self._watch.look()
+        return _Seen(self._watch.look(), self._pane.look(self._chosen))
 
-    def show(self, seen: list[RunRow]) -> None:
-        self._rows = seen
+    def show(self, seen: _Seen) -> None:
+        self._rows = seen.rows
         complete = self._watch is not None and self._watch.complete
         if complete:
-            here = {row.run.name for row in seen}
+            here = {row.run.name for row in seen.rows}
             self._mark(tuple(name for name in self.context.marked if name in here))
         self._fill()
-        if not complete:
+        if seen.pane is None or seen.pane.view.summary.name == self._name_at_cursor():
+            self.query_one(RunPane).show(seen.pane)
+        whole = seen.pane is None or seen.pane.view.whole
+        if not complete or not whole:
             self.look_soon()
 
     def on_resize(self) -> None:
-        if [column.label.plain for column in self._table.columns.values()] != self._headings():
-            self._rebuild()
+        self._arrange()
+
+    def offers(self, action: str) -> bool:
+        """Whether an action does something now, and so has its key in the last line."""
+        row = self._table.under_cursor
+        if action in ("pause", "stop"):
+            return row is not None and row.summary.state.alive
+        if action == "resume":
+            state = row.summary.state if row else State.FINISHED
+            return not state.alive and state is not State.FINISHED
+        if action == "delete":
+            alive = row is not None and row.summary.state.alive
+            return row is not None and (bool(self.context.marked) or not alive)
+        return row is not None or action not in NEED_A_RUN
 
     @property
-    def _table(self) -> RunsTable:
-        return self.query_one(RunsTable)
+    def _table(self) -> RunsList:
+        return self.query_one(RunsList)
 
-    def _columns(self) -> list[RunsColumn]:
-        return [column for column in COLUMNS if column.needs <= self.size.width]
+    def _name_at_cursor(self) -> str:
+        row = self._table.under_cursor
+        return row.run.name if row else ""
 
-    def _headings(self) -> list[str]:
-        down = "v" if self.context.graphics is Graphics.ASCII else "▼"
-        up = "^" if self.context.graphics is Graphics.ASCII else "▲"
-        arrow = up if self._upside_down else down
-        return [
-            column.name + (arrow if column is self._order else "") for column in self._columns()
-        ]
+    def _arrange(self) -> None:
+        """Show the run at the cursor where there is room for it beside the list."""
+        pane = self.query_one(RunPane)
+        pane.display = self._wants_pane and self.size.width >= WIDE and bool(self._rows)
+        pane.styles.width = max(LEAST_PANE, round(self.size.width * PANE_SHARE))
+        self._choose()
 
-    def _rebuild(self) -> None:
-        """Rebuild the table with other columns, order or colours."""
-        self._shown = {}
-        self._fill()
+    @on(DataTable.RowHighlighted)
+    def _choose(self) -> None:
+        """Have the run at the cursor read, if it is shown."""
+        row = self._table.under_cursor if self.query_one(RunPane).display else None
+        chosen = row.run if row else None
+        if chosen != self._chosen:
+            self._chosen = chosen
+            if self._rest is not None:
+                self._rest.stop()
+            # Not at once: a key that is held down passes many runs.
+            self._rest = self.set_timer(REST_SECONDS, self.look_soon)
+        self.query_one(KeyBar).redraw()
 
     def _fill(self) -> None:
-        """Update the table; only cells that changed are touched."""
-        chosen = self._chosen()
-        wanted = [row.run.name for row in chosen]
-        if wanted != list(self._shown) or not self._table.columns:
-            self._refill(chosen)
-        else:
-            for row in chosen:
-                marked = row.run.name in self.context.marked
-                before = self._shown[row.run.name]
-                if before != (row, marked) or row.summary.state.alive:
-                    self._update(row, marked)
-        self._tell()
+        """Update the table, the heading, and what is shown where there are no rows."""
+        conditions = parse_filter(self._filter)
+        rows = [row for row in self._rows if matches(conditions, row)]
+        self._table.show(rows)
+        self._tell(len(rows))
+        self._arrange()
 
-    def _refill(self, rows: list[RunRow]) -> None:
-        table = self._table
-        under = self._under_cursor()
-        place = table.cursor_row
-        table.clear(columns=True)
-        for column, heading in zip(self._columns(), self._headings(), strict=True):
-            table.add_column(heading, key=column.name, width=column.width)
-        self._shown = {}
-        for row in rows:
-            marked = row.run.name in self.context.marked
-            table.add_row(*self._cells(row, marked), key=row.run.name)
-            self._shown[row.run.name] = row, marked
-        if under is not None and under.run.name in self._shown:
-            place = list(self._shown).index(under.run.name)
-        if rows:
-            table.move_cursor(row=min(place, len(rows) - 1), animate=False)
-
-    def _update(self, row: RunRow, marked: bool) -> None:
-        table = self._table
-        self._shown[row.run.name] = row, marked
-        for column, cell in zip(self._columns(), self._cells(row, marked), strict=True):
-            if table.get_cell(row.run.name, column.name) != cell:
-                table.update_cell(row.run.name, column.name, cell)
-
-    def _cells(self, row: RunRow, marked: bool) -> list[Text]:
-        utf8 = self.context.graphics is not Graphics.ASCII
-        return cells_of(row, marked, self._columns(), self, utf8=utf8)
-
-    def _chosen(self) -> list[RunRow]:
-        """The rows that match the filter, in the chosen order."""
-        words = self._filter.lower().split()
-        rows = [row for row in self._rows if all(word in words_of(row) for word in words)]
-        if self._order is not None:
-            column = self._order
-            known = [row for row in rows if column.order(row.summary) is not None]
-            unknown = [row for row in rows if column.order(row.summary) is None]
-            # Rows without a value come last, whichever way the others are sorted.
-            known.sort(key=lambda row: column.order(row.summary), reverse=self._upside_down)  # type: ignore[arg-type, return-value]
-            rows = known + unknown
-        return rows
-
-    def _tell(self) -> None:
+    def _tell(self, shown: int) -> None:
         """Show the heading, and what to do where there are no rows."""
         alive = sum(row.summary.state.alive for row in self._rows)
         words = [(f"{len(self._rows)} run{'s' * (len(self._rows) != 1)}", "bold")]
         words.append((f"{alive} alive" if alive else "none alive", "success" if alive else ""))
         if self._filter:
-            words.append((f"{len(self._shown)} with '{self._filter}'", "warning"))
+            words.append((f"{shown} with '{self._filter}'", "warning"))
         if self.context.marked:
             words.append((f"{len(self.context.marked)} marked", ""))
         words.append((str(self.context.runs_dir), "text-muted"))
         self.query_one(Heading).show(*words)
         empty = self.query_one("#empty", Static)
-        empty.display = not self._shown
-        self._table.display = bool(self._shown)
+        empty.display = not shown
+        self._table.display = bool(shown)
         if not self._rows:
-            folder = printable(self.context.runs_dir)
-            wrong = f"{folder} is a file, not a folder.\n\n"
-            none = (
-                f"No runs in {folder} yet.\n\n"
-                "n starts one here, or in a shell: dae train --data digits\n"
-            )
+            empty.update(Text(self._what_to_do()))
+        elif not shown:
+            filtered = printable(self._filter)
             empty.update(
-                Text(
-                    f"{wrong if self._is_file else none}"
-                    "Another folder: dae dashboard --runs-dir DIR, or DAE_RUNS\n\n"
-                    "2 opens the playground with the published weights."
-                )
+                Text(f"No run has '{filtered}'. Esc shows every run.\n\nFor example: {EXAMPLE}")
             )
-        elif not self._shown:
-            empty.update(Text(f"No run has '{printable(self._filter)}'. Esc shows every run."))
 
-    def _under_cursor(self) -> RunRow | None:
-        names = list(self._shown)
-        row = self._table.cursor_row
-        return self._shown[names[row]][0] if 0 <= row < len(names) else None
+    def _what_to_do(self) -> str:
+        folder = printable(self.context.runs_dir)
+        option = "".join(f" {word}" for word in runs_dir_option(self.context.runs_dir))
+        wrong = f"{folder} is a file, not a folder.\n\n"
+        none = (
+            f"No runs in {folder} yet.\n\n"
+            f"n starts one here, or in a shell: dae train --data digits{printable(option)}\n"
+        )
+        return (
+            f"{wrong if self._is_file else none}"
+            "Another folder: dae dashboard --runs-dir DIR, or DAE_RUNS\n\n"
+            "2 opens the playground with the published weights."
+        )
 
     @on(DataTable.RowSelected)
     async def _open(self) -> None:
         """Open the run under the cursor."""
-        row = self._under_cursor()
+        row = self._table.under_cursor
         if row is not None:
             self.post_message(OpenRun(row.run))
 
     def action_filter(self) -> None:
-        """Type a word; the list follows."""
+        """Type conditions; the list follows."""
         field = self.query_one("#filter", Input)
         field.display = True
         field.focus()
@@ -231,73 +232,86 @@ class RunsScreen(LiveScreen[list[RunRow]]):
     def action_sort(self, upside_down: bool) -> None:
         """Sort by the next column, after the last by time again; or reverse the order."""
         if upside_down:
-            self._upside_down = not self._upside_down
+            self._table.reverse()
         else:
-            columns: list[RunsColumn | None] = [None, *self._columns()]
-            place = columns.index(self._order) if self._order in columns else 0
-            self._order = columns[(place + 1) % len(columns)]
-        self._rebuild()
+            self._table.sort_by_next()
 
-    @on(DataTable.HeaderSelected)
-    def _sort_by(self, chosen: DataTable.HeaderSelected) -> None:
-        column = self._columns()[chosen.column_index]
-        self._upside_down = column is self._order and not self._upside_down
-        self._order = column
-        self._rebuild()
+    def action_pane(self) -> None:
+        """Show the run at the cursor beside the list, or the list alone."""
+        self._wants_pane = not self._wants_pane
+        self._arrange()
 
     def action_mark(self) -> None:
         """Mark or unmark the run, and move to the next."""
-        row = self._under_cursor()
-        if row is None:
-            return
-        name, marked = row.run.name, self.context.marked
-        self._mark((*(each for each in marked if each != name), *(name not in marked) * (name,)))
-        self._table.action_cursor_down()
+        name, marked = self._name_at_cursor(), self.context.marked
+        if name:
+            others = tuple(each for each in marked if each != name)
+            self._mark((*others, *(name not in marked) * (name,)))
+            self._table.action_cursor_down()
+
+    def action_unmark(self) -> None:
+        """Mark no run."""
+        self._mark(())
 
     def _mark(self, names: tuple[str, ...]) -> None:
         if names != self.context.marked:
             self.post_message(MarkRuns(names))
 
+    def _meant(self) -> list[Run]:
+        """The marked runs, else the one at the cursor."""
+        marked = [row.run for row in self._rows if row.run.name in self.context.marked]
+        row = self._table.under_cursor
+        return marked or ([row.run] if row else [])
+
     def action_pause(self) -> None:
         """Pause or resume the run under the cursor."""
-        row = self._under_cursor()
+        row = self._table.under_cursor
         if row is not None:
             paused = row.summary.state is State.PAUSED
-            self._act(row, Request.RESUME if paused else Request.PAUSE)
+            self.ask(row.run, Request.RESUME if paused else Request.PAUSE)
 
     @work
     async def action_stop(self) -> None:
         """Ask, then stop the run under the cursor."""
-        row = self._under_cursor()
+        row = self._table.under_cursor
         if row is None:
+            return
+        if not row.summary.state.alive:
+            self.ask(row.run, Request.STOP)  # Says that there is nothing to stop.
             return
         detail = "It saves its state, evaluates its best weights, and ends. It can be resumed."
         if await self.app.push_screen_wait(Question(f"Stop {row.run.name}?", detail)):
-            self._act(row, Request.STOP)
+            self.ask(row.run, Request.STOP)
+
+    def action_resume(self) -> None:
+        """Resume the run under the cursor in a process of its own."""
+        row = self._table.under_cursor
+        if row is not None and row.summary.state.alive:
+            self.notify(printable(f"{row.run.name} is {row.summary.state}"), markup=False)
+        elif row is not None:
+            self.resume(row.run)
 
     @work
     async def action_delete(self) -> None:
-        """Ask, then delete the run under the cursor."""
-        row = self._under_cursor()
-        if row is None:
+        """Ask, then delete the marked runs, or the one under the cursor."""
+        runs = self._meant()
+        if not runs:
             return
-        detail = f"{row.run.folder} is deleted for good, weights and all; foreign files stay."
-        if await self.app.push_screen_wait(Question(f"Delete {row.run.name}?", detail)):
-            self._act(row, None)
+        what = runs[0].name if len(runs) == 1 else f"{len(runs)} marked runs"
+        where = str(runs[0].folder) if len(runs) == 1 else ", ".join(run.name for run in runs[:3])
+        more = f" and {len(runs) - 3} more" if len(runs) > 3 else ""
+        detail = f"{where}{more}: deleted for good, weights and all; foreign files stay."
+        if await self.app.push_screen_wait(Question(f"Delete {what}?", detail)):
+            self.delete(runs)
 
-    @work(thread=True)
-    def _act(self, row: RunRow, request: Request | None) -> None:
-        """Ask something of a run, or delete it, which can take long on a network file system."""
-        kept: list[Path] = []
-        done = f"asked to {request}: {row.summary.label}"
-        try:
-            if request is None:
-                kept = delete_run(row.run, self.context.runs_dir)
-                done = deleted_words(row.run, kept) if kept else f"deleted {row.summary.label}"
-            else:
-                row.run.ask(request)
-        except DaeError as failure:
-            self.post_message(Failed(failure))
-        else:
-            self.notify(printable(done), timeout=10 if kept else 2, markup=False)
-        self.look_soon_from_thread()
+    @work
+    async def action_tag(self) -> None:
+        """Ask for tags for the marked runs, or the one under the cursor."""
+        runs = self._meant()
+        if not runs:
+            return
+        about = runs[0].name if len(runs) == 1 else f"{len(runs)} marked runs"
+        words = (await self.app.push_screen_wait(TagQuestion(about))).split()
+        if words:
+            add = [word for word in words if not word.startswith("-")]
+            self.tag(runs, add, [word[1:] for word in words if word.startswith("-")])

@@ -1,18 +1,21 @@
 """Loss over steps: training and validation of one run, or several runs in one chart."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 import numpy as np
 from rich.style import Style
 from rich.text import Text
+from textual import events
 from textual.strip import Strip
 
+from dae_tui.dashboard.names import short
 from dae_tui.dashboard.widgets.lines import Lines
+from dae_tui.runs.watching.curves import Curves
 from dae_tui.system.printable import printable
 from dae_tui.terminal.blocks import Graphics
-from dae_tui.terminal.plot import Line, Marks, plot
+from dae_tui.terminal.plot import Line, Marks, Plot, plot
 
 SMOOTHING = (0.0, 0.7, 0.93)
 LABEL_WIDTH = 8
@@ -21,6 +24,7 @@ LABEL_WIDTH = 8
 COLOURS = ("primary", "warning", "success", "error", "#a05fd6", "#14a3b8", "#b5762e", "#d6569a")
 # The characters of the lines in ASCII, by the number of their colour.
 ASCII_MARKS = "*o+x#@%&"
+FAINT_MARK = "."
 ZOOM = 2.0
 PAN = 0.25
 # The least share of the steps that zooming shows.
@@ -36,6 +40,14 @@ class NamedLine:
     colour: int
 
 
+def lines_of(curves: Curves) -> list[NamedLine]:
+    """Training and validation loss of a run."""
+    return [
+        NamedLine("train", Line(*curves.train.arrays()), 0),
+        NamedLine("val", Line(*curves.validation.arrays(), smooth=False, dashed=True), 1),
+    ]
+
+
 class LossChart(Lines):
     """A chart that can be zoomed, panned, smoothed, and switched between its scales and marks."""
 
@@ -48,14 +60,48 @@ class LossChart(Lines):
         self._smoothing = 0
         self._chosen: Marks | None = None
         self._left, self._right = 0.0, 1.0
+        self._cursor: float | None = None
+        """The step whose values are read out."""
+        self._marked: float | None = None
 
     def show(self, lines: Sequence[NamedLine], empty: str, kind: str = "") -> None:
         """Draw new or longer lines, or say why there are none.
 
-        `kind` names the loss in the legend, where it is not the usual one.
+        `kind` names the loss, where it is not the usual one.
         """
         self._lines, self._empty, self._kind = lines, empty, kind
         self.redraw()
+
+    def mark(self, step: float | None) -> None:
+        """Mark a step, such as that of the images that are shown."""
+        if step != self._marked:
+            self._marked = step
+            self.redraw()
+
+    def move_cursor(self, by: int) -> None:
+        """Move the cursor by so many columns, from the last step on; beyond it, there is none."""
+        drawn = [named for named in self._lines if len(named.line.x)]
+        if not drawn:
+            return
+        first, last = self._steps(drawn)
+        column = (last - first) / max(1, self.size.width - LABEL_WIDTH - 1)
+        if self._cursor is None or not first <= self._cursor <= last:
+            self._cursor = last if by < 0 else first
+        elif self._cursor + by * column > last + column / 2:
+            self._cursor = None
+        else:
+            self._cursor = min(max(first, self._cursor + by * column), last)
+        self.redraw()
+
+    def on_click(self, event: events.Click) -> None:
+        """Put the cursor there."""
+        drawn = [named for named in self._lines if len(named.line.x)]
+        inner = self.size.width - LABEL_WIDTH
+        if drawn and inner > 1:
+            first, last = self._steps(drawn)
+            share = min(max(0, event.x - LABEL_WIDTH) / (inner - 1), 1.0)
+            self._cursor = first + share * (last - first)
+            self.redraw()
 
     def toggle_log(self) -> str:
         """Switch between a logarithmic and a linear axis; returns a message."""
@@ -100,8 +146,9 @@ class LossChart(Lines):
         self.redraw()
 
     def show_all(self) -> None:
-        """Every step."""
+        """Every step, without a cursor."""
         self._left, self._right = 0.0, 1.0
+        self._cursor = None
         self.redraw()
 
     @property
@@ -119,90 +166,154 @@ class LossChart(Lines):
         if rows < 2 or width < LABEL_WIDTH + 8:
             small = "low" if rows < 2 else "narrow"
             return [Text(f"too {small} for a chart", self.colour("text-muted"))]
-        last = max(float(named.line.x[-1]) for named in drawn)
-        steps = (last * self._left, last * self._right)
+        steps = self._steps(drawn)
         inner = width - LABEL_WIDTH
+        share = SMOOTHING[self._smoothing]
+        # What was measured stays visible behind what is smoothed.
+        behind = [named for named in drawn if named.line.smooth and share]
         drawing = plot(
-            [named.line for named in drawn],
+            [*(replace(named.line, smooth=False) for named in behind), *(n.line for n in drawn)],
             inner,
             rows,
             steps,
             log=self._log,
-            smoothing=SMOOTHING[self._smoothing],
+            smoothing=share,
             marks=self.marks,
-            symbols=[ASCII_MARKS[named.colour % len(ASCII_MARKS)] for named in drawn],
+            symbols=[FAINT_MARK] * len(behind)
+            + [ASCII_MARKS[named.colour % len(ASCII_MARKS)] for named in drawn],
         )
-        colours = {number: self._line_style(named) for number, named in enumerate(drawn)}
+        styles = [self._line_style(named) + Style(dim=True) for named in behind]
+        styles += [self._line_style(named) for named in drawn]
+        cells = _Cells(drawing, styles, self.colour("text-muted"))
         ascii_only = self.marks is Marks.ASCII
-        tick, axis, corner = ("+", "|", "+") if ascii_only else ("┤", "│", "└")
-        dim = self.colour("text-muted")
+        cells.rule(self._column(self._marked, steps, inner), ":" if ascii_only else "┊")
+        cells.rule(self._column(self._cursor, steps, inner), "|" if ascii_only else "│")
+        cells.write(self._title(inner))
+        tick, axis = ("+", "|") if ascii_only else ("┤", "│")
         lines: list[Text | Strip] = []
-        for row, characters in enumerate(drawing.rows):
+        for row in range(rows):
             label = drawing.ticks.get(row)
             text = Text(no_wrap=True, end="")
-            text.append(f"{label or '':>{LABEL_WIDTH - 1}}{tick if label else axis}", dim)
-            text.append_text(_coloured(characters, drawing.owners[row], colours))
+            left = f"{label or '':>{LABEL_WIDTH - 1}}{tick if label else axis}"
+            text.append(left, self.colour("text-muted"))
+            text.append_text(cells.line(row))
             lines.append(text)
-        lines.append(self._legend(drawn, colours, steps, width, corner, ascii_only))
+        if self._cursor is None:
+            lines.append(self._legend(drawn, steps, width, ascii_only))
+        else:
+            lines.append(self._read_out(drawn, self._cursor, width, ascii_only))
         return lines
 
+    def _steps(self, drawn: Sequence[NamedLine]) -> tuple[float, float]:
+        """The first and the last step that are shown."""
+        last = max(float(named.line.x[-1]) for named in drawn)
+        return last * self._left, last * self._right
+
+    @staticmethod
+    def _column(step: float | None, steps: tuple[float, float], width: int) -> int | None:
+        """The column of a step; None for no step, and for one that is not shown."""
+        if step is None or not steps[0] <= step <= steps[1]:
+            return None
+        return round((step - steps[0]) / max(steps[1] - steps[0], 1e-9) * (width - 1))
+
+    def _title(self, width: int) -> str:
+        """What the y axis has, as much of it as fits."""
+        share = SMOOTHING[self._smoothing]
+        words = [self._kind or "loss", "log" if self._log else "linear"]
+        words += [f"smoothed {share:g}"] if share else []
+        while len(words) > 1 and len(", ".join(words)) > width // 2:
+            words.pop()
+        return ", ".join(words)[:width]
+
     def _legend(
-        self,
-        drawn: Sequence[NamedLine],
-        colours: Mapping[int, Style],
-        steps: tuple[float, float],
-        width: int,
-        corner: str,
-        ascii_only: bool,
+        self, drawn: Sequence[NamedLine], steps: tuple[float, float], width: int, ascii_only: bool
     ) -> Text:
-        """The line below: the first step shown, the loss, the names of the lines, the last step."""
+        """The line below: the first step shown, the names of the lines, the last step."""
         dim = self.colour("text-muted")
-        left = f"{'':{LABEL_WIDTH - 1}}{corner}{short(steps[0])}"
+        left = f"{'':{LABEL_WIDTH - 1}}{'+' if ascii_only else '└'}{short(steps[0])}"
         right = f"step {short(steps[1])}"
         room = width - len(left) - len(right) - 2
-        names = self._names(drawn, colours, "  ", ascii_only)
-        if self._kind and names.cell_len > room:
-            names = self._names(drawn, colours, " ", ascii_only)
+        for gap in ("  ", " ") if len(drawn) < 3 else ("  ",):
+            names = Text(no_wrap=True)
+            for named in drawn:
+                names.append(f"{gap}{_mark(named, ascii_only)}{gap[1:]}", self._line_style(named))
+                names.append(printable(named.name), dim)
+            if names.cell_len <= room:
+                break
         names.truncate(max(0, room), overflow="ellipsis")
         return Text.assemble(
             (left, dim), names, " " * (room - names.cell_len + 2), (right, dim), no_wrap=True
         )
 
-    def _names(
-        self,
-        drawn: Sequence[NamedLine],
-        colours: Mapping[int, Style],
-        gap: str,
-        ascii_only: bool,
+    def _read_out(
+        self, drawn: Sequence[NamedLine], step: float, width: int, ascii_only: bool
     ) -> Text:
-        """The kind of loss and the names of the lines, each behind its mark."""
-        dim = self.colour("text-muted")
-        names = Text(f"{gap}{self._kind}" if self._kind else "", dim, no_wrap=True)
-        for number, named in enumerate(drawn):
-            mark = "┅" if named.line.dashed else "━"
-            if ascii_only:
-                mark = ASCII_MARKS[named.colour % len(ASCII_MARKS)]
-            names.append(f"{gap}{mark}{gap[1:]}", colours[number])
-            names.append(printable(named.name), dim)
-        return names
+        """The line below while there is a cursor: every line's value at that step."""
+        text = Text()
+        for names in (True, False):
+            text = Text(f"step {step:,.0f}", Style(bold=True), no_wrap=True)
+            for named in drawn:
+                value = _value_at(named.line, step)
+                text.append(f" {_mark(named, ascii_only)} ", self._line_style(named))
+                text.append(f"{printable(named.name)} " if names else "", self.colour("text-muted"))
+                text.append("–" if value is None else f"{value:.5g}")
+            if text.cell_len <= width:
+                break
+        text.truncate(width, overflow="ellipsis")
+        return text
 
     def _line_style(self, named: NamedLine) -> Style:
         return self.colour(COLOURS[named.colour % len(COLOURS)])
 
 
-def short(count: float) -> str:
-    """A count in few characters: 950, 12.3k, 1.2M."""
-    for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if count >= size * 0.9995:
-            return f"{count / size:.3g}{unit}"
-    return f"{count:.0f}"
+class _Cells:
+    """The characters of a drawing with their styles, and what is written between them."""
+
+    def __init__(self, drawing: Plot, styles: Sequence[Style], dim: Style) -> None:
+        self._rows = [list(row) for row in drawing.rows]
+        self._owners = drawing.owners.copy()
+        self._styles = [*styles, dim]
+
+    def rule(self, column: int | None, character: str) -> None:
+        """A vertical line behind all others."""
+        if column is None:
+            return
+        for row, owners in zip(self._rows, self._owners, strict=True):
+            if owners[column] < 0:
+                row[column] = character
+                owners[column] = len(self._styles) - 1
+
+    def write(self, words: str) -> None:
+        """Words at the right edge, in the first of the upper rows where no line is."""
+        count, upper = len(words), range(len(self._rows) // 2)
+        free = [row for row in upper if (self._owners[row, -count:] < 0).all()]
+        row = free[0] if free else 0
+        self._rows[row][-count:] = words
+        self._owners[row, -count:] = len(self._styles) - 1
+
+    def line(self, row: int) -> Text:
+        text = Text(no_wrap=True)
+        place = 0
+        for owner, cells in groupby(self._owners[row].tolist()):
+            count = len(list(cells))
+            style = self._styles[owner] if owner >= 0 else None
+            text.append("".join(self._rows[row][place : place + count]), style)
+            place += count
+        return text
 
 
-def _coloured(characters: str, owners: np.ndarray, colours: Mapping[int, Style]) -> Text:
-    text = Text(no_wrap=True)
-    place = 0
-    for owner, cells in groupby(owners.tolist()):
-        count = len(list(cells))
-        text.append(characters[place : place + count], colours.get(owner))
-        place += count
-    return text
+def _mark(named: NamedLine, ascii_only: bool) -> str:
+    if ascii_only:
+        return ASCII_MARKS[named.colour % len(ASCII_MARKS)]
+    return "┅" if named.line.dashed else "━"
+
+
+def _value_at(line: Line, step: float) -> float | None:
+    """The value of a line at the known step that is nearest; None beyond its ends, or for NaN."""
+    if not len(line.x) or not line.x[0] <= step <= line.x[-1]:
+        return None
+    after = int(np.searchsorted(line.x, step))
+    before = max(0, after - 1)
+    nearest = before if step - line.x[before] < line.x[after] - step else after
+    value = float(line.y[nearest])
+    return None if np.isnan(value) else value

@@ -23,7 +23,7 @@ CHART_LINES = 5
 
 
 @dataclass
-class _History:
+class History:
     """Percentages of the last readings."""
 
     values: deque[float | None] = field(default_factory=lambda: deque(maxlen=HISTORY))
@@ -44,7 +44,7 @@ class MachinePanel(Lines):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._machine: Machine | None = None
-        self._histories: dict[str, _History] = {}
+        self._histories: dict[str, History] = {}
 
     def show(self, machine: Machine) -> None:
         self._machine = machine
@@ -149,18 +149,20 @@ class MachinePanel(Lines):
         return text
 
     def _warmth(self, percent: float | None) -> str:
-        name = (
-            "success"
-            if percent is None or percent < WARM
-            else ("warning" if percent < HOT else "error")
-        )
-        return str(self.colour(name if percent is not None else "text-muted"))
+        return str(self.colour(warmth_of(percent)))
 
     def _dim(self, words: str) -> Text:
         return Text(printable(words), self.colour("text-muted"), no_wrap=True, overflow="ellipsis")
 
     def _note(self, key: str, reading: Reading) -> None:
-        self._histories.setdefault(key, _History()).values.append(reading.value)
+        self._histories.setdefault(key, History()).values.append(reading.value)
+
+
+def warmth_of(percent: float | None) -> str:
+    """The colour of the theme for so many percent."""
+    if percent is None:
+        return "text-muted"
+    return "success" if percent < WARM else ("warning" if percent < HOT else "error")
 
 
 def _share(used: Reading, total: Reading) -> Reading:

@@ -17,6 +17,9 @@ from dae_tui.terminal.blocks import Graphics, image_lines
 from dae_tui.terminal.layout import GAP, Layout, layout, telling_window
 from dae_tui.terminal.palette import rich_hex
 
+# In fewer cells a predicted class stands without a word, so that "noisy 9.7 dB" is whole.
+LEAST_CAPTION = 24
+
 
 @dataclass(frozen=True)
 class Picture:
@@ -130,7 +133,8 @@ class Pictures(Lines):
         """The name of the view and the class predicted for it, in `width` cells."""
         colour = {True: "success", False: "error", None: "text-muted"}[picture.right]
         # Short: with it "denoised 29.7 dB" takes the 26 cells of a digit at 80 columns.
-        prediction = picture.prediction and f"pred. {picture.prediction}"
+        few = width < LEAST_CAPTION
+        prediction = picture.prediction and f"{'' if few else 'pred. '}{picture.prediction}"
         if prediction and picture.right is False:
             prediction += " x" if self.graphics is Graphics.ASCII else " ✗"
         text = Text(printable(picture.caption), no_wrap=True)

@@ -1,16 +1,19 @@
 """The metrics of a run: losses, accuracy, speed, best epoch."""
 
 from rich.cells import cell_len
+from rich.style import Style
 from rich.text import Text
 from textual.strip import Strip
 
 from dae_tui.dashboard.learning import NOISY_LOSS, Learning
+from dae_tui.dashboard.names import short
 from dae_tui.dashboard.widgets.lines import Lines
 from dae_tui.runs.summary import duration, number
 from dae_tui.runs.watching.run_watch import RunView
 from dae_tui.system.printable import printable
 
 NONE = "–"
+WORDS = ("noise", "data", "net", "on")
 
 
 class RunMetrics(Lines):
@@ -27,6 +30,8 @@ class RunMetrics(Lines):
     def draw(self, width: int, height: int) -> list[Text | Strip]:
         dim = self.colour("text-muted")
         shown = self._pairs[: 2 * height]
+        if not _fit_beside(shown, width):
+            return [_pair(pair, dim, width) for pair in self._pairs[:height]]
         lengths = [cell_len(f"{name} {value}") for name, value in shown]
         # The left column may take what the right one does not need.
         left, right = max(lengths[::2], default=0), max(lengths[1::2], default=0)
@@ -36,24 +41,34 @@ class RunMetrics(Lines):
             text = Text(no_wrap=True)
             pairs = shown[start : start + 2]
             room = column - 1 if len(pairs) == 2 else width
-            for name, value in pairs:
-                cell = Text.assemble((f"{name} ", dim), value)
-                cell.truncate(room, overflow="ellipsis", pad=True)
-                text.append_text(cell)
+            for pair in pairs:
+                text.append_text(_pair(pair, dim, room))
                 text.append(" ")
             lines.append(text)
         return lines
+
+
+def _fit_beside(pairs: list[tuple[str, str]], width: int) -> bool:
+    """Whether two pairs fit into a line, but for words such as the noise, which may be cut."""
+    lengths = [cell_len(f"{name} {value}") for name, value in pairs if name not in WORDS]
+    return max(lengths[::2], default=0) + 1 + max(lengths[1::2], default=0) <= width
+
+
+def _pair(pair: tuple[str, str], dim: Style, width: int) -> Text:
+    name, value = pair
+    cell = Text.assemble((f"{name} ", dim), value, no_wrap=True)
+    cell.truncate(width, overflow="ellipsis", pad=True)
+    return cell
 
 
 def metrics_of(view: RunView, learning: Learning) -> list[tuple[str, str]]:
     """Names and values of a run's metrics, the most important first."""
     status, summary = view.status, view.summary
     best = view.curves.best or {}
-    noisy = learning.noisy_loss
-    accuracy = "test" if summary.test_accuracy is not None else "denoised"
+    noisy, test = learning.noisy_loss, summary.test_accuracy
     measured = [
-        (accuracy, _text(summary.accuracy, "{:.2f} %")),
-        ("noisy PSNR" if noisy else "PSNR", _text(summary.val_psnr, "{:.2f} dB")),
+        ("val acc.", _text(summary.val_accuracy, "{:.2f} %")),
+        ("val noisy PSNR" if noisy else "val PSNR", _text(summary.val_psnr, "{:.1f} dB")),
     ]
     if summary.val_loss is not None:  # What the first validation does not measure, none will.
         measured = [(name, value) for name, value in measured if value != NONE]
@@ -61,11 +76,13 @@ def metrics_of(view: RunView, learning: Learning) -> list[tuple[str, str]]:
         (NOISY_LOSS if noisy else "train", _text(summary.loss, "{:.5f}")),
         ("val", _text(summary.val_loss, "{:.5f}")),
         *measured,
+        # Of the test images, so not beside the PSNR of the validation images.
+        *([] if test is None else [("test acc.", f"{test:.2f} %")]),
         ("best", _best(best)),
         ("time", NONE if summary.seconds is None else duration(summary.seconds)),
         ("step", _text(summary.step, "{:,.0f}")),
         ("lr", _text(number(status.get("lr")), "{:.2g}")),
-        ("img/s", _text(summary.images_per_second, "{:,.0f}")),
+        ("img/s", NONE if not summary.images_per_second else short(summary.images_per_second)),
         ("left", NONE if summary.seconds_left is None else duration(summary.seconds_left)),
         ("noise", learning.noise or NONE),
         ("data", (summary.data or NONE).rsplit("/", 1)[-1]),

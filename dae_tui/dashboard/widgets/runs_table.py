@@ -11,12 +11,12 @@ class RunsTable(DataTable[Text], inherit_bindings=False):
     # All of them, described in our words: Textual's speak of cells and pages.
     BINDINGS = [
         Binding("enter", "select_cursor", "open", tooltip="Open the run"),
-        Binding("up", "cursor_up", "the run above", show=False),
-        Binding("down", "cursor_down", "the run below", show=False),
+        Binding("up,k", "cursor_up", "the run above", show=False),
+        Binding("down,j", "cursor_down", "the run below", show=False),
         Binding("left", "cursor_left", "table to the left", show=False),
         Binding("right", "cursor_right", "table to the right", show=False),
         Binding("pageup", "page_up", "a screenful up", show=False),
         Binding("pagedown", "page_down", "a screenful down", show=False),
-        Binding("home", "scroll_top", "the first run", show=False),
-        Binding("end", "scroll_bottom", "the last run", show=False),
+        Binding("home,g", "scroll_top", "the first run", show=False),
+        Binding("end,G", "scroll_bottom", "the last run", show=False),
     ]

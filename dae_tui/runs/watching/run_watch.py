@@ -3,9 +3,11 @@
 import os
 import re
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from dae_tui.runs.checkpoints import SavedProgress, saved_progress
 from dae_tui.runs.layout import LOG
 from dae_tui.runs.reader import Run
 from dae_tui.runs.summary import Summary, summarize
@@ -14,8 +16,8 @@ from dae_tui.runs.watching.samples import sample_steps
 from dae_tui.system.printable import printable
 from dae_tui.system.regular_files import open_regular
 
-LOG_LINES = 200
-LOG_BYTES = 32_000
+LOG_LINES = 1000
+LOG_BYTES = 128_000
 CATCH_UP_SECONDS = 0.25
 
 
@@ -38,6 +40,10 @@ class RunView:
     """The steps after which digits were saved."""
     log: list[str]
     """The last lines of the log."""
+    has_config: bool = True
+    """Whether its config can be read."""
+    saved: SavedProgress | None = None
+    """Where it would be resumed from; None without a checkpoint, and while it is alive."""
 
 
 class RunWatch:
@@ -52,22 +58,36 @@ class RunWatch:
         self._follower = CurveFollower(run)
         self._overview: Curves | None = None
         self._looked = False
+        self._log: tuple[tuple[int, int] | None, list[str]] = (None, [])
 
     def look(self) -> RunView:
         """Read what has changed. Never raises: missing or broken files are left out."""
         changed = self._read_curves()
         status = self.run.status()
+        summary = summarize(self.run, status)
         return RunView(
             os.path.isdir(self.run.folder),  # noqa: PTH112 - Path.is_dir may raise.
-            summarize(self.run, status),
+            summary,
             status,
             self.run.meta(),
             self._overview or self._follower.curves,
             self._overview is None,
             changed,
             sample_steps(self.run),
-            tail(self.run),
+            self._read_log(),
+            summary.state.alive or bool(self.run.config()),
+            None if summary.state.alive else saved_progress(self.run),
         )
+
+    def _read_log(self) -> list[str]:
+        """The last lines of the log, which is read again only if it has changed."""
+        stamp = None
+        with suppress(OSError):
+            known = os.stat(self.run.folder / LOG)  # noqa: PTH116
+            stamp = known.st_mtime_ns, known.st_size
+        if stamp is None or stamp != self._log[0]:
+            self._log = stamp, tail(self.run)
+        return self._log[1]
 
     def _read_curves(self) -> bool:
         """Continue reading; whether the curves that are shown have changed."""

@@ -1,10 +1,12 @@
 """Watching all runs of a folder: up to thousands, of which few change."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
-from dae_tui.runs.layout import CONFIG, METRICS, STATUS
+from dae_tui.runs.layout import CONFIG, METRICS, STATUS, TAGS
 from dae_tui.runs.reader import Run, list_runs
 from dae_tui.runs.summary import Summary, summarize
 from dae_tui.runs.watching.curves import glance
@@ -24,6 +26,7 @@ class RunRow:
     summary: Summary
     losses: list[float] = field(default_factory=list)
     """Some training losses from the first to the last; empty until they are read."""
+    config: Mapping[str, Any] = field(default_factory=dict)
 
 
 class RunsWatch:
@@ -32,7 +35,7 @@ class RunsWatch:
     def __init__(self, runs_dir: Path) -> None:
         self.runs_dir = runs_dir
         self._rows: dict[str, RunRow] = {}
-        self._stamps: dict[str, tuple[_Stamp, _Stamp]] = {}
+        self._stamps: dict[str, tuple[_Stamp, ...]] = {}
         self._glanced: dict[str, _Stamp] = {}
         self.complete = False
         """Whether every sparkline is up to date."""
@@ -48,16 +51,17 @@ class RunsWatch:
         return list(self._rows.values())
 
     def _row(self, run: Run) -> RunRow:
-        stamps = _stamp(run, STATUS), _stamp(run, CONFIG)
+        stamps = _stamp(run, STATUS), _stamp(run, CONFIG), _stamp(run, TAGS)
         known = self._rows.get(run.name)
         # A run that is alive can crash without a change of its files.
         if known is not None and stamps == self._stamps[run.name] and not known.summary.state.alive:
             return known
         self._stamps[run.name] = stamps
-        summary = summarize(run)
+        config = run.config()
+        summary = summarize(run, config=config)
         if known is not None and summary == known.summary:
             return known
-        return RunRow(run, summary, known.losses if known else [])
+        return RunRow(run, summary, known.losses if known else [], config)
 
     def _read_sparklines(self) -> None:
         outdated = []

@@ -304,7 +304,7 @@ def test_bytes_that_are_no_text_are_shown_as_such(run: Run) -> None:
 
 
 def test_a_long_log_begins_with_a_whole_line(run: Run) -> None:
-    log(run, ("σ" * 50 + "\n").encode() * 1000)
+    log(run, ("σ" * 50 + "\n").encode() * 2000)
 
     assert set(tail(run)) == {"σ" * 50}
     assert len(tail(run, 10_000)) == (LOG_BYTES - 1) // 101

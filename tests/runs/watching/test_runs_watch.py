@@ -74,9 +74,9 @@ def test_files_that_have_not_changed_are_not_read_again(
     read: list[str] = []
 
     def noting(name: str, real: Callable[..., object]) -> Callable[..., object]:
-        def call(*arguments: object) -> object:
+        def call(*arguments: object, **options: object) -> object:
             read.append(name)
-            return real(*arguments)
+            return real(*arguments, **options)
 
         return call
 

@@ -1,0 +1,59 @@
+"""Words and a note of a person, kept with a run."""
+
+from pathlib import Path
+
+import pytest
+
+from dae_tui.errors import UsageError
+from dae_tui.runs.deletion import delete_run
+from dae_tui.runs.layout import TAGS, State
+from dae_tui.runs.reader import Run
+from dae_tui.runs.summary import summarize
+from dae_tui.runs.tags import LONGEST_TAG, Tags, change_tags, read_tags
+from dae_tui.runs.watching.runs_watch import RunsWatch
+from dae_tui.runs.writer import RunWriter
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    folder = tmp_path / "20260101-000000-run-0001"
+    with RunWriter(folder) as writer:
+        writer.describe({"network": "dense"}, {})
+        writer.status(State.FINISHED)
+    return Run(folder)
+
+
+def test_tags_are_added_once_and_taken_away(run: Run) -> None:
+    assert read_tags(run) == Tags()
+    assert change_tags(run, ["best", "paper", "best"]).words == ("best", "paper")
+    assert change_tags(run, ["new"], ["best", "never"], note="a note") == Tags(
+        ("paper", "new"), "a note"
+    )
+    assert change_tags(run, ["x"]).note == "a note"
+    assert summarize(run).tags == ("paper", "new", "x")
+    assert summarize(run).note == "a note"
+
+
+@pytest.mark.parametrize("word", ["", "two words", "a\x1b[2J", "x" * (LONGEST_TAG + 1), "-/-"])
+def test_a_tag_is_a_plain_word(run: Run, word: str) -> None:
+    with pytest.raises(UsageError, match="a tag cannot be"):
+        change_tags(run, [word])
+    assert not (run.folder / TAGS).exists()
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"\xff", b"[]", b'{"tags": 3}', b'{"tags": [1, "ok", "\\u001b"], "note": 4}']
+)
+def test_garbage_is_left_out(run: Run, content: bytes) -> None:
+    (run.folder / TAGS).write_bytes(content)
+    assert read_tags(run).words in ((), ("ok",))
+    assert read_tags(run).note == ""
+
+
+def test_the_list_notices_a_new_tag_and_the_file_goes_with_the_run(run: Run) -> None:
+    watch = RunsWatch(run.folder.parent)
+    assert watch.look()[0].summary.tags == ()
+    change_tags(run, ["best"])
+    assert watch.look()[0].summary.tags == ("best",)
+    assert delete_run(run, run.folder.parent) == []
+    assert not run.folder.exists()
