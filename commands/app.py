@@ -26,6 +26,7 @@ SUBCOMMANDS = {
     "compress": "Compress images with a small network each, or with a learned codec.",
     "decompress": "Write the images of a .dae file.",
     "codec": "Learn codecs for dae compress --codec.",
+    "noise": "Measure the noise of real images, imitate it, and look at it.",
     "weights": "List, show and export trained weights.",
     "dashboard": "Watch and steer runs in the terminal: loss, machine, images, playground.",
     "devices": "Show GPUs (NVML), CPU and memory: utilisation, power, temperature.",

@@ -1,7 +1,8 @@
 """The noise-spec grammar: `gaussian:0.5`, `gaussian:0-0.8`, `poisson:30+salt-pepper:0.05`, `none`.
 
 A spec is a chain of stages joined by `+`. A stage is `kind:level`, or `kind:low-high` for a level
-drawn for each image. Levels are in units of the image range [0, 1]; `25/255` is a level too.
+drawn for each image. Levels are in units of the image range [0, 1]; `25/255` is a level too. Some
+kinds have further numbers after commas: `poisson-gaussian:0.01,0.0004`.
 Alternatives are joined by `|`, and each image gets one of them: `gaussian:0-0.2|salt-pepper:0.1`.
 A chain has at most `MOST_STAGES`, a spec at most `MOST_ALTERNATIVES`. Parsing needs no torch, so a
 bad spec is refused at once.
@@ -16,6 +17,17 @@ from dae_tui.system.printable import shortened
 
 
 @dataclass(frozen=True)
+class Extra:
+    """A further number of a kind of noise, after its level."""
+
+    name: str
+    low: float
+    high: float
+    usual: float
+    """Its value where it is left out."""
+
+
+@dataclass(frozen=True)
 class NoiseKind:
     """What the level of a kind of noise means and which levels exist."""
 
@@ -25,7 +37,13 @@ class NoiseKind:
     summary: str
     low_included: bool = True
     whole: bool = False
+    extras: tuple[Extra, ...] = ()
 
+
+# Of noise that is correlated: between pixels, as after a blur, and between channels.
+MOST_WIDTH = 8.0
+_WIDTH = "width", 0.0, MOST_WIDTH
+_SHARED = Extra("shared", 0.0, 1.0, 0.0)
 
 KINDS = {
     "gaussian": NoiseKind("sigma", 0, 10, "additive white Gaussian noise"),
@@ -36,6 +54,22 @@ KINDS = {
     "uniform": NoiseKind("half-width", 0, 10, "additive uniform noise"),
     "masking": NoiseKind("fraction", 0, 1, "pixels set to black"),
     "stripes": NoiseKind("sigma", 0, 10, "one offset per row, or per column"),
+    "poisson-gaussian": NoiseKind(
+        "gain",
+        0,
+        10,
+        "of a sensor: variance GAIN × intensity + OFFSET, then WIDTH and SHARED as for correlated",
+        extras=(Extra("offset", 0.0, 100.0, 0.0), Extra(*_WIDTH, 0.0), _SHARED),
+    ),
+    "correlated": NoiseKind(
+        "sigma",
+        0,
+        10,
+        "Gaussian noise, blurred by a Gaussian of WIDTH pixels, of whose variance "
+        "the channels have the part SHARED in common",
+        extras=(Extra(*_WIDTH, 1.0), _SHARED),
+    ),
+    "jpeg": NoiseKind("quality", 1, 100, "the artefacts of JPEG of that quality", whole=True),
     "quantize": NoiseKind("bits", 1, 16, "clipping to [0, 1], 2^BITS levels", whole=True),
     "compress": NoiseKind("ratio", 1, 1000, "compression by a learned codec, values by codes"),
 }
@@ -45,7 +79,9 @@ KINDS = {
 _NUMBER = r"(?:\d+(?:\.\d*)?|\.\d+)"
 _LEVEL = rf"[+-]?(?:{_NUMBER}|nan|inf)(?:/{_NUMBER})?"
 _STAGE = re.compile(
-    rf"(?P<kind>[a-z]+(?:-[a-z]+)*):(?P<low>{_LEVEL})(?:-(?P<high>{_LEVEL}))?", re.IGNORECASE
+    rf"(?P<kind>[a-z]+(?:-[a-z]+)*):(?P<low>{_LEVEL})(?:-(?P<high>{_LEVEL}))?"
+    rf"(?P<extras>(?:,{_LEVEL})*)",
+    re.IGNORECASE,
 )
 _SWEEP = re.compile(
     rf"(?P<kind>[a-z]+(?:-[a-z]+)*):(?P<low>{_LEVEL})\.\.(?P<high>{_LEVEL})/(?P<count>\d{{1,9}})",
@@ -70,10 +106,17 @@ class NoiseStage:
     kind: str
     low: float
     high: float
+    extras: tuple[float, ...] = ()
+    """The further numbers of the kind, all of them."""
 
     def __str__(self) -> str:
         low, high = _written(self.low), _written(self.high)
-        return f"{self.kind}:{low}" if low == high else f"{self.kind}:{low}-{high}"
+        usual = [extra.usual for extra in KINDS[self.kind].extras]
+        given = list(self.extras)
+        while given and given[-1] == usual[len(given) - 1]:
+            given.pop()
+        extras = "".join(f",{_written(each)}" for each in given)
+        return f"{self.kind}:{low}{extras}" if low == high else f"{self.kind}:{low}-{high}{extras}"
 
 
 @dataclass(frozen=True)
@@ -93,7 +136,9 @@ class NoiseChain:
     def covers(self, other: "NoiseChain") -> bool:
         """Whether every noise of `other` is possible with this chain as well."""
         return len(self.stages) == len(other.stages) and all(
-            mine.kind == theirs.kind and mine.low <= theirs.low <= theirs.high <= mine.high
+            mine.kind == theirs.kind
+            and mine.extras == theirs.extras
+            and mine.low <= theirs.low <= theirs.high <= mine.high
             for mine, theirs in zip(self.stages, other.stages, strict=True)
         )
 
@@ -204,14 +249,37 @@ def _parse_stage(part: str, text: str) -> NoiseStage:
             f"the {quoted} has a range from high to low",
             f"write {name}:{_written(high)}-{_written(low)}",
         )
-    return NoiseStage(name, low, high)
+    return NoiseStage(name, low, high, _parse_extras(match["extras"], kind, quoted))
 
 
-def _parse_level(text: str, kind: NoiseKind, quoted: str) -> float:
+def _parse_extras(text: str, kind: NoiseKind, quoted: str) -> tuple[float, ...]:
+    """The further numbers of a stage, those that are left out included."""
+    given = [_number(each, quoted) for each in text.split(",")[1:]]
+    if len(given) > len(kind.extras):
+        names = ", ".join(extra.name for extra in kind.extras) or "no further numbers"
+        raise UsageError(
+            f"the {quoted} has {len(given)} numbers after its {kind.level}",
+            f"after the {kind.level} come at most {names}" if kind.extras else "leave them out",
+        )
+    for value, extra in zip(given, kind.extras, strict=False):
+        if not extra.low <= value <= extra.high:
+            raise UsageError(
+                f"the {quoted} is out of range: {extra.name} {value:g}",
+                f"{extra.name} is at least {extra.low:g} and at most {extra.high:g}",
+            )
+    return (*given, *(extra.usual for extra in kind.extras[len(given) :]))
+
+
+def _number(text: str, quoted: str) -> float:
+    """A number, or a fraction of two."""
     numerator, _, denominator = text.partition("/")
     if denominator and float(denominator) == 0:
         raise UsageError(f"the {quoted} divides by zero", "a fraction looks like 25/255")
-    level = float(numerator) / (float(denominator) if denominator else 1.0)
+    return float(numerator) / (float(denominator) if denominator else 1.0)
+
+
+def _parse_level(text: str, kind: NoiseKind, quoted: str) -> float:
+    level = _number(text, quoted)
     above = level >= kind.low if kind.low_included else level > kind.low
     within = above and level <= kind.high
     if not within or (kind.whole and level != int(level)):

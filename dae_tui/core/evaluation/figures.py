@@ -119,12 +119,13 @@ def write_figures(
     for name, drawn in figures.items():
         for kind in FORMATS:
             path = folder / f"{name}.{kind}"
-            _save(drawn, path)
+            save(drawn, path)
             written.append(path)
     return written
 
 
-def _save(figure: "Figure", path: Path) -> None:
+def save(figure: "Figure", path: Path) -> None:
+    """Write a figure in the format of the ending of `path`. Raises OSError."""
     import matplotlib as mpl
 
     kind = path.suffix[1:]
@@ -136,7 +137,8 @@ def _save(figure: "Figure", path: Path) -> None:
     write_whole(path, content.getvalue())
 
 
-def _axes(width: float, height: float, **subplots: Any) -> "tuple[Figure, Any]":
+def axes_of(width: float, height: float, **subplots: Any) -> "tuple[Figure, Any]":
+    """A figure of so many inches, and its axes."""
     # Not pyplot: it would search for a display and keep every figure.
     from matplotlib.figure import Figure
 
@@ -152,7 +154,7 @@ def _columns_of_images(examples: Sequence[Example]) -> "Figure":
     chosen = [view for view in examples[2:] if view in rest[: VIEWS - 2]]
     views += chosen
     count = min(ROWS, *(len(view.images) for view in views))
-    figure, axes = _axes(
+    figure, axes = axes_of(
         1.25 * len(views), 1.35 * count, nrows=count, ncols=len(views), squeeze=False
     )
     for column, view in enumerate(views):
@@ -178,16 +180,16 @@ def _losses(
     losses: Mapping[str, tuple[NDArray[np.float64], NDArray[np.float64]]],
 ) -> "Figure":
     """The paper's Fig. 5: training loss over steps."""
-    figure, axes = _axes(6, 3.6)
+    figure, axes = axes_of(6, 3.6)
     for name, (steps, values) in losses.items():
         axes.plot(steps, values, linewidth=1, label=name)
-    _finish(axes, "step", "training loss")
+    finish(axes, "step", "training loss")
     axes.set_yscale("log")
     return figure
 
 
 def _curves(sweep: Sweep, title: str, table: Table) -> "Figure":
-    figure, axes = _axes(8, 4.8)
+    figure, axes = axes_of(8, 4.8)
     from matplotlib import colormaps
 
     colours, markers = colormaps["tab20"].colors, "osD^vP*X<>hd"  # type: ignore[attr-defined]
@@ -218,7 +220,7 @@ def _curves(sweep: Sweep, title: str, table: Table) -> "Figure":
     original = next((row for row in table.rows if row.view == "original"), None)
     if title.startswith("accuracy") and original is not None and original.accuracy is not None:
         axes.axhline(original.accuracy, color="0.7", linewidth=1, linestyle=":", label="original")
-    _finish(axes, sweep.level_name, title)
+    finish(axes, sweep.level_name, title)
     protocol = table.protocol
     axes.set_title(
         f"{protocol['images']:,} test images of {Path(str(protocol['data'])).name}, "
@@ -228,7 +230,8 @@ def _curves(sweep: Sweep, title: str, table: Table) -> "Figure":
     return figure
 
 
-def _finish(axes: "Axes", x: str, y: str) -> None:
+def finish(axes: "Axes", x: str, y: str) -> None:
+    """Name the axes, and put the legend beside them."""
     axes.set_xlabel(x)
     axes.set_ylabel(y)
     axes.grid(visible=True, color="0.9")

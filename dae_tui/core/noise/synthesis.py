@@ -1,9 +1,11 @@
 """Noise of every kind, generated on the device of the images from a seeded generator.
 
-Each kind is a function of images (N, C, H, W) in [0, 1], levels (N, 1, 1, 1) and a generator. It
-processes the whole batch at once, without a Python loop over images.
+Each kind is a function of images (N, C, H, W) in [0, 1], levels (N, 1, 1, 1), a generator, and the
+kind's further numbers. It processes the whole batch at once, without a Python loop over images; but
+for JPEG, whose library knows no batches.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -11,7 +13,12 @@ import torch
 from torch import Generator, Tensor
 
 from dae_tui.core.noise.compression import compress
+from dae_tui.core.noise.correlated import unit_noise
+from dae_tui.core.noise.jpeg import jpeg
 from dae_tui.spec.noise_spec import KINDS, NoiseChain, NoiseSpec, NoiseStage
+
+# Below this gain photons are too many to be counted, and their noise is below 0.001.
+NO_GAIN = 1e-6
 
 
 def add_noise(images: Tensor, spec: NoiseSpec, generator: Generator, clip: bool = True) -> Tensor:
@@ -84,7 +91,8 @@ def _alternatives(
 def _chain(images: Tensor, chain: NoiseChain, generator: Generator) -> Tensor:
     noisy = images
     for stage in chain.stages:
-        noisy = _KINDS[stage.kind](noisy, _levels(stage, images, generator), generator)
+        levels = _levels(stage, images, generator)
+        noisy = _KINDS[stage.kind](noisy, levels, generator, *stage.extras)
     return noisy
 
 
@@ -148,12 +156,40 @@ def _stripes(images: Tensor, sigma: Tensor, generator: Generator) -> Tensor:
     return images + sigma * torch.where(by_row, rows, columns)
 
 
+def _poisson_gaussian(
+    images: Tensor,
+    gain: Tensor,
+    generator: Generator,
+    offset: float,
+    width: float,
+    shared: float,
+) -> Tensor:
+    """Variance `gain` × intensity + `offset`. White noise is photons that are counted."""
+    if width or shared:
+        variance = (gain * images.clamp(min=0) + offset).sqrt()
+        return images + variance * unit_noise(images, generator, width, shared)
+    photons = gain.clamp(min=NO_GAIN)
+    counted = torch.poisson(images.clamp(min=0) / photons, generator=generator) * photons
+    lit = torch.where(gain > NO_GAIN, counted, images)
+    return lit + math.sqrt(offset) * _normal(images, generator)
+
+
+def _correlated(
+    images: Tensor, sigma: Tensor, generator: Generator, width: float, shared: float
+) -> Tensor:
+    return images + sigma * unit_noise(images, generator, width, shared)
+
+
+def _jpeg(images: Tensor, quality: Tensor, generator: Generator) -> Tensor:
+    return jpeg(images, quality)
+
+
 def _quantize(images: Tensor, bits: Tensor, generator: Generator) -> Tensor:
     steps = 2**bits - 1
     return (images * steps).round() / steps
 
 
-_KINDS: dict[str, Callable[[Tensor, Tensor, Generator], Tensor]] = {
+_KINDS: dict[str, Callable[..., Tensor]] = {
     "gaussian": _gaussian,
     "poisson": _poisson,
     "speckle": _speckle,
@@ -162,6 +198,9 @@ _KINDS: dict[str, Callable[[Tensor, Tensor, Generator], Tensor]] = {
     "uniform": _uniform_noise,
     "masking": _masking,
     "stripes": _stripes,
+    "poisson-gaussian": _poisson_gaussian,
+    "correlated": _correlated,
+    "jpeg": _jpeg,
     "quantize": _quantize,
     "compress": compress,
 }

@@ -1,0 +1,184 @@
+"""The noise of many small images on a black ground, such as digits.
+
+A digit has no flat patch but its ground, where all values that noise makes negative are stored as
+0. So the ground of all images together tells what is added everywhere, and the middle of strokes,
+which are white, what grows with the light.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dae_tui.core.noise.correlated import width_of
+from dae_tui.spec.noise_spec import KINDS, MOST_WIDTH, NoiseStage
+
+Array = NDArray[np.float64]
+
+GROUND = 0.15
+"""The ground are so many of the places that are darkest in the mean of all images: chosen by the
+images themselves it would be darkest where the noise is."""
+STROKE = 0.75
+"""The middle of strokes: their 3×3 neighbours have a mean of at least this part of the highest."""
+NOTHING = 0.002
+"""With a smaller share of values above 0 nothing is added to the ground."""
+FEW = 0.45
+"""Noise that is symmetric makes half of the values of a black ground negative; impulses fewer
+positive."""
+LEAST_STROKE = 200
+FLAT_TAIL = 2.1
+"""The 90 % quantile of the positive half over its median: 2.44 if it is Gaussian, 1.8 if uniform."""
+MEDIAN = 0.6745
+"""The median of the positive half of Gaussian noise, in its standard deviations."""
+WHITE = 0.1
+OF_ROWS = 0.6
+"""With so large a correlation along rows, or along columns, and none across it is stripes."""
+
+
+@dataclass(frozen=True)
+class _Samples:
+    """What the images show of their ground and of the middle of their strokes."""
+
+    values: Tensor
+    """All images (N, C, H, W)."""
+    ground: Tensor
+    """Values of the ground (n,)."""
+    stroke: Tensor
+    """Values of the middle of strokes (m,)."""
+    ground_mask: Tensor
+
+
+def is_dark(images: Tensor) -> bool:
+    """Whether images (N, C, H, W) show light strokes on a black ground that is clipped at 0."""
+    if len(images) < 20 or images.min() < 0:
+        return False
+    mean = images.mean((0, 1))
+    dark = float(mean.flatten().quantile(GROUND))
+    return float((images == 0).float().mean()) > 0.15 and dark < 0.5 * float(images.max())
+
+
+def stages_on_dark_ground(images: Tensor) -> list[NoiseStage]:
+    """The stages of the noise of images (N, C, H, W) with values in [0, 1]; empty: no noise."""
+    seen = _samples(images)
+    lit = seen.ground > 0
+    share = float(lit.float().mean())
+    if share < NOTHING:
+        return _of_light(seen)
+    at_white = float((seen.ground == 1).float().mean())
+    if share < FEW:
+        if at_white > 0.8 * share:
+            return [_stage("salt-pepper", min(1.0, 2 * at_white))]
+        # Of impulses only those that are 0 are not seen, one in 256.
+        return [_stage("impulse", min(1.0, share))]
+    return _of_ground(seen, lit)
+
+
+def _of_ground(seen: _Samples, lit: Tensor) -> list[NoiseStage]:
+    """Noise that is added everywhere: half of it is seen on the ground."""
+    above = seen.ground[lit].double()
+    some = above[:: max(1, len(above) // 2**20)]
+    # Few places of the ground hold a stroke, so that quantiles tell more than moments.
+    half, most = torch.quantile(some, torch.tensor([0.5, 0.9], dtype=torch.float64)).tolist()
+    along, across = _correlations(seen)
+    of_lines = torch.maximum(along, across).median(), torch.minimum(along, across).median()
+    sigma = _from_half(half, most)
+    if of_lines[0] > OF_ROWS and of_lines[1] < WHITE:
+        return [_stage("stripes", sigma)]
+    neighbours = float((along.mean() + across.mean()) / 2)
+    if neighbours > WHITE:
+        return [_stage("correlated", sigma, width_of(neighbours, MOST_WIDTH))]
+    if most < 1 and most < FLAT_TAIL * half:
+        return [_stage("uniform", 2 * half)]
+    white = _level_at_white(seen)
+    if white is not None and white**2 > 1.5 * sigma**2:
+        return [_stage("poisson-gaussian", white**2 - sigma**2, sigma**2)]
+    return [_stage("gaussian", sigma)]
+
+
+def _of_light(seen: _Samples) -> list[NoiseStage]:
+    """Noise that grows with the light, or that turns white pixels black."""
+    if len(seen.stroke) < LEAST_STROKE:
+        return []
+    black = float((seen.stroke == 0).float().mean())
+    between = float(((seen.stroke > 0) & (seen.stroke < 0.25)).float().mean())
+    if black > 0.01 and black > 3 * between:
+        return [_stage("masking", black)]
+    white = _level_at_white(seen)
+    if white is None:
+        return []
+    peak = _peak(seen.values)
+    if peak is not None:
+        return [_stage("poisson", peak)]
+    return [_stage("speckle", white)]
+
+
+def _samples(images: Tensor) -> _Samples:
+    # Chosen by half of the images, and looked at in the others, whose noise had no say in it.
+    chosen, values = images[::2], images[1::2]
+    mean = chosen.mean((0, 1))
+    ground = (mean <= mean.flatten().quantile(GROUND)).expand_as(values)
+    around = F.avg_pool2d(F.pad(values, (1,) * 4, mode="replicate"), 3, 1) * 9
+    around = (around - values) / 8  # Without the pixel itself, which would choose itself.
+    some = around.flatten()[:: max(1, around.numel() // 2**20)]
+    stroke = around >= STROKE * some.quantile(0.999)
+    return _Samples(values, values[ground], values[stroke], ground)
+
+
+def _from_half(half: float, most: float) -> float:
+    """The level of Gaussian noise from the median and the 90 % quantile of its positive values."""
+    return half / MEDIAN if half < 1 else most / 1.645
+
+
+def _correlations(seen: _Samples) -> tuple[Tensor, Tensor]:
+    """The correlation of neighbours along rows and along columns of each image, on the ground.
+
+    Of the signs: values below 0 are lost. For normal values it is sin(π/2 (2 P - 1)), where P is
+    the probability that the signs are equal.
+    """
+    found = []
+    lit = (seen.values > 0).float()
+    ground = seen.ground_mask.float()
+    for axis in (3, 2):
+        length = seen.values.shape[axis]
+        first, second = (lit.narrow(axis, start, length - 1) for start in (0, 1))
+        both = ground.narrow(axis, 0, length - 1) * ground.narrow(axis, 1, length - 1)
+        equal = ((first == second) * both).sum((1, 2, 3)) / both.sum((1, 2, 3)).clamp(min=1)
+        found.append(torch.sin(math.pi / 2 * (2 * equal - 1)))
+    return found[0], found[1]
+
+
+def _level_at_white(seen: _Samples) -> float | None:
+    """The noise level of white from the values below it; None without noise, or without white."""
+    if len(seen.stroke) < LEAST_STROKE:
+        return None
+    below = 1 - seen.stroke[seen.stroke < 1].double()
+    if len(below) < LEAST_STROKE / 10:
+        return None
+    # The middle of strokes is not all white: the median of the half that noise darkens is robust.
+    share = len(below) / len(seen.stroke)
+    part = min(0.98, 0.5 / max(share, 0.5))
+    level = float(torch.quantile(below[: 2**20], 0.5 * part)) / MEDIAN
+    return level if level > 0.01 else None
+
+
+def _peak(values: Tensor) -> float | None:
+    """How many photons white is, if the values are whole numbers of photons."""
+    levels = torch.unique(values)
+    levels = levels[levels < 1]
+    if not 3 <= len(levels) <= 120:
+        return None
+    step = float(levels[-1] - levels[0]) / (len(levels) - 1)
+    for _ in range(3):  # The step that fits all levels best, by least squares.
+        counts = (levels / step).round()
+        step = float((levels * counts).sum() / counts.square().sum())
+    misses = (levels - (levels / step).round() * step).abs().max()
+    return 1 / step if float(misses) < 0.75 / 255 else None
+
+
+def _stage(kind: str, level: float, *extras: float) -> NoiseStage:
+    usual = tuple(extra.usual for extra in KINDS[kind].extras)
+    return NoiseStage(kind, level, level, extras + usual[len(extras) :])
