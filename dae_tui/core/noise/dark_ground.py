@@ -31,7 +31,8 @@ FEW = 0.45
 positive."""
 LEAST_STROKE = 200
 FLAT_TAIL = 2.1
-"""The 90 % quantile of the positive half over its median: 2.44 if it is Gaussian, 1.8 if uniform."""
+"""The 90 % quantile of the positive half over its median: 2.44 of Gaussian noise, 1.8 of
+uniform."""
 MEDIAN = 0.6745
 """The median of the positive half of Gaussian noise, in its standard deviations."""
 WHITE = 0.1

@@ -1,10 +1,13 @@
 """Noise of every kind against its theory, from fixed seeds."""
 
+import io
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor
 
 from dae_tui.core.noise.synthesis import add_noise
@@ -25,6 +28,9 @@ SPECS = {
     "uniform": "uniform:0.25",
     "masking": "masking:0.3",
     "stripes": "stripes:0.2",
+    "poisson-gaussian": "poisson-gaussian:0.05,0.01",
+    "correlated": "correlated:0.2,0.8",
+    "jpeg": "jpeg:20",
     "quantize": "quantize:3",
     "compress": "compress:16",
 }
@@ -64,6 +70,12 @@ THEORIES = {
     "uniform": Theory(GREY, 0.25**2 / 3, 0.25**4 / 5, low=GREY - 0.25, high=GREY + 0.25),
     "masking": mixture(lambda k: 0.7 * GREY**k, 0, GREY),
     "stripes": normal(0.2, draws=SIDE),
+    # Photons in steps of 0.05, eight at GREY, and Gaussian noise of variance 0.01.
+    "poisson-gaussian": Theory(
+        GREY, 0.02 + 0.01, 0.05**4 * (8 + 3 * 8**2) + 6 * 0.02 * 0.01 + 3 * 0.01**2
+    ),
+    # Neighbours are alike: of nine pixels one counts.
+    "correlated": normal(0.2, draws=SIDE * SIDE // 9),
     # 0.4 of seven steps is 2.8, so 3/7, without chance.
     "quantize": Theory(3 / 7, 0, 0, low=3 / 7, high=3 / 7),
 }
@@ -88,7 +100,8 @@ def noisy(images: Tensor, spec: str, seed: int = 0, clip: bool = True) -> Tensor
 
 def test_every_kind_of_the_grammar_has_a_theory_here() -> None:
     assert set(SPECS) == set(KINDS)
-    assert set(THEORIES) == set(KINDS) - {"compress"}  # See test_compression.py.
+    # See test_compression.py, and below.
+    assert set(THEORIES) == set(KINDS) - {"compress", "jpeg"}
 
 
 @pytest.mark.parametrize("kind", THEORIES)
@@ -124,7 +137,7 @@ def test_values_stay_in_the_range_of_theory_and_fill_it(kind: str) -> None:
     assert high >= min(theory.high - 1e-3, theory.mean + reach * theory.variance**0.5)
 
 
-@pytest.mark.parametrize("kind", sorted(set(SPECS) - {"stripes", "quantize", "compress"}))
+@pytest.mark.parametrize("kind", sorted(set(THEORIES) - {"stripes", "quantize", "correlated"}))
 def test_pixels_channels_and_images_are_drawn_independently(kind: str) -> None:
     residual = noisy(flat(8, 3), SPECS[kind], clip=False).double()
     residual = (residual - residual.mean()) / residual.std()
@@ -193,6 +206,44 @@ def test_a_fraction_of_one_hits_every_pixel_and_of_zero_none(kind: str) -> None:
     images = flat(4)
     assert not (noisy(images, f"{kind}:1") == images).any()
     assert torch.equal(noisy(images, f"{kind}:0"), images)
+
+
+def test_correlated_noise_is_that_of_a_blur_and_of_shared_channels() -> None:
+    residual = noisy(flat(16, 3), "correlated:0.2,0.8,0.5", clip=False).double() - GREY
+    power = residual.square().mean()
+    # A Gaussian of 0.8 blurs twice: exp(-1 / (4 · 0.8²)) between neighbours, in both directions.
+    for products in (
+        residual[:, :, 1:] * residual[:, :, :-1],
+        residual[..., 1:] * residual[..., :-1],
+    ):
+        assert (products.mean() / power).item() == pytest.approx(0.677, abs=0.02)
+    channels = residual[:, 1:] * residual[:, :-1]
+    assert (channels.mean() / power).item() == pytest.approx(0.5, abs=0.02)
+
+
+def test_a_width_of_zero_leaves_noise_white() -> None:
+    residual = noisy(flat(16), "correlated:0.2,0", clip=False).double() - GREY
+    products = residual[..., 1:] * residual[..., :-1]
+    assert abs(products.mean().item()) < ERRORS * 0.04 / products.numel() ** 0.5
+
+
+def test_the_variance_of_a_sensor_grows_with_the_light_from_its_offset() -> None:
+    images = torch.tensor([0.0, 0.5])[:, None, None, None].expand(2, 1, SIDE, SIDE)
+    for spec in ("poisson-gaussian:0.02,0.001", "poisson-gaussian:0.02,0.001,0.5"):
+        black, grey = noisy(images, spec, clip=False).double().flatten(1).var(1)
+        assert black.item() == pytest.approx(0.001, rel=0.15)
+        assert grey.item() == pytest.approx(0.011, rel=0.15)
+
+
+def test_jpeg_is_what_pillow_makes_of_the_image() -> None:
+    images = ramp()
+    stored = (images[0].movedim(0, -1) * 255).round().to(torch.uint8).numpy()
+    file = io.BytesIO()
+    Image.fromarray(stored).save(file, "JPEG", quality=20)
+    read = torch.from_numpy(np.asarray(Image.open(file)).copy()).movedim(-1, 0) / 255
+    assert torch.equal(noisy(images, "jpeg:20")[0], read)
+    better, worse = ((noisy(images, f"jpeg:{q}") - images).abs().mean() for q in (90, 5))
+    assert better < worse / 2
 
 
 def test_stripes_are_constant_along_rows_or_columns_and_both_occur() -> None:
