@@ -1,12 +1,17 @@
 """Fixtures that several folders of tests share."""
 
 import os
+import tempfile
 from pathlib import Path
 
 # Tests share the cores: with threads of their own they would wait for each other. Set before torch
 # is imported, and for every process that a test starts.
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# Nor do they find, or leave, anything in the user's cache folder.
+_CACHE = tempfile.TemporaryDirectory()
+os.environ["XDG_CACHE_HOME"] = _CACHE.name
 
 import pytest
 from command_line import Dae, Outcome
