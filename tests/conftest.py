@@ -9,14 +9,14 @@ from pathlib import Path
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-# Nor do they find, or leave, anything in the user's cache folder.
-_CACHE = tempfile.TemporaryDirectory()
-os.environ["XDG_CACHE_HOME"] = _CACHE.name
-
 import pytest
 from command_line import Dae, Outcome
 
 from dae_tui.commands.app import run
+
+# What tests keep in the user's cache folder is theirs alone.
+_CACHE = tempfile.TemporaryDirectory()
+os.environ["XDG_CACHE_HOME"] = _CACHE.name
 
 
 @pytest.fixture

@@ -66,7 +66,7 @@ def speed(
     turns. targets: time to 96.10 %, the paper's accuracy, with --preset fast and the paper's
     network. inference: digits per second of networks and filters. peak: speed as a share of a
     large matrix product and of a large copy, and which of the two is the limit. photographs:
-    training on crops of 64×64 and 128×128 pixels. startup: time to the first output. scale: 1 k to
+    training on crops of 64×64 and 128×128 pixels. startup: from Enter to the result. scale: 1 k to
     1 M images, streamed. agreement: whole epochs in both loops.
     Leave the machine idle meanwhile; the spread shows whether it was. On two cores the default
     parts take five minutes, agreement a quarter of an hour.

@@ -76,7 +76,10 @@ REPORT = SpeedReport(
     ],
     peaks=Peaks({"fp32": 4e11}, 2.5e10),
     shares=[Share("small", "fp32", 200, 3000, 2e11, 0.5, 0.1, "arithmetic", {"conv2d": 0.8})],
-    startup=[Startup("dae --help", Spread(0.05, 0.04, 0.06, 3))],
+    startup=[
+        Startup("dae --help", Spread(0.05, 0.04, 0.06, 3)),
+        Startup("dae denoise one.png", Spread(2.0, 1.9, 2.2, 3), Spread(0.25, 0.1, 0.3, 3)),
+    ],
     scale=[Scale(2000, 1_600_000, SPEED, 7 * 10**8)],
     agreement=[Agreement("dense", "dae", 60_000, Spread(2, 1, 3, 2), (94.0, 96.0))],
 )
@@ -93,7 +96,10 @@ def test_tables_say_ratios_and_who_came_through() -> None:
     assert peak.rows[0][4:] == ("200", "50 %", "10 %", "arithmetic")
     assert "small in fp32: conv2d 80 % of the time." in peak.remark
     assert "400 GFLOP/s in fp32; a copy 25.0 GB/s" in peak.remark
-    assert startup.rows == [("dae --help", "0.05", "0.04–0.06")]
+    assert startup.rows == [
+        ("dae --help", "0.05", "0.04–0.06", "–"),
+        ("dae denoise one.png", "2.00", "1.90–2.20", "0.25"),
+    ]
     assert scale.rows == [("2,000", "2 MB", "100 (90–110)", "700 MB")]
     assert agreement.rows == [("dense", "dae", "60,000", "2 (1–3)", "95.00", "94.00–96.00")]
 

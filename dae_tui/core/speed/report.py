@@ -105,7 +105,7 @@ def measure_speed(options: SpeedOptions, networks: list[Weights]) -> Generator[s
     if "photographs" in options.parts:
         report.photographs = yield from photograph_speed(options.device, options.rounds)
     if "startup" in options.parts:
-        report.startup = yield from measure_startup(options.rounds)
+        report.startup = yield from measure_startup(options.rounds, options.data, options.data_dir)
     if "scale" in options.parts:
         report.scale = yield from measure_scale(task, options.counts)
     if "agreement" in options.parts:

@@ -135,9 +135,10 @@ class Denoising:
         }
         predictions = None
         if self.classifier is not None:
-            predictions = {
-                name: predicted(self.classifier, view).cpu().numpy() for name, view in views.items()
-            }
+            # All views in one batch: so few images take no longer than a third of them.
+            together = predicted(self.classifier, torch.cat(list(views.values())))
+            parts = together.cpu().numpy().reshape(len(views), -1)
+            predictions = dict(zip(views, parts, strict=True))
         labels = None if examples.labels is None else examples.labels.cpu().numpy()
         arrays = {name: view.cpu().numpy() for name, view in views.items()}
         return Sample(epoch=epoch, step=step, labels=labels, predictions=predictions, **arrays)
