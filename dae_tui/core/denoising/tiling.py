@@ -14,8 +14,8 @@ from torch import Tensor
 
 # Pixels over which two tiles are blended.
 RAMP = 16
-# Measured with `photos-unet` on a core with AVX512-BF16: a pixel takes as long in tiles of 256 as of
-# 2048, but tiles of 512 cover each pixel of a large image 2.2 times, tiles of 2048 1.2 times.
+# Measured with `photos-unet` on a core with AVX512-BF16: a pixel takes as long in tiles of 256 as
+# of 2048, but tiles of 512 cover each pixel of a large image 2.2 times, those of 2048 1.2 times.
 LARGEST_TILE = 2048
 SMALLEST_TILE = 64
 # Bytes per pixel and feature of the float32 arrays that a network holds at the same time.
@@ -101,8 +101,8 @@ def shape_for(
         rows: the most that a tile may have, unless it must have more to be larger than its overlap.
     """
     least = 3 * (overlap + stride)
-    side = max(least, math.isqrt(pixels))
-    shapes = [(side, side)]
+    height = int(max(least, min(math.isqrt(pixels), rows)))
+    shapes = [(height, height)]
     for columns in range(1, max(1, size[1] // least) + 1):
         width = ceil((size[1] + (columns - 1) * (overlap + stride)) / columns / stride) * stride
         height = int(min(pixels // max(1, width), rows))
