@@ -118,9 +118,9 @@ def _flops(operator: Any, args: tuple[Any, ...], result: Any) -> int:
     if operator is _ATEN.convolution:
         images, kernels, _, _, _, _, transposed, *_ = args
         pixels = prod((images if transposed else result).shape[2:])
-        return 2 * len(images) * pixels * kernels.numel()
+        return 2 * len(images) * int(pixels) * int(kernels.numel())
     if operator in _PRODUCTS:
-        return 2 * result.numel() * int(args[_PRODUCTS[operator]].shape[-1])
+        return 2 * int(result.numel()) * int(args[_PRODUCTS[operator]].shape[-1])
     return 0
 
 
