@@ -32,6 +32,8 @@ SIZES = ((1000, 1000), (2000, 2000), (4000, 6000))
 # Filters take minutes for a megapixel: of a square of so many pixels a side, their speed is that
 # of any.
 FILTERED_SIDE = 512
+# The multiply-adds of a pixel are those of a square of so many pixels a side.
+COUNTED_SIDE = 64
 SIGMA = 25 / 255
 OURS = {1: "photos-unet", 3: "photos-unet-colour"}
 FFDNET, NLM, BM3D = "FFDNet", "non-local-means", "bm3d"
@@ -103,7 +105,6 @@ def photograph_throughput(
     peaks = measure_peaks(where, precisions).flops
     found = []
     with FilterPool() as pool:
-        pool.start()
         for channels in OURS:
             for size in sizes:
                 jobs = list(_networks(channels, size, where, precisions))
@@ -144,9 +145,9 @@ def _networks(
     pairs += [(Weights(FFDNET, ffdnet, {}), precision) for precision in precisions]
     for weights, precision in pairs:
         run = _application(weights, noisy, replace(compute, precision=precision))
-        side = 512
-        adds = network_cost(weights.network, channels, side, side).multiply_adds or 0
-        yield _Job(weights.name, channels, precision, size, run, adds / side**2)
+        adds = network_cost(weights.network, channels, COUNTED_SIDE, COUNTED_SIDE).multiply_adds
+        each = (adds or 0) / COUNTED_SIDE**2
+        yield _Job(weights.name, channels, precision, size, run, each)
 
 
 def _application(weights: Weights, noisy: Tensor, compute: Compute) -> Callable[[], object]:
@@ -170,6 +171,7 @@ def _application(weights: Weights, noisy: Tensor, compute: Compute) -> Callable[
 
 def _filters(channels: int, pool: FilterPool) -> list[_Job]:
     """Non-local means as `dae benchmark` runs it, and BM3D where it is installed."""
+    pool.start()
     size = FILTERED_SIDE, FILTERED_SIDE
     noisy = _photograph(channels, size).numpy()
     tuned = Tuned(NLM, FILTERS[NLM].usual, 1, 0, 0)

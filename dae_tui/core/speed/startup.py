@@ -18,7 +18,7 @@ from PIL import Image
 from dae_tui.core.speed.repeated_measurement import Spread, spread
 from dae_tui.errors import DaeError
 
-PATIENCE = 120.0
+PATIENCE = 600.0
 _TORCH = "import torch"
 # Commands that import torch before they have their result.
 _NEED = ("dae denoise one.png", "dae train --preset fast", "dae train: first figures")
