@@ -109,7 +109,7 @@ def _digest(tensor: Tensor) -> str:
     """A checksum of type, shape and values."""
     values = tensor.detach().cpu().contiguous().numpy()
     found = hashlib.sha256(f"{values.dtype} {values.shape}".encode())
-    found.update(values.view(np.uint8).data)
+    found.update(values.reshape(-1).view(np.uint8).data)
     return found.hexdigest()
 
 
