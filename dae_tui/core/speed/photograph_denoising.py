@@ -26,6 +26,7 @@ from dae_tui.core.speed.roofline import measure_peaks
 from dae_tui.core.weights.cost import network_cost
 from dae_tui.core.weights.weights_file import Weights, load_weights
 from dae_tui.spec.model_cards import published
+from dae_tui.system.free_memory import free_memory
 
 # Height and width of photographs of 1, 4 and 24 megapixels.
 SIZES = ((1000, 1000), (2000, 2000), (4000, 6000))
@@ -138,7 +139,7 @@ def _networks(
     ours = load_weights(published()[name], name)
     ffdnet = FFDNet(Settings() if channels == 1 else COLOUR).eval().requires_grad_(False)
     noisy = _photograph(channels, size)
-    compute = Compute(where, "fp32")
+    compute = Compute(where, "fp32", free_bytes=free_memory())
     if where.type == "cuda":
         compute = replace(compute, free_bytes=torch.cuda.mem_get_info(where)[0])
     pairs = [(ours, precision) for precision in reversed(precisions)]
