@@ -25,6 +25,7 @@ from dae_tui.find_weights import find_weights
 from dae_tui.spec.denoising import DenoiseOptions
 from dae_tui.spec.noise_spec import parse_level
 from dae_tui.system.atomic import remove_leftovers
+from dae_tui.system.interpreter import collector_paused
 from dae_tui.system.ranks import ranks
 
 if TYPE_CHECKING:
@@ -195,9 +196,10 @@ def denoise(
     check_precision(precision)
 
     # Imported here: torch takes seconds to import, and typing mistakes are told before that.
-    from dae_tui.commands.denoising.report import DenoiseReport
-    from dae_tui.core.denoising.pipeline import denoise_files
-    from dae_tui.core.weights.choice import WeightsChoice
+    with collector_paused():
+        from dae_tui.commands.denoising.report import DenoiseReport
+        from dae_tui.core.denoising.pipeline import denoise_files
+        from dae_tui.core.weights.choice import WeightsChoice
 
     for folder in planned.folders():
         remove_leftovers(folder)

@@ -46,6 +46,7 @@ from dae_tui.spec.training_config import (
     parse_settings,
     parse_widths,
 )
+from dae_tui.system.interpreter import collector_paused
 from dae_tui.system.printable import shortened
 from dae_tui.system.ranks import ranks
 from dae_tui.system.regular_files import is_file, is_folder
@@ -400,8 +401,9 @@ def train(
             writer.status(State.STARTING)
             # Imported here: torch takes seconds to import. Mistakes in the options are told
             # before that, and others see the run while it starts.
-            from dae_tui.commands.training.display import display_for
-            from dae_tui.commands.training.session import run_training
+            with collector_paused():
+                from dae_tui.commands.training.display import display_for
+                from dae_tui.commands.training.session import run_training
 
             with display_for(style, run) as display:
                 result = run_training(config, classifier_path, command, writer, signals, display)

@@ -6,12 +6,15 @@ from contextlib import suppress
 from io import TextIOWrapper
 from typing import NoReturn
 
+from dae_tui.system.interpreter import QuickEnd, collector_paused
 from dae_tui.system.ranks import ranks
 
 
 def main() -> None:
     """Run the command line and leave with its exit code."""
-    from dae_tui.commands.app import run
+    end = QuickEnd()
+    with collector_paused():
+        from dae_tui.commands.app import run
 
     # Before torch is loaded. Threads wait for each other busily, but not for long: a training takes
     # half as long where something else wants the processors too, and no longer where nothing does.
@@ -26,6 +29,7 @@ def main() -> None:
     code = run(sys.argv[1:])
     if ranks().size > 1:
         _leave_at_once(code)
+    end.expect(code)
     sys.exit(code)
 
 

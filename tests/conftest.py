@@ -1,6 +1,7 @@
 """Fixtures that several folders of tests share."""
 
 import os
+import tempfile
 from pathlib import Path
 
 # Tests share the cores: with threads of their own they would wait for each other. Set before torch
@@ -12,6 +13,10 @@ import pytest
 from command_line import Dae, Outcome
 
 from dae_tui.commands.app import run
+
+# What tests keep in the user's cache folder is theirs alone.
+_CACHE = tempfile.TemporaryDirectory()
+os.environ["XDG_CACHE_HOME"] = _CACHE.name
 
 
 @pytest.fixture

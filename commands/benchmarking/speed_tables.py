@@ -8,13 +8,14 @@ from rich.console import Console
 
 from dae_tui.commands.output.fitted_table import print_fitted
 from dae_tui.commands.output.terminal import print_lines
+from dae_tui.core.speed.photograph_denoising import FFDNET, NLM, PhotographThroughput
 from dae_tui.core.speed.repeated_measurement import Spread
 from dae_tui.core.speed.report import EPOCH_IMAGES, SpeedReport
 from dae_tui.core.speed.time_to_accuracy import PAPER
 from dae_tui.system.printable import printable
 
 # Columns of words; all others are numbers.
-WORDS = {"network", "loop", "precision", "recipe", "method", "limit", "start"}
+WORDS = {"network", "loop", "precision", "recipe", "method", "limit", "start", "channels"}
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,7 @@ def grids(report: SpeedReport) -> list[Grid]:
         _inference(report),
         _peak(report),
         _photographs(report),
+        _megapixels(report),
         _startup(report),
         _scale(report),
         _agreement(report),
@@ -183,12 +185,74 @@ def _photographs(report: SpeedReport) -> Grid:
     return Grid("Training on photographs", columns, rows, remark)
 
 
+def _megapixels(report: SpeedReport) -> Grid:
+    found = report.megapixels
+    rows = []
+    for each in found:
+        beside = [other for other in found if other.channels == each.channels]
+        speeds = (
+            _median_of(beside, FFDNET, "fp32", each.megapixels),
+            _median_of(beside, FFDNET, each.precision, each.megapixels),
+            _median_of(beside, NLM, None, None),
+        )
+        rows.append(
+            (
+                each.method,
+                "grey" if each.channels == 1 else "colour",
+                each.precision or "–",
+                f"{each.megapixels:.1f}",
+                _fine_spread(each.per_second),
+                *(f"{each.per_second.median / speed:.2f}×" if speed else "–" for speed in speeds),
+                "–" if each.kilo_multiply_adds is None else f"{each.kilo_multiply_adds:.0f}",
+                "–" if each.share_of_peak is None else f"{100 * each.share_of_peak:.0f} %",
+            )
+        )
+    columns = (
+        *("method", "channels", "precision", "megapixels", "megapixels/s"),
+        *("vs FFDNet\nin fp32", "vs FFDNet\nalike", "vs NLM", "kMAC/pixel", "of peak"),
+    )
+    remark = (
+        "Networks as dae denoise applies them, whole or in tiles; FFDNet's architecture with "
+        "random weights. The speed of filters is that of a part of 0.3 megapixels; non-local means "
+        "takes colours one by one, on all cores. The peak is that of a matrix product."
+    )
+    return Grid("Denoising photographs", columns, rows, remark, dropped=("of peak", "kMAC/pixel"))
+
+
+def _median_of(
+    found: Sequence[PhotographThroughput],
+    method: str,
+    precision: str | None,
+    megapixels: float | None,
+) -> float | None:
+    """The speed of a method at a size, or at the only one, if it was measured."""
+    for each in found:
+        alike = each.method == method and each.precision == precision
+        if alike and megapixels in (None, each.megapixels):
+            return each.per_second.median
+    return None
+
+
+def _fine_spread(values: Spread) -> str:
+    return f"{values.median:.3g} ({values.low:.3g}–{values.high:.3g})"
+
+
 def _startup(report: SpeedReport) -> Grid:
     rows = [
-        (each.what, f"{each.seconds.median:.2f}", f"{each.seconds.low:.2f}–{each.seconds.high:.2f}")
+        (
+            each.what,
+            f"{each.seconds.median:.2f}",
+            f"{each.seconds.low:.2f}–{each.seconds.high:.2f}",
+            "–" if each.beside_torch is None else f"{each.beside_torch.median:.2f}",
+        )
         for each in report.startup
     ]
-    return Grid("Time to the first output", ("start", "s", "range"), rows)
+    columns = "start", "s", "range", "beside\nimport torch"
+    remark = (
+        "The process whole, or until its first output. A training in the rounds that count finds "
+        "what the warm-up has kept: the measurements of the original and the noisy images."
+    )
+    return Grid("From Enter to the result", columns, rows, remark)
 
 
 def _scale(report: SpeedReport) -> Grid:

@@ -11,6 +11,7 @@ from rich.console import Console
 from dae_tui.commands.benchmarking.speed_tables import grids, show
 from dae_tui.core.speed.data_size import Scale
 from dae_tui.core.speed.denoising_speed import Throughput
+from dae_tui.core.speed.photograph_denoising import PhotographThroughput
 from dae_tui.core.speed.repeated_measurement import Spread
 from dae_tui.core.speed.report import SpeedReport
 from dae_tui.core.speed.roofline import Peaks, Share
@@ -76,14 +77,26 @@ REPORT = SpeedReport(
     ],
     peaks=Peaks({"fp32": 4e11}, 2.5e10),
     shares=[Share("small", "fp32", 200, 3000, 2e11, 0.5, 0.1, "arithmetic", {"conv2d": 0.8})],
-    startup=[Startup("dae --help", Spread(0.05, 0.04, 0.06, 3))],
+    megapixels=[
+        PhotographThroughput("ours", 1, "bf16", 1.0, Spread(3.0, 2.9, 3.1, 2), 130.3, 0.85),
+        PhotographThroughput("FFDNet", 1, "fp32", 1.0, Spread(1.5, 1.4, 1.6, 2), 121.1, 0.9),
+        PhotographThroughput("FFDNet", 1, "bf16", 1.0, Spread(2.0, 1.9, 2.1, 2), 121.1, 0.8),
+        PhotographThroughput("FFDNet", 3, "fp32", 1.0, Spread(0.5, 0.5, 0.5, 2), 212.8, 0.9),
+        PhotographThroughput(
+            "non-local-means", 1, None, 0.262, Spread(0.1, 0.1, 0.1, 2), None, None
+        ),
+    ],
+    startup=[
+        Startup("dae --help", Spread(0.05, 0.04, 0.06, 3)),
+        Startup("dae denoise one.png", Spread(2.0, 1.9, 2.2, 3), Spread(0.25, 0.1, 0.3, 3)),
+    ],
     scale=[Scale(2000, 1_600_000, SPEED, 7 * 10**8)],
     agreement=[Agreement("dense", "dae", 60_000, Spread(2, 1, 3, 2), (94.0, 96.0))],
 )
 
 
 def test_tables_say_ratios_and_who_came_through() -> None:
-    training, targets, inference, peak, startup, scale, agreement = grids(REPORT)
+    training, targets, inference, peak, megapixels, startup, scale, agreement = grids(REPORT)
     assert training.rows[1] == (
         *("tutorial", "dae", "bf16", "100 (90–110)", "2.50×", "0.0 %", "500 MB"),
     )
@@ -93,7 +106,16 @@ def test_tables_say_ratios_and_who_came_through() -> None:
     assert peak.rows[0][4:] == ("200", "50 %", "10 %", "arithmetic")
     assert "small in fp32: conv2d 80 % of the time." in peak.remark
     assert "400 GFLOP/s in fp32; a copy 25.0 GB/s" in peak.remark
-    assert startup.rows == [("dae --help", "0.05", "0.04–0.06")]
+    assert megapixels.rows[0] == (
+        *("ours", "grey", "bf16", "1.0", "3 (2.9–3.1)"),
+        *("2.00×", "1.50×", "30.00×", "130", "85 %"),
+    )
+    assert megapixels.rows[3][5:] == ("1.00×", "1.00×", "–", "213", "90 %")
+    assert megapixels.rows[4][5:] == ("–", "–", "1.00×", "–", "–")
+    assert startup.rows == [
+        ("dae --help", "0.05", "0.04–0.06", "–"),
+        ("dae denoise one.png", "2.00", "1.90–2.20", "0.25"),
+    ]
     assert scale.rows == [("2,000", "2 MB", "100 (90–110)", "700 MB")]
     assert agreement.rows == [("dense", "dae", "60,000", "2 (1–3)", "95.00", "94.00–96.00")]
 

@@ -12,6 +12,7 @@ from dae_tui.core.denoising.tiling import (
     denoise_rows,
     natural_overlap,
     pad_to,
+    shape_for,
     tile_for_memory,
 )
 from dae_tui.core.hardware import place
@@ -28,6 +29,8 @@ BATCH_PIXELS = 200 * 28 * 28
 # (bf16) as fast as batches of 200.
 DENSE_BATCH_PIXELS = 2000 * 28 * 28
 FEW_FEATURES = 4
+# The part of the free memory that two bands of rows may take, beside the features of a tile.
+BANDS_SHARE = 1 / 8
 # On a GPU, cache size matters less than the latency of sending and starting each batch.
 LARGEST_BATCH_PIXELS = 16_384 * 28 * 28
 
@@ -197,11 +200,29 @@ def denoise_large(
         apply,
         rows,
         *size,
-        tile=max(min(_tile(weights, compute) for weights, _ in parts), 3 * (overlap + stride)),
+        tile=_shape(parts, size, len(sigmas), overlap, stride, compute),
         overlap=overlap,
         stride=stride,
         receptive_field=receptive_field,
     )
+
+
+def _shape(
+    parts: Sequence[tuple[Weights, float]],
+    size: tuple[int, int],
+    channels: int,
+    overlap: int,
+    stride: int,
+    compute: Compute,
+) -> tuple[int, int]:
+    """Height and width of the tiles of an image: as requested, else those of the least work."""
+    side = min(_tile(weights, compute) for weights, _ in parts)
+    if compute.tile is not None:
+        side = max(side, 3 * (overlap + stride))
+        return side, side
+    # Beside the tile there are two bands of rows of the whole width: the noisy and the denoised.
+    rows = BANDS_SHARE * compute.free_bytes / (2 * 4 * channels * size[1])
+    return shape_for(size, side**2, overlap, stride, rows)
 
 
 def _levels(weights: Weights, sigmas: Tensor) -> Tensor:
@@ -213,9 +234,7 @@ def _tile(weights: Weights, compute: Compute) -> int:
     """The side of the tiles: as requested, else as the memory allows."""
     if compute.tile is not None:
         return compute.tile
-    return tile_for_memory(
-        _features(weights), compute.free_bytes, on_gpu=compute.device.type != "cpu"
-    )
+    return tile_for_memory(_features(weights), compute.free_bytes)
 
 
 def _features(weights: Weights) -> int:
@@ -223,6 +242,7 @@ def _features(weights: Weights) -> int:
     settings = settings_of(weights.network)
     # The units of a dense network belong to the whole image.
     pixels: int = settings.get("height", 1) * settings.get("width", 1)
+    pixels *= settings.get("gather", 1) ** 2
     widths: tuple[int, ...] = settings["widths"]
     return ceil(widths[0] * len(widths) / pixels)
 

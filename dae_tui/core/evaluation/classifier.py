@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from dae_tui.core.data.image_set import ImageSet
 from dae_tui.core.denoising.apply_network import check_fits
 from dae_tui.core.evaluation.classifier_file import Kind, kind_of
-from dae_tui.core.hardware import place
+from dae_tui.core.hardware import place, resolve_precision
 from dae_tui.core.weights.weights_file import Weights, load_weights
 from dae_tui.errors import DataError, WeightsError
 from dae_tui.spec.model_cards import published
@@ -28,6 +28,11 @@ from dae_tui.system.printable import shortened
 # Earlier versions read any file that a model names as its tensors: measured with 1.20.1 to 1.23.2.
 ONNXRUNTIME = (1, 24, 1)
 PROVIDERS = ("CUDAExecutionProvider", "CPUExecutionProvider")
+
+# A class that leads by a larger part of the range of all logits leads in fp32 as well. Measured in
+# bf16 on the published classifiers, clean, denoised, and with noise of five kinds: logits are wrong
+# by at most 0.024 of that range, and the classes that changed had led by at most 0.022.
+SURE_LEAD = 0.1
 
 Logits = Callable[[Tensor], Tensor]
 
@@ -40,24 +45,60 @@ class Classifier:
     classes: int
     logits: Logits
     """Takes float32 images (N, C, H, W) on its device."""
+    quick: Logits | None = None
+    """The same in bf16, if that is faster; see `predicted`."""
 
     @torch.inference_mode()
     def predict(self, images: Tensor) -> Tensor:
         """The predicted class of each image, int64 (N,), on the device of `images`."""
-        return self.logits(images).argmax(1)
+        return _predicted(images, self.logits, self.quick)
+
+
+@torch.inference_mode()
+def predicted(network: nn.Module, images: Tensor) -> Tensor:
+    """The class that a network predicts for each image (N, C, H, W), int64 (N,), as in fp32.
+
+    Where bf16 is faster, images are classified in it first, and those whose class does not lead
+    clearly again in fp32: one in a hundred denoised digits. On two cores with AVX512-BF16 it takes
+    0.6 of the time; the predictions are the same.
+    """
+    return _predicted(images, *_in_both(network, images.device))
+
+
+def _predicted(images: Tensor, logits: Logits, quick: Logits | None) -> Tensor:
+    if quick is None:
+        return logits(images).argmax(1)
+    found = quick(images)
+    first, second = found.topk(2, dim=1).values.unbind(1)
+    classes = found.argmax(1)
+    doubtful = ~(first - second > SURE_LEAD * (first - found.amin(1)))
+    if doubtful.any():
+        classes[doubtful] = logits(images[doubtful]).argmax(1)
+    return classes
+
+
+def _in_both(network: nn.Module, device: torch.device) -> tuple[Logits, Logits | None]:
+    """The logits of a network in fp32, and in bf16 where a processor is faster with it."""
+
+    def logits(images: Tensor) -> Tensor:
+        found: Tensor = network(images.contiguous(memory_format=torch.channels_last))
+        return found.float()
+
+    def quick(images: Tensor) -> Tensor:
+        with torch.autocast(device.type, torch.bfloat16):
+            return logits(images)
+
+    native = device.type == "cpu" and resolve_precision("auto", device) == "bf16"
+    several: Any = network.settings
+    return logits, quick if native and several.classes > 1 else None
 
 
 def classifier_from_weights(weights: Weights, data: ImageSet, device: torch.device) -> Classifier:
     """A classifier of ours. Raises WeightsError if it does not accept images of this size."""
     check_fits(weights, *data.images.shape[1:])
     network = place(weights.folded, device)
-
-    def logits(images: Tensor) -> Tensor:
-        found: Tensor = network(images.contiguous(memory_format=torch.channels_last))
-        return found
-
     settings: Any = network.settings
-    return Classifier(weights.name, settings.classes, logits)
+    return Classifier(weights.name, settings.classes, *_in_both(network, device))
 
 
 def find_classifier(

@@ -8,7 +8,6 @@ from math import sqrt
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -50,7 +49,7 @@ def ssim(images: Tensor, reference: Tensor) -> Tensor:
     x, y = _exact(images), _exact(reference)
     pixels = SSIM_WINDOW**2
     mean_x, mean_y, mean_xx, mean_yy, mean_xy = (
-        F.avg_pool2d(moment, SSIM_WINDOW, stride=1) for moment in (x, y, x * x, y * y, x * y)
+        _window_means(moment) for moment in (x, y, x * x, y * y, x * y)
     )
     unbiased = pixels / (pixels - 1)
     variance_x = unbiased * (mean_xx - mean_x * mean_x)
@@ -61,6 +60,22 @@ def ssim(images: Tensor, reference: Tensor) -> Tensor:
         (mean_x**2 + mean_y**2 + c1) * (variance_x + variance_y + c2)
     )
     return similarity.flatten(1).mean(1)
+
+
+def _window_means(images: Tensor) -> Tensor:
+    """The means of all windows inside images (N, C, H, W), float64.
+
+    Measured on two cores, digits in batches of 200: a sixth of the time of `F.avg_pool2d`.
+    """
+    return _window_sums(_window_sums(images, 2), 3) / SSIM_WINDOW**2
+
+
+def _window_sums(images: Tensor, dim: int) -> Tensor:
+    """The sums of 7 = 4 + 2 + 1 neighbours along a dimension, from sums of two and of four."""
+    count = images.shape[dim] - SSIM_WINDOW + 1
+    pairs = images.narrow(dim, 0, count + 5) + images.narrow(dim, 1, count + 5)
+    fours = pairs.narrow(dim, 0, count) + pairs.narrow(dim, 2, count)
+    return fours + pairs.narrow(dim, 4, count) + images.narrow(dim, 6, count)
 
 
 def sharpness(images: Tensor, reference: Tensor) -> Tensor:
@@ -75,10 +90,12 @@ def sharpness(images: Tensor, reference: Tensor) -> Tensor:
 
 
 def _gradients(images: Tensor) -> Tensor:
-    across = torch.tensor([[-1.0, 0.0, 1.0], [-2.0, 0.0, 2.0], [-1.0, 0.0, 1.0]]).to(images)
-    planes = images.reshape(-1, 1, *images.shape[-2:])
-    kernels = torch.stack([across, across.T])[:, None]
-    return F.conv2d(planes, kernels).reshape(len(images), -1)
+    """Sobel's, across and down, (N, 2, C, H - 2, W - 2)."""
+    across = images[..., 2:] - images[..., :-2]
+    down = images[..., 2:, :] - images[..., :-2, :]
+    across = across[..., :-2, :] + 2 * across[..., 1:-1, :] + across[..., 2:, :]
+    down = down[..., :-2] + 2 * down[..., 1:-1] + down[..., 2:]
+    return torch.stack([across, down], dim=1)
 
 
 def _exact(images: Tensor) -> Tensor:

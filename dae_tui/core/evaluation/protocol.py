@@ -33,7 +33,7 @@ class Protocol:
     seeds: int = 1
     """How many seeds, counted from `seed`, the noise is drawn with."""
     precision: str = "fp32"
-    """Of the denoising; the classifier always runs in fp32."""
+    """Of the denoising; the classifier predicts as in fp32."""
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     tell_level: bool = False
     """Networks that take the noise level are told it; else they estimate it from each image."""

@@ -28,6 +28,8 @@ LEAST = 3.0
 """With fewer patches per dimension a level is no longer corrected."""
 CONSTANT = 0.25
 """With a larger share of constant patches an image may be free of noise."""
+SETTLED = 1e-4
+"""A level that a round changes by a smaller part is final."""
 LOWEST, HIGHEST = 1e-6, 2.0
 
 
@@ -93,8 +95,11 @@ def _estimate(patches: Tensor) -> Tensor:
     constant = kept.float().mean(1, keepdim=True) < 1 - CONSTANT
     least = min(int(LEAST * size), patches.shape[1] // 4)
     sigma = weak_variance(patches, kept).sqrt()[:, None].clamp(LOWEST, HIGHEST)
+    moving = torch.ones_like(sigma, dtype=torch.bool)
     for _ in range(ROUNDS):
-        expected = torch.where(clipped, _clipped_variance(means, sigma, size), sigma**2)
+        expected = (sigma**2).expand_as(means)
+        if clipped.any():
+            expected = torch.where(clipped, _clipped_variance(means, sigma, size), expected)
         loss = sigma / expected.sqrt()
         # Clipping on one side makes heavy tails: the kurtosis is about 3 times the loss.
         limit = expected * (1 + SPREAD * ((3 * loss - 1).clamp(min=0) / size).sqrt())
@@ -102,11 +107,15 @@ def _estimate(patches: Tensor) -> Tensor:
         # On a ramp, or if all is texture, noise alone explains hardly any patch. If much is
         # constant there is no noise, and the level may fall to zero.
         enough = (kept.sum(1, keepdim=True) >= least) | constant
-        ratio = weak_variance(patches * expected.rsqrt()[..., None], kept)[:, None]
+        ratio = weak_variance(patches, kept, expected.rsqrt())[:, None]
         # The more is lost to clipping, the more slowly the variance grows with sigma. Downward
         # steps stay small: a level that is too low would leave only the clipped patches.
         power = torch.where(ratio > 1, loss.mean(1, keepdim=True).clamp(max=2), 1) / 2
-        sigma = torch.where(enough, sigma * ratio**power, sigma).clamp(LOWEST, HIGHEST)
+        corrected = torch.where(enough, sigma * ratio**power, sigma).clamp(LOWEST, HIGHEST)
+        moving &= (corrected - sigma).abs() > SETTLED * sigma
+        sigma = torch.where(moving, corrected, sigma)
+        if not moving.any():
+            break
     return sigma[:, 0]
 
 
@@ -116,12 +125,17 @@ def _clipped(patches: Tensor) -> Tensor:
     return (low >= 0) & (high <= 1) & ((low == 0) | (high == 1))
 
 
-def weak_variance(patches: Tensor, kept: Tensor) -> Tensor:
+def weak_variance(patches: Tensor, kept: Tensor, scale: Tensor | None = None) -> Tensor:
     """The mean variance (N,) of the kept patches in the directions that hold only noise.
 
     The strongest directions are dropped until the mean of the others is at most their median.
+    Each patch is multiplied with its `scale` (N, patches) before, if there is one.
     """
-    used = patches * kept[..., None]
+    factors = kept if scale is None else scale * kept
+    if len(patches) == 1:  # Of a large image, those that are left out need not be moved.
+        used = (patches[0][kept[0]] * factors[0][kept[0]][:, None])[None]
+    else:
+        used = patches * factors[..., None]
     covariance = used.transpose(1, 2) @ used / kept.sum(1).clamp(min=1)[:, None, None]
     # The means of the patches are subtracted: one direction is empty.
     variances = torch.linalg.eigvalsh(covariance.double())[:, 1:]

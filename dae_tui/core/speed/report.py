@@ -14,6 +14,7 @@ from dae_tui.core.hardware import device_name, resolve_device, resolve_precision
 from dae_tui.core.noise.synthesis import add_noise
 from dae_tui.core.speed.data_size import COUNTS, Scale, measure_scale
 from dae_tui.core.speed.denoising_speed import Throughput, measure_inference
+from dae_tui.core.speed.photograph_denoising import PhotographThroughput, photograph_throughput
 from dae_tui.core.speed.photograph_training import PhotographSpeed, photograph_speed
 from dae_tui.core.speed.roofline import Peaks, Share, measure_peaks, measure_shares
 from dae_tui.core.speed.startup import Startup, measure_startup
@@ -66,6 +67,7 @@ class SpeedReport:
     peaks: Peaks | None = None
     shares: list[Share] = field(default_factory=list)
     photographs: list[PhotographSpeed] = field(default_factory=list)
+    megapixels: list[PhotographThroughput] = field(default_factory=list)
     startup: list[Startup] = field(default_factory=list)
     scale: list[Scale] = field(default_factory=list)
     agreement: list[Agreement] = field(default_factory=list)
@@ -104,8 +106,10 @@ def measure_speed(options: SpeedOptions, networks: list[Weights]) -> Generator[s
         report.shares = yield from measure_shares(networks, noisy, device, report.peaks)
     if "photographs" in options.parts:
         report.photographs = yield from photograph_speed(options.device, options.rounds)
+    if "megapixels" in options.parts:
+        report.megapixels = yield from photograph_throughput(options.device, options.rounds)
     if "startup" in options.parts:
-        report.startup = yield from measure_startup(options.rounds)
+        report.startup = yield from measure_startup(options.rounds, options.data, options.data_dir)
     if "scale" in options.parts:
         report.scale = yield from measure_scale(task, options.counts)
     if "agreement" in options.parts:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from platformdirs import user_cache_path
 from torch import nn
 
 from dae_tui.core.data.crops import Crops
@@ -19,6 +20,7 @@ from dae_tui.core.evaluation.benchmark import EvaluationProgress, evaluate
 from dae_tui.core.evaluation.classifier import classifier_from_weights, find_classifier_weights
 from dae_tui.core.evaluation.evaluation_images import of_image_sets
 from dae_tui.core.evaluation.protocol import Protocol
+from dae_tui.core.evaluation.unchanged_views import UnchangedViews
 from dae_tui.core.evaluation.without_clean import measure_without_clean
 from dae_tui.core.hardware import device_name, place, resolve_device, resolve_precision
 from dae_tui.core.training.distributed import Group
@@ -71,6 +73,11 @@ class Experiment:
     remarks: tuple[str, ...] = ()
     """Lines for the user about the images of a folder."""
 
+    @property
+    def cache(self) -> Path:
+        """Where measurements that are the same after every training are kept."""
+        return user_cache_path("dae-tui") / "measurements"
+
     def train(
         self,
         resume: bytes | None = None,
@@ -120,7 +127,12 @@ class Experiment:
             None if trained is None else classifier_from_weights(trained, self.test[0], self.device)
         )
         protocol = Protocol([noise], clip=self.config.clip, device=self.device)
-        yield from evaluate(of_image_sets(self.test), methods, classifier, protocol)
+        images = of_image_sets(self.test)
+        # What a trained classifier predicts is new each time.
+        kept = None
+        if not self.config.classifies:
+            kept = UnchangedViews(self.cache, images, trained, protocol)
+        yield from evaluate(images, methods, classifier, protocol, measurements=kept)
 
     def _metadata(self) -> dict[str, Any]:
         """What the weights file says about its origin, in addition to the network's settings."""

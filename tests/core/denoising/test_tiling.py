@@ -18,11 +18,11 @@ from dae_tui.core.denoising.apply_network import (
     denoise_large,
 )
 from dae_tui.core.denoising.tiling import (
-    DEFAULT_TILE,
     LARGEST_TILE,
     SMALLEST_TILE,
     natural_overlap,
     pad_to,
+    shape_for,
     share_out,
     tile_for_memory,
 )
@@ -191,10 +191,34 @@ def test_what_the_edge_of_a_tile_spoils_has_no_weight() -> None:
 
 
 def test_tiles_follow_the_memory() -> None:
-    assert tile_for_memory(96, 64e9, on_gpu=False) == DEFAULT_TILE
-    assert tile_for_memory(96, 64e9, on_gpu=True) == LARGEST_TILE
-    assert SMALLEST_TILE < tile_for_memory(96, 100e6, on_gpu=False) < DEFAULT_TILE
-    assert tile_for_memory(4096, 1e6, on_gpu=False) == SMALLEST_TILE
+    assert tile_for_memory(96, 64e9) == LARGEST_TILE
+    assert SMALLEST_TILE < tile_for_memory(96, 100e6) < 512
+    assert tile_for_memory(4096, 1e6) == SMALLEST_TILE
+
+
+def test_tiles_have_the_shape_of_the_least_work() -> None:
+    overlap, stride, pixels = 216, 8, 2048**2
+    assert shape_for((1500, 2500), pixels, overlap, stride) == (1675, 2504)  # As a whole.
+    height, width = shape_for((4000, 6000), pixels, overlap, stride)
+    assert height * width <= pixels
+    covered = [
+        len(tiles.starts) * tiles.size / length
+        for length, tile in ((4000, height), (6000, width))
+        for tiles in [share_out(length, tile, overlap, stride)]
+    ]
+    assert covered[0] * covered[1] < 1.2
+    # A long strip: no tile beside another.
+    assert shape_for((100_000, 700), pixels, overlap, stride)[1] == 704
+    # Little memory for bands: tiles that are wider than high, but never less than their overlaps.
+    assert shape_for((4000, 6000), pixels, overlap, stride, rows=800)[0] <= 800
+    assert min(shape_for((4000, 6000), 1, overlap, stride, rows=1)) == 3 * (overlap + stride)
+
+
+@pytest.mark.parametrize("size", [(500, 640), (150, 900), (900, 97)])
+def test_tiles_of_a_shape_that_suits_the_image_agree_with_the_whole(size: tuple[int, int]) -> None:
+    found, noisy = weights("unet", widths=(4, 6)), image(*size)
+    tiled = in_tiles(found, noisy, 0.1, Compute(free_bytes=20e6))
+    assert (tiled - whole(found, noisy, 0.1)).abs().max() < 1e-5
 
 
 def test_batches_grow_with_the_memory_of_a_gpu_alone() -> None:

@@ -12,11 +12,11 @@ import onnxruntime
 import pytest
 import torch
 from classifier_files import EVIL, Evil, export
-from torch import nn
+from torch import Tensor, nn
 
 from dae_tui.core.data.image_set import ImageSet, unit
 from dae_tui.core.data.load_data import load
-from dae_tui.core.evaluation.classifier import find_classifier
+from dae_tui.core.evaluation.classifier import Classifier, find_classifier
 from dae_tui.core.evaluation.evaluation_images import of_image_sets
 from dae_tui.core.weights.weights_file import load_weights
 from dae_tui.errors import DaeError, DataError, WeightsError
@@ -234,3 +234,18 @@ def test_another_size_of_images_is_refused(classifier: nn.Module, tmp_path: Path
     )
     with pytest.raises(WeightsError, match="does not take"):
         find_classifier(other, path, CPU, trusted=True)
+
+
+def test_classes_that_do_not_lead_clearly_are_found_in_fp32() -> None:
+    exact = torch.tensor([[0.0, 5.0, 4.9], [0.0, 5.0, 1.0], [2.0, 2.01, 2.0]])
+    rough = torch.tensor([[0.0, 5.0, 5.1], [0.0, 5.1, 1.0], [2.0, 2.0, 2.0]])
+    asked: list[Tensor] = []
+
+    def logits(numbers: Tensor) -> Tensor:
+        asked.append(numbers)
+        return exact[numbers]
+
+    quick = Classifier("made", 3, logits, lambda numbers: rough[numbers])
+    assert quick.predict(torch.arange(3)).tolist() == [1, 1, 1]
+    assert [numbers.tolist() for numbers in asked] == [[0, 2]]
+    assert Classifier("made", 3, logits).predict(torch.arange(3)).tolist() == [1, 1, 1]

@@ -9,10 +9,12 @@ import pytest
 import torch
 
 from dae_tui.core.speed import denoising_speed as inference
-from dae_tui.core.speed import startup
+from dae_tui.core.speed import photograph_denoising, startup
 from dae_tui.core.speed import time_to_accuracy as targets
 from dae_tui.core.speed.data_size import measure_scale
 from dae_tui.core.speed.denoising_speed import measure_inference
+from dae_tui.core.speed.ffdnet import COLOUR, FFDNet, Settings
+from dae_tui.core.speed.photograph_denoising import photograph_throughput
 from dae_tui.core.speed.repeated_measurement import spread
 from dae_tui.core.speed.roofline import Peaks, measure_peaks, measure_shares
 from dae_tui.core.speed.time_to_accuracy import recipes
@@ -92,6 +94,36 @@ def test_digits_a_second_of_networks_and_filters(
         ("non-local-means", None),
     ]
     assert all(each.images_per_second.low > 0 for each in found)
+
+
+def test_megapixels_a_second_of_ours_and_of_ffdnet(monkeypatch: pytest.MonkeyPatch) -> None:
+    peaks = Peaks({"fp32": 1e12, "bf16": 2e12}, 1e10)
+    monkeypatch.setattr(photograph_denoising, "measure_peaks", lambda *_: peaks)
+    monkeypatch.setattr(photograph_denoising, "_filters", lambda *_: [])
+    said, found = result(photograph_throughput("cpu", 2, ((64, 96),)))
+    assert "round 2/2, 0.0 megapixels in colour: FFDNet in fp32" in said
+    methods = [(each.method, each.channels) for each in found if each.precision == "fp32"]
+    assert methods == [("photos-unet", 1), ("FFDNet", 1), ("photos-unet-colour", 3), ("FFDNet", 3)]
+    for each in found:
+        assert each.megapixels == pytest.approx(64 * 96 / 1e6)
+        assert each.per_second.count == 2 and each.per_second.low > 0
+        assert each.kilo_multiply_adds is not None and each.precision is not None
+        flops = 2e9 * each.kilo_multiply_adds * each.per_second.median
+        assert each.share_of_peak == pytest.approx(flops / peaks.flops[each.precision])
+    # As the literature counts it: 485 k and 852 k parameters, 121 k multiply-adds for a grey pixel.
+    grey = next(each for each in found if each.method == "FFDNet")
+    assert grey.kilo_multiply_adds == 121.104
+    assert sum(each.numel() for each in FFDNet(Settings()).parameters()) == 485_316
+    assert sum(each.numel() for each in FFDNet(COLOUR).parameters()) == 852_108
+
+
+@pytest.mark.slow
+def test_filters_are_measured_on_a_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(photograph_denoising, "FILTERED_SIDE", 32)
+    _, found = result(photograph_throughput("cpu", 1, ((64, 64),)))
+    filtered = [each for each in found if each.method == "non-local-means"]
+    assert [each.channels for each in filtered] == [1, 3]
+    assert all(each.megapixels == pytest.approx(32**2 / 1e6) for each in filtered)
 
 
 def test_shares_are_of_what_was_counted(dense: Weights) -> None:
