@@ -35,6 +35,7 @@ from dae_tui.commands.output.streams import say
 from dae_tui.core.filters.classical_filters import FILTERS
 from dae_tui.errors import DaeError, ExitCode, UsageError
 from dae_tui.runs.benchmarks import SavedTable, UnfinishedBenchmark, find_table
+from dae_tui.spec.noise_file import noise_text
 from dae_tui.spec.noise_spec import parse_sweep
 from dae_tui.spec.table import SPLITS
 from dae_tui.system.printable import printable, shortened
@@ -201,7 +202,7 @@ def quality(
     check_folder(svg)
     make_folder(figures)
     _check_split(split)
-    specs = [spec for text in noise or [] for spec in parse_sweep(text)]
+    specs = [spec for text in noise or [] for spec in parse_sweep(noise_text(text))]
     classifier_path = choose_classifier(classifier, runs_dir, trust_classifier, quiet)
     filters, networks = choose_methods(methods, weights, data, runs_dir)
 

@@ -73,7 +73,8 @@ def noise(more: str = "") -> Any:
         "'gaussian:0.2|masking:0.5' (one of them per image), …; "
         + more
         + "kinds: gaussian, poisson, speckle, salt-pepper, impulse, uniform, masking, stripes, "
-        "quantize, compress (a codec's RATIO). [default: gaussian:0.5]",
+        "poisson-gaussian, correlated, jpeg, quantize, compress (a codec's RATIO); or a file of "
+        "dae noise estimate. [default: gaussian:0.5]",
     )
 
 

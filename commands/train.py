@@ -34,6 +34,7 @@ from dae_tui.runs.reader import Run, find_run
 from dae_tui.runs.stop_signals import Signals, exit_code_of
 from dae_tui.runs.writer import RunWriter
 from dae_tui.spec.model_cards import published, read_metadata
+from dae_tui.spec.noise_file import noise_text
 from dae_tui.spec.presets import preset_config
 from dae_tui.spec.training_config import (
     CLEAN,
@@ -338,7 +339,7 @@ def train(
         "black": black,
         "white": white,
         "grey": grey or None,
-        "noise": noise,
+        "noise": None if noise is None else noise_text(noise),
         "epochs": epochs,
         "epoch_images": _at_least_one(epoch_images),
         "batch_size": batch_size,

@@ -22,6 +22,9 @@ LEVELS = {
     "uniform": (0.5, 0.05),
     "masking": (0.5, 0.05),
     "stripes": (0.3, 0.05),
+    "poisson-gaussian": (0.05, 0.01),
+    "correlated": (0.2, 0.05),
+    "jpeg": (20.0, 10.0),
     "quantize": (2.0, 1.0),
     "compress": (48.0, 8.0),
 }

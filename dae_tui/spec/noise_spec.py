@@ -107,7 +107,11 @@ class NoiseStage:
     low: float
     high: float
     extras: tuple[float, ...] = ()
-    """The further numbers of the kind, all of them."""
+    """The further numbers of the kind; those that are left out have their usual values."""
+
+    def __post_init__(self) -> None:
+        usual = tuple(extra.usual for extra in KINDS[self.kind].extras)
+        object.__setattr__(self, "extras", self.extras + usual[len(self.extras) :])
 
     def __str__(self) -> str:
         low, high = _written(self.low), _written(self.high)
@@ -253,7 +257,7 @@ def _parse_stage(part: str, text: str) -> NoiseStage:
 
 
 def _parse_extras(text: str, kind: NoiseKind, quoted: str) -> tuple[float, ...]:
-    """The further numbers of a stage, those that are left out included."""
+    """The further numbers of a stage."""
     given = [_number(each, quoted) for each in text.split(",")[1:]]
     if len(given) > len(kind.extras):
         names = ", ".join(extra.name for extra in kind.extras) or "no further numbers"
@@ -267,7 +271,7 @@ def _parse_extras(text: str, kind: NoiseKind, quoted: str) -> tuple[float, ...]:
                 f"the {quoted} is out of range: {extra.name} {value:g}",
                 f"{extra.name} is at least {extra.low:g} and at most {extra.high:g}",
             )
-    return (*given, *(extra.usual for extra in kind.extras[len(given) :]))
+    return tuple(given)
 
 
 def _number(text: str, quoted: str) -> float:

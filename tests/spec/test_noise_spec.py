@@ -1,5 +1,6 @@
 """The noise-spec grammar: what it accepts, what it refuses and what it says then."""
 
+import re
 import subprocess
 import sys
 import time
@@ -30,6 +31,9 @@ LEVELS = {
     "uniform": ("0", "10"),
     "masking": ("0", "1"),
     "stripes": ("0", "10"),
+    "poisson-gaussian": ("0", "10"),
+    "correlated": ("0", "10"),
+    "jpeg": ("1", "100"),
     "quantize": ("1", "16"),
     "compress": ("1", "1000"),
 }
@@ -38,7 +42,7 @@ LEVELS = {
 def levels_of(kind: str) -> st.SearchStrategy[Decimal]:
     """Levels of at most six significant digits."""
     low, high = map(Decimal, LEVELS[kind])
-    if kind in ("poisson", "quantize", "compress"):
+    if kind in ("poisson", "jpeg", "quantize", "compress"):
         return st.integers(1, int(high)).map(Decimal)
     return st.decimals(low, high, places=5)
 
@@ -355,3 +359,50 @@ def test_parsing_imports_no_torch() -> None:
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
     assert finished.stdout.split() == ["gaussian:0.5", "False", "False"]
+
+
+@pytest.mark.parametrize(
+    ("text", "extras", "written"),
+    [
+        ("correlated:0.1", (1.0, 0.0), "correlated:0.1"),
+        ("correlated:0.1,1,0", (1.0, 0.0), "correlated:0.1"),
+        ("correlated:0.1-0.2,0.5", (0.5, 0.0), "correlated:0.1-0.2,0.5"),
+        ("correlated:25/255,2,1/2", (2.0, 0.5), "correlated:0.0980392,2,0.5"),
+        ("poisson-gaussian:0.01,1e-4", None, ""),
+        ("poisson-gaussian:0.01,0.0004", (0.0004, 0.0, 0.0), "poisson-gaussian:0.01,0.0004"),
+    ],
+)
+def test_further_numbers_of_a_kind(
+    text: str, extras: tuple[float, ...] | None, written: str
+) -> None:
+    if extras is None:
+        with pytest.raises(UsageError, match="cannot read the noise"):
+            parse_noise(text)
+        return
+    stage = parse_noise(text).only_stage
+    assert stage is not None
+    assert stage.extras == extras
+    assert str(stage) == written
+    assert parse_noise(written) == NoiseSpec.of(stage)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("gaussian:0.1,2", "has 1 numbers after its sigma"),
+        ("correlated:0.1,1,0,5", "has 3 numbers after its sigma"),
+        ("correlated:0.1,9", "width 9"),
+        ("correlated:0.1,1,-0.5", "shared -0.5"),
+        ("correlated:0.1,nan", "width nan"),
+        ("poisson-gaussian:0.1,1/0", "divides by zero"),
+    ],
+)
+def test_wrong_further_numbers_are_refused(text: str, words: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(words)):
+        parse_noise(text)
+
+
+def test_a_noise_covers_another_only_with_the_same_further_numbers() -> None:
+    wide = parse_noise("correlated:0-0.5,1")
+    assert wide.covers(parse_noise("correlated:0.2,1"))
+    assert not wide.covers(parse_noise("correlated:0.2,2"))

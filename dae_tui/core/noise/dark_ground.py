@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dae_tui.core.noise.correlated import width_of
-from dae_tui.spec.noise_spec import KINDS, MOST_WIDTH, NoiseStage
+from dae_tui.spec.noise_spec import MOST_WIDTH, NoiseStage
 
 Array = NDArray[np.float64]
 
@@ -181,5 +181,4 @@ def _peak(values: Tensor) -> float | None:
 
 
 def _stage(kind: str, level: float, *extras: float) -> NoiseStage:
-    usual = tuple(extra.usual for extra in KINDS[kind].extras)
-    return NoiseStage(kind, level, level, extras + usual[len(extras) :])
+    return NoiseStage(kind, level, level, extras)

@@ -442,8 +442,7 @@ def _stages(
 
 
 def _stage(kind: str, level: float, *extras: float) -> NoiseStage:
-    usual = tuple(extra.usual for extra in KINDS[kind].extras)
-    return NoiseStage(kind, level, level, extras + usual[len(extras) :])
+    return NoiseStage(kind, level, level, extras)
 
 
 def _law_of(
