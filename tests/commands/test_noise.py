@@ -78,7 +78,8 @@ def test_adding_keeps_type_alpha_pages_and_what_was_there_before(tmp_path: Path,
     paths = (tmp_path / "deep.tif", tmp_path / "alpha.png")
     assert dae("noise", "add", *paths, "-o", out, "--noise", "gaussian:0.05").code == 0
     read = tifffile.imread(out / "deep.tif")
-    assert (read.dtype, read.shape) == (np.uint16, (2, 256, 256))
+    assert read.dtype == np.uint16
+    assert read.shape == (2, 256, 256)
     assert not np.array_equal(read[0], read[1])
     assert (read[0] - deep.astype(float)).std() == pytest.approx(0.05 * 65535, rel=0.05)
     assert np.array_equal(pixels(out / "alpha.png")[..., 3], see_through[..., 3])

@@ -225,9 +225,12 @@ def _look(image: Tensor, side: int) -> _Seen:
     if step > 1:
         variances = np.maximum(variances, _of_calm_blocks(mended))
     seen = _Seen(variances, near, shared, kurtosis, stripes, salted, impulses, masked)
-    # What is left of a photograph that was mended is no noise.
-    least = max(LEFT if salted or impulses or masked else 0.0, LEFT_OF_STRIPES * stripes)
-    return replace(seen, variances=np.zeros_like(variances)) if seen.sigma < least else seen
+    # What is left of a photograph that was mended is no noise, unless it is strong and white.
+    mended_some = bool(salted or impulses or masked or stripes)
+    least = max(LEFT, LEFT_OF_STRIPES * stripes)
+    if mended_some and (seen.sigma < least or step > 1):
+        return replace(seen, variances=np.zeros_like(variances))
+    return seen
 
 
 def _mended(image: Tensor) -> tuple[Tensor, float, float]:
@@ -396,6 +399,8 @@ def _measured(seen: Sequence[_Seen], *, from_pairs: bool) -> Measurement:
     used = counted >= max(1, math.ceil(len(seen) / 8))
     at = grid()[used]
     variances = np.nanmedian(stacked[:, used], axis=0) if used.any() else np.array([])
+    lit = variances > NOTHING**2
+    at, variances = at[lit], variances[lit]
     correlation = np.median([each.correlation for each in seen], axis=0)
     shared = float(np.median([each.shared for each in seen]))
     stages = _stages(seen, at, variances, _width(correlation), shared if shared > MIXED else 0.0)
@@ -426,7 +431,7 @@ def _stages(
     if len(bits) > len(seen) / 2:
         return [_stage("quantize", float(np.median(bits)))]
     stages = []
-    if len(variances) and float(variances.mean()) > NOTHING**2:
+    if len(variances):
         kurtosis = float(np.median([each.kurtosis for each in seen]))
         stages.append(_law_of(at, variances, width, shared, kurtosis))
     medians = {
