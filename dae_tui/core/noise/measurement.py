@@ -383,7 +383,10 @@ def _compare(noisy: Tensor, clean: Tensor) -> _Seen:
     for channel in range(len(clean)):
         for level in range(GRID):
             here = number[channel] == level
-            if int(here.sum()) >= least:
+            values = noisy[channel][here]
+            # What was clipped varies less than the noise does.
+            clipped = float(((values <= 0) | (values >= 1)).float().mean()) > MOST_CLIPPED
+            if len(values) >= least and not clipped:
                 found = float(difference[channel][here].var())
                 variances[channel, level] = found
                 scale[channel][here] = max(math.sqrt(found), 1e-6)

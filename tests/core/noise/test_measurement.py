@@ -139,6 +139,6 @@ def test_too_small_images_are_refused() -> None:
         measure([torch.rand(1, 8, 8)])
 
 
-@pytest.mark.parametrize("width", [0.3, 0.7, 1.5, 4.0])
+@pytest.mark.parametrize("width", [0.5, 0.7, 1.5, 4.0])
 def test_a_width_is_found_by_the_correlation_it_makes(width: float) -> None:
     assert width_of(neighbour_correlation(width), 8.0) == pytest.approx(width, rel=0.01)
