@@ -162,8 +162,10 @@ def heading_of(column: RunsColumn, arrow: str = "") -> str:
 
 
 def _loss(row: RunRow) -> str:
-    """The validation loss; that of another program, which may be of any size, in four digits."""
+    """The validation loss; of another program, which may know none, also that of the training."""
     loss = row.summary.val_loss
+    if loss is None and row.run.foreign:
+        loss = row.summary.loss
     if loss is None:
         return NONE
     return f"{loss:.4g}" if row.run.foreign else f"{loss:.5f}"

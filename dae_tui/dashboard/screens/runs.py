@@ -304,6 +304,10 @@ class RunsScreen(LiveScreen[_Seen], RunActions):
     async def action_delete(self) -> None:
         """Ask, then delete the marked runs, or the one under the cursor."""
         runs = self._meant()
+        if any(run.foreign for run in runs):
+            words = "another program's training is only watched: its files stay"
+            self.notify(words, severity="warning")
+        runs = [run for run in runs if not run.foreign]
         if not runs:
             return
         what = runs[0].name if len(runs) == 1 else f"{len(runs)} marked runs"

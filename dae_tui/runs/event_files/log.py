@@ -79,8 +79,9 @@ class EventLog:
             return False
         except DamagedError:
             known.damaged = True
-            words = f"{path.name} is damaged after {known.offset:,} bytes: the rest is left out"
-            self.texts.append(printable(words))
+            part_of = f"{part}/" if part else ""
+            words = f"is damaged after {known.offset:,} bytes: the rest is left out"
+            self.texts.append(printable(f"{part_of}{path.name} {words}"))
             return False
         if not found.end:
             return False

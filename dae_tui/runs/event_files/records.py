@@ -44,7 +44,7 @@ class Records:
 def find_records(piece: bytes, start: int = 0) -> Records:
     """The whole records of a piece of a file, of which one begins at `start`.
 
-    Raises DamagedError where a length cannot be one.
+    Raises DamagedError if the length of the first one cannot be one.
     """
     begins, ends = _likely(piece)
     # Where the next likely record is not the one that follows.
@@ -62,8 +62,10 @@ def find_records(piece: bytes, start: int = 0) -> Records:
             if whole > last:
                 continue
         (length,) = _LENGTH.unpack_from(piece, place)
-        if length > MOST_RECORD:
+        if length > MOST_RECORD and not found:
             raise DamagedError(place)
+        if length > MOST_RECORD:
+            break  # What stands before it is whole.
         wanted = FRAME + length
         if place + wanted > size:
             break
@@ -94,10 +96,8 @@ def _likely(piece: bytes) -> tuple[Ints, Ints]:
     count = len(content) - HEADER
     if count <= 0:
         return np.empty(0, np.int64), np.empty(0, np.int64)
-    likely = content[HEADER : HEADER + count] == TIME_FIELD
-    zero = content == 0
-    for place in range(3, 8):
-        likely &= zero[place : place + count]
-    begins = np.flatnonzero(likely)
+    begins = np.flatnonzero(content[HEADER : HEADER + count] == TIME_FIELD)
+    for place in range(7, 2, -1):
+        begins = begins[content[begins + place] == 0]
     lengths = sum(content[begins + n].astype(np.int64) << 8 * n for n in range(3))
     return begins, begins + FRAME + lengths

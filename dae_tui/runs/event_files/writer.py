@@ -62,9 +62,9 @@ class EventWriter:
         """Write the figures of one event of the metrics, at its own time where it has one."""
         step, when = number(event.get("step")), number(event.get("time"))
         if event.get("event") == "started" and step:
-            # What was written after this step by an earlier process is void: readers drop it.
+            # Readers then drop what an earlier process wrote of the next step and later ones.
             log = self._event.SessionLog(status=self._event.SessionLog.START)
-            self._add(step, when, session_log=log)
+            self._add(step + 1, when, session_log=log)
         values = [
             self._summary.Summary.Value(tag=tag, simple_value=value)
             for tag, value in figures_of(event).items()
