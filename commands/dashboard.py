@@ -12,9 +12,12 @@ from dae_tui.commands import options
 from dae_tui.commands.options import DataDirOption, RunsDirOption, check_folder, resolve_data_dir
 from dae_tui.dashboard.notifier import STALLED_MINUTES, check_targets
 from dae_tui.dashboard.themes import Theme
-from dae_tui.errors import UsageError
-from dae_tui.runs.reader import find_run
+from dae_tui.errors import RunError, UsageError
+from dae_tui.runs.event_files.folders import find_event_runs, has_events
+from dae_tui.runs.event_files.messages import needs_tensorboard
+from dae_tui.runs.reader import Run, find_run, holds_run, list_runs
 from dae_tui.system.atomic import write_whole
+from dae_tui.system.regular_files import is_file, is_folder
 from dae_tui.terminal.blocks import Graphics, terminal_graphics
 
 app = options.subcommand()
@@ -25,7 +28,19 @@ FINEST = Graphics.TRUECOLOR
 @app.command()
 def dashboard(
     run: Annotated[
-        str | None, typer.Argument(help="A run to open at once: a name, a part of one, or latest.")
+        str | None,
+        typer.Argument(
+            metavar="RUN|LOGDIR",
+            help="A run to open at once: a name, a part of one, or latest; or a folder with "
+            "TensorBoard's event files.",
+        ),
+    ] = None,
+    tensorboard: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="DIR",
+            help="Show trainings of other programs too, by their event files; repeatable.",
+        ),
     ] = None,
     runs_dir: RunsDirOption = options.RUNS_DIR,
     data_dir: DataDirOption = None,
@@ -70,7 +85,17 @@ def dashboard(
     """
     check_folder(svg)
     cells = _parse_size(size)
-    found = find_run(run, runs_dir) if run else None
+    event_dirs = list(tensorboard or [])
+    found: Run | None = None
+    if run is not None and _is_logdir(run, runs_dir):
+        event_dirs.append(Path(run))
+        logged = find_event_runs(Path(run))
+        found = logged[0] if len(logged) == 1 else None
+    elif run is not None:
+        found = find_run(run, runs_dir)
+    if event_dirs:
+        needs_tensorboard("reading event files")
+        _check_folders(event_dirs)
     check_targets(notify or [])
     if svg is None:
         check_terminal()
@@ -89,6 +114,7 @@ def dashboard(
         theme=theme,
         notify=notify or (),
         stalled_minutes=stalled,
+        event_dirs=event_dirs,
     )
     with leaving_on_signals(shown.leave):
         if svg is None:
@@ -100,6 +126,31 @@ def dashboard(
     if shown.failure is not None:
         raise shown.failure
     raise typer.Exit(shown.return_code or 0)
+
+
+def _is_logdir(text: str, runs_dir: Path) -> bool:
+    """Whether an argument means a folder of event files, and no run.
+
+    Raises RunError for a folder that holds neither, and means no run by its name.
+    """
+    folder = Path(text)
+    if not is_folder(folder) or any(run.name == text for run in list_runs(runs_dir)):
+        return False
+    if holds_run(folder):
+        return False
+    if not has_events(folder):
+        raise RunError(
+            f"the folder {text} holds neither a run nor event files",
+            f"to wait for event files: dae dashboard --tensorboard {text}",
+        )
+    return True
+
+
+def _check_folders(folders: list[Path]) -> None:
+    """Refuse what is no folder; one that does not exist yet is waited for."""
+    for folder in folders:
+        if is_file(folder):
+            raise UsageError(f"{folder} is a file", "name the folder that it is in")
 
 
 def check_terminal() -> None:

@@ -1,13 +1,15 @@
 """`dae runs`: list, show and steer training runs, by their folders alone."""
 
+import io
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from dae_tui.commands import options
-from dae_tui.commands.options import JsonOption, QuietOption, RunsDirOption
+from dae_tui.commands.options import JsonOption, QuietOption, RunsDirOption, check_folder
 from dae_tui.commands.output.streams import print_name, say
 from dae_tui.errors import DaeError, RunError, UsageError
 from dae_tui.runs.deletion import check_deletable, delete_run, deleted_words
@@ -15,6 +17,7 @@ from dae_tui.runs.layout import Request, State
 from dae_tui.runs.reader import Run, find_run, last_event, list_runs
 from dae_tui.runs.summary import Summary, age, number, summarize
 from dae_tui.runs.tags import change_tags, read_tags
+from dae_tui.system.atomic import write_whole
 from dae_tui.system.printable import printable
 
 if TYPE_CHECKING:
@@ -247,6 +250,51 @@ def wait(
         raise DaeError(words, found.how_to_go_on())
     if not quiet:
         say(words)
+
+
+@app.command()
+def export(
+    run: RunArgument,
+    tensorboard: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Event files for TensorBoard, in a folder below DIR."),
+    ] = None,
+    csv: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="The figures of every step as a table; - prints it."),
+    ] = None,
+    mlflow: Annotated[
+        str | None,
+        typer.Option(metavar="URI", help="Log it to an MLflow server, http://localhost:5000."),
+    ] = None,
+    experiment: Annotated[
+        str, typer.Option(metavar="NAME", help="With --mlflow: the experiment.")
+    ] = "dae-tui",
+    runs_dir: RunsDirOption = options.RUNS_DIR,
+    quiet: QuietOption = False,
+) -> None:
+    """Write a run for TensorBoard, as a table, or to MLflow; one or more of them."""
+    from dae_tui.runs.export import export_csv, export_events, export_mlflow
+
+    if tensorboard is None and csv is None and mlflow is None:
+        raise UsageError("nothing is said to export to", "use --tensorboard, --csv or --mlflow")
+    found = find_run(run, runs_dir)
+    said: list[str] = []
+    if csv is not None and str(csv) == "-":
+        export_csv(found, sys.stdout)
+    elif csv is not None:
+        check_folder(csv)
+        table = io.StringIO()
+        count = export_csv(found, table)
+        write_whole(csv, table.getvalue().encode())
+        said.append(f"{csv}: {count:,} lines")
+    if tensorboard is not None:
+        count = export_events(found, tensorboard)
+        said.append(f"{tensorboard / found.name}: {count:,} figures")
+    if mlflow is not None:
+        said.append(f"{mlflow}: run {export_mlflow(found, mlflow, experiment)}")
+    for line in said if not quiet else ():
+        say(line)
 
 
 @app.command()

@@ -29,6 +29,7 @@ from dae_tui.core.evaluation.classifier_file import check_ours
 from dae_tui.errors import DaeError, UsageError
 from dae_tui.find_weights import find_weights
 from dae_tui.runs.detached_training import detach
+from dae_tui.runs.event_files.messages import needs_tensorboard
 from dae_tui.runs.layout import State, dump_json, new_run_name
 from dae_tui.runs.reader import Run, find_run
 from dae_tui.runs.stop_signals import Signals, exit_code_of
@@ -85,7 +86,7 @@ class TrainCommand(GroupedCommand):
             *("ema", "gradient_clip", "seed", "precision", "compile_", "device"),
         ),
         "Run": ("name", "runs_dir", "resume", "detached"),
-        "Output": ("classifier", "svg", "json", "quiet", "verbose", "help"),
+        "Output": ("classifier", "svg", "tensorboard", "json", "quiet", "verbose", "help"),
     }
     examples: ClassVar = (
         ("dae train --data digits", "Train on the embedded digits: needs no download."),
@@ -316,6 +317,12 @@ def train(
     svg: Annotated[
         Path | None, typer.Option(help="Also write images and table as an SVG picture.")
     ] = None,
+    tensorboard: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Also write TensorBoard's event files, in a folder below DIR."
+        ),
+    ] = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
@@ -329,6 +336,7 @@ def train(
         _join()
         return
     check_folder(svg)
+    event_folder = _event_folder(tensorboard)
     data, noisy_folder = _data(data, clean, noisy)
     given: dict[str, Any] = {
         "data": data,
@@ -388,10 +396,11 @@ def train(
             )
         if svg is not None:
             raise UsageError("a detached training writes no picture", "leave --svg out")
+        also = ["--tensorboard", str(event_folder)] * (event_folder is not None)
         if resume is None:
-            detach(run, config.as_json(), [])
+            detach(run, config.as_json(), also)
         else:
-            detach(run, None, as_options(changed))
+            detach(run, None, [*as_options(changed), *also])
         said = dump_json({"event": "detached", "run": str(run.folder)})
         print_name(said if json else run.name)
         return
@@ -404,10 +413,13 @@ def train(
             # before that, and others see the run while it starts.
             with collector_paused():
                 from dae_tui.commands.training.display import display_for
+                from dae_tui.commands.training.event_copy import EventCopy
                 from dae_tui.commands.training.session import run_training
 
-            with display_for(style, run) as display:
-                result = run_training(config, classifier_path, command, writer, signals, display)
+            with display_for(style, run) as display, EventCopy(event_folder, writer) as copy:
+                result = run_training(
+                    config, classifier_path, command, writer, signals, display, copy
+                )
         if result is not None:
             display.show_result(result, svg)
     # A signal that came after the end stopped nothing.
@@ -423,6 +435,14 @@ def _at_least_one(epoch_images: int | None) -> int | None:
             "use at least 1; a number above that of the images takes all",
         )
     return epoch_images
+
+
+def _event_folder(given: Path | None) -> Path | None:
+    """`--tensorboard`. Raises DaeError where its package is missing."""
+    if given is None:
+        return None
+    needs_tensorboard("--tensorboard")
+    return given.resolve()
 
 
 def _classifier_path(config: TrainingConfig, runs_dir: Path) -> Path | None:

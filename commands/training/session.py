@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dae_tui.commands.training.event_copy import EventCopy
 from dae_tui.commands.training.other_load import OtherLoad
 from dae_tui.commands.training.result import Display, Result
 from dae_tui.core.hardware import device_name
@@ -43,6 +44,7 @@ def run_training(
     writer: RunWriter,
     signals: Signals,
     display: Display,
+    copy: EventCopy,
 ) -> Result | None:
     """Train as `config` says into the folder of `writer`; the result, unless it was stopped.
 
@@ -56,7 +58,8 @@ def run_training(
             writer.log(line)
         events = _ready(experiment, run, signals, group)
         writer.describe(config.as_json(), _meta(experiment, group, run))
-        finished = _train(events, writer, display, signals)
+        copy.describe(config.as_json(), experiment.command)
+        finished = _train(events, writer, display, signals, copy)
     if writer.lock_replaced:
         raise RunError(
             "its lock file was replaced, so that another process may train in its folder; it "
@@ -135,12 +138,16 @@ def _ready(experiment: Experiment, run: Run, signals: Signals, group: Group) -> 
 
 
 def _train(
-    events: Iterator[Event], writer: RunWriter, display: Display, signals: Signals
+    events: Iterator[Event],
+    writer: RunWriter,
+    display: Display,
+    signals: Signals,
+    copy: EventCopy,
 ) -> Finished:
     writer.status(State.RUNNING, test_accuracy=None)
     other_load = OtherLoad(writer, display)
     for event in events:
-        _store(event, writer)
+        _store(event, writer, copy)
         display.show(event)
         other_load.notice(event)
         _obey(writer, display, signals)
@@ -148,7 +155,7 @@ def _train(
     return event
 
 
-def _store(event: Event, writer: RunWriter) -> None:
+def _store(event: Event, writer: RunWriter, copy: EventCopy) -> None:
     """Write an event to the run's folder while the training waits.
 
     A second thread would gain little: lines and samples of the recipe `fast` take 0.09 s of 2 s,
@@ -158,10 +165,13 @@ def _store(event: Event, writer: RunWriter) -> None:
         writer.checkpoint(event.kind, event.files)
         writer.log(f"checkpoint {event.kind} after epoch {event.epoch}, step {event.step}")
     elif isinstance(event, Sample):
-        writer.sample(event.step, _sample_arrays(event))
+        arrays = _sample_arrays(event)
+        writer.sample(event.step, arrays)
+        copy.sample(event.step, arrays)
     else:
         stored = as_json(event)
         writer.record(stored)
+        copy.record(stored)
         kind = stored.pop("event")
         writer.heartbeat(**stored)
         if kind != "step":

@@ -92,6 +92,7 @@ class DashboardApp(App[None]):
         theme: Theme = Theme.DARK,
         notify: Sequence[str] = (),
         stalled_minutes: float = STALLED_MINUTES,
+        event_dirs: Sequence[Path] = (),
     ) -> None:
         """Watch the runs in `runs_dir`.
 
@@ -105,9 +106,11 @@ class DashboardApp(App[None]):
             theme: the colours.
             notify: whom to tell of what happens to runs; see `notifier.Notifier`.
             stalled_minutes: after so long without a step a run is said to be stalled.
+            event_dirs: folders with event files of other programs.
         """
         super().__init__()
         self.runs_dir = runs_dir
+        self.event_dirs = tuple(event_dirs)
         self.data_dir = data_dir
         self.refresh_seconds = refresh_seconds
         self.monitor = monitor or Monitor()

@@ -24,6 +24,10 @@ class Context(Protocol):
     def runs_dir(self) -> Path: ...
 
     @property
+    def event_dirs(self) -> tuple[Path, ...]:
+        """Folders with TensorBoard's event files, whose trainings are shown as well."""
+
+    @property
     def data_dir(self) -> Path:
         """Where the playground and new runs look for data sets."""
 

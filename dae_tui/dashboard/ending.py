@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 
 from dae_tui.runs.layout import State
+from dae_tui.runs.summary import age
 from dae_tui.runs.watching.run_watch import RunView
 
 # How errors begin in a log: ours, those of Python, of the shell and of the kernel.
@@ -22,6 +23,9 @@ def ending_of(view: RunView) -> list[tuple[str, str]]:
         return [(DELETED, "warning")]
     if summary.state.alive or summary.state is State.FINISHED:
         return []
+    if view.foreign:
+        quiet = f"no event for {age(summary.heartbeat)}" if summary.heartbeat else "no events yet"
+        return [(f"{summary.state}: {quiet}. Its files do not say whether it has finished.", "")]
     bad = summary.state in (State.FAILED, State.CRASHED)
     why = f"{summary.state}: {summary.reason}" if summary.reason else str(summary.state)
     lines = [(why, "error" if bad else "warning")]

@@ -108,6 +108,8 @@ def scales_of(rows: Iterable[RunRow]) -> Scales:
 
 def _measured(row: RunRow) -> Hashable:
     """What the loss of a run measures: that of a classifier is of another kind."""
+    if row.run.foreign:  # Whatever its loss is.
+        return row.run.name
     known = NETWORKS.get(row.summary.network or "")
     return known.task if known else "denoise"
 
@@ -127,8 +129,8 @@ def cells_of(
     written = {
         "run": Text(printable(("*" if marked else " ") + run.label), "bold" if marked else ""),
         "state": Text(run.state, theme_style(screen, STATE_COLOURS[run.state])),
-        "epoch": Text(f"{run.epoch or 0:.0f}/{'?' if run.epochs is None else int(run.epochs)}"),
-        "loss": Text(NONE if run.val_loss is None else f"{run.val_loss:.5f}"),
+        "epoch": Text(_epochs(row)),
+        "loss": Text(_loss(row)),
         "curve": Text(curve, theme_style(screen, "primary")),
         "val acc %": Text(_percent(run.val_accuracy)),
         "test %": Text(_percent(run.test_accuracy)),
@@ -157,6 +159,24 @@ def heading_of(column: RunsColumn, arrow: str = "") -> str:
     """The heading of a column, above its numbers at the right."""
     words = column.name + arrow
     return words.rjust(column.width - 1) if column.numeric else words
+
+
+def _loss(row: RunRow) -> str:
+    """The validation loss; of another program, which may know none, also that of the training."""
+    loss = row.summary.val_loss
+    if loss is None and row.run.foreign:
+        loss = row.summary.loss
+    if loss is None:
+        return NONE
+    return f"{loss:.4g}" if row.run.foreign else f"{loss:.5f}"
+
+
+def _epochs(row: RunRow) -> str:
+    """The epoch, and of how many."""
+    run = row.summary
+    if row.run.foreign:
+        return NONE if run.epoch is None else f"{run.epoch:.0f}"
+    return f"{run.epoch or 0:.0f}/{'?' if run.epochs is None else int(run.epochs)}"
 
 
 def _percent(value: float | None) -> str:

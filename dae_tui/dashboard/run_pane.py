@@ -8,16 +8,18 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 
 from dae_tui.dashboard.ending import ending_of
-from dae_tui.dashboard.learning import NOISY_LOSS, Learning, learning_of
-from dae_tui.dashboard.shown_sample import ShownSample, shown_sample
+from dae_tui.dashboard.learning import Learning, learning_of
+from dae_tui.dashboard.shown_curves import ShownCurves
+from dae_tui.dashboard.shown_sample import SHOWN, Shown, is_current, shown_at
 from dae_tui.dashboard.themes import STATE_COLOURS
 from dae_tui.dashboard.widgets.heading import Heading
-from dae_tui.dashboard.widgets.loss_chart import LossChart, lines_of
+from dae_tui.dashboard.widgets.loss_chart import LossChart
 from dae_tui.dashboard.widgets.paragraphs import Paragraphs
 from dae_tui.dashboard.widgets.pictures import Pictures
 from dae_tui.dashboard.widgets.run_metrics import RunMetrics
 from dae_tui.runs.reader import Run
 from dae_tui.runs.summary import word
+from dae_tui.runs.watching.event_watch import EventWatch, watch_run
 from dae_tui.runs.watching.run_watch import RunView, RunWatch
 from dae_tui.runs.watching.samples import BrokenSample
 
@@ -47,15 +49,15 @@ class PaneView:
     view: RunView
     config: Mapping[str, Any]
     learning: Learning
-    sample: ShownSample | BrokenSample | None
+    sample: Shown | BrokenSample | None
 
 
 class PaneWatch:
     """Reads the run that is chosen; another one from its start. One thread at a time may look."""
 
     def __init__(self) -> None:
-        self._watch: RunWatch | None = None
-        self._sample: ShownSample | BrokenSample | None = None
+        self._watch: RunWatch | EventWatch | None = None
+        self._sample: Shown | BrokenSample | None = None
         self._config: Mapping[str, Any] = {}
         self._learning = Learning()
 
@@ -65,16 +67,14 @@ class PaneWatch:
             self._watch = None
             return None
         if self._watch is None or self._watch.run != run:
-            self._watch, self._sample, self._config = RunWatch(run), None, {}
+            self._watch, self._sample, self._config = watch_run(run), None, {}
         view = self._watch.look()
         if not self._config:  # Once it is there, it never changes.
             self._config = run.config()
             self._learning = learning_of(self._config)
         config, learning = self._config, self._learning
-        if view.steps and not (
-            isinstance(self._sample, ShownSample) and self._sample.step == view.steps[-1]
-        ):
-            self._sample = shown_sample(run, view.steps[-1], learning)
+        if view.steps and not is_current(self._sample, self._watch, view.steps[-1]):
+            self._sample = shown_at(self._watch, view.steps[-1], learning)
         return PaneView(view, config, learning, self._sample if view.steps else None)
 
 
@@ -86,7 +86,7 @@ class RunPane(Vertical):
         self._seen: PaneView | None = None
         self._drawn: tuple[object, ...] = ()
         """What the chart was drawn from."""
-        self._pictured: ShownSample | None = None
+        self._pictured: Shown | None = None
 
     def compose(self) -> ComposeResult:
         yield Heading(first="", id="pane-name")
@@ -112,10 +112,7 @@ class RunPane(Vertical):
         drawn = id(view.curves), len(view.curves.train), len(view.curves.validation), summary.state
         if view.changed or drawn != self._drawn:  # Drawing a long curve takes milliseconds.
             self._drawn = drawn
-            waiting = "waiting for the first loss…"
-            none = waiting if summary.state.alive else "this run ended before its first loss"
-            kind = NOISY_LOSS if seen.learning.noisy_loss else ""
-            self.query_one(LossChart).show(lines_of(view.curves), none, kind)
+            ShownCurves(self.query_one(LossChart)).show(view, seen.learning)
         self.query_one(RunMetrics).show(view, seen.learning)
         note = [(summary.note, "")] if summary.note else []
         self.query_one("#pane-config", Paragraphs).show(
@@ -142,13 +139,15 @@ class RunPane(Vertical):
         taken = 1 + METRIC_LINES + sum(min(w.lines_for(width), n) for w, n in lines.items())
         sample = seen.sample
         room = height - taken - LEAST_CHART
-        pictures.display = isinstance(sample, ShownSample) and room >= LEAST_CHART
-        if isinstance(sample, ShownSample) and pictures.display:
+        pictures.display = isinstance(sample, SHOWN) and room >= LEAST_CHART
+        if isinstance(sample, SHOWN) and pictures.display:
             shown = pictures.layout_for(width, max(2, room), sample.size, len(sample.names))
+            # Ours have three views each, beside which there is seldom room for others.
+            count = min(len(sample), shown.across) if seen.view.foreign else 1
             pictures.styles.height = shown.lines
             if sample is not self._pictured:
                 self._pictured = sample
-                pictures.show(sample.pictures([0]), telling=sample.telling)
+                pictures.show(sample.pictures(range(count)), telling=sample.telling)
 
 
 def config_words(config: Mapping[str, Any]) -> str:

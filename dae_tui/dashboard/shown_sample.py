@@ -4,8 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dae_tui.dashboard.learning import Learning
+from dae_tui.dashboard.logged_images import LoggedImages
 from dae_tui.dashboard.widgets.pictures import Picture, pictures_of
 from dae_tui.runs.reader import Run
+from dae_tui.runs.watching.event_watch import EventWatch
+from dae_tui.runs.watching.run_watch import RunWatch
 from dae_tui.runs.watching.samples import BrokenSample, SavedSample, load_sample
 
 
@@ -65,3 +68,24 @@ def shown_sample(run: Run, step: int, learning: Learning) -> ShownSample | Broke
     names = {"original": learning.target, "noisy": "noisy", "denoised": "denoised"}
     shown = {view: name for view, name in names.items() if name}
     return ShownSample(saved, shown, learning.noisy_loss)
+
+
+SHOWN = ShownSample, LoggedImages
+Shown = ShownSample | LoggedImages
+
+
+def is_current(sample: object, watch: RunWatch | EventWatch, step: int) -> bool:
+    """Whether what is shown is what there is after so many steps."""
+    if isinstance(sample, LoggedImages) and isinstance(watch, EventWatch):
+        return sample.step == step and sample.of == watch.image_count
+    return isinstance(sample, ShownSample) and sample.step == step
+
+
+def shown_at(watch: RunWatch | EventWatch, step: int, learning: Learning) -> Shown | BrokenSample:
+    """What a watched run kept after `step` steps, or why it cannot be shown."""
+    if not isinstance(watch, EventWatch):
+        return shown_sample(watch.run, step, learning)
+    images = watch.images_at(step)
+    if not images:
+        return BrokenSample(step, f"the images of step {step:,} cannot be read")
+    return LoggedImages(step, images, watch.image_count)

@@ -33,4 +33,5 @@ STATE_COLOURS = {
     State.STOPPED: "warning",
     State.FAILED: "error",
     State.CRASHED: "error",
+    State.SILENT: "text-muted",
 }

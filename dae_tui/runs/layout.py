@@ -48,7 +48,11 @@ HEARTBEAT_SECONDS = 1.0
 
 
 class State(StrEnum):
-    """What a run is doing. `crashed` is never written: a reader finds the lock free."""
+    """What a run is doing.
+
+    `crashed` is never written: a reader finds the lock free. Nor is `silent`: the event files of
+    another program's training have not grown for a while, and do not say why.
+    """
 
     STARTING = "starting"
     RUNNING = "running"
@@ -58,6 +62,7 @@ class State(StrEnum):
     STOPPED = "stopped"
     FAILED = "failed"
     CRASHED = "crashed"
+    SILENT = "silent"
 
     @property
     def alive(self) -> bool:

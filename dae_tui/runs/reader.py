@@ -46,6 +46,11 @@ class Run:
         return self.folder.name
 
     @property
+    def foreign(self) -> bool:
+        """Whether another program trains it, so that it can only be read."""
+        return False
+
+    @property
     def weights(self) -> Path:
         return self.folder / BEST_WEIGHTS
 
@@ -203,7 +208,7 @@ def list_runs(runs_dir: Path) -> list[Run]:
         return []
     # Not Path.is_dir: one inaccessible entry would hide all others.
     folders = sorted(entry for entry in entries if os.path.isdir(entry))  # noqa: PTH112
-    return [Run(folder) for folder in folders if _is_run(folder)]
+    return [Run(folder) for folder in folders if holds_run(folder)]
 
 
 def find_run(text: str, runs_dir: Path) -> Run:
@@ -213,7 +218,7 @@ def find_run(text: str, runs_dir: Path) -> Run:
 
     Raises RunError if there is none, UsageError if there are several.
     """
-    if text != "latest" and _is_run(Path(text)):
+    if text != "latest" and holds_run(Path(text)):
         return Run(Path(os.path.abspath(text)))  # noqa: PTH100 - keeps links.
     runs = list_runs(runs_dir)
     if text == "latest" and runs:
@@ -281,7 +286,8 @@ def _words(name: str) -> tuple[str, str]:
     return label, last
 
 
-def _is_run(folder: Path) -> bool:
+def holds_run(folder: Path) -> bool:
+    """Whether a folder is that of a run of ours."""
     # Not Path.exists: before Python 3.12 it raises for names that are too long or unreadable.
     return os.path.exists(folder / STATUS) or os.path.exists(folder / CONFIG)  # noqa: PTH110
 

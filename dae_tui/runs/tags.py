@@ -38,6 +38,8 @@ def change_tags(
 
     Raises UsageError for a word that is no tag, RunError if the folder cannot be written.
     """
+    if run.foreign:
+        raise RunError(f"{run.name} cannot be tagged: another program trains it")
     add, remove = list(add), set(remove)
     for word in add:
         if not _is_tag(word):

@@ -11,17 +11,18 @@ from textual.notifications import SeverityLevel
 
 from dae_tui.dashboard.context import Failed, PlayWith
 from dae_tui.dashboard.ending import ending_of
-from dae_tui.dashboard.learning import NOISY_LOSS, Learning, learning_of
+from dae_tui.dashboard.learning import Learning, learning_of
 from dae_tui.dashboard.names import short
 from dae_tui.dashboard.screens.chart import MARKS_KEY, ZOOM_KEYS, ChartScreen
 from dae_tui.dashboard.screens.image_keys import VIEW_KEY, WHOLE_KEY
 from dae_tui.dashboard.screens.question import Question
-from dae_tui.dashboard.shown_sample import ShownSample, shown_sample
+from dae_tui.dashboard.shown_curves import ShownCurves
+from dae_tui.dashboard.shown_sample import SHOWN, Shown, is_current, shown_at
 from dae_tui.dashboard.themes import STATE_COLOURS
 from dae_tui.dashboard.widgets.heading import Heading
 from dae_tui.dashboard.widgets.key_bar import KeyBar
 from dae_tui.dashboard.widgets.log_tail import LogTail
-from dae_tui.dashboard.widgets.loss_chart import LossChart, lines_of
+from dae_tui.dashboard.widgets.loss_chart import LossChart
 from dae_tui.dashboard.widgets.machine_panel import MachinePanel
 from dae_tui.dashboard.widgets.paragraphs import Paragraphs
 from dae_tui.dashboard.widgets.pictures import Pictures
@@ -31,8 +32,9 @@ from dae_tui.errors import DaeError
 from dae_tui.runs.detached_training import detach
 from dae_tui.runs.layout import Request, State
 from dae_tui.runs.reader import Run
-from dae_tui.runs.summary import duration
-from dae_tui.runs.watching.run_watch import RunView, RunWatch
+from dae_tui.runs.summary import Summary, duration
+from dae_tui.runs.watching.event_watch import watch_run
+from dae_tui.runs.watching.run_watch import RunView
 from dae_tui.runs.watching.samples import BrokenSample
 from dae_tui.system.printable import printable
 from dae_tui.terminal.blocks import Graphics
@@ -46,6 +48,8 @@ WIDE, NARROW = 110, 60
 LEAST_TOP, MACHINE_LINES = 4, 3
 # Size and views of the images until some have come.
 DIGITS = ((28, 28), 3)
+# What only our own runs can be asked, or have.
+STEERING = ("pause", "stop", "go_on", "play")
 # More than there are images or lines.
 ALL = 1_000_000
 
@@ -54,7 +58,7 @@ ALL = 1_000_000
 class _Seen:
     view: RunView
     machine: Machine
-    sample: ShownSample | BrokenSample | None
+    sample: Shown | BrokenSample | None
     learning: Learning
 
 
@@ -80,6 +84,7 @@ class RunScreen(ChartScreen[_Seen]):
         Binding("y", "log_scale", "logarithmic or linear loss", show=False),
         Binding("m", "smooth", "smooth the loss: more, most, not", show=False),
         MARKS_KEY,
+        Binding("a", "another", "curves", tooltip="The curves of another measure"),
         Binding("w", "play", "weights", tooltip="Try its weights in the playground"),
         WHOLE_KEY,
         VIEW_KEY,
@@ -90,13 +95,14 @@ class RunScreen(ChartScreen[_Seen]):
         super().__init__()
         self.title = f"the run {run.name}"
         self.run_shown = run
-        self._watch = RunWatch(run)
+        self._watch = watch_run(run)
+        self._curves: ShownCurves | None = None
         self._scrubbed: int | None = None
         """The step whose images are shown; None follows the newest."""
         self._image = 0
-        self._shown: tuple[ShownSample, list[int]] | None = None
+        self._shown: tuple[Shown, list[int]] | None = None
         """The images that are drawn."""
-        self._sample: ShownSample | BrokenSample | None = None
+        self._sample: Shown | BrokenSample | None = None
         self._learning: Learning | None = None
         """What the run learns from, once its config has been read."""
         self._seen: _Seen | None = None
@@ -128,8 +134,8 @@ class RunScreen(ChartScreen[_Seen]):
         sample = self._sample
         if step is None:
             sample = None
-        elif not isinstance(sample, ShownSample) or sample.step != step:
-            sample = shown_sample(self.run_shown, step, learning)
+        elif not is_current(sample, self._watch, step):
+            sample = shown_at(self._watch, step, learning)
         return _Seen(view, self.context.monitor.read(), sample, learning)
 
     def show(self, seen: _Seen) -> None:
@@ -163,16 +169,18 @@ class RunScreen(ChartScreen[_Seen]):
         """Whether an action does something now, and so has its key in the last line."""
         view = self._seen.view if self._seen else None
         if view is None:
-            return action != "go_on"
+            return action not in ("go_on", "another")
         summary = view.summary
+        if action in STEERING and view.foreign:
+            return False
         if action in ("pause", "stop"):
             return view.exists and summary.state.alive
         if action == "go_on":
             ended = not summary.state.alive and summary.state is not State.FINISHED
             return view.exists and ended and view.has_config
-        if action == "live":
-            return self._scrubbed is not None
-        return True
+        if action == "another":
+            return self._curves is not None and self._curves.several
+        return action != "live" or self._scrubbed is not None
 
     def _show_ending(self, view: RunView) -> None:
         """Say why the run has ended and how it goes on, in the lines that takes."""
@@ -187,7 +195,7 @@ class RunScreen(ChartScreen[_Seen]):
     def _images(self) -> tuple[tuple[int, int], int]:
         """Height and width of the images, and the number of their views."""
         sample = self._sample
-        return (sample.size, len(sample.names)) if isinstance(sample, ShownSample) else DIGITS
+        return (sample.size, len(sample.names)) if isinstance(sample, SHOWN) else DIGITS
 
     def _arrange(self) -> None:
         """Give the images the lines they need, a high screen's log a few, the chart the rest.
@@ -249,7 +257,7 @@ class RunScreen(ChartScreen[_Seen]):
             (summary.label, "bold"),
             (state, STATE_COLOURS[summary.state] if seen.view.exists else "warning"),
         ]
-        words.append((f"epoch {summary.epoch or 0:.0f}/{_count(summary.epochs)}", ""))
+        words.append((_progress(summary), ""))
         if summary.state.alive and summary.images_per_second:
             words.append((f"{short(summary.images_per_second)} img/s", ""))
         if summary.seconds_left is not None:
@@ -259,9 +267,9 @@ class RunScreen(ChartScreen[_Seen]):
         self.query(Heading).first().show(*words)
 
     def _show_curves(self, view: RunView, learning: Learning) -> None:
-        alive = view.summary.state.alive
-        none = "waiting for the first loss…" if alive else "this run ended before its first loss"
-        self.chart.show(lines_of(view.curves), none, NOISY_LOSS if learning.noisy_loss else "")
+        if self._curves is None:
+            self._curves = ShownCurves(self.chart)
+        self._curves.show(view, learning)
 
     def _show_pictures(self) -> None:
         """Show the images that fit, from the chosen one on, and below them which they are."""
@@ -270,8 +278,8 @@ class RunScreen(ChartScreen[_Seen]):
         if seen is None:
             return
         if self._low and not self._low_images:
-            which = "v: the images" if isinstance(sample, ShownSample) else ""
-        elif isinstance(sample, ShownSample):
+            which = "v: the images" if isinstance(sample, SHOWN) else ""
+        elif isinstance(sample, SHOWN):
             shown = pictures.layout_for(*pictures.size, *self._images)
             count = min(len(sample), shown.across * shown.down)
             numbers = [(self._image + n) % len(sample) for n in range(count)]
@@ -305,7 +313,7 @@ class RunScreen(ChartScreen[_Seen]):
             words.append((f"{place}/{len(steps)}", "text-muted"))
             live = self._scrubbed is None
             words.append(("live" if live else "f: live again", "success" if live else "warning"))
-        if isinstance(sample, ShownSample) and pictures.display:
+        if isinstance(sample, SHOWN) and pictures.display:
             shown = pictures.layout_for(*pictures.size, *self._images)
             part = pictures.words(shown, sample.size)
             words += [(part, "text-muted")] if part else []
@@ -366,7 +374,7 @@ class RunScreen(ChartScreen[_Seen]):
         """Scroll the log where that is shown, else start with the image before or the next."""
         if self.has_class("-log"):
             self._scroll(by)
-        elif isinstance(self._sample, ShownSample):
+        elif isinstance(self._sample, SHOWN):
             self._image = (self._image + by) % len(self._sample)
             self._show_pictures()
 
@@ -378,6 +386,12 @@ class RunScreen(ChartScreen[_Seen]):
         """Show all of each large image, or a part of it pixel by pixel."""
         self.query_one(Pictures).toggle_whole()
         self._arrange()
+
+    def action_another(self) -> None:
+        """Show the curves of the next measure."""
+        if self._curves is not None and self._seen is not None:
+            self._curves.next()
+            self._show_curves(self._seen.view, self._seen.learning)
 
     def action_log(self) -> None:
         self.toggle_class("-log")
@@ -417,6 +431,9 @@ class RunScreen(ChartScreen[_Seen]):
     def _refused(self, what: str) -> bool:
         """Say why a run that is gone, or has ended, cannot be asked something; whether it is so."""
         state, name = self.run_shown.state(), self.run_shown.name
+        if self.run_shown.foreign:
+            self._tell(f"{name} is trained by another program: it is only watched", "warning")
+            return True
         if not os.path.isdir(self.run_shown.folder):  # noqa: PTH112 - Path.is_dir may raise.
             self._tell(f"{name} was deleted: there is nothing to {what}", "warning")
             return True
@@ -443,7 +460,8 @@ class RunScreen(ChartScreen[_Seen]):
 
     async def action_play(self) -> None:
         """Open the playground with the weights of this run."""
-        self.post_message(PlayWith(self.run_shown))
+        if not self._refused("resume"):
+            self.post_message(PlayWith(self.run_shown))
 
     @work(thread=True)
     def _ask(self, request: Request) -> None:
@@ -456,5 +474,9 @@ class RunScreen(ChartScreen[_Seen]):
         self.look_soon_from_thread()
 
 
-def _count(value: float | None) -> str:
-    return "?" if value is None else f"{value:.0f}"
+def _progress(summary: Summary) -> str:
+    """The epoch of how many; where neither is known, the step."""
+    if summary.epochs is None and summary.epoch is None and summary.step is not None:
+        return f"step {summary.step:,.0f}"
+    count = "?" if summary.epochs is None else f"{summary.epochs:.0f}"
+    return f"epoch {summary.epoch or 0:.0f}/{count}"

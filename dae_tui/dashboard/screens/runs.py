@@ -94,7 +94,7 @@ class RunsScreen(LiveScreen[_Seen], RunActions):
 
     def look(self) -> _Seen:
         if self._watch is None:
-            self._watch = RunsWatch(self.context.runs_dir)
+            self._watch = RunsWatch(self.context.runs_dir, self.context.event_dirs)
         self._is_file = os.path.isfile(self.context.runs_dir)  # noqa: PTH113 - Path may raise.
         return _Seen(self._watch.look(), self._pane.look(self._chosen))
 
@@ -117,6 +117,8 @@ class RunsScreen(LiveScreen[_Seen], RunActions):
     def offers(self, action: str) -> bool:
         """Whether an action does something now, and so has its key in the last line."""
         row = self._table.under_cursor
+        if row is not None and row.run.foreign and action in ("pause", "stop", "resume", "tag"):
+            return False
         if action in ("pause", "stop"):
             return row is not None and row.summary.state.alive
         if action == "resume":
@@ -124,7 +126,8 @@ class RunsScreen(LiveScreen[_Seen], RunActions):
             return not state.alive and state is not State.FINISHED
         if action == "delete":
             alive = row is not None and row.summary.state.alive
-            return row is not None and (bool(self.context.marked) or not alive)
+            foreign = row is not None and row.run.foreign
+            return row is not None and (bool(self.context.marked) or not (alive or foreign))
         return row is not None or action not in NEED_A_RUN
 
     @property
@@ -172,7 +175,8 @@ class RunsScreen(LiveScreen[_Seen], RunActions):
             words.append((f"{shown} with '{self._filter}'", "warning"))
         if self.context.marked:
             words.append((f"{len(self.context.marked)} marked", ""))
-        words.append((str(self.context.runs_dir), "text-muted"))
+        folders = (self.context.runs_dir, *self.context.event_dirs)
+        words.append((", ".join(map(str, folders)), "text-muted"))
         self.query_one(Heading).show(*words)
         empty = self.query_one("#empty", Static)
         empty.display = not shown
@@ -195,9 +199,14 @@ class RunsScreen(LiveScreen[_Seen], RunActions):
         )
         return (
             f"{wrong if self._is_file else none}"
+            f"{self._no_events()}"
             "Another folder: dae dashboard --runs-dir DIR, or DAE_RUNS\n\n"
             "2 opens the playground with the published weights."
         )
+
+    def _no_events(self) -> str:
+        folders = ", ".join(printable(folder) for folder in self.context.event_dirs)
+        return f"No event files in {folders} yet: they are waited for.\n\n" if folders else ""
 
     @on(DataTable.RowSelected)
     async def _open(self) -> None:
@@ -295,6 +304,10 @@ class RunsScreen(LiveScreen[_Seen], RunActions):
     async def action_delete(self) -> None:
         """Ask, then delete the marked runs, or the one under the cursor."""
         runs = self._meant()
+        if any(run.foreign for run in runs):
+            words = "another program's training is only watched: its files stay"
+            self.notify(words, severity="warning")
+        runs = [run for run in runs if not run.foreign]
         if not runs:
             return
         what = runs[0].name if len(runs) == 1 else f"{len(runs)} marked runs"

@@ -109,6 +109,10 @@ class LossChart(Lines):
         self.redraw()
         return f"loss: {'logarithmic' if self._log else 'linear'} scale"
 
+    def set_scale(self, *, log: bool) -> None:
+        """Choose the axis that suits what is shown."""
+        self._log = log
+
     def next_smoothing(self) -> str:
         """Smooth more, or not at all; returns a message."""
         self._smoothing = (self._smoothing + 1) % len(SMOOTHING)

@@ -8,6 +8,7 @@ from textual.strip import Strip
 from dae_tui.dashboard.learning import NOISY_LOSS, Learning
 from dae_tui.dashboard.names import short
 from dae_tui.dashboard.widgets.lines import Lines
+from dae_tui.runs.event_files.tags import measures
 from dae_tui.runs.summary import duration, number
 from dae_tui.runs.watching.run_watch import RunView
 from dae_tui.system.printable import printable
@@ -63,6 +64,8 @@ def _pair(pair: tuple[str, str], dim: Style, width: int) -> Text:
 
 def metrics_of(view: RunView, learning: Learning) -> list[tuple[str, str]]:
     """Names and values of a run's metrics, the most important first."""
+    if view.foreign:
+        return _logged_of(view)
     status, summary = view.status, view.summary
     best = view.curves.best or {}
     noisy, test = learning.noisy_loss, summary.test_accuracy
@@ -93,6 +96,12 @@ def metrics_of(view: RunView, learning: Learning) -> list[tuple[str, str]]:
     if isinstance(device, str):
         pairs.append(("on", device))
     return [(name, printable(value)) for name, value in pairs]
+
+
+def _logged_of(view: RunView) -> list[tuple[str, str]]:
+    """The newest value of every tag that another program logs, losses first."""
+    tags = [tag for each in measures(view.series).values() for tag in each]
+    return [(printable(tag), f"{view.series[tag].last:.5g}") for tag in tags]
 
 
 def _text(value: float | None, form: str) -> str:

@@ -3,11 +3,13 @@
 import os
 import re
 import time
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from dae_tui.runs.checkpoints import SavedProgress, saved_progress
+from dae_tui.runs.event_files.series import Series
 from dae_tui.runs.layout import LOG
 from dae_tui.runs.reader import Run
 from dae_tui.runs.summary import Summary, summarize
@@ -44,6 +46,10 @@ class RunView:
     """Whether its config can be read."""
     saved: SavedProgress | None = None
     """Where it would be resumed from; None without a checkpoint, and while it is alive."""
+    series: Mapping[str, Series] = field(default_factory=dict)
+    """The scalars that another program logged, by tag, in place of `curves`."""
+    foreign: bool = False
+    """Whether another program trains it."""
 
 
 class RunWatch:

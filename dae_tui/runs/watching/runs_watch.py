@@ -1,11 +1,15 @@
 """Watching all runs of a folder: up to thousands, of which few change."""
 
 import os
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from dae_tui.runs.event_files.folders import EventRun, find_event_runs
+from dae_tui.runs.event_files.glance import glance_at, some_losses
+from dae_tui.runs.event_files.log import EventLog
 from dae_tui.runs.layout import CONFIG, METRICS, STATUS, TAGS
 from dae_tui.runs.reader import Run, list_runs
 from dae_tui.runs.summary import Summary, summarize
@@ -15,7 +19,11 @@ SPARKLINE_LOSSES = 24
 # Sparklines cost the most to read: at most so many at each look, the newest runs first.
 SPARKLINES_PER_LOOK = 50
 
+# Folders of event files are searched for new trainings no more often.
+SEARCH_SECONDS = 5.0
+
 _Stamp = tuple[int, int] | None
+_Stamps = tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -30,10 +38,14 @@ class RunRow:
 
 
 class RunsWatch:
-    """Reads a folder of runs again and again. Only one thread at a time may call `look`."""
+    """Reads a folder of runs, and folders of event files of other programs, again and again.
 
-    def __init__(self, runs_dir: Path) -> None:
+    Only one thread at a time may call `look`.
+    """
+
+    def __init__(self, runs_dir: Path, event_dirs: Sequence[Path] = ()) -> None:
         self.runs_dir = runs_dir
+        self._logged = [_LoggedRuns(folder) for folder in event_dirs]
         self._rows: dict[str, RunRow] = {}
         self._stamps: dict[str, tuple[_Stamp, ...]] = {}
         self._glanced: dict[str, _Stamp] = {}
@@ -48,7 +60,15 @@ class RunsWatch:
         self._stamps = {name: stamps for name, stamps in self._stamps.items() if name in rows}
         self._glanced = {name: stamp for name, stamp in self._glanced.items() if name in rows}
         self._read_sparklines()
-        return list(self._rows.values())
+        if not self._logged:
+            return list(self._rows.values())
+        started = {row.run.name: _started(row.run) for row in self._rows.values()}
+        logged = [row for watch in self._logged for row in watch.look(self._rows)]
+        for row in logged:
+            assert isinstance(row.run, EventRun)
+            started[row.run.name] = row.run.started()
+        rows_of_all = [*self._rows.values(), *logged]
+        return sorted(rows_of_all, key=lambda row: -started[row.run.name])
 
     def _row(self, run: Run) -> RunRow:
         stamps = _stamp(run, STATUS), _stamp(run, CONFIG), _stamp(run, TAGS)
@@ -84,3 +104,47 @@ def _stamp(run: Run, name: str) -> _Stamp:
     except OSError:
         return None
     return known.st_mtime_ns, known.st_size
+
+
+class _LoggedRuns:
+    """The trainings of a folder of event files."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._searched = -SEARCH_SECONDS
+        self._runs: list[EventRun] = []
+        self._seen: dict[EventRun, tuple[_Stamps, EventLog, RunRow]] = {}
+
+    def look(self, taken: Mapping[str, object]) -> list[RunRow]:
+        """Their rows, without those whose names are taken. Only files that grew are read again."""
+        if time.monotonic() - self._searched >= SEARCH_SECONDS:
+            self._runs, self._searched = find_event_runs(self._root), time.monotonic()
+        self._seen = {run: self._look_at(run) for run in self._runs if run.name not in taken}
+        return [row for _, _, row in self._seen.values()]
+
+    def _look_at(self, run: EventRun) -> tuple[_Stamps, EventLog, RunRow]:
+        stamps = tuple(_size(path) for path, _ in run.files())
+        known = self._seen.get(run)
+        if known is None or known[0] != stamps:
+            log = glance_at(run)
+            row = RunRow(run, summarize(run, log.status(), {}), some_losses(log, SPARKLINE_LOSSES))
+            return stamps, log, row
+        _, log, row = known
+        # It falls silent without a change of its files.
+        summary = summarize(run, log.status(), {})
+        return stamps, log, row if summary == row.summary else replace(row, summary=summary)
+
+
+def _started(run: Run) -> float:
+    """When a run was started, in seconds since 1970, by its name; 0 if that does not say it."""
+    try:
+        return time.mktime(time.strptime(run.name[:15], "%Y%m%d-%H%M%S"))
+    except (ValueError, OverflowError):
+        return 0.0
+
+
+def _size(path: Path) -> int:
+    try:
+        return os.stat(path).st_size  # noqa: PTH116 - hundreds of files, every second.
+    except OSError:
+        return -1
