@@ -7,12 +7,13 @@ from typing import Any
 from textual.app import ComposeResult
 from textual.containers import Vertical
 
+from dae_tui.dashboard.chart_lines import lines_of
 from dae_tui.dashboard.ending import ending_of
 from dae_tui.dashboard.learning import NOISY_LOSS, Learning, learning_of
 from dae_tui.dashboard.shown_sample import ShownSample, shown_sample
 from dae_tui.dashboard.themes import STATE_COLOURS
 from dae_tui.dashboard.widgets.heading import Heading
-from dae_tui.dashboard.widgets.loss_chart import LossChart, lines_of
+from dae_tui.dashboard.widgets.loss_chart import LossChart
 from dae_tui.dashboard.widgets.paragraphs import Paragraphs
 from dae_tui.dashboard.widgets.pictures import Pictures
 from dae_tui.dashboard.widgets.run_metrics import RunMetrics

@@ -319,7 +319,7 @@ def test_the_part_of_a_large_image_is_moved_pixel_by_pixel(tmp_path: Path) -> No
         await player.press("d")
         assert pictures.at is None
 
-    play(tmp_path, act, size=(200, 60))
+    play(tmp_path, act, size=(200, 24))
 
 
 def test_digits_are_as_large_as_the_screen_allows(tmp_path: Path) -> None:
