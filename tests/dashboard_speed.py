@@ -76,7 +76,7 @@ class Terminal:
     def cpu(self) -> float:
         """Seconds of processor time so far."""
         times = self._used.cpu_times()
-        return times.user + times.system
+        return float(times.user + times.system)
 
     def close(self) -> None:
         os.write(self._file, b"\x11")  # Ctrl+Q, which quits the form too.
@@ -124,7 +124,9 @@ def measure_start(runs_dir: Path) -> None:
         waits.append(terminal.until(b"mnist-"))
         used.append(terminal.cpu())
         terminal.close()
-    print(f"start to the first rows of {RUNS} runs: {median(waits):.2f} s, {median(used):.2f} s CPU")
+    print(
+        f"start to the first rows of {RUNS} runs: {median(waits):.2f} s, {median(used):.2f} s CPU"
+    )
 
 
 def measure_live(run: Path, size: tuple[int, int]) -> None:

@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -417,11 +418,15 @@ async def test_of_noisy_images_alone_there_are_two_views(tmp_path: Path) -> None
         assert "clean" not in driver.text()
 
 
+def is_seen(driver: Driver, pattern: str) -> bool:
+    return bool(re.search(pattern, driver.text()))
+
+
 async def test_the_chart_shows_other_metrics_over_steps_epochs_or_time(runs_dir: Path) -> None:
     async with driving(runs_dir, Run(runs_dir / LIVE)) as driver:
         for title in ("val PSNR, dB", "val accuracy, %", "learning rate", "images/s", "loss, log"):
             await driver.press("M")
-            await driver.until(lambda title=title: title in driver.text(), title)
+            await driver.sees(title)
         for key, below in (
             ("X", r"━ train .* epoch 12 "),
             ("left_parenthesis", r"\nepoch 12 ━"),
@@ -429,7 +434,7 @@ async def test_the_chart_shows_other_metrics_over_steps_epochs_or_time(runs_dir:
             ("X", r"━ train .* step 6.6k"),
         ):
             await driver.press(key)
-            await driver.until(lambda below=below: re.search(below, driver.text()), below)
+            await driver.until(partial(is_seen, driver, below), below)
 
 
 async def test_a_large_screen_has_charts_of_all_metrics(runs_dir: Path) -> None:
