@@ -4,7 +4,7 @@ Importing this imports torch. Everything runs on the CPU, where one digit takes 
 photograph some seconds, and does not change torch's settings, such as its threads.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,10 +20,12 @@ from dae_tui.core.data.shards import is_sharded
 from dae_tui.core.data.splits import PARTS
 from dae_tui.core.data.stored_images import Ranges, StoredImage, as_unit, find_ranges, images_of
 from dae_tui.core.denoising.apply_network import denoise
+from dae_tui.core.denoising.single_image import Chosen, denoise_single
 from dae_tui.core.evaluation.classifier import find_classifier_weights
 from dae_tui.core.evaluation.metrics import psnr
 from dae_tui.core.images.formats import read_file
 from dae_tui.core.noise.synthesis import add_noise
+from dae_tui.core.weights.choice import WeightsChoice
 from dae_tui.core.weights.weights_file import Weights, load_weights
 from dae_tui.errors import DataError, WeightsError
 from dae_tui.spec.noise_spec import NoiseSpec
@@ -31,11 +33,22 @@ from dae_tui.spec.table import AS_GIVEN
 from dae_tui.spec.training_config import DATA_SETS, holds_pairs
 
 VIEWS = ("original", "noisy", "denoised")
-# The published autoencoder takes 0.5 GB and one second for so many pixels.
-MOST_PIXELS = 1024 * 1024
-# The middle of larger images of a folder is taken: the published U-Net for photographs takes three
-# seconds for so much in colour.
+# A part of larger images is taken: the published U-Net for photographs takes three seconds for so
+# much in colour.
 MOST_SIDE = 512
+# Where weights are chosen, several are tried: 500×500 pixels in colour took 14 s of one busy core.
+MOST_SIDE_CHOOSING = 256
+
+
+@dataclass(frozen=True)
+class Part:
+    """Which part of an image is denoised, in its pixels."""
+
+    top: int
+    left: int
+    height: int
+    """Height and width of the whole image."""
+    width: int
 
 
 @dataclass(frozen=True)
@@ -60,6 +73,13 @@ class PlaygroundResult:
     """What else there is to say of the image: its part of the folder, how it was cropped."""
     paired: bool = False
     """Whether there are a clean and a noisy image of it."""
+    weights: str = ""
+    """The name of the weights that were chosen for the image; empty where they were named, or the
+    image was left as it is."""
+    found: str = ""
+    """Where weights were to be chosen: the noise level found, or why the image was left."""
+    part: Part | None = None
+    """Which part of a large image this is; None for all of it."""
 
     @property
     def size(self) -> tuple[int, int]:
@@ -77,6 +97,7 @@ class _Image:
     """Of a pair the noisy image."""
     label: int | None = None
     about: str = ""
+    part: Part | None = None
 
 
 @dataclass(frozen=True)
@@ -88,7 +109,7 @@ class _TestImages:
     def __len__(self) -> int:
         return len(self.images)
 
-    def get(self, number: int) -> _Image:
+    def get(self, number: int, side: int, centre: tuple[int, int] | None = None) -> _Image:
         labels = self.images.labels
         label = None if labels is None else int(labels[number])
         return _Image(unit(self.images.images[number]), label=label)
@@ -106,20 +127,38 @@ class _StoredImages:
     def __len__(self) -> int:
         return len(self.images)
 
-    def get(self, number: int) -> _Image:
-        """An image, or the middle of a large one."""
+    def get(self, number: int, side: int, centre: tuple[int, int] | None = None) -> _Image:
+        """An image, or of a larger one a part of it.
+
+        Args:
+            number: which image.
+            side: the longest side of a part, in pixels.
+            centre: the row and column around which it is taken; None is the middle.
+        """
         stored = self.images[number]
+        height, width = stored[0].size
+        row, column = centre or (height // 2, width // 2)
+        top, left = _start(row, height, side), _start(column, width, side)
+        rows, columns = slice(top, top + side), slice(left, left + side)
         colour = stored[0].colour
-        views = [as_unit(view, self.ranges, colour=colour) for view in stored]
+        views = [
+            as_unit(replace(view, values=view.values[rows, columns]), self.ranges, colour=colour)
+            for view in stored
+        ]
+        about = self.parts[number] if self.parts else ""
+        part = None
+        if max(height, width) > side:
+            part = Part(top, left, height, width)
+            about += f"{', ' if about else ''}{'part' if centre else 'middle'} of {width}×{height}"
         if not self.parts:
-            return _Image(_without_colour(views[0].clamp(0, 1)))
-        _, height, width = views[0].shape
-        top, left = (max(0, (length - MOST_SIDE) // 2) for length in (height, width))
-        cut = [view[:, top : top + MOST_SIDE, left : left + MOST_SIDE] for view in views]
-        about = self.parts[number]
-        if max(height, width) > MOST_SIDE:
-            about += f", middle of {width}×{height}"
-        return _Image(cut[0], cut[1] if len(cut) > 1 else None, about=about)
+            return _Image(_without_colour(views[0].clamp(0, 1)), about=about, part=part)
+        noisy = views[1] if len(views) > 1 else None
+        return _Image(views[0], noisy, about=about, part=part)
+
+
+def _start(centre: int, length: int, side: int) -> int:
+    """The first row or column of the part of a side around one."""
+    return min(max(0, centre - side // 2), max(0, length - side))
 
 
 class Playground:
@@ -128,16 +167,20 @@ class Playground:
     def __init__(self, data_dir: Path) -> None:
         self._data_dir = data_dir
         self._weights: Weights | None = None
+        self._choice: WeightsChoice | None = None
+        """Chooses the published weights, where none are named; kept with what it has loaded."""
         self._images: _TestImages | _StoredImages | None = None
         self._classifier: Weights | None = None
-        self._weights_key: object = None
+        self._weights_key: object = ()
         self._images_key: object = None
 
-    def use(self, weights: Path, data: str, file: Path | None = None, noisy: str = "") -> None:
+    def use(
+        self, weights: Path | None, data: str, file: Path | None = None, noisy: str = ""
+    ) -> None:
         """Load weights and images, unless they are loaded and have not changed on disk.
 
         Args:
-            weights: of a denoiser.
+            weights: of a denoiser; None chooses them for each image, as `dae denoise` does.
             data: a data set, whose test images and classifier are used; a folder of images, or of
                 pairs in `clean` and `noisy`.
             file: an image file to use instead of the images of `data`.
@@ -146,10 +189,11 @@ class Playground:
         Raises WeightsError or DataError.
         """
         # A training replaces its best weights whenever they improve.
-        key = (weights, _changed(weights))
+        key = (weights, weights and _changed(weights))
         if key != self._weights_key:
             self._weights_key = None
-            self._weights, self._weights_key = load_weights(weights), key
+            self._weights = None if weights is None else load_weights(weights)
+            self._weights_key = key
         images_key = (data, noisy, file, file and _changed(file))
         if images_key != self._images_key:
             self._images_key = None
@@ -157,7 +201,12 @@ class Playground:
             self._images_key = images_key
 
     def result(
-        self, number: int, noise: NoiseSpec, seed: int, strength: float = 1.0
+        self,
+        number: int,
+        noise: NoiseSpec,
+        seed: int,
+        strength: float = 1.0,
+        centre: tuple[int, int] | None = None,
     ) -> PlaygroundResult:
         """The views of image `number` (from 0, modulo their count).
 
@@ -168,23 +217,26 @@ class Playground:
             seed: of the noise.
             strength: the share of the denoised image in what is shown of it; the rest is the noisy
                 one.
+            centre: of an image that is too large the row and column around which a part is
+                taken; None is its middle.
 
         Raises WeightsError if the network does not accept the image.
         """
-        weights, images = self._weights, self._images
-        if weights is None or images is None:
+        images = self._images
+        if images is None:
             raise WeightsError("nothing is loaded")
         number %= len(images)
-        image = images.get(number)
-        original = _channels(image.original, weights.channels)
+        side = MOST_SIDE if self._weights else MOST_SIDE_CHOOSING
+        image = images.get(number, side, centre)
+        channels = self._weights.channels if self._weights else 1
+        original = _channels(image.original, channels)
         given = noise.is_none
         if not given:
             noisy = add_noise(original, noise, torch.Generator().manual_seed(seed))
         else:
             found = image.original if image.noisy is None else image.noisy
-            noisy = _channels(found, weights.channels)
-        denoised = denoise(weights, noisy, torch.device("cpu"))
-        denoised = torch.lerp(noisy, denoised, strength)
+            noisy = _channels(found, channels)
+        denoised, chosen = self._denoise(noisy, strength)
         views = torch.cat([original, noisy, denoised]).clamp(0, 1)
         shown = dict(zip(VIEWS, views.numpy(), strict=True))
         decibels = dict(zip(VIEWS[1:], psnr(views, original)[1:].tolist(), strict=True))
@@ -193,6 +245,7 @@ class Playground:
             decibels = {}
             for of in (shown, probabilities):
                 of.pop("original", None)
+        used = self._weights if chosen is None else chosen.weights
         return PlaygroundResult(
             number,
             len(images),
@@ -200,10 +253,23 @@ class Playground:
             shown,
             decibels,
             probabilities,
-            _trained(weights),
+            "" if used is None else _trained(used),
             image.about,
             image.noisy is not None,
+            weights="" if chosen is None or used is None else used.name,
+            found="" if chosen is None else chosen.left or f"noise {chosen.sigma:.2g} found",
+            part=image.part,
         )
+
+    def _denoise(self, noisy: Tensor, strength: float) -> tuple[Tensor, Chosen | None]:
+        """Denoise with the named weights, else with those that suit the image."""
+        chosen: Chosen | None = None
+        if self._weights is None:
+            self._choice = self._choice or WeightsChoice()
+            denoised, chosen = denoise_single(noisy, self._choice)
+        else:
+            denoised = denoise(self._weights, noisy, torch.device("cpu"))
+        return torch.lerp(noisy, denoised, strength), chosen
 
     @torch.inference_mode()
     def _probabilities(self, views: Tensor) -> dict[str, NDArray[np.float32]]:
@@ -221,7 +287,7 @@ class Playground:
         classifier = None if images is None else find_classifier_weights(images, None)
         if file is not None:
             own = _read_image_file(file)
-            if images is None or own.get(0).original.shape != images.shape:
+            if images is None or own.get(0, MOST_SIDE).original.shape != images.shape:
                 classifier = None
             self._images = own
         else:
@@ -260,12 +326,6 @@ def _read_folder(folder: Path, noisy: str) -> _StoredImages:
 def _read_image_file(path: Path) -> _StoredImages:
     """The images of a file at full depth, in colour if they have any."""
     stack = read_file(path, str(path)).stacks[0]
-    _, height, width, _ = stack.values.shape
-    if height * width > MOST_PIXELS:
-        raise DataError(
-            f"{path} is of {width}×{height} pixels, too many for the playground",
-            f"dae denoise {path} -o FOLDER takes any size",
-        )
     images: list[tuple[StoredImage, ...]] = [(image,) for image in images_of(stack)]
     if not images:
         raise DataError(f"there are no images in {path}")

@@ -175,7 +175,7 @@ class DashboardApp(App[None]):
         await self.switch_mode("runs")
         while len(self.screen_stack) > 1:
             await self.pop_screen()
-        await self.push_screen(RunScreen(wanted.run))
+        await self.push_screen(RunScreen(wanted.run, wanted.among))
 
     @on(PlayWith)
     async def _play_with(self, wanted: PlayWith) -> None:

@@ -36,6 +36,7 @@ class ComparedRun:
     learning: Learning = field(default_factory=Learning)
     loss: str = ""
     """The kind of its loss; empty where it is unknown."""
+    config: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class ComparisonWatch:
     def __init__(self, runs_dir: Path) -> None:
         self._runs_dir = runs_dir
         self._curves: dict[str, tuple[tuple[int, int] | None, Curves]] = {}
-        self._learning: dict[str, tuple[Learning, str]] = {}
+        self._configs: dict[str, Mapping[str, Any]] = {}
         self._tables: tuple[int | None, list[SavedTable]] = (None, [])
 
     def look(self, names: Sequence[str]) -> Compared:
@@ -71,10 +72,12 @@ class ComparisonWatch:
         if run.name not in self._curves or self._curves[run.name][0] != stamp:
             self._curves[run.name] = stamp, overview(run)
         exists = os.path.isdir(run.folder)  # noqa: PTH112
-        learning, loss = self._learning.get(run.name) or _learning(run.config())
-        if learning.noise:  # Its config, which never changes, has been read.
-            self._learning[run.name] = learning, loss
-        return ComparedRun(run, exists, summarize(run), self._curves[run.name][1], learning, loss)
+        config = self._configs.get(run.name) or run.config()
+        if config:  # It never changes.
+            self._configs[run.name] = config
+        learning, loss = learning_of(config), word(config.get("loss")) or ""
+        curves = self._curves[run.name][1]
+        return ComparedRun(run, exists, summarize(run), curves, learning, loss, config)
 
     def _look_at_tables(self) -> list[SavedTable]:
         # They are written whole and renamed: a new one changes the time of its folder.
@@ -86,8 +89,25 @@ class ComparisonWatch:
         return self._tables[1]
 
 
-def _learning(config: Mapping[str, Any]) -> tuple[Learning, str]:
-    return learning_of(config), word(config.get("loss")) or ""
+def config_differences(configs: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[str]]]:
+    """The settings in which runs differ: their names, and the value of each run as text.
+
+    Settings within a setting, such as those of a network, are named `settings.widths`.
+    """
+    flat = [dict(_settings(config)) for config in configs]
+    names = list(dict.fromkeys(name for one in flat for name in one))
+    rows = [(name, [one.get(name, NONE) for one in flat]) for name in names]
+    return [(name, values) for name, values in rows if len(set(values)) > 1]
+
+
+def _settings(config: Mapping[str, Any], before: str = "") -> list[tuple[str, str]]:
+    found = []
+    for name, value in config.items():
+        if isinstance(value, Mapping):
+            found += _settings(value, f"{before}{name}.")
+        else:
+            found.append((f"{before}{name}", NONE if value in (None, "") else str(value)))
+    return found
 
 
 def give_colours(colours: dict[str, int], here: Sequence[str], count: int) -> None:

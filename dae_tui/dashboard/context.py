@@ -57,6 +57,8 @@ class OpenRun(Message):
     """Show a run on a screen of its own."""
 
     run: Run
+    among: tuple[Run, ...] = ()
+    """The runs before and after it, in the order of the list that it was opened from."""
 
 
 @dataclass

@@ -57,6 +57,7 @@ class PlaygroundRequest:
     """What to show."""
 
     weights: Path | None = None
+    """None chooses them for each image, as `dae denoise` does."""
     source: Source = field(default_factory=Source)
     file: Path | None = None
     """An image file in place of the images of the source."""
@@ -66,6 +67,8 @@ class PlaygroundRequest:
     seed: int = 0
     strength: float = 1.0
     """How much of the noise is taken away, 0 to 1."""
+    centre: tuple[int, int] | None = None
+    """The row and column around which a part of a very large image is taken; None is its middle."""
 
 
 def source_of(config: Mapping[str, Any]) -> Source:

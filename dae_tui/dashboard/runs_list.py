@@ -16,6 +16,7 @@ from dae_tui.dashboard.run_columns import (
     scales_of,
 )
 from dae_tui.dashboard.widgets.runs_table import RunsTable
+from dae_tui.runs.reader import Run
 from dae_tui.runs.watching.runs_watch import RunRow
 from dae_tui.terminal.blocks import Graphics
 
@@ -59,6 +60,11 @@ class RunsList(RunsTable):
         names = list(self._shown)
         row = self.cursor_row
         return self._shown[names[row]][0] if 0 <= row < len(names) else None
+
+    @property
+    def runs(self) -> tuple[Run, ...]:
+        """The runs that are in the table, in its order."""
+        return tuple(row.run for row, _ in self._shown.values())
 
     def sort_by_next(self) -> None:
         """Sort by the next column, after the last by time again."""

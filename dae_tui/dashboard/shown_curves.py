@@ -1,9 +1,10 @@
-"""The curves in the chart of a run: its loss, or what another program logged, by measure."""
+"""The curves in the chart of a run: its metrics, or what another program logged, by measure."""
 
 from collections.abc import Mapping
 
+from dae_tui.dashboard.chart_lines import Axis, Metric, NamedLine, lines_of
 from dae_tui.dashboard.learning import NOISY_LOSS, Learning
-from dae_tui.dashboard.widgets.loss_chart import COLOURS, LossChart, NamedLine, lines_of
+from dae_tui.dashboard.widgets.loss_chart import COLOURS, LossChart
 from dae_tui.runs.event_files.series import Series
 from dae_tui.runs.event_files.tags import is_loss, measures, stage_of
 from dae_tui.runs.watching.run_watch import RunView
@@ -27,15 +28,24 @@ class ShownCurves:
         """Whether there is another measure."""
         return len(self._names) > 1
 
-    def show(self, view: RunView, learning: Learning) -> None:
-        """Draw the curves of a look at a run."""
+    def show(
+        self,
+        view: RunView,
+        learning: Learning,
+        metric: Metric = Metric.LOSS,
+        axis: Axis = Axis.STEP,
+    ) -> None:
+        """Draw the curves of a look at a run; `metric` and `axis` are for those of our own."""
+        if view.foreign and not view.series:
+            self._chart.show([], "no scalars yet")
+            return
         if not view.series:
             alive = view.summary.state.alive
             none = "this run ended before its first loss"
             none = "waiting for the first loss…" if alive else none
-            if view.foreign:
-                none = "no scalars yet"
-            self._chart.show(lines_of(view.curves), none, NOISY_LOSS if learning.noisy_loss else "")
+            kind = NOISY_LOSS if learning.noisy_loss else ""
+            lines = lines_of(view.curves, metric, axis)
+            self._chart.show(lines, none, kind, metric=metric, axis=axis)
             return
         grouped = measures(view.series)
         self._names = list(grouped)

@@ -50,11 +50,13 @@ class Layout:
     """How many below each other."""
     whole: bool
     """Whether all of an image is shown, shrunk where it does not fit."""
+    scale: int = 1
+    """How many columns, and half lines, each pixel takes."""
 
     @property
     def lines(self) -> int:
         """The lines of an image: its caption and the picture, which has two pixels to a line."""
-        return 1 + (self.height + 1) // 2
+        return 1 + (self.height * self.scale + 1) // 2
 
     def part_of(self, size: tuple[int, int]) -> str:
         """How much of an image of this height and width is shown; empty for small images."""
@@ -69,11 +71,17 @@ class Layout:
         """What is shown of an image (…, H, W)."""
         if self.whole:
             return shrink(image, self.width, max(1, (self.height + 1) // 2))
-        return window.of(image)
+        return window.of(image).repeat(self.scale, -1).repeat(self.scale, -2)
 
 
 def layout(
-    size: tuple[int, int], views: int, columns: int, rows: int, *, whole: bool = False
+    size: tuple[int, int],
+    views: int,
+    columns: int,
+    rows: int,
+    *,
+    whole: bool = False,
+    enlarge: bool = False,
 ) -> Layout:
     """How to show images in a number of views.
 
@@ -83,6 +91,7 @@ def layout(
         columns: of the terminal.
         rows: of the terminal; a caption and a line of pixels are shown even in fewer than two.
         whole: show all of a large image, shrunk, in place of a part of it pixel by pixel.
+        enlarge: show images that leave room for it two or more times as large, all views at once.
     """
     shown = views_that_fit(columns, views)
     room = max(1, (columns + GAP) // shown - GAP)
@@ -96,10 +105,14 @@ def layout(
         height, width = (max(1, round(length * scale)) for length in size)
     height = height if small else min(height, 2 * max(1, rows - 1))
     width = min(width, room)
-    cell = max(width, min(room, LEAST_VIEW))
+    scale = max(1, min(room // size[1], 2 * (rows - 1) // size[0])) if enlarge else 1
+    if scale > 1:
+        height, width = size
+    cell = max(width * scale, min(room, LEAST_VIEW))
     across = max(1, (columns + GAP) // (shown * (cell + GAP)))
-    lines = 1 + (height + 1) // 2
-    return Layout(shown, height, width, cell, across, max(1, rows // lines), whole and not small)
+    lines = 1 + (height * scale + 1) // 2
+    in_part = whole and not small and scale == 1
+    return Layout(shown, height, width, cell, across, max(1, rows // lines), in_part, scale)
 
 
 def middle(size: tuple[int, int], shown: Layout) -> Window:

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from dae_tui.core.data.splits import PARTS
-from dae_tui.core.playground import VIEWS, Playground, data_sets
+from dae_tui.core.playground import VIEWS, Part, Playground, data_sets
 from dae_tui.core.weights.weights_file import to_bytes
 from dae_tui.errors import DaeError, DataError, WeightsError
 from dae_tui.models.registry import build
@@ -119,13 +119,50 @@ def test_after_an_error_the_next_use_is_whole_again(playground: Playground, tmp_
     assert playground.result(0, NOISE, 0).label is not None
 
 
-def test_too_large_an_image_is_an_error_that_names_the_way(
+def test_of_a_large_image_any_part_is_taken(playground: Playground, tmp_path: Path) -> None:
+    image = np.zeros((1100, 1024), np.uint8)
+    image[1099, 1023] = 255
+    np.save(tmp_path / "own.npy", image)
+    playground.use(AUTOENCODER, "digits", tmp_path / "own.npy")
+    middle = playground.result(0, AS_GIVEN, 0)
+    corner = playground.result(0, AS_GIVEN, 0, centre=(1090, 1010))
+
+    assert middle.part == Part(294, 256, 1100, 1024)
+    assert middle.about == "middle of 1024×1100"
+    assert middle.views["noisy"].max() == 0
+    assert corner.part == Part(588, 512, 1100, 1024)
+    assert corner.views["noisy"][0, -1, -1] == 1
+
+
+def test_without_named_weights_those_are_taken_that_suit_the_image(
     playground: Playground, tmp_path: Path
 ) -> None:
-    np.save(tmp_path / "own.npy", np.zeros((1025, 1024), np.uint8))
-    with pytest.raises(DataError, match="1024×1025") as raised:
-        playground.use(AUTOENCODER, "digits", tmp_path / "own.npy")
-    assert "dae denoise" in raised.value.hint
+    """An image of edges and slopes gets weights for photographs, and not those for digits."""
+    rows, columns = np.mgrid[:48, :64]
+    save(tmp_path / "own.png", 0.3 + rows / 200 + 0.3 * (columns > 30))
+    own = tmp_path / "own.png"
+    noise = parse_noise("gaussian:0.1")
+    playground.use(None, "digits", own)
+    chosen = playground.result(0, noise, 0)
+    clean = playground.result(0, AS_GIVEN, 0)
+    playground.use(AUTOENCODER, "digits", own)
+    digits = playground.result(0, noise, 0)
+
+    assert chosen.weights.startswith("photos-unet")
+    assert chosen.psnr["denoised"] > chosen.psnr["noisy"] + 8 > digits.psnr["denoised"]
+    assert chosen.found.startswith("noise 0.")
+    assert clean.weights == ""
+    assert clean.found == "no noise found: left as it is"
+    np.testing.assert_array_equal(clean.views["noisy"], clean.views["denoised"])
+
+
+def test_a_digit_gets_the_weights_that_dae_denoise_gives_it(playground: Playground) -> None:
+    playground.use(None, "digits")
+    result = playground.result(0, parse_noise("gaussian:0.5"), 0)
+
+    assert result.weights.startswith("mnist-")
+    assert result.trained
+    assert result.psnr["denoised"] > result.psnr["noisy"] + 5
 
 
 def test_weights_that_have_changed_are_loaded_anew(tmp_path: Path) -> None:

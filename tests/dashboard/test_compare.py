@@ -344,3 +344,18 @@ async def test_a_loss_against_noisy_images_is_named_in_the_legend(tmp_path: Path
         await driver.sees("noisy 0.00300", "noise2self")
         (line,) = screen.chart._lines
         assert line.name == "alone-unet-0001 (noisy loss)"
+
+
+async def test_the_settings_that_differ_are_shown_run_beside_run(tmp_path: Path) -> None:
+    for number, rate in enumerate((0.001, 0.01)):
+        name = make_run(tmp_path, number)
+        config = {"network": "unet", "lr": rate, "settings": {"widths": [8, 8 + number]}}
+        (tmp_path / name / "config.json").write_text(json.dumps(config))
+    async with driving(tmp_path) as driver:
+        await driver.press("3", "D")
+        await driver.sees("settings that differ", "settings.widths")
+        rows = [line.split() for line in driver.text().splitlines()]
+        assert ["lr", "0.01", "0.001"] in rows  # The newest run comes first.
+        assert not any(row[:1] == ["network"] for row in rows)
+        await driver.press("D")
+        await driver.sees("validation loss")

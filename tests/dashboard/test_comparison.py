@@ -13,6 +13,7 @@ from dae_tui.dashboard.comparison import (
     ComparisonRow,
     ComparisonWatch,
     benchmark_rows,
+    config_differences,
     give_colours,
     run_rows,
 )
@@ -223,3 +224,10 @@ def test_a_run_keeps_its_colour_and_a_new_one_takes_a_free_one() -> None:
     assert colours["e"] == 1
     give_colours(colours, ["a", "c", "d", "e", "f"], 4)
     assert colours["f"] == 0
+
+
+def test_differences_of_configs_that_may_hold_anything() -> None:
+    one, other = {"a": 1, "b": {"c": [1]}}, {"a": 1, "b": {"c": [2]}, "d": None}
+    assert config_differences([one, other]) == [("b.c", ["[1]", "[2]"])]
+    assert config_differences([{"a": 1}, {}]) == [("a", ["1", "–"])]
+    assert config_differences([]) == []

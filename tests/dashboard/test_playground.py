@@ -18,6 +18,7 @@ from textual.pilot import Pilot
 from textual.screen import Screen
 from textual.widgets import Input
 
+from dae_tui.core.playground import Part
 from dae_tui.dashboard.app import DashboardApp
 from dae_tui.dashboard.context import PlayWith
 from dae_tui.dashboard.playground_request import LEVELS, Source, next_level, source_of
@@ -25,6 +26,7 @@ from dae_tui.dashboard.screens.help import Help, keys_of
 from dae_tui.dashboard.screens.open_image import OpenImage
 from dae_tui.dashboard.screens.playground import PlaygroundScreen
 from dae_tui.dashboard.widgets.bars import Bars
+from dae_tui.dashboard.widgets.heading import Heading
 from dae_tui.dashboard.widgets.lines import Lines
 from dae_tui.dashboard.widgets.pictures import Pictures
 from dae_tui.runs.reader import Run
@@ -58,8 +60,9 @@ class Player:
         await self.pilot.press(*keys)
         await self.settled()
 
-    def text(self, selector: str) -> str:
-        widget = self.screen.query_one(selector, Lines)
+    def text(self, selector: str | type[Lines]) -> str:
+        found = self.screen.query(selector).first()
+        widget = cast(Lines, found)
         return "\n".join(widget.render_line(y).text for y in range(widget.size.height))
 
 
@@ -233,10 +236,12 @@ def test_w_goes_through_published_weights_and_those_of_runs(tmp_path: Path) -> N
             name for name in published() if "unet" in name or "auto" in name or "dense" in name
         ]
         denoisers.sort(key=for_photographs)
+        assert "weights auto: mnist" in player.text("#what")
+        await player.press("w")
         for name in (*denoisers, "mine-3f2a"):
             assert name in player.text("#what")
             await player.press("w")
-        assert denoisers[0] in player.text("#what")
+        assert "weights auto" in player.text("#what")
         await player.press("W")
         assert player.screen.request.weights == run.weights
 
@@ -269,7 +274,9 @@ def test_i_opens_an_image_of_any_size_and_d_leaves_it(tmp_path: Path) -> None:
         await open_image(str(tmp_path / "own.npy"))
         assert "file own.npy" in player.text("#what")
         assert "of 61×90, z: whole" in player.text("#bars")
-        await player.press("w")  # The dense network takes digits alone.
+        assert noise_of(player) is None  # It may have noise of its own.
+        assert "no noise found" in str(player.text(Heading))
+        await player.press("w", "w")  # The dense network takes digits alone.
         assert "28×28" in player.screen.reason
         assert player.screen.query_one("#reason").display
         await player.press("W")
@@ -278,6 +285,7 @@ def test_i_opens_an_image_of_any_size_and_d_leaves_it(tmp_path: Path) -> None:
         assert "cannot be read" in player.screen.reason
         await player.press("d")
         assert "data digits" in player.text("#what")
+        assert kind(player) == "gaussian"
         before = player.screen.request
         await player.pilot.press("i")
         await player.until(lambda: isinstance(player.pilot.app.screen, OpenImage))
@@ -286,6 +294,42 @@ def test_i_opens_an_image_of_any_size_and_d_leaves_it(tmp_path: Path) -> None:
         assert player.screen.request == before
 
     play(tmp_path, act)
+
+
+def test_the_part_of_a_large_image_is_moved_pixel_by_pixel(tmp_path: Path) -> None:
+    image = np.tile(np.arange(600, dtype=np.uint16) * 100, (60, 1))
+    np.save(tmp_path / "own.npy", image)
+
+    async def act(player: Player) -> None:
+        await player.pilot.press("i")
+        await player.until(lambda: isinstance(player.pilot.app.screen, OpenImage))
+        player.pilot.app.screen.query_one(Input).value = str(tmp_path / "own.npy")
+        await player.press("enter")
+        await player.press("w")
+        pictures = player.screen.query_one(Pictures)
+        await player.press(*["less_than_sign"] * 12, *["left_curly_bracket"] * 2)
+        assert player.screen.result is not None
+        assert (player.screen.result.part, pictures.at) == (Part(0, 0, 60, 600), (0, 0))
+        await player.press("greater_than_sign", "shift+down")
+        assert pictures.at == (pictures.window.height // 2, pictures.window.width // 2)
+        await player.press(*["greater_than_sign"] * 20, *["right_curly_bracket"] * 2)
+        assert player.screen.result.part == Part(0, 88, 60, 600)
+        assert pictures.window.left == 512 - pictures.window.width
+        assert pictures.window.top == 60 - pictures.window.height
+        await player.press("d")
+        assert pictures.at is None
+
+    play(tmp_path, act, size=(200, 24))
+
+
+def test_digits_are_as_large_as_the_screen_allows(tmp_path: Path) -> None:
+    async def act(player: Player) -> None:
+        pictures = player.screen.query_one(Pictures)
+        assert pictures.size.height == 1 + 28
+        assert len(player.text("#pictures").splitlines()[1].rstrip()) == 3 * 57 - 1
+        assert player.text("#bars").count("%") == 30
+
+    play(tmp_path, act, size=(200, 60))
 
 
 def test_a_click_on_a_field_does_what_its_key_does(tmp_path: Path) -> None:
@@ -305,8 +349,8 @@ def test_a_click_on_a_field_does_what_its_key_does(tmp_path: Path) -> None:
         assert player.screen.request.seed == 1
         await click(player, "#what", "image ", -2)
         assert player.screen.request.number == -1
-        await click(player, "#what", "mnist-auto")
-        assert "mnist-dense" in player.text("#what")
+        await click(player, "#what", "weights ")
+        assert "mnist-autoencoder" in player.text("#what")
 
     play(tmp_path, act)
 

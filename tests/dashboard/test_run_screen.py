@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,7 @@ async def test_all_is_seen_at_once(runs_dir: Path, size: tuple[int, int]) -> Non
         await driver.sees("original 0", "pred. 0", "noisy 9.7 dB", "pred. 8 ✗", "denoised 29.7 dB")
         await driver.sees("image 1", "after step 6,600", "3/3  live", "p pause", "? help")
         screen = driver.app.screen
-        shown = [widget.region for widget in screen.query(Lines) if widget.display]
+        shown = [widget.region for widget in screen.query(Lines) if widget.region]
         for region in shown:
             assert screen.region.contains_region(region)
         for one, other in ((a, b) for a in shown for b in shown if a is not b):
@@ -415,3 +416,50 @@ async def test_of_noisy_images_alone_there_are_two_views(tmp_path: Path) -> None
         await driver.sees("noisy", "denoised", "39×26 of 128×128", "noisy loss 0.00400")
         assert "original" not in driver.text()
         assert "clean" not in driver.text()
+
+
+def is_seen(driver: Driver, pattern: str) -> bool:
+    return bool(re.search(pattern, driver.text()))
+
+
+async def test_the_chart_shows_other_metrics_over_steps_epochs_or_time(runs_dir: Path) -> None:
+    async with driving(runs_dir, Run(runs_dir / LIVE)) as driver:
+        for title in ("val PSNR, dB", "val accuracy, %", "learning rate", "images/s", "loss, log"):
+            await driver.press("M")
+            await driver.sees(title)
+        for key, below in (
+            ("X", r"━ train .* epoch 12 "),
+            ("left_parenthesis", r"\nepoch 12 ━"),
+            ("X", r"━ train .* time \d"),
+            ("X", r"━ train .* step 6.6k"),
+        ):
+            await driver.press(key)
+            await driver.until(partial(is_seen, driver, below), below)
+
+
+async def test_a_large_screen_has_charts_of_all_metrics(runs_dir: Path) -> None:
+    async with driving(runs_dir, Run(runs_dir / LIVE), (200, 60)) as driver:
+        await driver.sees("val PSNR, dB", "val accuracy, %", "learning rate", "images/s, linear")
+        await driver.press("left_parenthesis")
+        await driver.sees("PSNR 20.733", "accuracy 97.333", "learning rate 0.0008")
+
+
+def shown(driver: Driver) -> RunScreen:
+    assert isinstance(driver.app.screen, RunScreen)
+    return driver.app.screen
+
+
+async def test_the_next_run_is_opened_without_going_back(runs_dir: Path) -> None:
+    async with driving(runs_dir) as driver:
+        await driver.press("o", "enter")
+        await driver.until(lambda: isinstance(driver.app.screen, RunScreen))
+        among = shown(driver)._among
+        first = shown(driver).run_shown
+        place = among.index(first)
+        await driver.press("right_square_bracket")
+        await driver.until(lambda: shown(driver).run_shown == among[place + 1])
+        await driver.press("left_square_bracket", "left_square_bracket")
+        if place == 0:
+            await driver.told("there is no run before")
+        await driver.press("escape")
+        await driver.until(lambda: not isinstance(driver.app.screen, RunScreen))

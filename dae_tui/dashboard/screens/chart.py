@@ -1,14 +1,17 @@
-"""What the screens with a loss chart share: the keys that zoom, pan and restyle it."""
+"""What the screens with a chart share: the keys that zoom, pan and restyle it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from textual.binding import Binding
 
+from dae_tui.dashboard.chart_lines import Axis, Metric, axes_in, metrics_in
 from dae_tui.dashboard.screens.live import LiveScreen
 from dae_tui.dashboard.widgets.loss_chart import ZOOM, LossChart
+from dae_tui.runs.watching.curves import Curves
 
 Seen = TypeVar("Seen")
+Choice = TypeVar("Choice")
 ZOOMING = Binding.Group("zoom", compact=True)
 # Each screen takes them into its own bindings: inherited ones would come first in the footer.
 ZOOM_KEYS = (
@@ -41,11 +44,25 @@ ZOOM_KEYS = (
         tooltip="Read the chart at a step: to the right",
     ),
 )
+AXES_KEYS = (
+    Binding("M", "metric", "metric", tooltip="Chart: another metric than the loss"),
+    Binding("X", "axis", "step/epoch/time", show=False, tooltip="Chart over step, epoch or time"),
+)
 MARKS_KEY = Binding("B", "marks", "chart of braille, blocks or ASCII", show=False)
 
 
 class ChartScreen(LiveScreen[Seen]):
-    """A screen with one chart of losses."""
+    """A screen with a chart, of the loss at first."""
+
+    metric, axis = Metric.LOSS, Axis.STEP
+
+    def curves_shown(self) -> list[Curves]:
+        """The curves of the runs in the chart."""
+        raise NotImplementedError
+
+    def redraw_chart(self) -> None:
+        """Draw the chart again, after another metric or axis was chosen."""
+        raise NotImplementedError
 
     @property
     def chart(self) -> LossChart:
@@ -56,6 +73,19 @@ class ChartScreen(LiveScreen[Seen]):
 
     def action_pan(self, direction: int) -> None:
         self.chart.pan(direction)
+
+    def action_metric(self) -> None:
+        """Show the next metric that was recorded."""
+        self.metric = _after(metrics_in(self.curves_shown()), self.metric)
+        self.redraw_chart()
+        self.notify(f"chart: {self.metric}", timeout=2)
+
+    def action_axis(self) -> None:
+        """Show the chart over steps, epochs or wall time."""
+        self.axis = _after(axes_in(self.curves_shown()), self.axis)
+        self.redraw_chart()
+        words = "time since the start" if self.axis is Axis.TIME else str(self.axis)
+        self.notify(f"chart over {words}", timeout=2)
 
     def action_cursor(self, by: int) -> None:
         self.chart.move_cursor(by)
@@ -74,3 +104,8 @@ class ChartScreen(LiveScreen[Seen]):
 
     def _tell_change(self, change: Callable[[], str]) -> None:
         self.notify(change(), timeout=2)
+
+
+def _after(choices: Sequence[Choice], now: Choice) -> Choice:
+    """The next choice; after the last the first."""
+    return choices[(choices.index(now) + 1) % len(choices)] if now in choices else choices[0]

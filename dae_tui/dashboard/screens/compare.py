@@ -9,6 +9,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.widgets import DataTable, Static
 
+from dae_tui.dashboard.chart_lines import Metric, NamedLine, curve_of, line_of
 from dae_tui.dashboard.compared_pictures import ComparedPictures, NewestSamples, Samples
 from dae_tui.dashboard.comparison import (
     RUN_COLUMNS,
@@ -19,24 +20,26 @@ from dae_tui.dashboard.comparison import (
     ComparisonRow,
     ComparisonWatch,
     benchmark_rows,
+    config_differences,
     give_colours,
     run_rows,
     state_of,
 )
 from dae_tui.dashboard.context import MarkRuns, OpenRun
 from dae_tui.dashboard.learning import NOISY_LOSS
-from dae_tui.dashboard.screens.chart import MARKS_KEY, ZOOM_KEYS, ChartScreen
+from dae_tui.dashboard.screens.chart import AXES_KEYS, MARKS_KEY, ZOOM_KEYS, ChartScreen
 from dae_tui.dashboard.screens.image_keys import WHOLE_KEY
 from dae_tui.dashboard.themes import STATE_COLOURS
+from dae_tui.dashboard.widgets.differences import Differences
 from dae_tui.dashboard.widgets.heading import Heading
 from dae_tui.dashboard.widgets.key_bar import KeyBar
 from dae_tui.dashboard.widgets.lines import theme_style
-from dae_tui.dashboard.widgets.loss_chart import ASCII_MARKS, COLOURS, LossChart, NamedLine
+from dae_tui.dashboard.widgets.loss_chart import ASCII_MARKS, COLOURS, LossChart
 from dae_tui.dashboard.widgets.runs_table import RunsTable
 from dae_tui.runs.reader import list_runs
-from dae_tui.runs.watching.curves import Curve
+from dae_tui.runs.watching.curves import Curve, Curves
 from dae_tui.system.printable import printable
-from dae_tui.terminal.plot import Line, Marks
+from dae_tui.terminal.plot import Marks
 
 # On terminals of at least so many lines, runs and benchmarks are shown together.
 TALL = 36
@@ -60,7 +63,9 @@ class CompareScreen(ChartScreen[_Seen]):
         Binding("b", "benchmarks", "benchmarks", tooltip="Benchmark tables, or the runs again"),
         Binding("i", "images", "images", tooltip="What the run at the cursor makes of an image"),
         Binding("y", "log_scale", "log", tooltip="Logarithmic or linear loss"),
+        Binding("D", "differences", "settings", tooltip="The settings in which the runs differ"),
         *ZOOM_KEYS,
+        *AXES_KEYS,
         MARKS_KEY,
         Binding("m", "smooth", "smooth the loss: more, most, not", show=False),
         WHOLE_KEY,
@@ -77,6 +82,8 @@ class CompareScreen(ChartScreen[_Seen]):
         self._samples: Samples | None = None
         self._newest = NewestSamples()
         self._images = False
+        self._differences = False
+        """Whether the settings that differ are shown in place of curves and images."""
         self._colours: dict[str, int] = {}
         """The colour of each run that was ever shown here; it never changes."""
         self._hidden: set[str] = set()
@@ -90,6 +97,7 @@ class CompareScreen(ChartScreen[_Seen]):
         yield Heading("compare")
         yield LossChart(id="overlaid")
         yield ComparedPictures(id="pictures")
+        yield Differences(id="differences")
         yield RunsTable(id="compared", cursor_type="row", cell_padding=0)
         yield DataTable(id="tables", cursor_type="row", cell_padding=0)
         yield Static(id="nothing", markup=False)
@@ -133,7 +141,13 @@ class CompareScreen(ChartScreen[_Seen]):
         runs, tables = self._seen.runs, self._seen.tables
         self._fill("compared", RUN_COLUMNS, run_rows(runs))
         self._fill("tables", TABLE_COLUMNS, benchmark_rows(tables))
-        self.chart.show(self._lines(), self._why_no_curves(runs))
+        self.chart.show(
+            self._lines(), self._why_no_curves(runs), metric=self.metric, axis=self.axis
+        )
+        self.query_one(Differences).show(
+            [(each.summary.label, self._colours[each.run.name]) for each in runs],
+            config_differences([each.config for each in runs]),
+        )
         self._show_heading()
         self._arrange()
 
@@ -142,7 +156,11 @@ class CompareScreen(ChartScreen[_Seen]):
         count = f"{len(runs)} run{'' if len(runs) == 1 else 's'}"
         chosen = "marked" if self.context.marked else "newest"
         shown = "validation loss" if self._validation else "training loss"
-        if self._images:
+        if self.metric is not Metric.LOSS:
+            shown = str(self.metric)
+        if self._differences:
+            shown = "settings that differ"
+        elif self._images:
             shown = self.query_one(ComparedPictures).about()
         self.query_one(Heading).show(
             ("compare", "bold"),
@@ -161,8 +179,10 @@ class CompareScreen(ChartScreen[_Seen]):
         nothing = self.query_one("#nothing", Static)
         runs.display = bool(seen.runs) and (tall or not self._benchmarks)
         tables.display = bool(seen.tables) and (tall or self._benchmarks)
-        self.chart.display = bool(seen.runs) and not self._images
-        self.query_one(ComparedPictures).display = bool(seen.runs) and self._images
+        pictured = self._images and not self._differences
+        self.chart.display = bool(seen.runs) and not (pictured or self._differences)
+        self.query_one(ComparedPictures).display = bool(seen.runs) and pictured
+        self.query_one(Differences).display = bool(seen.runs) and self._differences
         share = max(3, (height - 3) * (2 if tall else 3) // 6)
         runs.styles.max_height = tables.styles.max_height = share
         missing = []
@@ -188,8 +208,10 @@ class CompareScreen(ChartScreen[_Seen]):
         self._show_heading()
 
     def _curve(self, compared: ComparedRun) -> Curve:
-        """The validation loss once it has two points, unless the training loss is wanted."""
+        """The metric; as loss that of validation once it has two points, unless told otherwise."""
         curves = compared.curves
+        if self.metric is not Metric.LOSS:
+            return curve_of(curves, self.metric)
         enough = len(curves.validation) >= 2
         return curves.validation if self._validation and enough else curves.train
 
@@ -207,11 +229,19 @@ class CompareScreen(ChartScreen[_Seen]):
             return "waiting for the first loss…"
         return "these runs ended before their first loss"
 
+    def curves_shown(self) -> list[Curves]:
+        runs = self._seen.runs if self._seen else []
+        return [each.curves for each in runs if each.run.name not in self._hidden]
+
+    def redraw_chart(self) -> None:
+        self._show_all()
+
     def _lines(self) -> list[NamedLine]:
         lines = []
         for each in self._drawn():
             curve = self._curve(each)
-            line = Line(*curve.arrays(), smooth=curve is each.curves.train)
+            smooth = curve is each.curves.train or self.metric is Metric.SPEED
+            line = line_of(each.curves, curve, self.axis, smooth=smooth)
             name = each.summary.label
             name += f" ({NOISY_LOSS})" if each.learning.noisy_loss else ""
             lines.append(NamedLine(name, line, self._colours[each.run.name]))
@@ -327,9 +357,15 @@ class CompareScreen(ChartScreen[_Seen]):
 
     def action_images(self) -> None:
         """Show images in place of the curves, or the curves again."""
-        self._images = not self._images
+        self._images = self._differences or not self._images
+        self._differences = False
         self._arrange()
         self.look_soon()
+
+    def action_differences(self) -> None:
+        """Show the settings in which the runs differ, or the curves or images again."""
+        self._differences = not self._differences
+        self._show_all()
 
     def action_pan(self, direction: int) -> None:
         """Move the chart, or show the next image or the one before where those are shown."""

@@ -29,7 +29,7 @@ from dae_tui.dashboard.playground_request import (
     next_strength,
     source_of,
 )
-from dae_tui.dashboard.screens.image_keys import VIEW_KEY, WHOLE_KEY
+from dae_tui.dashboard.screens.image_keys import PAN_KEYS, VIEW_KEY, WHOLE_KEY
 from dae_tui.dashboard.screens.open_image import OpenImage
 from dae_tui.dashboard.widgets.bars import Bars, Prediction
 from dae_tui.dashboard.widgets.fields import Field, Fields
@@ -50,6 +50,8 @@ if TYPE_CHECKING:
     from dae_tui.core.playground import Playground, PlaygroundResult
 
 Choice = TypeVar("Choice")
+# Weights that are chosen for each image, as `dae denoise` does.
+AUTOMATIC = "auto"
 NEWEST_RUNS = 20
 LINES_AROUND = 4
 BARS_LINES, BARS_LINES_TALL = 5, 10
@@ -78,6 +80,7 @@ class PlaygroundScreen(Screen[None]):
         Binding("a", "any_image", "any image", tooltip="Another image, at random", show=False),
         Binding("i", "open_image", "open", tooltip="Open an image file or a folder of your own"),
         WHOLE_KEY,
+        *PAN_KEYS,
         VIEW_KEY,
         Binding("escape,backspace", "app.back", "back to the runs", show=False),
     ]
@@ -92,12 +95,15 @@ class PlaygroundScreen(Screen[None]):
         """The request that was answered last, with a result or a reason."""
         self.reason = "loading torch and weights …"
         """Why nothing is shown; empty where something is."""
-        self._weights: list[Path] = []
+        self._weights: list[Path | None] = [None]
         self._sources: list[Source] = []
         self._busy = False
         self._levels = {kind: level for kind, (level, _) in LEVELS.items()}
         self._wanted = asyncio.Event()
         self._playground: Playground | None = None
+        self._at: tuple[int, int] | None = None
+        """The first row and column that are shown of a large image, counted in all of it; None
+        where most is to be seen."""
 
     def compose(self) -> ComposeResult:
         yield Heading(first="dae playground")
@@ -109,6 +115,7 @@ class PlaygroundScreen(Screen[None]):
         yield KeyBar()
 
     def on_mount(self) -> None:
+        self.query_one(Pictures).enlarge = True
         self._show()
         self._answer()
 
@@ -136,12 +143,18 @@ class PlaygroundScreen(Screen[None]):
     def _from(self, source: Source) -> dict[str, object]:
         """The changes for the images of a source: their own noise if they have any."""
         noise = None if source.as_given else self.request.noise
-        if self.request.source.as_given and not source.as_given:
-            noise = FIRST_NOISE
+        if self.request.file or self.request.source.as_given:
+            noise = self._noise_of(source)
         return {"source": source, "file": None, "number": 0, "noise": noise}
+
+    def _noise_of(self, source: Source) -> NoiseStage | None:
+        """What is added first to the images of a source: nothing to those that have noise."""
+        return None if source.as_given else FIRST_NOISE
 
     def _want(self, **changes: object) -> None:
         """Ask for another result; requests in between are skipped."""
+        if changes.keys() & {"source", "file", "number"}:
+            self._at, changes = None, {"centre": None, **changes}
         self.request = replace(self.request, **changes)  # type: ignore[arg-type]
         self._wanted.set()
         if self.is_attached:
@@ -170,9 +183,7 @@ class PlaygroundScreen(Screen[None]):
     def _first_request(self) -> None:
         """Ask for what was chosen before anything was loaded, else for the first of all."""
         wanted, mnist = self.request, Source("mnist")
-        if wanted.weights is None:
-            self._want(weights=self._weights[0] if self._weights else None)
-        elif wanted.weights not in self._weights:
+        if wanted.weights not in self._weights:
             self._weights.append(wanted.weights)
         if wanted.source.folder and wanted.source not in self._sources:
             self._sources.append(wanted.source)
@@ -185,13 +196,13 @@ class PlaygroundScreen(Screen[None]):
         self._busy = True
         self._show_fields()
 
-    def _offers(self) -> tuple[list[Path], list[Source]]:
+    def _offers(self) -> tuple[list[Path | None], list[Source]]:
         """Weights and images to choose from. In a thread: importing torch takes seconds."""
         try:
             from dae_tui.core.playground import Playground, data_sets
         except (ImportError, OSError) as failure:
             self.reason = f"torch cannot be loaded: {failure}"
-            return [], [Source("digits")]
+            return [None], [Source("digits")]
         # Torch brings half a million objects. The garbage collector stops everything while it
         # walks them: better now than while keys are pressed.
         gc.collect()
@@ -203,20 +214,20 @@ class PlaygroundScreen(Screen[None]):
         # Those for digits first, as digits are what is shown first.
         offered.sort(key=_for_photographs)
         sets = [Source(name) for name in data_sets(context_of(self).data_dir)]
-        return offered + trained[:NEWEST_RUNS], [*sets, *folders_of(runs[:NEWEST_RUNS])]
+        return [None, *offered, *trained[:NEWEST_RUNS]], [*sets, *folders_of(runs[:NEWEST_RUNS])]
 
     def _compute(self, request: PlaygroundRequest) -> "PlaygroundResult | str":
         """The result, or why there is none. In a thread."""
         if self._playground is None:
             return self.reason
-        if request.weights is None:
-            return "there are no weights: train some with dae train"
         try:
             source = request.source
             self._playground.use(request.weights, source.data, request.file, source.noisy)
             stages = () if request.noise is None else (request.noise,)
             noise = NoiseSpec.of(*stages)
-            return self._playground.result(request.number, noise, request.seed, request.strength)
+            return self._playground.result(
+                request.number, noise, request.seed, request.strength, request.centre
+            )
         except DaeError as failure:
             return "; ".join(filter(None, (failure.message, failure.hint)))
         except (RuntimeError, ValueError, OSError, MemoryError) as failure:
@@ -247,6 +258,7 @@ class PlaygroundScreen(Screen[None]):
         bars.styles.height = max(1, room - rows)
         as_given = self.shown is not None and self.shown.noise is None
         telling = 2 if as_given and result.paired else 1
+        pictures.at = self._in_part(result)
         pictures.show([[_picture(result, view) for view in views]], telling=telling)
         predictions = [Prediction(of, result.label) for of in result.probabilities.values()]
         if predictions and shown.views == 1:
@@ -258,17 +270,23 @@ class PlaygroundScreen(Screen[None]):
         request, result = self.request, self.result
         busy = [("loading …", "warning")] if self._playground is None else []
         busy = busy or ([("computing …", "warning")] if self._busy else [])
-        trained = [] if result is None else [(f"weights trained on {result.trained}", "text-muted")]
-        self.query_one(Heading).show(*busy, *trained)
+        about = []
+        if result is not None:
+            about = [(result.found, "text-muted")] if result.found else []
+            if result.trained:
+                about.append((f"weights trained on {result.trained}", "text-muted"))
+        self.query_one(Heading).show(*busy, *about)
         count = result.count if result else 0
         image = f"{request.number % count + 1}/{count}" if count else "…"
         if result and result.number == request.number % count:
             image += "" if result.label is None else f" is {result.label}"
             image += f" {result.about}" if result.about else ""
-        name = weights_name(request.weights) if request.weights else "…"
+        name = weights_name(request.weights) if request.weights else AUTOMATIC
+        if request.weights is None and result is not None and result.found:
+            name = f"{AUTOMATIC}: {result.weights or 'none'}"
         data = request.file.name if request.file else request.source.name or "…"
         self.query_one("#what", Fields).show(
-            Field("weights", shortened_name(name, 22), "weights(1)", "weights(-1)"),
+            Field("weights", shortened_name(name, 24), "weights(1)", "weights(-1)"),
             Field("file" if request.file else "data", shortened_name(data, 14), "data(1)"),
             Field("image", image, "image(1)", "image(-1)"),
         )
@@ -314,13 +332,14 @@ class PlaygroundScreen(Screen[None]):
         self._want(seed=self.request.seed + 1)
 
     def action_weights(self, by: int) -> None:
-        if self.request.weights is not None and self._weights:
+        if self._playground is not None:
             self._want(weights=_step(self._weights, self.request.weights, by))
 
     def action_data(self, by: int) -> None:
         """The next data set or folder; from an image file back to the images before it."""
         if self.request.file is not None:
-            self._want(file=None, number=0)
+            noise = self._noise_of(self.request.source)
+            self._want(file=None, number=0, noise=noise)
         elif self._sources:
             self._want(**self._from(_step(self._sources, self.request.source, by)))
 
@@ -333,6 +352,37 @@ class PlaygroundScreen(Screen[None]):
         self.query_one(Pictures).toggle_whole()
         self._show()
 
+    def action_pan(self, down: int, right: int) -> None:
+        """Move the part that is shown of a large image by half of it."""
+        result, pictures = self.result, self.query_one(Pictures)
+        if result is None or pictures.whole:
+            self.notify("all of it is shown: z shows a part", timeout=2)
+            return
+        window, part = pictures.window, result.part
+        height, width = (part.height, part.width) if part else result.size
+        top, left = self._at or (
+            window.top + (part.top if part else 0),
+            window.left + (part.left if part else 0),
+        )
+        top = min(max(0, top + down * max(1, window.height // 2)), max(0, height - window.height))
+        left = min(max(0, left + right * max(1, window.width // 2)), max(0, width - window.width))
+        self._at = top, left
+        rows, columns = result.size
+        if part and not (
+            part.top <= top <= part.top + rows - window.height
+            and part.left <= left <= part.left + columns - window.width
+        ):
+            # Beyond the part that was denoised: another one.
+            self._want(centre=(top + window.height // 2, left + window.width // 2))
+            return
+        self._show()
+
+    def _in_part(self, result: "PlaygroundResult") -> tuple[int, int] | None:
+        """The first row and column that are shown, in the part that was denoised."""
+        if self._at is None or result.part is None:
+            return self._at
+        return self._at[0] - result.part.top, self._at[1] - result.part.left
+
     @work
     async def action_open_image(self) -> None:
         """Ask for a file or a folder and show it."""
@@ -342,7 +392,8 @@ class PlaygroundScreen(Screen[None]):
         path = Path(text).expanduser()
         # In a thread: the disk may be slow.
         if not await asyncio.to_thread(is_folder, path):
-            self._want(file=path, number=0)
+            # It may have noise of its own: `e` adds some.
+            self._want(file=path, number=0, noise=None)
             return
         source = Source(str(path), as_given=await asyncio.to_thread(is_pairs, path))
         if source not in self._sources:

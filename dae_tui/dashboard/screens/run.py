@@ -3,17 +3,19 @@
 import os
 from dataclasses import dataclass
 
+import numpy as np
 from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal, Vertical
 from textual.notifications import SeverityLevel
 
-from dae_tui.dashboard.context import Failed, PlayWith
+from dae_tui.dashboard.chart_lines import places
+from dae_tui.dashboard.context import Failed, OpenRun, PlayWith
 from dae_tui.dashboard.ending import ending_of
 from dae_tui.dashboard.learning import Learning, learning_of
 from dae_tui.dashboard.names import short
-from dae_tui.dashboard.screens.chart import MARKS_KEY, ZOOM_KEYS, ChartScreen
+from dae_tui.dashboard.screens.chart import AXES_KEYS, MARKS_KEY, ZOOM_KEYS, ChartScreen
 from dae_tui.dashboard.screens.image_keys import VIEW_KEY, WHOLE_KEY
 from dae_tui.dashboard.screens.question import Question
 from dae_tui.dashboard.shown_curves import ShownCurves
@@ -24,6 +26,7 @@ from dae_tui.dashboard.widgets.key_bar import KeyBar
 from dae_tui.dashboard.widgets.log_tail import LogTail
 from dae_tui.dashboard.widgets.loss_chart import LossChart
 from dae_tui.dashboard.widgets.machine_panel import MachinePanel
+from dae_tui.dashboard.widgets.metric_charts import MetricCharts
 from dae_tui.dashboard.widgets.paragraphs import Paragraphs
 from dae_tui.dashboard.widgets.pictures import Pictures
 from dae_tui.dashboard.widgets.run_metrics import RunMetrics
@@ -31,8 +34,9 @@ from dae_tui.devices.machine import Machine
 from dae_tui.errors import DaeError
 from dae_tui.runs.detached_training import detach
 from dae_tui.runs.layout import Request, State
-from dae_tui.runs.reader import Run
+from dae_tui.runs.reader import Run, list_runs
 from dae_tui.runs.summary import Summary, duration
+from dae_tui.runs.watching.curves import Curves
 from dae_tui.runs.watching.event_watch import watch_run
 from dae_tui.runs.watching.run_watch import RunView
 from dae_tui.runs.watching.samples import BrokenSample
@@ -44,6 +48,8 @@ IMAGE = Binding.Group("image", compact=True)
 # Lines of the log where the screen is high enough to show them beside all else.
 TALL, LOG_LINES = 36, 5
 WIDE, NARROW = 110, 60
+# Where it is also so wide, charts of all metrics, if the loss keeps so many lines.
+ALL_METRICS_WIDTH, ALL_METRICS_LINES, LEAST_LOSS_LINES = 150, 8, 10
 # With fewer lines for chart and figures, images take turns with them.
 LEAST_TOP, MACHINE_LINES = 4, 3
 # Size and views of the images until some have come.
@@ -81,6 +87,7 @@ class RunScreen(ChartScreen[_Seen]):
         Binding("pageup", "page(-1)", "log: a screenful up", show=False),
         Binding("pagedown", "page(1)", "log: a screenful down", show=False),
         *ZOOM_KEYS,
+        *AXES_KEYS,
         Binding("y", "log_scale", "logarithmic or linear loss", show=False),
         Binding("m", "smooth", "smooth the loss: more, most, not", show=False),
         MARKS_KEY,
@@ -88,11 +95,14 @@ class RunScreen(ChartScreen[_Seen]):
         Binding("w", "play", "weights", tooltip="Try its weights in the playground"),
         WHOLE_KEY,
         VIEW_KEY,
+        Binding("left_square_bracket", "other_run(-1)", "run before", show=False, key_display="["),
+        Binding("right_square_bracket", "other_run(1)", "next run", show=False, key_display="]"),
         Binding("escape,backspace", "app.back", "back to the runs", show=False),
     ]
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, among: tuple[Run, ...] = ()) -> None:
         super().__init__()
+        self._among = among
         self.title = f"the run {run.name}"
         self.run_shown = run
         self._watch = watch_run(run)
@@ -120,6 +130,7 @@ class RunScreen(ChartScreen[_Seen]):
             with Vertical(id="side"):
                 yield MachinePanel(id="machine")
                 yield RunMetrics(id="metrics")
+        yield MetricCharts(id="all-metrics")
         yield Pictures(id="pictures")
         yield LogTail(id="log")
         yield Heading(first="", id="which")
@@ -219,7 +230,12 @@ class RunScreen(ChartScreen[_Seen]):
         top.display = not (self._low and self._low_images) or log_alone
         log.display = log_alone or tall
         log.styles.height = rows if log_alone else LOG_LINES
-        self._arrange_side(free - rows)
+        every = width >= ALL_METRICS_WIDTH and free - rows >= ALL_METRICS_LINES + LEAST_LOSS_LINES
+        appears = every and not self._all_metrics.display
+        self._all_metrics.display = every
+        if appears and self._seen is not None:
+            self._all_metrics.show(self._seen.view.curves, self.axis)
+        self._arrange_side(free - rows - (ALL_METRICS_LINES if every else 0))
         self.call_after_refresh(self._show_pictures)
 
     @property
@@ -269,7 +285,38 @@ class RunScreen(ChartScreen[_Seen]):
     def _show_curves(self, view: RunView, learning: Learning) -> None:
         if self._curves is None:
             self._curves = ShownCurves(self.chart)
-        self._curves.show(view, learning)
+        self._curves.show(view, learning, self.metric, self.axis)
+        if self._all_metrics.display:
+            self._all_metrics.show(view.curves, self.axis)
+
+    @property
+    def _all_metrics(self) -> MetricCharts:
+        return self.query_one(MetricCharts)
+
+    def curves_shown(self) -> list[Curves]:
+        return [self._seen.view.curves] if self._seen else []
+
+    def redraw_chart(self) -> None:
+        if self._seen is not None:
+            self._show_curves(self._seen.view, self._seen.learning)
+            self._mark_step()
+
+    def action_cursor(self, by: int) -> None:
+        super().action_cursor(by)
+        self._all_metrics.read_at(self.chart.cursor)
+
+    def action_show_all(self) -> None:
+        super().action_show_all()
+        self._all_metrics.read_at(None)
+
+    def _mark_step(self) -> None:
+        """Mark the step of earlier images in the chart."""
+        sample = self._sample
+        if sample is None or self._scrubbed is None or self._seen is None:
+            self.chart.mark(None)
+            return
+        step = np.array([float(sample.step)])
+        self.chart.mark(float(places(self._seen.view.curves, step, self.axis)[0]))
 
     def _show_pictures(self) -> None:
         """Show the images that fit, from the chosen one on, and below them which they are."""
@@ -296,8 +343,7 @@ class RunScreen(ChartScreen[_Seen]):
                 none = "no images yet: they come as it trains"
             pictures.show([], sample.reason if sample else none)
             which = ""
-        shown_step = sample.step if sample is not None and self._scrubbed is not None else None
-        self.chart.mark(shown_step)
+        self._mark_step()
         below.show(*self._which(seen, which))
 
     def _which(self, seen: _Seen, which: str) -> list[tuple[str, str]]:
@@ -411,6 +457,16 @@ class RunScreen(ChartScreen[_Seen]):
         else:
             pictures.next_view()
         self._arrange()
+
+    def action_other_run(self, by: int) -> None:
+        """Show the run before this one in the list, or the next."""
+        runs = self._among or tuple(list_runs(self.context.runs_dir)[::-1])
+        names = [run.name for run in runs]
+        here = names.index(self.run_shown.name) if self.run_shown.name in names else -1
+        if here >= 0 and 0 <= here + by < len(runs):
+            self.post_message(OpenRun(runs[here + by], self._among))
+        else:
+            self.notify("there is no run before" if by < 0 else "there is no next run", timeout=2)
 
     def action_pause(self) -> None:
         """Pause the training, or resume it if it is paused."""

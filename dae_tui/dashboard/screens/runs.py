@@ -213,7 +213,7 @@ class RunsScreen(LiveScreen[_Seen], RunActions):
         """Open the run under the cursor."""
         row = self._table.under_cursor
         if row is not None:
-            self.post_message(OpenRun(row.run))
+            self.post_message(OpenRun(row.run, self._table.runs))
 
     def action_filter(self) -> None:
         """Type conditions; the list follows."""

@@ -1,7 +1,7 @@
-"""Loss over steps: training and validation of one run, or several runs in one chart."""
+"""A metric over steps, epochs or time: curves of one run, or of several runs in one chart."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import groupby
 
 import numpy as np
@@ -10,9 +10,8 @@ from rich.text import Text
 from textual import events
 from textual.strip import Strip
 
-from dae_tui.dashboard.names import short
+from dae_tui.dashboard.chart_lines import TITLES, Axis, Metric, NamedLine
 from dae_tui.dashboard.widgets.lines import Lines
-from dae_tui.runs.watching.curves import Curves
 from dae_tui.system.printable import printable
 from dae_tui.terminal.blocks import Graphics
 from dae_tui.terminal.plot import Line, Marks, Plot, plot
@@ -31,23 +30,6 @@ PAN = 0.25
 CLOSEST = 1e-4
 
 
-@dataclass(frozen=True)
-class NamedLine:
-    """A line with its name in the legend and its place in `COLOURS`."""
-
-    name: str
-    line: Line
-    colour: int
-
-
-def lines_of(curves: Curves) -> list[NamedLine]:
-    """Training and validation loss of a run."""
-    return [
-        NamedLine("train", Line(*curves.train.arrays()), 0),
-        NamedLine("val", Line(*curves.validation.arrays(), smooth=False, dashed=True), 1),
-    ]
-
-
 class LossChart(Lines):
     """A chart that can be zoomed, panned, smoothed, and switched between its scales and marks."""
 
@@ -56,7 +38,9 @@ class LossChart(Lines):
         self._lines: Sequence[NamedLine] = ()
         self._empty = ""
         self._kind = ""
-        self._log = True
+        self._metric, self._axis = Metric.LOSS, Axis.STEP
+        self._logarithmic = {Metric.LOSS: True}
+        """Which metrics have a logarithmic axis; the others have a linear one."""
         self._smoothing = 0
         self._chosen: Marks | None = None
         self._left, self._right = 0.0, 1.0
@@ -64,13 +48,39 @@ class LossChart(Lines):
         """The step whose values are read out."""
         self._marked: float | None = None
 
-    def show(self, lines: Sequence[NamedLine], empty: str, kind: str = "") -> None:
+    def show(
+        self,
+        lines: Sequence[NamedLine],
+        empty: str,
+        kind: str = "",
+        *,
+        metric: Metric = Metric.LOSS,
+        axis: Axis = Axis.STEP,
+    ) -> None:
         """Draw new or longer lines, or say why there are none.
 
         `kind` names the loss, where it is not the usual one.
         """
+        if axis is not self._axis:
+            self._cursor = None
         self._lines, self._empty, self._kind = lines, empty, kind
+        self._metric, self._axis = metric, axis
         self.redraw()
+
+    @property
+    def cursor(self) -> float | None:
+        """The place on the x axis whose values are read out."""
+        return self._cursor
+
+    def read_at(self, place: float | None) -> None:
+        """Put the cursor where another chart has it."""
+        if place != self._cursor:
+            self._cursor = place
+            self.redraw()
+
+    @property
+    def _log(self) -> bool:
+        return self._logarithmic.get(self._metric, False)
 
     def mark(self, step: float | None) -> None:
         """Mark a step, such as that of the images that are shown."""
@@ -105,13 +115,13 @@ class LossChart(Lines):
 
     def toggle_log(self) -> str:
         """Switch between a logarithmic and a linear axis; returns a message."""
-        self._log = not self._log
+        self._logarithmic[self._metric] = not self._log
         self.redraw()
-        return f"loss: {'logarithmic' if self._log else 'linear'} scale"
+        return f"{self._metric}: {'logarithmic' if self._log else 'linear'} scale"
 
     def set_scale(self, *, log: bool) -> None:
         """Choose the axis that suits what is shown."""
-        self._log = log
+        self._logarithmic[self._metric] = log
 
     def next_smoothing(self) -> str:
         """Smooth more, or not at all; returns a message."""
@@ -223,8 +233,13 @@ class LossChart(Lines):
     def _title(self, width: int) -> str:
         """What the y axis has, as much of it as fits."""
         share = SMOOTHING[self._smoothing]
-        words = [self._kind or "loss", "log" if self._log else "linear"]
-        words += [f"smoothed {share:g}"] if share else []
+        named = TITLES.get(self._metric, str(self._metric))
+        if self._metric is Metric.LOSS:
+            named = self._kind or named
+        words = [named, "log" if self._log else "linear"]
+        words += (
+            [f"smoothed {share:g}"] if share and any(n.line.smooth for n in self._lines) else []
+        )
         while len(words) > 1 and len(", ".join(words)) > width // 2:
             words.pop()
         return ", ".join(words)[:width]
@@ -234,8 +249,8 @@ class LossChart(Lines):
     ) -> Text:
         """The line below: the first step shown, the names of the lines, the last step."""
         dim = self.colour("text-muted")
-        left = f"{'':{LABEL_WIDTH - 1}}{'+' if ascii_only else '└'}{short(steps[0])}"
-        right = f"step {short(steps[1])}"
+        left = f"{'':{LABEL_WIDTH - 1}}{'+' if ascii_only else '└'}{self._axis.words(steps[0])}"
+        right = f"{self._axis} {self._axis.words(steps[1])}"
         room = width - len(left) - len(right) - 2
         for gap in ("  ", " ") if len(drawn) < 3 else ("  ",):
             names = Text(no_wrap=True)
@@ -255,7 +270,7 @@ class LossChart(Lines):
         """The line below while there is a cursor: every line's value at that step."""
         text = Text()
         for names in (True, False):
-            text = Text(f"step {step:,.0f}", Style(bold=True), no_wrap=True)
+            text = Text(f"{self._axis} {self._axis.exactly(step)}", Style(bold=True), no_wrap=True)
             for named in drawn:
                 value = _value_at(named.line, step)
                 text.append(f" {_mark(named, ascii_only)} ", self._line_style(named))

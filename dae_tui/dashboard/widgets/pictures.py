@@ -14,7 +14,7 @@ from textual.strip import Strip
 from dae_tui.dashboard.widgets.lines import Lines
 from dae_tui.system.printable import printable
 from dae_tui.terminal.blocks import Graphics, image_lines
-from dae_tui.terminal.layout import GAP, Layout, layout, telling_window
+from dae_tui.terminal.layout import GAP, Layout, Window, layout, telling_window
 from dae_tui.terminal.palette import rich_hex
 
 # In fewer cells a predicted class stands without a word, so that "noisy 9.7 dB" is whole.
@@ -52,6 +52,12 @@ class Pictures(Lines):
         """The view to show where there is room for only one."""
         self.whole = False
         """Whether large images are shown whole."""
+        self.enlarge = False
+        """Whether small images are shown as large as there is room for."""
+        self.at: tuple[int, int] | None = None
+        """The first row and column shown of a large image; None where most is to be seen."""
+        self.window = Window(0, 0, 0, 0)
+        """The part of a large image that was drawn last."""
         self._images: Sequence[Sequence[Picture]] = ()
         self._telling = 1
         self._empty = ""
@@ -82,7 +88,7 @@ class Pictures(Lines):
         self, width: int, height: int, size: tuple[int, int] = (28, 28), views: int = 3
     ) -> Layout:
         """How images of a height and width in pixels are shown in so many cells."""
-        return layout(size, views, width, height, whole=self.whole)
+        return layout(size, views, width, height, whole=self.whole, enlarge=self.enlarge)
 
     def words(self, shown: Layout, size: tuple[int, int]) -> str:
         """How much of an image of this size is shown, and the key that changes it."""
@@ -107,7 +113,7 @@ class Pictures(Lines):
         caption = Text(no_wrap=True)
         drawn: list[tuple[int, list[list[Segment]]]] = []
         for image in images:
-            window = telling_window([view.image for view in image[: self._telling]], shown)
+            self.window = window = self._window(image, shown)
             some = image if shown.views > 1 else [image[self.view % len(image)]]
             for picture in some:
                 caption.append_text(self._caption(picture, shown.cell))
@@ -122,6 +128,18 @@ class Pictures(Lines):
                 segments.append(Segment(" " * (GAP + shown.cell - width)))
             lines.append(Strip(segments))
         return lines
+
+    def _window(self, image: Sequence[Picture], shown: Layout) -> Window:
+        """The part of an image that is shown: the chosen one, or the one that tells most."""
+        if self.at is None:
+            return telling_window([view.image for view in image[: self._telling]], shown)
+        height, width = image[0].size
+        rows, columns = min(height, shown.height), min(width, shown.width)
+        top, left = (
+            min(max(0, at), most)
+            for at, most in zip(self.at, (height - rows, width - columns), strict=True)
+        )
+        return Window(top, left, rows, columns)
 
     def _segments(self, image: NDArray[np.floating]) -> list[list[Segment]]:
         return [

@@ -68,12 +68,25 @@ class Curve:
 
 @dataclass
 class Curves:
-    """The losses in the metrics of a run so far."""
+    """The metrics of a run so far."""
 
     train: Curve = field(default_factory=Curve)
     """Loss of the training steps."""
     validation: Curve = field(default_factory=Curve)
     """Validation loss, once per epoch."""
+    psnr: Curve = field(default_factory=Curve)
+    """Of the denoised validation images, in dB."""
+    accuracy: Curve = field(default_factory=Curve)
+    """Percent of the denoised validation images that the classifier predicts correctly."""
+    rate: Curve = field(default_factory=Curve)
+    """The learning rate."""
+    speed: Curve = field(default_factory=Curve)
+    """Images per second."""
+    clock: Curve = field(default_factory=Curve)
+    """When each step was recorded, in seconds since 1970."""
+    began: float | None = None
+    """When the run was started first, in seconds since 1970; None if that is not known."""
+    steps_per_epoch: float | None = None
     _bests: list[dict[str, Any]] = field(default_factory=list)
     """The events `validation` that were the best of their time, in ascending order of steps."""
 
@@ -90,17 +103,37 @@ class Curves:
         match event.get("event"):
             case "started":
                 # Removes what an earlier process did after the checkpoint.
-                self.train.cut(step + 1)
-                self.validation.cut(step + 1)
-                self._cut_bests(step + 1)
+                self._cut(step + 1)
+                if self.began is None:
+                    self.began = number(event.get("time"))
+                self.steps_per_epoch = number(event.get("steps_per_epoch")) or None
             case "step":
                 self.train.add(step, _value(event.get("loss")))
+                _add_known(self.rate, step, event.get("lr"))
+                _add_known(self.speed, step, event.get("images_per_second"))
+                _add_known(self.clock, step, event.get("time"))
             case "validation":
                 self.validation.add(step, _value(event.get("val_loss")))
+                _add_known(self.psnr, step, event.get("val_psnr"))
+                _add_known(self.accuracy, step, event.get("val_accuracy"))
                 self._cut_bests(step)
                 if event.get("best") is True:
                     self._bests.append(event)
                     del self._bests[:-MOST_BESTS]
+
+    def _cut(self, step: float) -> None:
+        """Remove what was recorded at `step` and after."""
+        for curve in (
+            self.train,
+            self.validation,
+            self.psnr,
+            self.accuracy,
+            self.rate,
+            self.speed,
+            self.clock,
+        ):
+            curve.cut(step)
+        self._cut_bests(step)
 
     def _cut_bests(self, step: float) -> None:
         while self._bests and self._bests[-1]["step"] >= step:
@@ -226,6 +259,13 @@ def _rare(file: int) -> dict[int, bytes]:
         if len(kept) > LONGEST_LINE:
             kept = b""  # The rest of a line that is too long is no event.
     return found
+
+
+def _add_known(curve: Curve, step: float, value: Any) -> None:
+    """Add a value that not every run records."""
+    known = number(value)
+    if known is not None:
+        curve.add(step, known)
 
 
 def _value(value: Any) -> float:

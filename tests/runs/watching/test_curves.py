@@ -442,3 +442,20 @@ def test_without_metrics_everything_is_empty(run: Run, in_the_way: str) -> None:
     assert len(overview(run).train) == 0
     assert len(read_whole(run).train) == 0
     assert glance(run, 24) == []
+
+
+def test_other_metrics_follow_the_steps_and_a_resumed_run_cuts_them() -> None:
+    curves = Curves()
+    curves.add({"event": "started", "step": 0, "time": 100.0, "steps_per_epoch": 5})
+    for step in (1, 2, 3):
+        event = {"event": "step", "step": step, "loss": 1.0, "lr": 0.1, "time": 100.0 + step}
+        curves.add(event | {"images_per_second": 7.0})
+    curves.add({"event": "validation", "step": 3, "val_loss": 1.0, "val_psnr": 20.0})
+    assert curves.rate.arrays()[1].tolist() == [0.1] * 3
+    assert curves.clock.arrays()[1].tolist() == [101.0, 102.0, 103.0]
+    assert (len(curves.psnr), len(curves.accuracy), curves.steps_per_epoch) == (1, 0, 5)
+
+    curves.add({"event": "started", "step": 1, "time": 900.0, "steps_per_epoch": 5})
+
+    assert [len(curve) for curve in (curves.speed, curves.rate, curves.psnr)] == [1, 1, 0]
+    assert curves.began == 100.0
