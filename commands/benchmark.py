@@ -12,6 +12,7 @@ from dae_tui.commands.benchmarking.methods import (
     choose_classifier,
     choose_methods,
     find_oracle,
+    impartial,
     without_other_channels,
 )
 from dae_tui.commands.benchmarking.scaling import scaling
@@ -176,6 +177,14 @@ def quality(
         typer.Option(min=0, max=10, help="Number of images to show above the table, in all views."),
     ] = 0,
     per_class: PerClassOption = False,
+    edges: Annotated[
+        bool,
+        typer.Option(
+            "--edges",
+            help="Measure the energy of edges, over the original's, and their width: the pixels "
+            "in which they rise from 10 to 90 %.",
+        ),
+    ] = False,
     figures: FiguresOption = None,
     svg: Annotated[
         Path | None, typer.Option(help="Also write the output as an SVG picture.")
@@ -243,8 +252,9 @@ def quality(
             "put the images of each class into a folder of its own, or leave out --classifier and "
             "--per-class",
         )
-    loaded_classifier = find_classifier(
-        tested.groups[0], classifier_path, torch_device, trusted=trust_classifier
+    loaded_classifier = impartial(
+        find_classifier(tested.groups[0], classifier_path, torch_device, trusted=trust_classifier),
+        loaded,
     )
     tested = tested if loaded_classifier is None else tested.labelled_for(loaded_classifier.classes)
     protocol = protocol_for(
@@ -252,7 +262,7 @@ def quality(
         specs,
         match_noisy,
         clip,
-        protocols.Protocol([], True, seed, seeds, precision, torch_device, tell_level),
+        protocols.Protocol([], True, seed, seeds, precision, torch_device, tell_level, edges),
     )
     if match_noisy is not None:
         if loaded_classifier is None:

@@ -34,6 +34,7 @@ from dae_tui.runs.layout import State, dump_json, new_run_name
 from dae_tui.runs.reader import Run, find_run
 from dae_tui.runs.stop_signals import Signals, exit_code_of
 from dae_tui.runs.writer import RunWriter
+from dae_tui.spec.losses import LOSS_KINDS, rename_classifier
 from dae_tui.spec.model_cards import published, read_metadata
 from dae_tui.spec.noise_file import noise_text
 from dae_tui.spec.presets import preset_config
@@ -187,7 +188,12 @@ def train(
         ),
     ] = None,
     loss: Annotated[
-        str | None, typer.Option(metavar="mse|l1", help="Training loss. [default: mse]")
+        str | None,
+        typer.Option(
+            metavar="LOSS",
+            help=f"Training loss: {', '.join(LOSS_KINDS)}, or a weighted sum such as "
+            "l1+0.1*features. [default: mse]",
+        ),
     ] = None,
     shift: Annotated[
         int | None,
@@ -354,7 +360,7 @@ def train(
         "lr": lr,
         "optimizer": optimizer,
         "schedule": schedule,
-        "loss": loss,
+        "loss": _loss_from_everywhere(loss, runs_dir),
         "shift": shift,
         "patch": patch,
         "augment": augment,
@@ -546,6 +552,13 @@ def _settings(widths: str | None, others: list[str] | None) -> dict[str, Any] | 
     if widths:
         settings["widths"] = parse_widths(widths)
     return settings or None
+
+
+def _loss_from_everywhere(loss: str | None, runs_dir: Path) -> str | None:
+    """A loss whose classifier of features is named as in `_same_from_everywhere`."""
+    if loss is None:
+        return None
+    return rename_classifier(loss, lambda name: _same_from_everywhere(name, runs_dir) or name)
 
 
 def _same_from_everywhere(weights: str | None, runs_dir: Path) -> str | None:

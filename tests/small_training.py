@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterator
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from dae_tui.core.data.image_set import ImageSet
@@ -37,7 +38,7 @@ def training(
     return Training(
         config,
         place(build(network, {"widths": [4, 8]}), CPU),
-        objective or Denoising(parse_noise(config.noise), True, "mse", None),
+        objective or Denoising(parse_noise(config.noise), True, F.mse_loss, None),
         digits.select(slice(len(digits) - 40)),
         [digits.select(slice(len(digits) - 40, None))],
         digits.select(slice(2)),

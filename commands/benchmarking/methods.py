@@ -1,5 +1,6 @@
 """The methods and the classifier of a benchmark: from what was typed to filters and files."""
 
+from collections.abc import Sequence
 from itertools import compress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,15 +11,17 @@ from dae_tui.core.filters.classical_filters import FILTERS
 from dae_tui.errors import UsageError
 from dae_tui.find_weights import find_weights
 from dae_tui.models.registry import NETWORKS
+from dae_tui.spec.losses import parse_loss
 from dae_tui.spec.model_cards import published, read_metadata, weights_name
 from dae_tui.spec.noise_spec import parse_noise
-from dae_tui.spec.training_config import check_data, is_pair_list
+from dae_tui.spec.training_config import FEATURES, check_data, is_pair_list
 from dae_tui.system.printable import shortened
 
 if TYPE_CHECKING:
     import torch
 
     from dae_tui.core.evaluation.benchmark import Oracle
+    from dae_tui.core.evaluation.classifier import Classifier
     from dae_tui.core.evaluation.evaluation_images import EvaluationImages
     from dae_tui.core.weights.weights_file import Weights
 
@@ -125,6 +128,22 @@ def _denoisers() -> list[str]:
         for name, path in published().items()
         if NETWORKS[read_metadata(path)["network"]].task == "denoise"
     ]
+
+
+def impartial(classifier: "Classifier | None", loaded: "Sequence[Weights]") -> "Classifier | None":
+    """The same classifier. Raises UsageError if weights were trained against it: it is no judge."""
+    for weights in loaded:
+        try:
+            terms = parse_loss(str(weights.metadata.get("loss", "")))
+        except UsageError:  # Of weights that name no loss, or one of another version.
+            continue
+        teachers = [term.classifier or FEATURES for term in terms if term.kind == "features"]
+        if classifier is not None and classifier.name in teachers:
+            raise UsageError(
+                f"{weights.name} was trained against {classifier.name}, which is no judge of it",
+                "choose another --classifier",
+            )
+    return classifier
 
 
 def find_oracle(images: "EvaluationImages", device: "torch.device") -> "Oracle | None":

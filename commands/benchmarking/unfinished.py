@@ -64,6 +64,7 @@ def identity(
         "version": __version__,
         "clip": protocol.clip,
         "tell_level": protocol.tell_level,
+        "edges": protocol.edges,
         "precision": protocol.precision,
         "device": str(protocol.device),
         "names": [each.name for each in weights],

@@ -102,6 +102,8 @@ COLUMNS = (
     BenchmarkColumn("fitted PSNR dB", lambda row: _number(row.psnr_fitted, 2)),
     BenchmarkColumn("SSIM", lambda row: _number(row.ssim, 3)),
     BenchmarkColumn("edges", lambda row: _number(row.sharpness, 2)),
+    BenchmarkColumn("edge energy", lambda row: _number(row.edge_energy, 2)),
+    BenchmarkColumn("edge px", lambda row: _number(row.edge_width, 2)),
     BenchmarkColumn("images/s", lambda row: speed_words(row.images_per_second)),
     BenchmarkColumn("parameters", lambda row: amount(row.parameters)),
     BenchmarkColumn("multiply-adds", lambda row: amount(row.multiply_adds)),
@@ -112,6 +114,7 @@ COLUMNS = (
 _DROPPED = (
     *("view", "memory", "parameters", "edges", "± seeds", "SSIM", "multiply-adds"),
     *("p", "images/s", "95 % interval", "vs best", "fitted PSNR dB"),
+    *("edge px", "edge energy"),  # Only there if they were asked for.
 )
 
 

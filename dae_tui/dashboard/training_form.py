@@ -12,11 +12,11 @@ from dae_tui.errors import DaeError, UsageError
 from dae_tui.find_weights import find_weights
 from dae_tui.models.registry import NETWORKS, TRAINED
 from dae_tui.runs.layout import new_run_name
+from dae_tui.spec.losses import rename_classifier
 from dae_tui.spec.model_cards import published
 from dae_tui.spec.training_config import (
     ALONE,
     DATA_SETS,
-    LOSSES,
     OPTIMIZERS,
     PRECISIONS,
     SCHEDULES,
@@ -60,7 +60,6 @@ CHOICES = {
     "supervision": ("auto", *SUPERVISIONS),
     "optimizer": OPTIMIZERS,
     "schedule": SCHEDULES,
-    "loss": LOSSES,
     "precision": PRECISIONS,
 }
 NUMBERS: dict[str, type[int] | type[float]] = {
@@ -190,12 +189,12 @@ def _change(key: str, text: str | bool, runs_dir: Path) -> dict[str, Any]:
         return {key: text}
     text = text.strip()
     match key:
+        case "loss":
+            return {key: rename_classifier(text, lambda name: _from_everywhere(name, runs_dir))}
         case "widths":
             return {"settings": {"widths": parse_widths(text)}}
         case "classifier":
-            if text in published():
-                return {key: text}
-            return {key: str(find_weights(text, runs_dir).resolve())}
+            return {key: _from_everywhere(text, runs_dir)}
         case "device":
             if not re.fullmatch(r"auto|cpu|cuda(:\d+)?|mps", text):
                 raise UsageError(
@@ -210,6 +209,13 @@ def _change(key: str, text: str | bool, runs_dir: Path) -> dict[str, Any]:
                     f"the {LABELS[key]} '{text}' is not {kind}", f"for example {_example(key)}"
                 ) from failure
     return {key: text}
+
+
+def _from_everywhere(weights: str, runs_dir: Path) -> str:
+    """Published weights by their name, others by a path. Raises DaeError if there are none."""
+    if weights in published():
+        return weights
+    return str(find_weights(weights, runs_dir).resolve())
 
 
 def _example(key: str) -> str:

@@ -42,6 +42,10 @@ class BenchmarkRow:
     """dB after the gain and offset that fit each image best to its clean one; pairs only."""
     sharpness: float | None = None
     """The share of the original's edges that is kept, averaged over images."""
+    edge_energy: float | None = None
+    """The energy of the edges over that of the original, if requested."""
+    edge_width: float | None = None
+    """Pixels over which an edge rises from 10 to 90 %, if requested; not of noisy images."""
     difference: float | None = None
     """To the best method at this noise: points of accuracy, or dB without a classifier."""
     p_value: float | None = None

@@ -16,6 +16,8 @@ from typing import Any
 from dae_tui.errors import RunError, UsageError
 from dae_tui.models.registry import NETWORKS, TRAINED
 from dae_tui.spec.device import parse_device
+from dae_tui.spec.losses import CROSS_ENTROPY, parse_loss
+from dae_tui.spec.model_cards import published
 from dae_tui.spec.noise_spec import parse_noise
 from dae_tui.system.printable import shortened
 from dae_tui.system.regular_files import is_file, is_folder
@@ -37,7 +39,9 @@ SUPERVISIONS = (
 ALONE = ("noise2self", "neighbor2neighbor", "recorrupted")
 PLACES_OF_TAKES = ("pages", "folders")
 OPTIMIZERS = ("adam", "adamw", "sgd")
-LOSSES = ("mse", "l1")
+# The classifier whose layers the loss `features` compares, for the data sets by name: trained with
+# another seed than the one that evaluates.
+FEATURES = "mnist-features"
 SCHEDULES = ("one-cycle", "constant")
 COMPILE = ("auto", "yes", "no")
 PRECISIONS = ("auto", "fp32", "bf16")
@@ -126,7 +130,7 @@ class TrainingConfig:
         _one_of("network", self.network, TRAINED)
         _one_of("optimizer", self.optimizer, OPTIMIZERS)
         _one_of("schedule", self.schedule, SCHEDULES)
-        _one_of("loss", self.loss, ("cross-entropy",) if self.classifies else LOSSES)
+        self._check_loss()
         _one_of("precision", self.precision, PRECISIONS)
         _one_of("answer for --compile", self.compile, COMPILE)
         _one_of("supervision", self.supervision, ("auto", *SUPERVISIONS))
@@ -175,6 +179,31 @@ class TrainingConfig:
             )
         if not 0 < self.lr <= 10:
             raise UsageError(f"the learning rate is {self.lr:g}", "it is above 0 and at most 10")
+
+    def _check_loss(self) -> None:
+        """Raise UsageError for a loss that does not go with network and data."""
+        if self.classifies:
+            _one_of(f"loss of {self.network}", self.loss, (CROSS_ENTROPY,))
+            return
+        terms = parse_loss(self.loss)
+        if self.supervision in ALONE and self.loss != "mse":
+            raise UsageError(
+                f"{self.supervision} has a loss of its own, a squared error", "leave --loss out"
+            )
+        unnamed = any(term.kind == "features" and not term.classifier for term in terms)
+        if unnamed and self.data not in DATA_SETS:
+            raise UsageError(
+                f"there is no published classifier to compare features of {shortened(self.data)}",
+                "write features:NAME with weights of a classifier: a published name, a file or a "
+                "run of dae train classifier",
+            )
+
+    @property
+    def frozen_classifiers(self) -> list[Path]:
+        """The weights of the classifier for each term `features` of the loss."""
+        terms = [] if self.classifies else parse_loss(self.loss)
+        names = [term.classifier or FEATURES for term in terms if term.kind == "features"]
+        return [published().get(name, Path(name)) for name in names]
 
     def _check_shift(self) -> None:
         """Refuse a shift that moves images out of sight, as far as their size is known here."""

@@ -28,7 +28,7 @@ from dae_tui.core.evaluation.protocol import evaluation_generator
 from dae_tui.core.filters.classical_filters import FILTERS
 from dae_tui.core.filters.worker_pool import FilterPool
 from dae_tui.core.noise.synthesis import add_noise
-from dae_tui.core.weights.weights_file import load_weights
+from dae_tui.core.weights.weights_file import load_weights, to_bytes
 from dae_tui.spec.model_cards import published, read_metadata
 from dae_tui.spec.noise_spec import parse_noise
 
@@ -217,6 +217,32 @@ def test_classes_are_counted_one_by_one(dae: Dae) -> None:
     assert row["per_class"] == pytest.approx((100 * confusion.diagonal() / counts.numpy()).tolist())
     shown = dae(*QUALITY, "--per-class").out
     assert "true \\ predicted" in shown
+
+
+def test_energy_and_width_of_edges_are_measured_if_asked_for(dae: Dae) -> None:
+    few = (*QUALITY, "--images", "40")
+    outcome = dae(*few, "--edges", "--json")
+    original, noisy, denoised = json.loads(outcome.out)["rows"]
+    assert original["edge_energy"] == pytest.approx(1)
+    assert all(1 < row["edge_width"] < 3 for row in (original, denoised))
+    assert noisy["edge_energy"] > denoised["edge_energy"] > 0.3
+    assert noisy["edge_width"] is None
+    headings = dae(*few, "--edges", "--markdown").out.splitlines()[0]
+    assert "| edges | edge energy | edge px |" in headings
+    *_, plain = json.loads(dae(*few, "--json").out)["rows"]
+    assert (plain["edge_energy"], plain["edge_width"]) == (None, None)
+
+
+def test_no_network_is_judged_by_what_it_was_trained_against(dae: Dae, tmp_path: Path) -> None:
+    taught = tmp_path / "taught.safetensors"
+    metadata = read_metadata(published()["mnist-dense"]) | {"loss": "l1+0.1*features"}
+    network = load_weights(published()["mnist-dense"]).network
+    taught.write_bytes(to_bytes(network, metadata))
+    words = (*QUALITY, "--images", "20", "--weights", taught)
+    outcome = dae(*words, "--classifier", "mnist-features")
+    assert (outcome.code, outcome.out) == (2, "")
+    assert "error: taught was trained against mnist-features" in outcome.err
+    assert dae(*words).code == 0
 
 
 def test_seeds_are_averaged_and_their_spread_is_told(dae: Dae) -> None:

@@ -21,7 +21,7 @@ from dae_tui.devices.processor import Processor
 from dae_tui.runs.layout import Request, State
 from dae_tui.runs.reader import MetricsFollower, Run, list_runs
 from dae_tui.runs.writer import RunWriter
-from dae_tui.spec.model_cards import read_metadata
+from dae_tui.spec.model_cards import published, read_metadata
 from dae_tui.spec.training_config import TrainingConfig, default_config
 
 # Small enough for seconds: 1 260 digits, a network of four and eight channels.
@@ -325,6 +325,26 @@ def test_no_classifier_evaluates_a_classifier(dae: Dae) -> None:
         outcome = dae("train", network, "--data", "digits", "--classifier", "mnist-classifier")
         assert outcome.code == 2
         assert f"no classifier evaluates the {network}" in outcome.err
+
+
+def test_no_network_is_trained_against_its_judge(dae: Dae) -> None:
+    outcome = dae("train", *SHORT, "--loss", "l1+0.1*features:digits-classifier")
+    assert outcome.code == 2
+    assert "error: digits-classifier evaluates denoised images" in outcome.err
+    assert "hint: train another" in outcome.err
+
+
+def test_weights_keep_their_loss_and_name_its_classifier(
+    dae: Dae, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("mine.safetensors").write_bytes(published()["mnist-features"].read_bytes())
+    words = ("--epochs", "1", "--epoch-images", "100", "--json")
+    outcome = dae("train", *SHORT, *words, "--loss", "l1+0.1*features:mine.safetensors")
+    assert outcome.code == 0, outcome.err
+    metadata = read_metadata(Path(json.loads(outcome.out.splitlines()[-1])["weights"]))
+    assert metadata["loss"] == "l1+0.1*features:mine"
+    assert str(tmp_path) not in json.dumps(metadata)
 
 
 def test_a_resumed_run_keeps_its_network(dae: Dae) -> None:

@@ -130,13 +130,13 @@ async def test_every_option_comes_into_the_command(tmp_path: Path) -> None:
             "device": "cpu",
             "name": "tiny",
             "classifier": "mnist-classifier",
+            "loss": "l1+0.1*edge",
         }.items():
             await fill(driver, screen, key, typed)
         for key, chosen in {
             "network": "dense",
             "optimizer": "sgd",
             "schedule": "constant",
-            "loss": "l1",
             "precision": "fp32",
         }.items():
             screen.query_one(f"#{key}", Choice).value = chosen
@@ -147,7 +147,7 @@ async def test_every_option_comes_into_the_command(tmp_path: Path) -> None:
         assert command(screen) == (
             "$ dae train dense --data mnist --noise poisson:30 --widths 8,16 --no-clip"
             " --epochs 3 --batch-size 50 --lr 0.01 --optimizer sgd --schedule constant"
-            " --loss l1 --shift 2 --seed 7 --classifier mnist-classifier"
+            " --loss 'l1+0.1*edge' --shift 2 --seed 7 --classifier mnist-classifier"
             " --precision fp32 --device cpu --name tiny --detach"
         )
 

@@ -13,6 +13,7 @@ from command_line import Dae
 from dae_tui.errors import RunError, UsageError
 from dae_tui.runs.layout import new_run_name
 from dae_tui.runs.reader import Run
+from dae_tui.spec.model_cards import published
 from dae_tui.spec.presets import preset_config
 from dae_tui.spec.training_config import (
     MAX_SEED,
@@ -104,6 +105,8 @@ def test_a_preset_that_there_is_not_is_named(dae: Dae) -> None:
         {"lr": 0.1 + 0.2},
         {"optimizer": "sgd", "schedule": "constant", "loss": "l1", "precision": "fp32"},
         {"classifier": "mnist-classifier"},
+        {"loss": "l1+0.1*features"},
+        {"loss": "0.5*features:mnist-features+ssim"},
         {"network": "dense", "settings": {"widths": [7]}},
         {"network": "unet", "settings": {"widths": [8], "blocks": 2, "sigma": False}},
     ],
@@ -354,3 +357,39 @@ def test_an_oracle_is_a_classifier_of_noisy_images() -> None:
 def test_a_classifier_is_not_trained_on_noise() -> None:
     with pytest.raises(UsageError, match="a classifier is trained on clean"):
         dataclasses.replace(default_config("classifier"), noise="gaussian:0.5")
+
+
+def test_a_classifier_of_features_is_a_path_that_other_processes_find(
+    understood: Understood, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine.safetensors").write_bytes(published()["mnist-features"].read_bytes())
+    monkeypatch.chdir(tmp_path)
+    config = understood("dae train --loss l1+2*features:mine.safetensors")
+    assert config.loss == f"l1+2*features:{tmp_path.resolve()}/mine.safetensors"
+    assert config.frozen_classifiers == [tmp_path.resolve() / "mine.safetensors"]
+    assert default_config("unet").frozen_classifiers == []
+    usual = dataclasses.replace(config, loss="features")
+    assert usual.frozen_classifiers == [published()["mnist-features"]]
+
+
+def test_a_loss_that_does_not_fit_is_refused(dae: Dae, tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    photos = str(tmp_path / "photos")
+    for words, error, hint in (
+        (("--loss", "l3"), "there is no loss 'l3'", "l1+0.1*features"),
+        (("--loss", "features:none"), "there are no weights 'none'", "published weights"),
+        (("classifier", "--loss", "l1"), "there is no loss of classifier 'l1'", "cross-entropy"),
+        (
+            ("--data", photos, "--loss", "features"),
+            "there is no published classifier to compare features of",
+            "write features:NAME",
+        ),
+        (
+            ("--data", photos, "--supervision", "noise2self", "--loss", "l1"),
+            "noise2self has a loss of its own",
+            "leave --loss out",
+        ),
+    ):
+        outcome = dae("train", *words)
+        assert (outcome.code, outcome.out) == (3 if "weights" in error else 2, ""), words
+        assert f"error: {error}" in outcome.err and hint in " ".join(outcome.err.split())

@@ -218,7 +218,9 @@ class _Runner:
             self.skip(len(self._images))
             return kept
         device = self._protocol.device
-        for state in measure_method(self._images, noisy, what.method, what.classifier, device):
+        for state in measure_method(
+            self._images, noisy, what.method, what.classifier, device, edges=self._protocol.edges
+        ):
             if isinstance(state, Measurement):
                 measurement = state
             else:

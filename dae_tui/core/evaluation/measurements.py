@@ -16,6 +16,7 @@ from torch import Tensor
 from dae_tui.core.data.image_set import unit
 from dae_tui.core.denoising.apply_network import batches
 from dae_tui.core.evaluation.classifier import Classifier
+from dae_tui.core.evaluation.edges import LEAST_SIDE, edge_energy, edge_width
 from dae_tui.core.evaluation.evaluation_images import EvaluationImages
 from dae_tui.core.evaluation.methods import Method
 from dae_tui.core.evaluation.metrics import SSIM_WINDOW, fitted_psnr, psnr, sharpness, ssim
@@ -44,6 +45,10 @@ class Measurement:
     ssim: Floats
     """NaN for images of fewer than 7 pixels a side."""
     sharpness: Floats
+    edge_energy: Floats
+    """NaN unless asked for, as the width."""
+    edge_width: Floats
+    """Pixels; NaN for images without an edge."""
     seconds: float
     """Time that the method took."""
     examples: NDArray[np.uint8]
@@ -59,6 +64,8 @@ def measure_method(
     method: Method | None,
     classifier: Classifier | None,
     device: torch.device,
+    *,
+    edges: bool = False,
 ) -> Iterator[int | Measurement]:
     """Apply a method to all images and measure the result.
 
@@ -68,6 +75,7 @@ def measure_method(
         method: what denoises; None measures the noisy images as they are.
         classifier: what predicts their classes, or None.
         device: of the method and the classifier.
+        edges: whether to measure their energy and width as well.
 
     Yields the number of images of each finished batch, and the Measurement last.
     """
@@ -86,17 +94,19 @@ def measure_method(
         for (original, _), result in zip(some, found, strict=True):
             if classifier is not None:
                 predictions.append(classifier.predict(result).cpu())
-            metrics.append(_metrics(result, original, pairs=bool(images.noisy)))
+            metrics.append(_metrics(result, original, pairs=bool(images.noisy), edges=edges))
             if _wanted(examples, result, first=len(metrics) == 1):
                 examples.append((result.clamp(0, 1) * 255).round().to(torch.uint8).cpu())
             yield len(original)
-    decibels, fitted, similarity, edges = torch.cat(metrics, dim=1).numpy()
+    decibels, fitted, similarity, kept, energy, width = torch.cat(metrics, dim=1).numpy()
     yield Measurement(
         torch.cat(predictions).numpy() if predictions else np.empty(0, np.int64),
         decibels,
         fitted,
         similarity,
-        edges,
+        kept,
+        energy,
+        width,
         timed.seconds,
         torch.cat(examples).numpy()[:EXAMPLES] if examples else np.empty((0, 1, 1, 1), np.uint8),
         "" if method is None else method.setting,
@@ -127,17 +137,21 @@ class _Timed:
         return denoised
 
 
-def _metrics(images: Tensor, original: Tensor, *, pairs: bool) -> Tensor:
-    """PSNR, fitted PSNR for pairs, SSIM and sharpness, (4, N)."""
+def _metrics(images: Tensor, original: Tensor, *, pairs: bool, edges: bool) -> Tensor:
+    """PSNR, fitted PSNR for pairs, SSIM, sharpness, energy and width of edges, (6, N)."""
     # An identical image would have infinitely many decibels: 100 dB is enough.
     decibels = psnr(images, original).clamp(max=100)
     fitted = torch.full_like(decibels, torch.nan)
     if pairs:
         fitted = fitted_psnr(images, original).clamp(max=100)
     measurable = min(images.shape[-2:]) >= SSIM_WINDOW
-    similarity = ssim(images, original) if measurable else torch.full_like(decibels, torch.nan)
-    edges = sharpness(images, original) if min(images.shape[-2:]) >= 3 else similarity
-    return torch.stack([decibels, fitted, similarity, edges]).cpu()
+    unknown = torch.full_like(decibels, torch.nan)
+    similarity = ssim(images, original) if measurable else unknown
+    kept = sharpness(images, original) if min(images.shape[-2:]) >= 3 else unknown
+    energy = width = unknown
+    if edges and min(images.shape[-2:]) >= LEAST_SIDE:
+        energy, width = edge_energy(images, original), edge_width(images, original)
+    return torch.stack([decibels, fitted, similarity, kept, energy, width]).cpu()
 
 
 def _wanted(examples: list[Tensor], images: Tensor, *, first: bool) -> bool:

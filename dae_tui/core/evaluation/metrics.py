@@ -47,6 +47,15 @@ def ssim(images: Tensor, reference: Tensor) -> Tensor:
     Needs H and W of at least 7.
     """
     x, y = _exact(images), _exact(reference)
+    brightness, structure = similarity_maps(x, y)
+    return (brightness * structure).flatten(1).mean(1)
+
+
+def similarity_maps(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """The two factors of SSIM for each window: of brightness, and of contrast and structure.
+
+    In the precision of the images (N, C, H, W), so that they can be differentiated as a loss.
+    """
     pixels = SSIM_WINDOW**2
     mean_x, mean_y, mean_xx, mean_yy, mean_xy = (
         _window_means(moment) for moment in (x, y, x * x, y * y, x * y)
@@ -56,10 +65,9 @@ def ssim(images: Tensor, reference: Tensor) -> Tensor:
     variance_y = unbiased * (mean_yy - mean_y * mean_y)
     covariance = unbiased * (mean_xy - mean_x * mean_y)
     c1, c2 = 0.01**2, 0.03**2
-    similarity = ((2 * mean_x * mean_y + c1) * (2 * covariance + c2)) / (
-        (mean_x**2 + mean_y**2 + c1) * (variance_x + variance_y + c2)
-    )
-    return similarity.flatten(1).mean(1)
+    brightness = (2 * mean_x * mean_y + c1) / (mean_x**2 + mean_y**2 + c1)
+    structure = (2 * covariance + c2) / (variance_x + variance_y + c2)
+    return brightness, structure
 
 
 def _window_means(images: Tensor) -> Tensor:
@@ -85,17 +93,18 @@ def sharpness(images: Tensor, reference: Tensor) -> Tensor:
     lowers the value; noise, which is uncorrelated with the edges, does not change it. NaN if the
     reference has no edges. Needs H and W of at least 3.
     """
-    found, edges = (_gradients(_exact(each)) for each in (images, reference))
+    found, edges = (gradients(each) for each in (images, reference))
     return (found * edges).flatten(1).sum(1) / edges.square().flatten(1).sum(1)
 
 
-def _gradients(images: Tensor) -> Tensor:
-    """Sobel's, across and down, (N, 2, C, H - 2, W - 2)."""
+def gradients(images: Tensor) -> Tensor:
+    """The gradients (Sobel) of images (N, C, H, W) inside their border, float64, (N, values)."""
+    images = _exact(images)
     across = images[..., 2:] - images[..., :-2]
     down = images[..., 2:, :] - images[..., :-2, :]
     across = across[..., :-2, :] + 2 * across[..., 1:-1, :] + across[..., 2:, :]
     down = down[..., :-2] + 2 * down[..., 1:-1] + down[..., 2:]
-    return torch.stack([across, down], dim=1)
+    return torch.stack([across, down], dim=1).flatten(1)
 
 
 def _exact(images: Tensor) -> Tensor:

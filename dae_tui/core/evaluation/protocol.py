@@ -37,6 +37,8 @@ class Protocol:
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     tell_level: bool = False
     """Networks that take the noise level are told it; else they estimate it from each image."""
+    edges: bool = False
+    """Whether the energy and the width of edges are measured."""
 
     def told(self, noise: NoiseSpec | None) -> float | None:
         """The level that networks are told; None if they estimate it."""

@@ -55,6 +55,13 @@ class Entry:
                 None if original else _mean([each.psnr_fitted for each in self.measurements])
             ),
             sharpness=1.0 if original else _mean([each.sharpness for each in self.measurements]),
+            edge_energy=_mean([each.edge_energy for each in self.measurements]),
+            # Noise has edges of its own, which are as narrow as edges can be.
+            edge_width=(
+                None
+                if self.view == "noisy"
+                else _mean([each.edge_width for each in self.measurements])
+            ),
             setting=first.setting or None,
             accuracy_spread=spread,
         )

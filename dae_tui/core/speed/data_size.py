@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import psutil
+import torch.nn.functional as F
 
 from dae_tui.core.data.load_data import load
 from dae_tui.core.data.shards import load_shards
@@ -83,7 +84,7 @@ def _train(task: Task, folder: Path, count: int) -> Iterator[Scale]:
     training = Training(
         config,
         place(build(config.network, config.settings), device),
-        Denoising(parse_noise(config.noise), config.clip, config.loss, None),
+        Denoising(parse_noise(config.noise), config.clip, F.mse_loss, None),
         streamed,
         [validation.select(slice(BATCH)).to(device)],
         test.select(slice(2)).to(device),

@@ -102,7 +102,7 @@ def photograph_rounds(device: str, side: int, steps: int = STEPS) -> Iterator[Ro
     training = Training(
         config,
         place(build("unet", UNET_OF_PAIRS | {"channels": 3}), where),
-        Denoising(parse_noise("none"), clip=False, loss_name="l1", classifier=None, pairs=True),
+        Denoising(parse_noise("none"), clip=False, distance=F.l1_loss, classifier=None, pairs=True),
         images,
         [some.to(where)],
         some.to(where),

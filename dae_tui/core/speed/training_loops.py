@@ -154,7 +154,7 @@ def own_training(
     return Training(
         config,
         network,
-        Denoising(parse_noise(config.noise), config.clip, config.loss, None),
+        Denoising(parse_noise(config.noise), config.clip, F.mse_loss, None),
         images,
         [some],
         some.select(slice(2)),

@@ -25,7 +25,9 @@ from dae_tui.core.evaluation.without_clean import measure_without_clean
 from dae_tui.core.hardware import device_name, place, resolve_device, resolve_precision
 from dae_tui.core.training.distributed import Group
 from dae_tui.core.training.fine_tuning import start_from
+from dae_tui.core.training.frozen_classifier import frozen_classifier
 from dae_tui.core.training.loop import Training
+from dae_tui.core.training.losses import Distance, make_loss
 from dae_tui.core.training.objectives import Classification, Denoising, Objective
 from dae_tui.core.training.self_supervision import (
     BlindSpot,
@@ -37,7 +39,8 @@ from dae_tui.core.weights.weights_file import Weights, load_weights
 from dae_tui.errors import DataError, UsageError
 from dae_tui.models.registry import build
 from dae_tui.spec.events import Event
-from dae_tui.spec.model_cards import published, read_metadata
+from dae_tui.spec.losses import parse_loss, rename_classifier
+from dae_tui.spec.model_cards import published, read_metadata, weights_name
 from dae_tui.spec.noise_spec import parse_noise
 from dae_tui.spec.table import Table
 from dae_tui.spec.training_config import ALONE, NOISY, OPERATING_POINT, TrainingConfig
@@ -142,6 +145,10 @@ class Experiment:
         command = self.command
         for folder in (self.training.name, self.config.noisy):
             command = command.replace(folder, Path(folder).name) if folder else command
+        # A classifier of features by its name as well.
+        named = rename_classifier(config["loss"], lambda name: weights_name(Path(name)))
+        command = command.replace(config["loss"], named) if named != config["loss"] else command
+        config["loss"] = named
         if self.start is not None and config["from_weights"] not in published():
             # Both trainings, one after the other: a path means nothing on other machines.
             earlier = read_metadata(self.start).get("command", "")
@@ -195,7 +202,7 @@ def prepare(config: TrainingConfig, classifier: Path | None, command: str) -> Ex
     classifier_weights = None
     if config.learns_from not in ALONE and not config.classifies:
         classifier_weights = find_classifier_weights(validation, classifier)
-    objective = _objective(config, training, classifier_weights, device)
+    objective = _objective(config, data, classifier_weights, device)
     return Experiment(
         config,
         command,
@@ -231,11 +238,12 @@ def _images(config: TrainingConfig, device: torch.device) -> TrainingData:
 
 def _objective(
     config: TrainingConfig,
-    training: TrainingImages,
+    data: TrainingData,
     classifier: Weights | None,
     device: torch.device,
 ) -> Objective:
     """What the network is trained for."""
+    training = data.training
     noise = parse_noise(config.noise)
     if config.classifies:
         return Classification(noise, config.clip)
@@ -249,7 +257,21 @@ def _objective(
             return Recorrupted(training.images)
     validating = None if classifier is None else place(classifier.folded, device)
     pairs = config.learns_from in ("pairs", "noise2noise")
-    return Denoising(noise, config.clip, config.loss, validating, pairs)
+    distance = _distance(config, data, classifier, device)
+    return Denoising(noise, config.clip, distance, validating, pairs)
+
+
+def _distance(
+    config: TrainingConfig, data: TrainingData, classifier: Weights | None, device: torch.device
+) -> Distance:
+    """The loss of a denoising network, with its frozen classifier on the device."""
+    terms = parse_loss(config.loss)
+    sides = [data.training.shape[1:], *(images.shape[1:] for images in data.validation)]
+    frozen = [
+        place(frozen_classifier(path, classifier, data.training.shape).network, device)
+        for path in config.frozen_classifiers
+    ]
+    return make_loss(terms, min(map(min, sides)), frozen)
 
 
 def _correlated(config: TrainingConfig, training: TrainingImages) -> list[str]:

@@ -19,6 +19,7 @@ from dae_tui.core.evaluation.classifier import predicted
 from dae_tui.core.evaluation.metrics import psnr
 from dae_tui.core.noise.estimation import estimate_sigma
 from dae_tui.core.noise.synthesis import add_noise, draw_noise
+from dae_tui.core.training.losses import Distance
 from dae_tui.models.registry import takes_sigma
 from dae_tui.spec.events import Sample
 from dae_tui.spec.noise_spec import NoiseSpec
@@ -75,7 +76,8 @@ class Denoising:
 
     noise: NoiseSpec
     clip: bool
-    loss_name: str
+    distance: Distance
+    """Of denoised images from their originals, in training and validation."""
     classifier: nn.Module | None
     """Trained on clean images, on the device; measures what denoising preserved."""
     pairs: bool = False
@@ -98,7 +100,7 @@ class Denoising:
         images: Tensor,
         labels: Tensor | None,
     ) -> Tensor:
-        return self._distance(network(*inputs).float(), images)
+        return self.distance(network(*inputs).float(), images)
 
     @torch.inference_mode()
     def evaluate(self, network: nn.Module, validation: Sequence[ImageSet]) -> ValidationResult:
@@ -111,7 +113,7 @@ class Denoising:
             original = unit(images.images[part])
             noisy = self._noisy(original, images.select(part).noisy, generator)
             denoised = denoise_batch(network, noisy)
-            loss += self._distance(denoised, original).item() * len(original)
+            loss += self.distance(denoised, original).item() * len(original)
             # An exactly restored black image would be infinite: 100 dB is enough.
             decibels += psnr(denoised, original).clamp(max=100).sum().item()
             if classified and self.classifier is not None and images.labels is not None:
@@ -147,11 +149,6 @@ class Denoising:
         """Add noise drawn on the CPU, so that it is the same on every device."""
         given = (original if noisy is None else unit(noisy)).cpu()
         return add_noise(given, self.noise, generator, self.clip).to(original.device)
-
-    def _distance(self, denoised: Tensor, original: Tensor) -> Tensor:
-        if self.loss_name == "l1":
-            return F.l1_loss(denoised, original)
-        return F.mse_loss(denoised, original)
 
 
 @dataclass(frozen=True)

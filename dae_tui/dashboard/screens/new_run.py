@@ -33,11 +33,11 @@ from dae_tui.dashboard.training_form import (
 from dae_tui.dashboard.widgets.heading import Heading
 from dae_tui.dashboard.widgets.key_bar import KeyBar
 from dae_tui.errors import DaeError
-from dae_tui.models.registry import NETWORKS
 from dae_tui.runs.detached_training import detach
 from dae_tui.runs.layout import new_run_name
 from dae_tui.runs.reader import Run
-from dae_tui.spec.training_config import LOSSES, TrainingConfig
+from dae_tui.spec.losses import LOSS_KINDS
+from dae_tui.spec.training_config import TrainingConfig
 from dae_tui.system.printable import printable
 
 # On these fields the defaults of the others depend.
@@ -97,7 +97,11 @@ class NewRunScreen(Screen[None]):
         if key in CHOICES:
             options = [(choice, choice) for choice in CHOICES[key]]
             return Choice(options, value=value, allow_blank=False, id=key, compact=True)
-        suggesters = {"data": DataSuggester(), "device": SuggestFromList(DEVICES)}
+        suggesters = {
+            "data": DataSuggester(),
+            "device": SuggestFromList(DEVICES),
+            "loss": SuggestFromList(LOSS_KINDS),
+        }
         return Input(
             value,
             placeholder=PLACEHOLDERS.get(key, value),
@@ -146,16 +150,12 @@ class NewRunScreen(Screen[None]):
     def _offer_defaults(self) -> None:
         """Fill the untouched fields with the defaults for the network and the data."""
         values = self.values()
-        classifies = NETWORKS[str(values["network"])].task != "denoise"
         before = self._defaults
         chosen = str(values["network"]), str(values["data"]).strip(), str(values["supervision"])
         self._defaults = defaults(*chosen)
         if self._defaults["loss"] != before["loss"]:
+            # A loss of denoising is none of classifying, and the other way round.
             self._touched.discard("loss")
-            loss = self.query_one("#loss", Choice)
-            with self.prevent(Select.Changed):
-                losses = ("cross-entropy",) if classifies else LOSSES
-                loss.set_options((each, each) for each in losses)
             before["loss"] = values["loss"]
         for key, value in self._defaults.items():
             field = self.query_one(f"#{key}")

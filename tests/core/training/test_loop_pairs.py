@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 import torch
+import torch.nn.functional as F
 from safetensors.torch import load as tensors_of
 from small_training import CPU, DENOISER, assert_same, last_state, training, weights
 from torch import Tensor, nn
@@ -49,7 +50,7 @@ class Watched(Denoising):
 @pytest.mark.parametrize("moved", [0, 2])
 def test_of_a_pair_the_noisy_image_goes_in_as_it_is(moved: int, digits: ImageSet) -> None:
     config = dataclasses.replace(DENOISER, epochs=1, shift=moved)
-    watched = Watched(parse_noise("none"), True, "mse", None, pairs=True)
+    watched = Watched(parse_noise("none"), True, F.mse_loss, None, pairs=True)
     list(training(as_pairs(digits), config, objective=watched).events())
     assert len(watched.seen) == 8
     for noisy, clean in watched.seen:
@@ -57,7 +58,7 @@ def test_of_a_pair_the_noisy_image_goes_in_as_it_is(moved: int, digits: ImageSet
 
 
 def test_noise_that_is_asked_for_is_added_to_pairs(digits: ImageSet) -> None:
-    watched = Watched(parse_noise("gaussian:0.1"), False, "mse", None, pairs=True)
+    watched = Watched(parse_noise("gaussian:0.1"), False, F.mse_loss, None, pairs=True)
     list(training(as_pairs(digits), DENOISER, objective=watched).events())
     noisy, clean = watched.seen[0]
     added = noisy - (clean * 255).round().div(2).floor() / 255
@@ -66,7 +67,7 @@ def test_noise_that_is_asked_for_is_added_to_pairs(digits: ImageSet) -> None:
 
 def test_pairs_resume_exactly_and_are_validated_and_shown_as_they_are(digits: ImageSet) -> None:
     def pairs(resume: bytes | None = None) -> Training:
-        halved = Denoising(parse_noise("none"), True, "mse", None, pairs=True)
+        halved = Denoising(parse_noise("none"), True, F.mse_loss, None, pairs=True)
         return training(as_pairs(digits), objective=halved, resume=resume)
 
     whole = pairs()
@@ -80,7 +81,7 @@ def test_pairs_resume_exactly_and_are_validated_and_shown_as_they_are(digits: Im
 
 
 def test_a_network_that_takes_a_level_is_told_that_of_the_noisy_image(digits: ImageSet) -> None:
-    told = Denoising(parse_noise("none"), True, "mse", None, pairs=True)
+    told = Denoising(parse_noise("none"), True, F.mse_loss, None, pairs=True)
     unet = build("unet", {"widths": [4, 8]})
     noisy = torch.rand(3, 1, 28, 28, generator=torch.Generator().manual_seed(0))
     given, levels = told.draw(unet, noisy, torch.Generator())
@@ -101,7 +102,7 @@ def on_crops(
     stop: threading.Event | None = None,
 ) -> Training:
     """A training on crops of thirty pairs: four steps an epoch; validated on pairs of two sizes."""
-    halved = Denoising(parse_noise("none"), True, "mse", None, pairs=True)
+    halved = Denoising(parse_noise("none"), True, F.mse_loss, None, pairs=True)
     whole = training(digits, config, objective=halved)
     images = as_pairs(digits)
     assert images.noisy is not None
@@ -271,7 +272,7 @@ def test_a_gradient_below_the_limit_is_not_clipped(digits: ImageSet) -> None:
 
 
 def test_validation_is_the_mean_over_the_images_of_all_sizes(digits: ImageSet) -> None:
-    halved = Denoising(parse_noise("none"), True, "mse", None, pairs=True)
+    halved = Denoising(parse_noise("none"), True, F.mse_loss, None, pairs=True)
     network = build("autoencoder", {"widths": [4, 8]}).eval()
     sets = two_sizes(as_pairs(digits).select(slice(40)))
     both = halved.evaluate(network, sets)
