@@ -118,3 +118,11 @@ async def test_no_gpu_has_its_reason(runs_dir: Path) -> None:
         await driver.sees("GPU  no NVIDIA GPU found", "CPU", "disk", "0 processes")
         await driver.press("escape")
         await driver.until(lambda: driver.app.current_mode == "runs")
+
+
+async def test_keys_are_keys_when_one_comes_back_to_a_machine_without_gpus(runs_dir: Path) -> None:
+    async with machine(runs_dir, []) as driver:
+        for key, name in (("3", "CompareScreen"), ("4", "MachineScreen"), ("3", "CompareScreen")):
+            await driver.press(key)
+            await driver.until(lambda: type(driver.app.screen).__name__ == name, name)  # noqa: B023
+            await driver.pilot.pause()

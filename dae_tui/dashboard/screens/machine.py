@@ -53,6 +53,9 @@ class _Seen:
 class MachineScreen(LiveScreen[_Seen]):
     """What `dae devices` prints, live, and which run each process trains."""
 
+    # Not the filter, which would take the keys: it comes first and may be hidden.
+    AUTO_FOCUS = "RunsTable"
+
     BINDINGS = [
         Binding("slash", "filter", "filter", key_display="/", tooltip="Filter the processes"),
         Binding("o", "sort", "order", tooltip="Sort the processes by the next column"),

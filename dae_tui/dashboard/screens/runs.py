@@ -46,6 +46,9 @@ class RunsScreen(LiveScreen[_Seen], RunActions):
     """Every run of the folder: to open, steer, mark for comparison, tag or delete."""
 
     TITLE = "the list of runs"
+    # Not the filter, which would take the keys: it comes first and may be hidden.
+    AUTO_FOCUS = "RunsTable"
+
     BINDINGS = [
         Binding("n", "app.new_run", "new", tooltip="Start a training from a form"),
         Binding("slash", "filter", "filter", key_display="/", tooltip="Search, or filter the runs"),
