@@ -18,8 +18,8 @@ NAME = "events.out.tfevents.1700000000.box.1.0"
 
 def record(event: Event) -> bytes:
     """An event in its frame. The checksums are left empty: nothing here compares them."""
-    message: bytes = event.SerializeToString()
-    return struct.pack("<QI", len(message), 0) + message + bytes(4)
+    message = event.SerializeToString()
+    return struct.pack("<QI", len(message), 0) + bytes(message) + bytes(4)
 
 
 def scalar(tag: str, step: int, value: float, when: float = NOW) -> bytes:

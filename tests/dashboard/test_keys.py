@@ -70,7 +70,7 @@ MEANINGS: dict[str, set[str]] = {
     "space": {"mark", "hide", "new_noise"},  # Do or undo something to what is at the cursor.
     "v": {"next_view", "curve", "pane"},  # Another view of the same.
     "i": {"images", "open_image"},
-    "a": {"add", "any_image"},  # Another one.
+    "a": {"add", "another", "any_image"},  # Another one.
     "plus": {"zoom", "strength"},  # More.
     "minus": {"zoom", "strength"},
     "equals_sign": {"zoom", "strength"},
