@@ -18,7 +18,7 @@ NAME = "events.out.tfevents.1700000000.box.1.0"
 
 def record(event: Event) -> bytes:
     """An event in its frame. The checksums are left empty: nothing here compares them."""
-    message = event.SerializeToString()
+    message: bytes = event.SerializeToString()
     return struct.pack("<QI", len(message), 0) + bytes(message) + bytes(4)
 
 

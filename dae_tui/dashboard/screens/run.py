@@ -435,7 +435,9 @@ class RunScreen(ChartScreen[_Seen]):
 
     def action_another(self) -> None:
         """Show the curves of the next measure."""
-        if self._curves is not None and self._seen is not None:
+        if not self.offers("another"):
+            self._tell("there are no other curves", "warning")
+        elif self._curves is not None and self._seen is not None:
             self._curves.next()
             self._show_curves(self._seen.view, self._seen.learning)
 
