@@ -383,7 +383,7 @@ def test_further_numbers_of_a_kind(
     assert stage is not None
     assert stage.extras == extras
     assert str(stage) == written
-    assert parse_noise(written) == NoiseSpec.of(stage)
+    assert str(parse_noise(written)) == written
 
 
 @pytest.mark.parametrize(
