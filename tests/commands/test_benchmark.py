@@ -285,11 +285,11 @@ def interrupt_at(cell: int) -> Any:
     """`measure_method`, with Ctrl-C pressed when it is called for the so manieth time."""
     calls: list[str] = []
 
-    def measure_method(*args: Any) -> Any:
+    def measure_method(*args: Any, **options: Any) -> Any:
         calls.append("cell")
         if len(calls) == cell:
             raise KeyboardInterrupt
-        return measurements.measure_method(*args)
+        return measurements.measure_method(*args, **options)
 
     return measure_method
 
