@@ -308,9 +308,9 @@ def test_an_interrupted_benchmark_goes_on(
     assert "goes on" in outcome.err
     calls: list[str] = []
 
-    def counted(*args: Any) -> Any:
+    def counted(*args: Any, **options: Any) -> Any:
         calls.append("cell")
-        return measurements.measure_method(*args)
+        return measurements.measure_method(*args, **options)
 
     monkeypatch.setattr(evaluation, "measure_method", counted)
     outcome = dae(*command, "--json")

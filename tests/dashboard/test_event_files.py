@@ -103,6 +103,20 @@ async def test_a_plain_pytorch_training_is_watched_live(
         await driver.sees("report: the loss is 0.")
 
 
+async def test_the_first_run_of_an_empty_list_is_opened_by_enter(tmp_path: Path) -> None:
+    (tmp_path / "logs").mkdir()
+    app = watching(tmp_path / "logs")
+    async with app.run_test(size=(100, 36)) as pilot:
+        driver = Driver(app, pilot)
+        await driver.until(lambda: bool(app.screen.query("#empty")))
+        await pilot.pause(0.3)
+        now = time.time()
+        write(tmp_path / "logs" / "plain", *[scalar("loss", n, 1 / n, now) for n in range(1, 9)])
+        await driver.sees("1 run", "plain")
+        await driver.press("enter")
+        await driver.until(lambda: isinstance(app.screen, RunScreen), "the run")
+
+
 async def test_curves_of_every_measure_images_and_text_are_shown(tmp_path: Path) -> None:
     now, grey = time.time(), np.arange(64).reshape(8, 8) * 3
     records = []
@@ -155,7 +169,7 @@ async def test_one_that_has_fallen_silent_says_since_when(tmp_path: Path) -> Non
 
 async def test_a_folder_without_event_files_is_waited_for(tmp_path: Path) -> None:
     app = watching(tmp_path / "logs")
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with app.run_test(size=(250, 24)) as pilot:
         driver = Driver(app, pilot)
         await driver.sees("No event files in", "they are waited for")
 

@@ -178,6 +178,11 @@ def _averages(parts: int, size: int) -> Tensor:
 
 def _program(weights: Weights) -> ExportedProgram:
     """The network as a graph, for any number of images, and any size unless it is dense."""
+    if NETWORKS[weights.metadata["network"]].task == "compress":
+        raise WeightsError(
+            f"{weights.name} is a codec, which no program of tensors replaces",
+            "use it with dae compress --codec",
+        )
     batch = Dim("batch")
     free = {0: batch}
     if not _sizes_are_fixed(weights):

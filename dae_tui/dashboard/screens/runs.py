@@ -184,6 +184,8 @@ class RunsScreen(LiveScreen[_Seen], RunActions):
         empty = self.query_one("#empty", Static)
         empty.display = not shown
         self._table.display = bool(shown)
+        if shown and self.focused is None:  # A hidden table loses the focus.
+            self._table.focus()
         if not self._rows:
             empty.update(Text(self._what_to_do()))
         elif not shown:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from dae_tui.core.weights import export
 from dae_tui.core.weights.export import to_onnx, to_torch_export
 from dae_tui.core.weights.weights_file import Weights, load_weights
-from dae_tui.errors import DaeError
+from dae_tui.errors import DaeError, WeightsError
 from dae_tui.models.registry import NETWORKS as NETWORK_ENTRIES
 from dae_tui.models.registry import build, takes_sigma
 from dae_tui.spec.model_cards import published, read_metadata
@@ -82,8 +82,14 @@ def test_a_network_is_the_same_as_onnx_and_as_torch_export(kind: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "path"), published().items())
-def test_every_published_network_is_exported(name: str, path: Path) -> None:
-    of = load_weights(path, name, NETWORK_ENTRIES[read_metadata(path)["network"]].task)
+def test_every_published_network_is_exported_and_codecs_are_refused(name: str, path: Path) -> None:
+    task = NETWORK_ENTRIES[read_metadata(path)["network"]].task
+    of = load_weights(path, name, task)
+    if task == "compress":
+        for write in (to_onnx, to_torch_export):
+            with pytest.raises(WeightsError, match=f"{name} is a codec"):
+                write(of, "MIT")
+        return
     assert onnx.load_from_string(to_onnx(of, "MIT")).graph.output
     assert to_torch_export(of, "MIT")
 
