@@ -356,42 +356,15 @@ def _expected(patches: _Patches, variances: Array, clips_low: bool) -> tuple[Arr
 
 def _solve(basis: Array, measured: Array, certainty: Array) -> Array:
     """Variances that are nowhere negative, by least squares of relative errors."""
+    from scipy.optimize import nnls
+
     weights = certainty / measured
     for _ in range(3):
-        found = _least_squares(basis * weights[:, None], measured * weights)
+        found, _ = nnls(basis * weights[:, None], measured * weights)
         fitted = np.maximum(basis @ found, 1e-12)
         weights = certainty / fitted * np.where(measured > TEXTURE * fitted, 0.3, 1)
-    return found
-
-
-def _least_squares(basis: Array, values: Array) -> Array:
-    """The coefficients (terms,), none of them negative, that bring `basis` closest to `values`.
-
-    The method of Lawson and Hanson ("Solving Least Squares Problems", 1974), as in
-    `scipy.optimize.nnls`, whose import takes 0.2 s, as long as the whole estimation. Coefficients
-    are freed one by one, that of the steepest descent first, and held at 0 where they would become
-    negative.
-    """
-    found = np.zeros(basis.shape[1])
-    free = found > 0
-    negligible = 10 * max(basis.shape) * np.finfo(float).eps * float(np.abs(basis).sum(0).max())
-    for _ in range(3 * len(found)):
-        slope = np.where(free, -np.inf, basis.T @ (values - basis @ found))
-        if slope.max() <= negligible:
-            break
-        free[slope.argmax()] = True
-        while True:
-            wanted = np.zeros_like(found)
-            wanted[free] = np.linalg.lstsq(basis[:, free], values, rcond=None)[0]
-            below = free & (wanted <= 0)
-            if not below.any():
-                break
-            # As far towards the solution as all stay positive; one of them is held at 0 then.
-            step = (found[below] / (found[below] - wanted[below])).min()
-            found = found + step * (wanted - found)
-            free &= found > negligible
-        found = wanted
-    return found
+    result: Array = found
+    return result
 
 
 def _basis(at: Array, low: float, high: float, terms: int) -> Array:
