@@ -96,7 +96,7 @@ def estimate(
     if json:
         print_json(content)
         return
-    print_lines("\n".join(_words(found, graphics_of(stdout()))))
+    print_lines("".join(f"{line}\n" for line in _words(found, graphics_of(stdout()))))
 
 
 def _measured(
@@ -137,11 +137,12 @@ def _as_json(found: "Measurement") -> dict[str, Any]:
         "sigma": found.sigma,
         "images": found.images,
         "from_pairs": found.from_pairs,
-        "spread": found.spread,
+        "differs": found.differs,
         "intensities": [round(float(each), 4) for each in found.intensities],
         "variances": [float(f"{each:.6g}") for each in found.variances],
-        "correlation": [[round(float(each), 4) for each in row] for row in found.correlation],
-        "shared": round(found.shared, 4),
+        "correlation": found.spread
+        and [[round(each, 4) for each in row] for row in found.spread.correlation.tolist()],
+        "shared": found.spread and round(found.spread.shared, 4),
     }
 
 
@@ -151,10 +152,13 @@ def _words(found: "Measurement", graphics: "Graphics") -> list[str]:
     lines = [f"noise        {found.spec}", f"measured on  {found.images:,} {source}"]
     if found.sigma:
         lines.append(f"level        sigma {found.sigma:.4f} = {255 * found.sigma:.2f} of 255")
+    if found.differs is not None:
+        lines.append(f"variation    the level differs by {found.differs:.0%} from image to image")
     if found.spread is not None:
-        lines.append(f"spread       the level differs by {found.spread:.0%} from image to image")
-    near = (found.correlation[0, 1] + found.correlation[1, 0]) / 2
-    lines.append(f"correlation  {near:.2f} between neighbours, {found.shared:.2f} between channels")
+        lines.append(
+            f"correlation  {found.spread.neighbours:.2f} between neighbours, "
+            f"{found.spread.shared:.2f} between channels"
+        )
     if len(found.intensities) > 1:
         lines += ["", *_plot(found, graphics)]
     return lines
@@ -179,6 +183,7 @@ def _plot(found: "Measurement", graphics: "Graphics") -> list[str]:
         log=False,
         smoothing=0.0,
         marks=Marks.ASCII if plain else Marks.BRAILLE,
+        y_range=(0.0, 1.1 * scale * max(found.variances.max(), found.fitted.max())),
     )
     lines = ["variance, of 255², over the intensity; dashed or * is that of the spec"]
     for number, row in enumerate(drawn.rows):

@@ -113,6 +113,11 @@ class NoiseStage:
         usual = tuple(extra.usual for extra in KINDS[self.kind].extras)
         object.__setattr__(self, "extras", self.extras + usual[len(self.extras) :])
 
+    @classmethod
+    def at(cls, kind: str, level: float, *extras: float) -> "NoiseStage":
+        """A stage of one level."""
+        return cls(kind, level, level, extras)
+
     def __str__(self) -> str:
         low, high = _written(self.low), _written(self.high)
         usual = [extra.usual for extra in KINDS[self.kind].extras]

@@ -35,7 +35,10 @@ FLAT_TAIL = 2.1
 uniform."""
 MEDIAN = 0.6745
 """The median of the positive half of Gaussian noise, in its standard deviations."""
+LEAST_AT_WHITE = 0.02
+"""Strokes of clean digits are not white throughout: those of MNIST look like 0.012."""
 WHITE = 0.1
+"""Less correlation of neighbours than this passes for none."""
 OF_ROWS = 0.6
 """With so large a correlation along rows, or along columns, and none across it is stripes."""
 
@@ -72,9 +75,9 @@ def stages_on_dark_ground(images: Tensor) -> list[NoiseStage]:
     at_white = float((seen.ground == 1).float().mean())
     if share < FEW:
         if at_white > 0.8 * share:
-            return [_stage("salt-pepper", min(1.0, 2 * at_white))]
+            return [NoiseStage.at("salt-pepper", min(1.0, 2 * at_white))]
         # Of impulses only those that are 0 are not seen, one in 256.
-        return [_stage("impulse", min(1.0, share))]
+        return [NoiseStage.at("impulse", min(1.0, share))]
     return _of_ground(seen, lit)
 
 
@@ -88,16 +91,16 @@ def _of_ground(seen: _Samples, lit: Tensor) -> list[NoiseStage]:
     of_lines = torch.maximum(along, across).median(), torch.minimum(along, across).median()
     sigma = _from_half(half, most)
     if of_lines[0] > OF_ROWS and of_lines[1] < WHITE:
-        return [_stage("stripes", sigma)]
+        return [NoiseStage.at("stripes", sigma)]
     neighbours = float((along.mean() + across.mean()) / 2)
     if neighbours > WHITE:
-        return [_stage("correlated", sigma, width_of(neighbours, MOST_WIDTH))]
+        return [NoiseStage.at("correlated", sigma, width_of(neighbours, MOST_WIDTH))]
     if most < 1 and most < FLAT_TAIL * half:
-        return [_stage("uniform", 2 * half)]
+        return [NoiseStage.at("uniform", 2 * half)]
     white = _level_at_white(seen)
     if white is not None and white**2 > 1.5 * sigma**2:
-        return [_stage("poisson-gaussian", white**2 - sigma**2, sigma**2)]
-    return [_stage("gaussian", sigma)]
+        return [NoiseStage.at("poisson-gaussian", white**2 - sigma**2, sigma**2)]
+    return [NoiseStage.at("gaussian", sigma)]
 
 
 def _of_light(seen: _Samples) -> list[NoiseStage]:
@@ -107,14 +110,14 @@ def _of_light(seen: _Samples) -> list[NoiseStage]:
     black = float((seen.stroke == 0).float().mean())
     between = float(((seen.stroke > 0) & (seen.stroke < 0.25)).float().mean())
     if black > 0.01 and black > 3 * between:
-        return [_stage("masking", black)]
+        return [NoiseStage.at("masking", black)]
     white = _level_at_white(seen)
     if white is None:
         return []
     peak = _peak(seen.values)
     if peak is not None:
-        return [_stage("poisson", peak)]
-    return [_stage("speckle", white)]
+        return [NoiseStage.at("poisson", peak)]
+    return [NoiseStage.at("speckle", white)]
 
 
 def _samples(images: Tensor) -> _Samples:
@@ -163,7 +166,7 @@ def _level_at_white(seen: _Samples) -> float | None:
     share = len(below) / len(seen.stroke)
     part = min(0.98, 0.5 / max(share, 0.5))
     level = float(torch.quantile(below[: 2**20], 0.5 * part)) / MEDIAN
-    return level if level > 0.01 else None
+    return level if level > LEAST_AT_WHITE else None
 
 
 def _peak(values: Tensor) -> float | None:
@@ -178,7 +181,3 @@ def _peak(values: Tensor) -> float | None:
         step = float((levels * counts).sum() / counts.square().sum())
     misses = (levels - (levels / step).round() * step).abs().max()
     return 1 / step if float(misses) < 0.75 / 255 else None
-
-
-def _stage(kind: str, level: float, *extras: float) -> NoiseStage:
-    return NoiseStage(kind, level, level, extras)

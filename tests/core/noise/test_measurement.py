@@ -128,10 +128,17 @@ def test_what_was_measured_imitates_what_was_there() -> None:
     assert only_stage(again).low == pytest.approx(only_stage(first).low, rel=0.1)
 
 
-def test_clean_pictures_of_few_greys_and_black_ones_have_no_noise() -> None:
-    black = [torch.zeros(1, 128, 128)]
-    assert measure(black).spec.is_none
-    assert measure(black).sigma == 0
+def test_clean_digits_and_black_pictures_have_no_noise() -> None:
+    for images in ([torch.zeros(1, 128, 128)], list(digits())):
+        found = measure(images)
+        assert found.spec.is_none, str(found.spec)
+        assert found.sigma == 0
+
+
+def test_of_digits_no_variance_at_single_intensities_is_claimed() -> None:
+    found = measure(list(stored(digits(), "poisson:30")))
+    assert len(found.intensities) == len(found.variances) == 0
+    assert found.spread is None
 
 
 def test_too_small_images_are_refused() -> None:
