@@ -36,7 +36,9 @@ uniform."""
 MEDIAN = 0.6745
 """The median of the positive half of Gaussian noise, in its standard deviations."""
 LEAST_AT_WHITE = 0.02
-"""Strokes of clean digits are not white throughout: those of MNIST look like 0.012."""
+"""Strokes of clean digits are not white throughout: those of MNIST look like noise of 0.012."""
+LEAST_LIGHTER = 0.33
+"""Where fewer of the strokes are white, they are grey, as 0.27 of the embedded clean digits."""
 WHITE = 0.1
 """Less correlation of neighbours than this passes for none."""
 OF_ROWS = 0.6
@@ -160,10 +162,11 @@ def _level_at_white(seen: _Samples) -> float | None:
     if len(seen.stroke) < LEAST_STROKE:
         return None
     below = 1 - seen.stroke[seen.stroke < 1].double()
-    if len(below) < LEAST_STROKE / 10:
+    share = len(below) / len(seen.stroke)
+    # Noise makes half of what is white lighter than white, which is clipped.
+    if len(below) < LEAST_STROKE / 10 or 1 - share < LEAST_LIGHTER:
         return None
     # The middle of strokes is not all white: the median of the half that noise darkens is robust.
-    share = len(below) / len(seen.stroke)
     part = min(0.98, 0.5 / max(share, 0.5))
     level = float(torch.quantile(below[: 2**20], 0.5 * part)) / MEDIAN
     return level if level > LEAST_AT_WHITE else None
