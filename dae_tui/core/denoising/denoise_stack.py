@@ -26,7 +26,7 @@ from dae_tui.core.denoising.risk import Trial, attempt, least_change, middle
 from dae_tui.core.images.image_file import Stack
 from dae_tui.core.images.value_range import fill_unmeasured, from_unit, image_values
 from dae_tui.core.noise.image_noise import ImageNoise
-from dae_tui.core.weights.choice import Candidates
+from dae_tui.core.weights.choice import Candidates, WeightsChoice
 from dae_tui.core.weights.weights_file import Weights
 from dae_tui.spec.denoising import DenoiseOptions
 
@@ -89,6 +89,19 @@ class Denoised:
 def inverts(weights: Weights, options: DenoiseOptions, dark: bool) -> bool:
     """Whether the network gets the negative of the image, because it is dark on light."""
     return options.invert == "yes" or (options.invert == "auto" and dark and weights.light_on_dark)
+
+
+def candidates_for(choice: WeightsChoice, stack: Stack, found: Examination) -> Candidates:
+    """The weights for a stack, by what was found in it. Raises WeightsError."""
+    _, height, width, channels = stack.values.shape
+    return choice.candidates(
+        height,
+        width,
+        found.sigma,
+        channels=channels - stack.alpha,
+        page=found.page,
+        camera=found.camera,
+    )
 
 
 def denoise_stack(

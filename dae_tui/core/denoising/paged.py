@@ -14,7 +14,13 @@ from pathlib import Path
 import numpy as np
 
 from dae_tui.core.denoising.apply_network import Compute
-from dae_tui.core.denoising.denoise_stack import AT_ONCE, Denoised, Done, denoise_stack
+from dae_tui.core.denoising.denoise_stack import (
+    AT_ONCE,
+    Denoised,
+    Done,
+    candidates_for,
+    denoise_stack,
+)
 from dae_tui.core.denoising.examination import Examination, examine, is_small
 from dae_tui.core.denoising.outcome import Outcome
 from dae_tui.core.denoising.small_images import denoise_small
@@ -254,16 +260,8 @@ class _Run:
             if page.found is None:
                 results[number] = Denoised(page.stack, [Done(None)] * len(page.stack.values))
             elif number not in results:
-                _, height, width, channels = page.stack.values.shape
                 results[number] = denoise_stack(
-                    self.choice.candidates(
-                        height,
-                        width,
-                        page.found.sigma,
-                        channels=channels - page.stack.alpha,
-                        page=page.found.page,
-                        camera=page.found.camera,
-                    ),
+                    candidates_for(self.choice, page.stack, page.found),
                     page.stack,
                     page.found,
                     self.options,

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 
 from dae_tui.core.denoising.apply_network import Compute
-from dae_tui.core.denoising.denoise_stack import denoise_stack
+from dae_tui.core.denoising.denoise_stack import candidates_for, denoise_stack
 from dae_tui.core.denoising.examination import examine, examine_small, is_small
 from dae_tui.core.denoising.loaded_file import LoadedFile
 from dae_tui.core.denoising.outcome import Outcome
@@ -245,15 +245,7 @@ def _denoise_file(
     done = dict(zip(pages, results, strict=True))
     for number, (stack, examination) in enumerate(zip(stacks, found, strict=True)):
         if number not in done:
-            _, height, width, channels = stack.values.shape
-            candidates = choice.candidates(
-                height,
-                width,
-                examination.sigma,
-                channels=channels - stack.alpha,
-                page=examination.page,
-                camera=examination.camera,
-            )
+            candidates = candidates_for(choice, stack, examination)
             done[number] = denoise_stack(candidates, stack, examination, options, compute)
         result = done[number]
         if isinstance(result, DaeError):

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from dae_tui.core.denoising.apply_network import Compute
-from dae_tui.core.denoising.denoise_stack import Denoised, denoise_stack
+from dae_tui.core.denoising.denoise_stack import Denoised, candidates_for, denoise_stack
 from dae_tui.core.denoising.examination import Examination, examine
 from dae_tui.core.denoising.small_images import denoise_small
 from dae_tui.core.images.image_file import Stack
@@ -74,13 +74,4 @@ def _denoise(
         if isinstance(result, DaeError):
             raise result
         return result
-    _, height, width, channels = stack.values.shape
-    candidates = choice.candidates(
-        height,
-        width,
-        found.sigma,
-        channels=channels,
-        page=found.page,
-        camera=found.camera,
-    )
-    return denoise_stack(candidates, stack, found, options, Compute())
+    return denoise_stack(candidates_for(choice, stack, found), stack, found, options, Compute())

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from dae_tui.core.denoising.apply_network import Compute
-from dae_tui.core.denoising.denoise_stack import Denoised, denoise_stack
+from dae_tui.core.denoising.denoise_stack import Denoised, candidates_for, denoise_stack
 from dae_tui.core.denoising.examination import Examination, joined
 from dae_tui.core.images.image_file import Stack
 from dae_tui.core.weights.choice import Candidates, WeightsChoice
@@ -34,10 +34,7 @@ def denoise_small(
     together: dict[Any, list[int]] = defaultdict(list)
     chosen: dict[Any, Candidates] = {}
     for number, (stack, examination) in enumerate(zip(stacks, found, strict=True)):
-        _, height, width, channels = stack.values.shape
-        candidates = choice.candidates(
-            height, width, examination.sigma, channels=channels - stack.alpha
-        )
+        candidates = candidates_for(choice, stack, examination)
         dtype = stack.values.dtype
         form = stack.values.shape, dtype, stack.alpha, stack.white_is_zero, stack.no_data
         names = tuple(id(weights) for weights in candidates.weights)
