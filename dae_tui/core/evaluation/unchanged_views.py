@@ -8,9 +8,8 @@ depends on, and measured again where any of it differs.
 import hashlib
 import io
 import json
-import sys
 from dataclasses import asdict
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -30,14 +29,8 @@ from dae_tui.version import __version__
 MOST_BYTES = 64 << 20
 # The keys of `benchmark.evaluate` that no trained network has a part in.
 _UNCHANGED = ("original", "noisy at ")
-# The code that a measurement depends on, and with it all its constants.
-_CODE = (
-    *("dae_tui.core.noise.synthesis", "dae_tui.spec.noise_spec", "dae_tui.core.data.image_set"),
-    *("dae_tui.core.evaluation.measurements", "dae_tui.core.evaluation.metrics"),
-    *("dae_tui.core.evaluation.protocol", "dae_tui.core.evaluation.classifier"),
-    *("dae_tui.core.denoising.apply_network", "dae_tui.core.hardware"),
-    *("dae_tui.core.weights.folding", "dae_tui.models.classifier"),
-)
+# The packages whose code and weights a measurement may depend on, with all their constants.
+_PACKAGES = ("core", "models", "spec")
 
 
 class UnchangedViews:
@@ -94,7 +87,7 @@ class UnchangedViews:
             network += [_digest(value) for value in state.values()]
         about = {
             "version": __version__,
-            "code": [_code_of(name) for name in _CODE],
+            "code": _code(),
             "torch": torch.__version__,
             "device": device_name(protocol.device),
             "processor": torch.backends.cpu.get_cpu_capability(),
@@ -113,10 +106,13 @@ def _digest(tensor: Tensor) -> str:
     return found.hexdigest()
 
 
-def _code_of(name: str) -> str:
-    """A checksum of the source of a module; empty where there is none to read."""
-    try:
-        source = Path(str(sys.modules[name].__file__)).read_bytes()
-    except (KeyError, OSError):
-        return ""
-    return hashlib.sha256(source).hexdigest()
+@cache
+def _code() -> str:
+    """A checksum of names, sizes and times of change of the code and the published weights."""
+    found = hashlib.sha256()
+    for name in _PACKAGES:
+        for file in sorted((Path(__file__).parents[2] / name).rglob("*")):
+            if file.suffix in (".py", ".safetensors"):
+                about = file.stat()
+                found.update(f"{file} {about.st_size} {about.st_mtime_ns}\n".encode())
+    return found.hexdigest()
