@@ -80,7 +80,8 @@ def _alternatives(
     noisy = torch.empty_like(images)
     for number, chain in enumerate(chains):
         chosen = which == number
-        if images.is_cuda:  # To find the chosen images, the host would have to wait for the GPU.
+        # To find the chosen images, the host would have to wait for the GPU, as it must for JPEG.
+        if images.is_cuda and not any(stage.kind == "jpeg" for stage in chain.stages):
             drawn = _chain(images, chain, generator)
             noisy = torch.where(chosen[:, None, None, None], drawn, noisy)
         else:
