@@ -22,7 +22,7 @@ SUBCOMMANDS = {
     "train": "Train a denoising autoencoder, or a classifier to evaluate it.",
     "denoise": "Remove noise from image files of any kind and size, and from whole folders.",
     "benchmark": "Measure networks and filters: Table 1 for any noise and data, sweeps, figures.",
-    "runs": "List, show and steer training runs: pause, resume, stop, tag, wait, delete.",
+    "runs": "List, show and steer training runs: pause, resume, stop, tag, archive, delete.",
     "compress": "Compress images with a small network each, or with a learned codec.",
     "decompress": "Write the images of a .dae file.",
     "codec": "Learn codecs for dae compress --codec.",
