@@ -22,6 +22,7 @@ SUBCOMMANDS = {
     "train": "Train a denoising autoencoder, or a classifier to evaluate it.",
     "denoise": "Remove noise from image files of any kind and size, and from whole folders.",
     "benchmark": "Measure networks and filters: Table 1 for any noise and data, sweeps, figures.",
+    "sweep": "Run dae train with every combination of some options: one group of runs.",
     "runs": "List, show and steer training runs: pause, resume, stop, tag, archive, delete.",
     "compress": "Compress images with a small network each, or with a learned codec.",
     "decompress": "Write the images of a .dae file.",

@@ -1,0 +1,266 @@
+"""`dae sweep`: `dae train` with every combination of some options, as one group of runs."""
+
+import os
+import secrets
+import shlex
+import signal
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, ClassVar
+
+import typer
+
+from dae_tui.commands import options
+from dae_tui.commands.grouped_help import GroupedCommand
+from dae_tui.commands.options import JsonOption, QuietOption, RunsDirOption
+from dae_tui.commands.output.streams import say
+from dae_tui.commands.sweeping.combinations import (
+    Combination,
+    Parameter,
+    combine,
+    parse_parameters,
+)
+from dae_tui.commands.sweeping.plan import FAILED, RESUMED, Planned, plan, summary_of
+from dae_tui.errors import DaeError, RunError, UsageError
+from dae_tui.runs.layout import State
+from dae_tui.runs.liveness import HeldLock
+from dae_tui.runs.stop_signals import Signals, exit_code_of
+from dae_tui.runs.sweeps.jobs import Ended, Stopping, run_jobs
+from dae_tui.runs.tags import LONGEST_TAG, check_group
+from dae_tui.system.cores import usable_cores
+from dae_tui.system.ranks import ranks
+
+app = options.subcommand()
+
+# In the folder of runs: what keeps two processes from running one group.
+LOCKS = ".sweeps"
+_BEGINS = {RESUMED: "resumed", FAILED: "failed before, tried again:"}
+LEFT_THEM = b"left at once; the trainings save their state and end by themselves\n"
+
+
+class SweepCommand(GroupedCommand):
+    """`dae sweep`, with examples."""
+
+    groups: ClassVar = {
+        "Sweep": ("setting", "seed", "jobs", "group", "dry_run"),
+        "Output": ("runs_dir", "json", "quiet", "help"),
+    }
+    examples: ClassVar = (
+        (
+            "dae sweep --set lr=1e-3,3e-3,1e-2 --seed 0..2 -- train --data digits --epochs 20",
+            "Nine trainings, one after the other, and a table of means over seeds.",
+        ),
+        (
+            "dae sweep --set 'widths=16,32;32,64' --set batch-size=50,100 --jobs 4 -- train unet",
+            "Four at a time, each on a GPU of its own where there are several.",
+        ),
+        (
+            "dae sweep --group lr-3f2a --set lr=1e-3,3e-3,1e-2 --seed 0..2 -- train …",
+            "Go on with a group that was interrupted: what has finished is not trained again.",
+        ),
+    )
+
+
+@app.command(cls=SweepCommand, context_settings={"allow_interspersed_args": False})
+def sweep(
+    command: Annotated[
+        list[str],
+        typer.Argument(metavar="train", help="After --: train, and its options for all of them."),
+    ],
+    setting: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="NAME=V1,V2,…",
+            help="Values of an option of dae train, such as lr=1e-3,3e-3; repeatable. With a "
+            "semicolon between them they may have commas: widths=16,32;32,64.",
+        ),
+    ] = None,
+    seed: Annotated[
+        str | None,
+        typer.Option(
+            metavar="0..2|0,1,5", help="Seeds: the table has the mean and the spread over them."
+        ),
+    ] = None,
+    jobs: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            max=256,
+            metavar="N",
+            help="How many train at a time, each on a GPU of its own where there are several.",
+        ),
+    ] = 1,
+    group: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="The group of the runs; one that exists goes on. [default: a new one]",
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the commands and train nothing.")
+    ] = False,
+    runs_dir: RunsDirOption = options.RUNS_DIR,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Run dae train with every combination of some options, as one group of runs.
+
+    Ctrl-C stops the trainings, which save their state. The same command with --group goes on: what
+    has finished is skipped, what was stopped is resumed, and what failed is tried again.
+    """
+    if ranks().size > 1:
+        raise UsageError("torchrun cannot run a sweep", "run it by itself: dae sweep …")
+    parameters = parse_parameters(setting or [], seed)
+    if not parameters:
+        raise UsageError("nothing differs in this sweep", "for example: --set lr=1e-3,3e-3")
+    if group is not None:
+        check_group(group)
+    name = group or _new_group(parameters)
+    combinations = combine(parameters, command, runs_dir)
+    here = combinations[0].rehearsed.runs_dir.resolve()  # That of the command, where it has one.
+    if dry_run:
+        _print_commands(plan(combinations, name), parameters, name, here, json)
+        return
+    with _alone(here, name), Signals(LEFT_THEM) as signals:
+        _run(plan(combinations, name), name, jobs, signals, quiet)
+    finished = _report(plan(combinations, name), parameters, name, here, json)
+    if finished < len(combinations):
+        again = _again(parameters, jobs, name, command)
+        raise _unfinished(finished, len(combinations), signals, again)
+
+
+def _run(planned: Sequence[Planned], group: str, jobs: int, signals: Signals, quiet: bool) -> None:
+    """Train what is left to train, and tell of it."""
+
+    def tell(words: str) -> None:
+        if not quiet:
+            say(words)
+
+    tell(f"group {group}: {summary_of(planned)}; watch: dae dashboard, / group={group}")
+    left = [each.job for each in planned if each.job is not None]
+    at_once = max(1, min(jobs, len(left)))
+    environments = _environments(at_once, [each.combination for each in planned])
+    for event in run_jobs(left, at_once, environments, signals.stop):
+        if isinstance(event, Stopping):
+            tell(f"stopping {event.count} that save their state; Ctrl-C again leaves at once")
+            continue
+        number = event.job.number
+        each = planned[number - 1]
+        about = f"{number} of {len(planned)}  {each.combination.words}"
+        if isinstance(event, Ended):
+            tell(f"{about}  {_ending(event)}")
+        elif event.found:
+            tell(f"{about}  waiting for {event.run.name}: another process trains it")
+        else:
+            tell(f"{about}  {_BEGINS.get(each.about, 'started')} {event.run.name}")
+
+
+def _ending(event: Ended) -> str:
+    words = f"{event.state}: {event.reason}" if event.reason else str(event.state)
+    return f"{words}; {event.hint}" if event.hint else words
+
+
+def _report(
+    planned: Sequence[Planned],
+    parameters: Sequence[Parameter],
+    group: str,
+    runs_dir: Path,
+    json: bool,
+) -> int:
+    """Print what came of it; how many have finished."""
+    from dae_tui.commands.output.terminal import print_json
+    from dae_tui.commands.sweeping.report import as_json, outcomes_of, print_table
+
+    outcomes = outcomes_of(planned)
+    if json:
+        print_json(as_json(outcomes, parameters, group, runs_dir))
+    else:
+        print_table(outcomes, parameters)
+    return sum(result.state is State.FINISHED for _, result in outcomes)
+
+
+def _unfinished(finished: int, count: int, signals: Signals, again: str) -> DaeError:
+    """The error that ends a sweep in which not every training has finished."""
+    hint = f"go on with: {again}"
+    if signals.received is not None:
+        received = signal.Signals(signals.received).name
+        stopped = DaeError(f"stopped by {received}; {finished} of {count} have finished", hint)
+        stopped.exit_code = exit_code_of(signals.received)
+        return stopped
+    return DaeError(f"{count - finished} of {count} trainings have not finished", hint)
+
+
+def _print_commands(
+    planned: Sequence[Planned],
+    parameters: Sequence[Parameter],
+    group: str,
+    runs_dir: Path,
+    json: bool,
+) -> None:
+    if json:
+        _report(planned, parameters, group, runs_dir, json)
+        return
+    say(f"group {group}: {summary_of(planned)}")
+    for each in planned:
+        found = "" if each.run is None else f"  # {each.about}: {each.run.name}"
+        print(each.combination.command + found)
+
+
+def _new_group(parameters: Sequence[Parameter]) -> str:
+    """A name that says what differs: lr-batch-size-3f2a."""
+    names = "-".join(each.name for each in parameters)[: LONGEST_TAG - 5].rstrip("-")
+    return f"{names}-{secrets.token_hex(2)}"
+
+
+def _again(parameters: Sequence[Parameter], jobs: int, group: str, command: Sequence[str]) -> str:
+    """The command that goes on with this sweep."""
+    words = ["dae", "sweep", "--group", group]
+    for each in parameters:
+        separator = ";" if any("," in value for value in each.values) else ","
+        words += ["--set", f"{each.name}={separator.join(each.values)}"]
+    words += ["--jobs", str(jobs)] * (jobs > 1)
+    return shlex.join([*words, "--", *command])
+
+
+def _environments(at_once: int, combinations: Sequence[Combination]) -> list[Mapping[str, str]]:
+    """The variables of each place: a GPU of its own, and its share of the processor."""
+    if at_once == 1:
+        return [{}]
+    share: dict[str, str] = {}
+    if "OMP_NUM_THREADS" not in os.environ:  # Else all would wait for each other's threads.
+        share = {"OMP_NUM_THREADS": str(max(1, usable_cores() // at_once))}
+    if any(each.rehearsed.config.device != "auto" for each in combinations):
+        return [share]
+    from dae_tui.devices.monitor import Monitor
+
+    monitor = Monitor()
+    gpus = [gpu.uuid for gpu in monitor.read().gpus if gpu.uuid]
+    monitor.close()
+    # By their identity: CUDA may count them in another order than NVML.
+    return [{**share, "CUDA_VISIBLE_DEVICES": uuid} for uuid in gpus[1:] and gpus] or [share]
+
+
+@contextmanager
+def _alone(runs_dir: Path, group: str) -> Iterator[None]:
+    """Be the only process that runs this group. Raises RunError if another one does."""
+    folder = runs_dir / LOCKS / group
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = HeldLock(folder)
+    except OSError as failure:
+        raise RunError(
+            f"{runs_dir} cannot be written: {failure.strerror}",
+            "choose another folder with --runs-dir or DAE_RUNS",
+        ) from failure
+    try:
+        if not lock.take():
+            raise RunError(
+                f"another process runs the group {group}",
+                "wait for it, or choose another --group",
+            )
+        yield
+    finally:
+        lock.close()
