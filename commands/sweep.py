@@ -246,7 +246,7 @@ def _environments(at_once: int, combinations: Sequence[Combination]) -> list[Map
 @contextmanager
 def _alone(runs_dir: Path, group: str) -> Iterator[None]:
     """Be the only process that runs this group. Raises RunError if another one does."""
-    folder = runs_dir / LOCKS / group
+    folder = runs_dir / LOCKS / f"group-{group}"  # A group may be named `..`.
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = HeldLock(folder)

@@ -125,7 +125,7 @@ def test_mistakes_are_one_line_and_a_hint_before_anything_starts(
 
 
 def test_a_group_is_run_by_one_process(dae: Dae, tmp_path: Path) -> None:
-    folder = tmp_path / "runs" / sweep.LOCKS / "g"
+    folder = tmp_path / "runs" / sweep.LOCKS / "group-g"
     folder.mkdir(parents=True)
     lock = HeldLock(folder)
     assert lock.take()
@@ -134,6 +134,12 @@ def test_a_group_is_run_by_one_process(dae: Dae, tmp_path: Path) -> None:
     assert refused.code == 3
     assert "another process runs the group g" in refused.err
     assert runs(tmp_path) == []  # The lock is no run.
+
+
+def test_a_group_of_any_name_stays_in_the_folder_of_runs(dae: Dae, tmp_path: Path) -> None:
+    assert dae("sweep", "--set", "lr=1", "--group", "..", *TRAIN).code == 0
+    assert {path.name for path in tmp_path.iterdir()} == {"runs", "python"}
+    assert len(list((tmp_path / "runs").iterdir())) == 2
 
 
 def test_several_at_a_time_get_a_gpu_each(
