@@ -1,11 +1,9 @@
 """`dae sweep`: `dae train` with every combination of some options, as one group of runs."""
 
-import os
 import secrets
 import shlex
 import signal
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, ClassVar
 
@@ -16,26 +14,20 @@ from dae_tui.commands.grouped_help import GroupedCommand
 from dae_tui.commands.options import JsonOption, QuietOption, RunsDirOption
 from dae_tui.commands.output.streams import say
 from dae_tui.commands.sweeping.combinations import (
-    Combination,
     Parameter,
     combine,
     parse_parameters,
 )
-from dae_tui.commands.sweeping.plan import FAILED, RESUMED, Planned, plan, summary_of
-from dae_tui.errors import DaeError, RunError, UsageError
+from dae_tui.commands.sweeping.plan import Planned, plan, summary_of
+from dae_tui.commands.sweeping.running import alone, run_planned
+from dae_tui.errors import DaeError, UsageError
 from dae_tui.runs.layout import State
-from dae_tui.runs.liveness import HeldLock
 from dae_tui.runs.stop_signals import Signals, exit_code_of
-from dae_tui.runs.sweeps.jobs import Ended, Stopping, run_jobs
 from dae_tui.runs.tags import LONGEST_TAG, check_group
-from dae_tui.system.cores import usable_cores
 from dae_tui.system.ranks import ranks
 
 app = options.subcommand()
 
-# In the folder of runs: what keeps two processes from running one group.
-LOCKS = ".sweeps"
-_BEGINS = {RESUMED: "resumed", FAILED: "failed before, tried again:"}
 LEFT_THEM = b"left at once; the trainings save their state and end by themselves\n"
 
 
@@ -124,43 +116,15 @@ def sweep(
     if dry_run:
         _print_commands(plan(combinations, name), parameters, name, here, json)
         return
-    with _alone(here, name), Signals(LEFT_THEM) as signals:
-        _run(plan(combinations, name), name, jobs, signals, quiet)
+    with alone(here, name), Signals(LEFT_THEM) as signals:
+        planned = plan(combinations, name)
+        if not quiet:
+            say(f"group {name}: {summary_of(planned)}; watch: dae dashboard, / group={name}")
+        run_planned(planned, jobs, signals, quiet)
     finished = _report(plan(combinations, name), parameters, name, here, json)
     if finished < len(combinations):
         again = _again(parameters, jobs, name, command)
         raise _unfinished(finished, len(combinations), signals, again)
-
-
-def _run(planned: Sequence[Planned], group: str, jobs: int, signals: Signals, quiet: bool) -> None:
-    """Train what is left to train, and tell of it."""
-
-    def tell(words: str) -> None:
-        if not quiet:
-            say(words)
-
-    tell(f"group {group}: {summary_of(planned)}; watch: dae dashboard, / group={group}")
-    left = [each.job for each in planned if each.job is not None]
-    at_once = max(1, min(jobs, len(left)))
-    environments = _environments(at_once, [each.combination for each in planned])
-    for event in run_jobs(left, at_once, environments, signals.stop):
-        if isinstance(event, Stopping):
-            tell(f"stopping {event.count} that save their state; Ctrl-C again leaves at once")
-            continue
-        number = event.job.number
-        each = planned[number - 1]
-        about = f"{number} of {len(planned)}  {each.combination.words}"
-        if isinstance(event, Ended):
-            tell(f"{about}  {_ending(event)}")
-        elif event.found:
-            tell(f"{about}  waiting for {event.run.name}: another process trains it")
-        else:
-            tell(f"{about}  {_BEGINS.get(each.about, 'started')} {event.run.name}")
-
-
-def _ending(event: Ended) -> str:
-    words = f"{event.state}: {event.reason}" if event.reason else str(event.state)
-    return f"{words}; {event.hint}" if event.hint else words
 
 
 def _report(
@@ -223,44 +187,3 @@ def _again(parameters: Sequence[Parameter], jobs: int, group: str, command: Sequ
         words += ["--set", f"{each.name}={separator.join(each.values)}"]
     words += ["--jobs", str(jobs)] * (jobs > 1)
     return shlex.join([*words, "--", *command])
-
-
-def _environments(at_once: int, combinations: Sequence[Combination]) -> list[Mapping[str, str]]:
-    """The variables of each place: a GPU of its own, and its share of the processor."""
-    if at_once == 1:
-        return [{}]
-    share: dict[str, str] = {}
-    if "OMP_NUM_THREADS" not in os.environ:  # Else all would wait for each other's threads.
-        share = {"OMP_NUM_THREADS": str(max(1, usable_cores() // at_once))}
-    if any(each.rehearsed.config.device != "auto" for each in combinations):
-        return [share]
-    from dae_tui.devices.monitor import Monitor
-
-    monitor = Monitor()
-    gpus = [gpu.uuid for gpu in monitor.read().gpus if gpu.uuid]
-    monitor.close()
-    # By their identity: CUDA may count them in another order than NVML.
-    return [{**share, "CUDA_VISIBLE_DEVICES": uuid} for uuid in gpus[1:] and gpus] or [share]
-
-
-@contextmanager
-def _alone(runs_dir: Path, group: str) -> Iterator[None]:
-    """Be the only process that runs this group. Raises RunError if another one does."""
-    folder = runs_dir / LOCKS / f"group-{group}"  # A group may be named `..`.
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = HeldLock(folder)
-    except OSError as failure:
-        raise RunError(
-            f"{runs_dir} cannot be written: {failure.strerror}",
-            "choose another folder with --runs-dir or DAE_RUNS",
-        ) from failure
-    try:
-        if not lock.take():
-            raise RunError(
-                f"another process runs the group {group}",
-                "wait for it, or choose another --group",
-            )
-        yield
-    finally:
-        lock.close()

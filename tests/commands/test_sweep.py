@@ -13,7 +13,8 @@ from command_line import Dae
 from fake_nvml import FakeGpu, FakeNvml
 from sweep_child import stand_in
 
-from dae_tui.commands import sweep
+from dae_tui.commands.sweeping import running
+from dae_tui.commands.sweeping.running import folder_of
 from dae_tui.devices.monitor import Monitor
 from dae_tui.runs.layout import LOG, State
 from dae_tui.runs.liveness import HeldLock
@@ -125,7 +126,7 @@ def test_mistakes_are_one_line_and_a_hint_before_anything_starts(
 
 
 def test_a_group_is_run_by_one_process(dae: Dae, tmp_path: Path) -> None:
-    folder = tmp_path / "runs" / sweep.LOCKS / "group-g"
+    folder = folder_of(tmp_path / "runs", "g")
     folder.mkdir(parents=True)
     lock = HeldLock(folder)
     assert lock.take()
@@ -148,7 +149,7 @@ def test_several_at_a_time_get_a_gpu_each(
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     nvml = FakeNvml(*(FakeGpu(uuid=f"GPU-{n}") for n in range(2)))
     monkeypatch.setattr("dae_tui.devices.monitor.Monitor", lambda: Monitor({}, nvml))
-    monkeypatch.setattr(sweep, "usable_cores", lambda: 6)
+    monkeypatch.setattr(running, "usable_cores", lambda: 6)
 
     def seen(*words: str) -> set[str]:
         before = runs(tmp_path)
