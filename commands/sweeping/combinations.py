@@ -80,7 +80,7 @@ def parse_parameters(texts: Sequence[str], seeds: str | None) -> list[Parameter]
             raise UsageError(
                 f"cannot read '{shortened(text)}'", "write it as --set lr=1e-3,3e-3, or --seed 0..2"
             )
-        _check_name(name)
+        check_name(name)
         if name in found:
             raise UsageError(f"{name} has values twice", "write them into one --set or --seed")
         found[name] = Parameter(name, _values(name, values))
@@ -159,7 +159,8 @@ def _options() -> dict[str, Any]:
     return known
 
 
-def _check_name(name: str) -> None:
+def check_name(name: str) -> None:
+    """Raise UsageError for what is no option of `dae train` that can differ within a sweep."""
     if name in _options():
         return
     if name in _FIXED:

@@ -19,14 +19,25 @@ LOCKS = ".sweeps"
 _BEGINS = {RESUMED: "resumed", FAILED: "failed before, tried again:"}
 
 
-def run_planned(planned: Sequence[Planned], jobs: int, signals: Signals, quiet: bool) -> None:
-    """Train what is left to train, and tell of it."""
+def run_planned(
+    planned: Sequence[Planned],
+    jobs: int,
+    signals: Signals,
+    quiet: bool,
+    *,
+    only_new: bool = False,
+    count: int | None = None,
+) -> None:
+    """Train what is left to train, or `only_new` what was never begun, and tell of it.
+
+    `count` is how many there will be, where more than those planned are to come.
+    """
 
     def tell(words: str) -> None:
         if not quiet:
             say(words)
 
-    left = [each.job for each in planned if each.job is not None]
+    left = [each.job for each in planned if each.job and not (only_new and each.run)]
     at_once = max(1, min(jobs, len(left)))
     environments = _environments(at_once, [each.combination for each in planned])
     for event in run_jobs(left, at_once, environments, signals.stop):
@@ -35,7 +46,7 @@ def run_planned(planned: Sequence[Planned], jobs: int, signals: Signals, quiet: 
             continue
         number = event.job.number
         each = planned[number - 1]
-        about = f"{number} of {len(planned)}  {each.combination.words}"
+        about = f"{number} of {count or len(planned)}  {each.combination.words}"
         if isinstance(event, Ended):
             tell(f"{about}  {_ending(event)}")
         elif event.found:

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -216,3 +217,46 @@ def test_a_real_sweep_of_digits(dae: Dae, tmp_path: Path, monkeypatch: pytest.Mo
     losses: list[Any] = [row["best_val_loss"]["mean"] for row in json.loads(outcome.out)["rows"]]
     assert losses == sorted(losses)
     assert json.loads(outcome.out)["rows"][0]["parameters"] == {"lr": 0.006}
+
+
+@pytest.mark.skipif(find_spec("optuna") is None, reason="optuna is not installed")
+def test_a_search_goes_on_where_it_was(dae: Dae, tmp_path: Path) -> None:
+    words = ["sweep", "--search", "optuna", "--set", "lr=1e-3..9.5", "--group", "g", "--json"]
+    outcome = dae(*words, "--trials", "3", "--jobs", "2", *TRAIN)
+    assert outcome.code == 0, outcome.err
+    rows = json.loads(outcome.out)["rows"]
+    assert len(rows) == len(runs(tmp_path)) == 3
+    losses = [row["best_val_loss"]["mean"] for row in rows]
+    assert losses == sorted(losses)
+    more = dae(*words, "--trials", "5", "-q", *TRAIN)
+    assert (more.code, len(json.loads(more.out)["rows"]), len(runs(tmp_path))) == (0, 5, 5)
+
+
+@pytest.mark.skipif(find_spec("optuna") is None, reason="optuna is not installed")
+def test_a_trial_that_fails_is_not_tried_for_ever(dae: Dae, tmp_path: Path) -> None:
+    words = ["sweep", "--search", "optuna", "--set", "lr=9,1", "--group", "g", "--trials", "9"]
+    outcome = dae(*words, *TRAIN)
+    assert outcome.code == 1
+    assert outcome.err.count("lr=9  failed") == 1
+    assert "every value was tried" in outcome.err
+    assert "hint: go on with: dae sweep --search optuna --trials 9 --group g --set" in outcome.err
+    assert len(runs(tmp_path)) == 2
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--trials", "3", "--set", "lr=1..2", *TRAIN],
+        ["--search", "grid", "--set", "lr=1..2", *TRAIN],
+        ["--search", "optuna", *TRAIN],
+        ["--search", "optuna", "--set", "lr=1..30", *TRAIN],
+        ["--search", "optuna", "--set", "lr=1..2", "--dry-run", *TRAIN],
+    ],
+)
+def test_mistakes_of_a_search_are_told_before_anything_starts(
+    dae: Dae, tmp_path: Path, words: list[str]
+) -> None:
+    outcome = dae("sweep", *words)
+    assert (outcome.code, outcome.out) == (2, "")
+    assert [line.split(":")[0] for line in outcome.err.splitlines()] == ["error", "hint"]
+    assert not (tmp_path / "runs").exists()
