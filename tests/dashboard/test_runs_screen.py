@@ -9,6 +9,7 @@ import pytest
 from command_line import Dae
 from dashboard_driver import Driver, driving, looks_again
 from dashboard_example import LIVE
+from textual import events
 from textual.coordinate import Coordinate
 from textual.widgets import DataTable
 
@@ -323,6 +324,14 @@ async def test_marked_runs_are_archived_but_for_those_that_are_trained(runs_dir:
         await driver.told(LIVE, "is being trained", "stop it first")
         await driver.until(lambda: len(labels(driver)) == 4)
         assert labels(driver)[0] == "mnist-autoencoder-3f2a"
+
+
+async def test_of_marks_that_come_together_each_counts(runs_dir: Path) -> None:
+    async with driving(runs_dir) as driver:
+        await driver.press("down")
+        for key in ("space", "space", "A"):  # All before the first one is acted on.
+            driver.app.post_message(events.Key(key, None))
+        await driver.until(lambda: len(labels(driver)) == 3, "two archived runs")
 
 
 async def test_where_every_run_is_archived_the_list_says_how_to_see_them(tmp_path: Path) -> None:

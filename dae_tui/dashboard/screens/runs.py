@@ -88,6 +88,8 @@ class RunsScreen(LiveScreen[_Seen], RunActions):
         self._chosen: Run | None = None
         """The run at the cursor, while the pane is shown."""
         self._rest: Timer | None = None
+        self._asked_marks: tuple[str, ...] | None = None
+        """What was marked, until the app has heard of it."""
 
     def compose(self) -> ComposeResult:
         yield Heading("reading the runs…")
@@ -103,7 +105,7 @@ class RunsScreen(LiveScreen[_Seen], RunActions):
         self.query_one("#filter").display = False
         self.query_one("#empty").display = False
         self._table.focus()
-        self.watch(self.app, "marked", self._fill, init=False)
+        self.watch(self.app, "marked", self._marked, init=False)
 
     def look(self) -> _Seen:
         if self._watch is None:
@@ -116,7 +118,7 @@ class RunsScreen(LiveScreen[_Seen], RunActions):
         complete = self._watch is not None and self._watch.complete
         if complete:
             here = {row.run.name for row in seen.rows}
-            self._mark(tuple(name for name in self.context.marked if name in here))
+            self._mark(tuple(name for name in self._marks if name in here))
         self._fill()
         if seen.pane is None or seen.pane.view.summary.name == self._name_at_cursor():
             self.query_one(RunPane).show(seen.pane)
@@ -275,7 +277,7 @@ class RunsScreen(LiveScreen[_Seen], RunActions):
 
     def action_mark(self) -> None:
         """Mark or unmark the run, and move to the next."""
-        name, marked = self._name_at_cursor(), self.context.marked
+        name, marked = self._name_at_cursor(), self._marks
         if name:
             others = tuple(each for each in marked if each != name)
             self._mark((*others, *(name not in marked) * (name,)))
@@ -285,13 +287,25 @@ class RunsScreen(LiveScreen[_Seen], RunActions):
         """Mark no run."""
         self._mark(())
 
+    @property
+    def _marks(self) -> tuple[str, ...]:
+        """The marked runs. Of keys that come together, as over a slow line, each counts."""
+        return self.context.marked if self._asked_marks is None else self._asked_marks
+
     def _mark(self, names: tuple[str, ...]) -> None:
-        if names != self.context.marked:
+        if names != self._marks:
+            self._asked_marks = names
             self.post_message(MarkRuns(names))
+
+    def _marked(self) -> None:
+        """The app has heard of other marks."""
+        if self._asked_marks == self.context.marked:
+            self._asked_marks = None
+        self._fill()
 
     def _meant(self) -> list[Run]:
         """The marked runs, else the one at the cursor."""
-        marked = [row.run for row in self._rows if row.run.name in self.context.marked]
+        marked = [row.run for row in self._rows if row.run.name in self._marks]
         row = self._table.under_cursor
         return marked or ([row.run] if row else [])
 
