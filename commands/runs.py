@@ -16,7 +16,14 @@ from dae_tui.runs.deletion import check_deletable, delete_run, deleted_words
 from dae_tui.runs.layout import Request, State
 from dae_tui.runs.reader import Run, find_run, last_event, list_runs
 from dae_tui.runs.summary import Summary, age, number, summarize
-from dae_tui.runs.tags import change_tags, read_tags
+from dae_tui.runs.tags import (
+    change_tags,
+    check_archivable,
+    check_group,
+    read_tags,
+    set_archived,
+    set_group,
+)
 from dae_tui.system.atomic import write_whole
 from dae_tui.system.printable import printable
 
@@ -27,6 +34,9 @@ app = options.subcommand()
 
 RunArgument = Annotated[
     str, typer.Argument(metavar="RUN", help="A name, a part of one, a folder, or latest.")
+]
+RunArguments = Annotated[
+    list[str], typer.Argument(metavar="RUN…", help="Names, parts of them, folders, or latest.")
 ]
 STATE_STYLES = {
     State.RUNNING: "green",
@@ -45,30 +55,67 @@ def runs() -> None:
 
 
 @app.command("list")
-def list_command(runs_dir: RunsDirOption = options.RUNS_DIR, json: JsonOption = False) -> None:
-    """List the runs, oldest first."""
+def list_command(
+    conditions: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="FILTER…",
+            help="Those alone that meet all of it, as / in the dashboard: words, state:failed, "
+            "'loss<0.01', lr=0.006, tag:best, group:NAME, is:archived. [default: all]",
+        ),
+    ] = None,
+    group: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The runs of a group, as of dae sweep.")
+    ] = None,
+    archived: Annotated[bool, typer.Option("--archived", help="Show archived runs too.")] = False,
+    runs_dir: RunsDirOption = options.RUNS_DIR,
+    json: JsonOption = False,
+) -> None:
+    """List the runs, oldest first; not the archived ones."""
     from dae_tui.commands.output.fitted_table import print_fitted
     from dae_tui.commands.output.terminal import print_json, stdout
 
-    found = list_runs(runs_dir)
+    every = [summarize(run) for run in list_runs(runs_dir)]
+    found = _chosen(every, conditions or [], group, archived, runs_dir)
     if json:
-        print_json(
-            {
-                "runs_dir": str(runs_dir.resolve()),
-                "runs": [summarize(run).as_json() for run in found],
-            }
-        )
+        runs = [summary.as_json() for summary in found]
+        print_json({"runs_dir": str(runs_dir.resolve()), "runs": runs})
         return
-    if not found:
+    hidden = sum(summary.hidden for summary in every) if not archived else 0
+    if not every:
         say(f"no runs in {runs_dir}; start one with: dae train --data digits")
+    elif not found:
+        also = f"; {hidden} archived: --archived shows them" if hidden else ""
+        say(f"no such runs among the {len(every)} in {runs_dir}{also}")
+    if not found:
         return
     print_fitted(
         stdout(),
         ("run", "state", "epoch", "loss", "test %", "age"),
-        [_row(summarize(run)) for run in found],
+        [_row(summary) for summary in found],
         left=("run", "state"),
         dropped=("loss", "age", "epoch", "test %", "state"),
     )
+
+
+def _chosen(
+    every: list[Summary], words: list[str], group: str | None, archived: bool, runs_dir: Path
+) -> list[Summary]:
+    """The runs that a filter and the options leave."""
+    if group is not None:
+        check_group(group)
+        every = [summary for summary in every if summary.group == group]
+    if not words:
+        return [summary for summary in every if archived or not summary.hidden]
+    # The filter of the dashboard; its rows take NumPy, which a plain list does without.
+    from dae_tui.dashboard.runs_filter import Condition, listed, matches, parse_condition
+    from dae_tui.runs.watching.runs_watch import RunRow
+
+    parsed: list[Condition] = [parse_condition(word) for word in words]
+    found = [Run(runs_dir / summary.name) for summary in every]
+    rows = [RunRow(run, s, [], run.config()) for run, s in zip(found, every, strict=True)]
+    chosen = [row for row in rows if matches(parsed, row)] if archived else listed(parsed, rows)
+    return [row.summary for row in chosen]
 
 
 def _row(summary: Summary) -> "tuple[str | Text, ...]":
@@ -110,6 +157,8 @@ def show(
         "run": found.folder,
         "tags": " ".join(tags.words) or None,
         "note": tags.note or None,
+        "group": tags.group or None,
+        "archived": "yes" if tags.archived else None,
         "state": f"{status['state']}  {status.get('reason') or ''}".strip(),
         "command": meta.get("command"),
         "device": meta.get("device"),
@@ -209,6 +258,63 @@ def tag(
         print_json({"run": found.name, "tags": list(tags.words), "note": tags.note})
         return
     print("  ".join(filter(None, (" ".join(tags.words), printable(tags.note)))))
+
+
+@app.command()
+def group(
+    words: Annotated[
+        list[str],
+        typer.Argument(metavar="RUN… NAME", help="The runs, and the group to put them into."),
+    ],
+    remove: Annotated[
+        bool, typer.Option("--remove", "-r", help="Take the runs out of their group; no NAME.")
+    ] = False,
+    runs_dir: RunsDirOption = options.RUNS_DIR,
+    quiet: QuietOption = False,
+) -> None:
+    """Put runs into a group, as dae sweep does, or take them out of it.
+
+    S on such a run in the dashboard shows the whole group, and / group:NAME finds it.
+    """
+    if not remove and len(words) < 2:
+        raise UsageError(
+            "a group needs runs and a name",
+            f"for example: dae runs group {words[0]} best-3; or --remove",
+        )
+    *names, name = [*words, ""] if remove else words
+    if name:
+        check_group(name)
+    found = [find_run(each, runs_dir) for each in names]
+    for run in found:
+        set_group(run, name)
+        if not quiet:
+            say(f"{run.name} is in the group {name}" if name else f"{run.name} is in no group")
+
+
+@app.command()
+def archive(
+    runs: RunArguments, runs_dir: RunsDirOption = options.RUNS_DIR, quiet: QuietOption = False
+) -> None:
+    """Have lists leave runs out; they stay as they are. dae runs list --archived shows them."""
+    found = [find_run(each, runs_dir) for each in runs]
+    for run in found:
+        check_archivable(run)
+    _archive(found, True, quiet)
+
+
+@app.command()
+def unarchive(
+    runs: RunArguments, runs_dir: RunsDirOption = options.RUNS_DIR, quiet: QuietOption = False
+) -> None:
+    """Have lists show archived runs again."""
+    _archive([find_run(each, runs_dir) for each in runs], False, quiet)
+
+
+def _archive(runs: list[Run], archived: bool, quiet: bool) -> None:
+    for run in runs:
+        set_archived(run, archived)
+        if not quiet:
+            say(f"archived {run.name}" if archived else f"{run.name} is in the list again")
 
 
 @app.command()

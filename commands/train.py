@@ -24,6 +24,7 @@ from dae_tui.commands.options import (
     resolve_data_dir,
 )
 from dae_tui.commands.output.streams import print_name
+from dae_tui.commands.training.rehearsal import Rehearsal, Rehearsed
 from dae_tui.commands.training.resumption import as_options, resumed
 from dae_tui.core.evaluation.classifier_file import check_ours
 from dae_tui.errors import DaeError, UsageError
@@ -395,18 +396,14 @@ def train(
         given_here = {"network": network, "name": name, "preset": preset} | changed
         config, command = resumed(run, {k: v for k, v in given_here.items() if v is not None})
     classifier_path = _classifier_path(config, runs_dir)
+    also = ["--tensorboard", str(event_folder)] * (event_folder is not None)
+    if isinstance(context.obj, Rehearsal):
+        context.obj.seen.append(Rehearsed(config, name or config.label, runs_dir, also))
+        return
     if detached:
-        if ranks().size > 1:
-            raise UsageError(
-                "torchrun's processes cannot be detached", "leave --detach out: use nohup or tmux"
-            )
         if svg is not None:
             raise UsageError("a detached training writes no picture", "leave --svg out")
-        also = ["--tensorboard", str(event_folder)] * (event_folder is not None)
-        if resume is None:
-            detach(run, config.as_json(), also)
-        else:
-            detach(run, None, [*as_options(changed), *also])
+        _detach(run, config if resume is None else None, changed, also)
         said = dump_json({"event": "detached", "run": str(run.folder)})
         print_name(said if json else run.name)
         return
@@ -431,6 +428,20 @@ def train(
     # A signal that came after the end stopped nothing.
     if result is None and signals.received is not None:
         raise StoppedError(run.folder, signals.received)
+
+
+def _detach(
+    run: Run, config: TrainingConfig | None, changed: dict[str, Any], also: list[str]
+) -> None:
+    """Train in the background; without a config, the run goes on with what was `changed`."""
+    if ranks().size > 1:
+        raise UsageError(
+            "torchrun's processes cannot be detached", "leave --detach out: use nohup or tmux"
+        )
+    if config is not None:
+        detach(run, config.as_json(), also)
+    else:
+        detach(run, None, [*as_options(changed), *also])
 
 
 def _at_least_one(epoch_images: int | None) -> int | None:

@@ -18,6 +18,7 @@ from dae_tui.devices.reading import Reading
 from dae_tui.runs.benchmarks import BENCHMARKS
 from dae_tui.runs.layout import STATUS, State, read_json, write_json
 from dae_tui.runs.reader import Run
+from dae_tui.runs.tags import set_group
 from dae_tui.runs.writer import RunWriter
 
 GIB = 2.0**30
@@ -76,6 +77,26 @@ def example_runs(runs_dir: Path) -> Iterator[Path]:
     with RunWriter(runs_dir / LIVE) as writer:
         _train(writer, "autoencoder", 12, State.RUNNING)
         yield runs_dir
+
+
+def sweep_runs(runs_dir: Path) -> None:
+    """A group of six runs, which differ in learning rate and seed; one of them has failed."""
+    for n, (lr, seed) in enumerate((lr, seed) for lr in (1e-3, 3e-3, 1e-2) for seed in (0, 1)):
+        with RunWriter(runs_dir / f"20260131-00000{n}-digits-lr{lr:g}-s{seed}-00a{n}") as writer:
+            config = {"network": "dense", "data": "digits", "noise": "gaussian:0.5", "epochs": 2}
+            writer.describe(config | {"lr": lr, "seed": seed}, {})
+            failed = (lr, seed) == (3e-3, 1)
+            figures: dict[str, Any] = {"epoch": 1, "step": 10, "val_loss": 0.05 + 5e-5 / lr}
+            figures["val_loss"] += seed / 100
+            figures |= {"val_psnr": 20.5 - 100 * figures["val_loss"], "best": True}
+            if not failed:
+                writer.record({"event": "validation", **figures})
+                later = {"epoch": 2, "step": 20, "val_loss": figures["val_loss"] + 0.002}
+                writer.record({"event": "validation", **figures | later | {"best": False}})
+                figures |= later
+            state = State.FAILED if failed else State.FINISHED
+            writer.status(state, **({} if failed else figures))
+        set_group(Run(writer.folder), "lr-3f2a")
 
 
 def _train(writer: RunWriter, network: str, epochs: int, state: State) -> None:

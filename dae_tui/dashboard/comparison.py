@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from dae_tui.runs.benchmarks import BENCHMARKS, SavedTable, list_tables
 from dae_tui.runs.layout import METRICS, State
 from dae_tui.runs.reader import Run, list_runs
 from dae_tui.runs.summary import Summary, duration, number, summarize, word
+from dae_tui.runs.tags import read_tags
 from dae_tui.runs.watching.curves import Curves, overview
 
 NONE = "–"
@@ -59,7 +61,7 @@ class ComparisonWatch:
     def look(self, names: Sequence[str]) -> Compared:
         """The runs of these names, else the newest ones, and the newest tables."""
         runs = [Run(self._runs_dir / name) for name in names]
-        runs = runs or list_runs(self._runs_dir)[: -NEWEST - 1 : -1]
+        runs = runs or _newest(self._runs_dir)
         compared = [self._look_at(run) for run in runs]
         self._curves = {run.name: self._curves[run.name] for run in runs}
         return Compared(compared, self._look_at_tables())
@@ -87,6 +89,12 @@ class ComparisonWatch:
         if stamp is None or stamp != self._tables[0]:
             self._tables = stamp, list_tables(self._runs_dir)[:NEWEST_TABLES]
         return self._tables[1]
+
+
+def _newest(runs_dir: Path) -> list[Run]:
+    """The newest runs that are not archived."""
+    listed = (run for run in reversed(list_runs(runs_dir)) if not read_tags(run).archived)
+    return list(islice(listed, NEWEST))
 
 
 def config_differences(configs: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[str]]]:

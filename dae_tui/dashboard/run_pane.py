@@ -106,6 +106,8 @@ class RunPane(Vertical):
         view, summary = seen.view, seen.view.summary
         state = str(summary.state) if view.exists else "deleted"
         tags = [(" ".join(f"#{tag}" for tag in summary.tags), "primary")] if summary.tags else []
+        tags += [(f"group {summary.group}", "primary")] if summary.group else []
+        tags += [("archived", "text-muted")] if summary.archived else []
         self.query_one("#pane-name", Heading).show(
             (summary.label, "bold"), (state, STATE_COLOURS[summary.state]), *tags
         )

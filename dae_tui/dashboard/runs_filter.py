@@ -5,7 +5,7 @@ Does not import Textual. Half-typed conditions leave every run.
 
 import re
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,11 @@ WORDS: Mapping[str, Callable[[RunRow], str | None]] = {
     "noise": lambda row: row.summary.noise,
     "reason": lambda row: row.summary.reason,
     "note": lambda row: row.summary.note,
+    "group": lambda row: row.summary.group,
+}
+IS: Mapping[str, Callable[[RunRow], bool]] = {
+    "archived": lambda row: row.summary.archived,
+    "alive": lambda row: row.summary.state.alive,
 }
 NUMBERS: Mapping[str, Callable[[RunRow], float | None]] = {
     "loss": lambda row: row.summary.val_loss,
@@ -69,6 +74,8 @@ class Condition:
         if self.field == "tag":
             same = [wanted == tag.lower() for tag in row.summary.tags]
             return not any(same) if self.operator == "!=" else any(same)
+        if self.field == "is":
+            return wanted in IS and IS[wanted](row)
         limit = _as_number(self.value)
         known = NUMBERS[self.field](row) if self.field in NUMBERS and limit is not None else None
         if known is None and self.field not in WORDS and limit is not None:
@@ -79,9 +86,8 @@ class Condition:
         if text is None or self.operator in ORDERING:
             return False
         found = str(text).lower()
-        if self.operator == ":":
-            return wanted in found
-        return (found == wanted) is (self.operator == "=")
+        equal = (found == wanted) is (self.operator == "=")
+        return wanted in found if self.operator == ":" else equal
 
 
 def parse_filter(text: str) -> list[Condition]:
@@ -93,21 +99,34 @@ def parse_filter(text: str) -> list[Condition]:
         parts = shlex.split(text)
     except ValueError:  # A quote that is still open.
         parts = text.replace('"', " ").replace("'", " ").split()
-    return [_condition(part) for part in parts]
+    return [parse_condition(part) for part in parts]
 
 
-def matches(conditions: list[Condition], row: RunRow) -> bool:
+def matches(conditions: Sequence[Condition], row: RunRow) -> bool:
     """Whether a run meets all of them."""
     return all(condition.holds(row) for condition in conditions)
 
 
-def _condition(part: str) -> Condition:
+def listed(conditions: Sequence[Condition], rows: Sequence[RunRow]) -> list[RunRow]:
+    """The runs that a list shows: archived ones only where they are asked for by `is:archived`."""
+    archived = any(
+        condition.field == "is" and condition.value.lower() == "archived"
+        for condition in conditions
+        if not condition.negated
+    )
+    return [
+        row for row in rows if matches(conditions, row) and (archived or not row.summary.hidden)
+    ]
+
+
+def parse_condition(part: str) -> Condition:
+    """One condition, or a word."""
     found = _CONDITION.fullmatch(part)
     if found is None:
         return Condition("", ":", part)
     minus, field, operator, value = found.groups()
     field = field.lower()
-    known = field in WORDS or field in NUMBERS or field == "tag"
+    known = field in WORDS or field in NUMBERS or field in ("tag", "is")
     if operator == ":" and not known:
         return Condition("", ":", part)
     return Condition(field, operator, value, negated=bool(minus))
@@ -122,5 +141,6 @@ def _as_number(text: str) -> float | None:
 
 def _all_words(row: RunRow) -> str:
     run = row.summary
-    words: list[Any] = [run.name, run.state, run.network, run.data, run.noise, run.note, *run.tags]
+    words: list[Any] = [run.name, run.state, run.network, run.data, run.noise, run.note]
+    words += [run.group, *run.tags]
     return " ".join(word for word in words if word).lower()

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from threading import Thread
 from typing import Any
 
@@ -18,19 +19,35 @@ POLL_SECONDS = 0.1
 SAID_BYTES = 64_000
 
 
-def detach(
-    run: Run, config: Mapping[str, Any] | None, options: Sequence[str], patience: float = 120.0
-) -> None:
-    """Train `run` in a process session of its own, and wait until it has begun.
+@dataclass(frozen=True)
+class DetachedTraining:
+    """A training in a process session of its own, which this process has started."""
+
+    run: Run
+    process: "subprocess.Popen[bytes]"
+    _said_from: int
+    """The length of the run's log before."""
+
+    def failure(self, code: int) -> RunError:
+        """The error that it printed before it ended with this exit code, else its last lines."""
+        return _failure(_said(self.run, self._said_from), code)
+
+
+def start(
+    run: Run,
+    config: Mapping[str, Any] | None,
+    options: Sequence[str],
+    environment: Mapping[str, str] | None = None,
+) -> DetachedTraining:
+    """Train `run` in a process session of its own; its output goes to the run's log.
 
     Args:
         run: its folder; a new one gets the config, and the process resumes it like any other.
         config: the config of a new run; None for one that exists.
         options: more options of `dae train --resume RUN`.
-        patience: seconds to wait.
+        environment: variables that differ from those of this process.
 
-    Its output goes to the run's log. Raises RunError with its last words if it ends before it has
-    begun to train.
+    Raises RunError if the folder cannot be written.
     """
     try:
         if config is not None:
@@ -53,20 +70,39 @@ def detach(
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
+            env=None if environment is None else {**os.environ, **environment},
             start_new_session=True,
         )
     # Reaped if it ends while this process lives: a dashboard starts many.
     Thread(target=process.wait, daemon=True).start()
+    return DetachedTraining(run, process, before)
+
+
+def detach(
+    run: Run, config: Mapping[str, Any] | None, options: Sequence[str], patience: float = 120.0
+) -> None:
+    """Train `run` in a process session of its own, and wait until it has begun.
+
+    Args:
+        run: as of `start`.
+        config: as of `start`.
+        options: as of `start`.
+        patience: seconds to wait.
+
+    Raises RunError with its last words if it ends before it has begun to train.
+    """
+    training = start(run, config, options)
+    process = training.process
     deadline = time.monotonic() + patience
     while time.monotonic() < deadline:
         code = process.poll()
         if code == 0:
             return  # A training so short that it is over.
         if code is not None:
-            said = _said(run, before)
+            failure = training.failure(code)
             if config is not None and "step" not in run.status():
                 remove_new_run(run.folder)  # It never began to train.
-            raise _failure(said, code)
+            raise failure
         status = run.status()
         if status["state"] == State.RUNNING and status.get("pid") == process.pid:
             return

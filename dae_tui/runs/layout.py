@@ -8,7 +8,7 @@ lock            held (flock) while the training lives
 metrics.jsonl   one JSON object per line, only ever appended to
 train.log       the messages of the training
 control.json    the request of another process: pause, resume or stop
-tags.json       words and a note of a person, where there are any
+tags.json       words and a note of a person, group, archived: where there are any
 checkpoints/{last,best}/weights.safetensors, checkpoints/last/state.safetensors
 samples/<step>.npz
 """

@@ -27,7 +27,9 @@ class Signals:
     handlers are restored.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, last_words: bytes = LEFT_AT_ONCE) -> None:
+        """`last_words` are printed where the second SIGINT ends the process."""
+        self._last_words = last_words
         self.stop = Event()
         self.received: int | None = None
         self._interrupted = False
@@ -57,7 +59,7 @@ class Signals:
     def _receive(self, number: int, frame: FrameType | None) -> None:
         if number == signal.SIGINT and self._interrupted:
             with suppress(OSError):
-                os.write(2, (SHOW_CURSOR if sys.stderr.isatty() else b"") + LEFT_AT_ONCE)
+                os.write(2, (SHOW_CURSOR if sys.stderr.isatty() else b"") + self._last_words)
             os._exit(ExitCode.INTERRUPTED)
         self._interrupted |= number == signal.SIGINT
         self.received = number

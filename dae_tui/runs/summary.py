@@ -46,6 +46,14 @@ class Summary:
     tags: tuple[str, ...] = ()
     """Words that a person gave the run."""
     note: str | None = None
+    group: str | None = None
+    """The name that runs of one sweep share."""
+    archived: bool = False
+
+    @property
+    def hidden(self) -> bool:
+        """Whether lists leave it out. One that is being trained again is always shown."""
+        return self.archived and not self.state.alive
 
     @property
     def label(self) -> str:
@@ -97,6 +105,8 @@ def summarize(
         heartbeat=number(status.get("heartbeat")),
         tags=tags.words,
         note=word(tags.note),
+        group=word(tags.group),
+        archived=tags.archived,
     )
 
 

@@ -6,7 +6,7 @@ By hand since (2026-11-26) drawing two lines takes 1.1 ms here, 3.4 ms with plot
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 import numpy as np
@@ -57,6 +57,8 @@ class Plot:
     """The number of the line in each cell, (height, width); -1 where there is none."""
     ticks: dict[int, str]
     """The labels of the y axis by their row."""
+    x_ticks: dict[int, str] = field(default_factory=dict)
+    """The labels of the x axis by their column; of points alone."""
 
 
 def plot(
@@ -89,10 +91,7 @@ def plot(
     known = np.concatenate([column[np.isfinite(column)] for column in columns] or [np.empty(0)])
     if not len(known):
         return Plot([" " * width] * height, np.full((height, width), -1), {})
-    low, high = y_range or (float(known.min()), float(known.max()))
-    if high - low < 1e-9:
-        margin = 0.05 if log else max(0.05, 0.05 * abs(high))
-        low, high = low - margin, high + margin
+    low, high = _range(np.array(y_range) if y_range else known, log)
     codes = np.zeros((height, width), np.int64)
     owners = np.full((height, width), -1)
     for number, (line, column) in enumerate(zip(lines, columns, strict=True)):
@@ -111,6 +110,71 @@ def plot(
     return Plot(
         _characters(owners if marks is Marks.ASCII else codes, marks, symbols), owners, ticks
     )
+
+
+def scatter(
+    x: Floats,
+    y: Floats,
+    width: int,
+    height: int,
+    *,
+    log: tuple[bool, bool] = (False, False),
+    symbol: str = "o",
+    x_ticks: Sequence[tuple[float, str]] | None = None,
+) -> Plot:
+    """Draw points into `width` × `height` cells, one character each; a later one lies on top.
+
+    Args:
+        x: (N,).
+        y: (N,). Points that are not finite are left out, as on a logarithmic axis are those that
+            are not positive.
+        width: in cells, at least 1.
+        height: in cells, at least 1.
+        log: which of the axes, x and y, are logarithmic.
+        symbol: what a point is drawn with.
+        x_ticks: the values that are labelled on the x axis; None for round numbers.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        across = np.log10(x) if log[0] else x
+        up = np.log10(y) if log[1] else y
+    # Values beyond `_LARGEST` are left out too: their range would not be finite.
+    known = np.flatnonzero((np.abs(across) < _LARGEST) & (np.abs(up) < _LARGEST))
+    rows, owners = [[" "] * width for _ in range(height)], np.full((height, width), -1)
+    if not len(known):
+        return Plot(["".join(row) for row in rows], owners, {})
+    left, right = _range(across[known], log[0])
+    low, high = _range(up[known], log[1])
+    columns = ((across[known] - left) / (right - left) * (width - 1)).round().astype(np.int64)
+    lines = ((high - up[known]) / (high - low) * (height - 1)).round().astype(np.int64)
+    for number, column, line in zip(known.tolist(), columns.tolist(), lines.tolist(), strict=True):
+        rows[line][column] = symbol
+        owners[line, column] = number
+    if x_ticks is None:
+        labels = _ticks(left, right, log[0], max(2, width // 12))
+    else:
+        labels = [(math.log10(at) if log[0] else at, label) for at, label in x_ticks]
+    return Plot(
+        ["".join(row) for row in rows],
+        owners,
+        {
+            round((high - place) / (high - low) * (height - 1)): label
+            for place, label in _ticks(low, high, log[1], max(2, height // 2))
+        },
+        {
+            round((place - left) / (right - left) * (width - 1)): label
+            for place, label in labels
+            if left <= place <= right
+        },
+    )
+
+
+def _range(values: Floats, log: bool) -> tuple[float, float]:
+    """The least and the greatest value, on the scale of the axis; never the same."""
+    low, high = float(values.min()), float(values.max())
+    if high - low < 1e-9:
+        margin = 0.05 if log else max(0.05, 0.05 * abs(high))
+        low, high = low - margin, high + margin
+    return low, high
 
 
 def _characters(codes: NDArray[np.int64], marks: Marks, symbols: Sequence[str]) -> list[str]:

@@ -171,3 +171,56 @@ def test_waiting_returns_when_the_run_ends_or_its_time_is_up(dae: Dae, tmp_path:
         later.join()
     assert outcome.code == 0
     assert json.loads(outcome.out)["state"] == "finished"
+
+
+def listed(dae: Dae, *arguments: str) -> set[str]:
+    """The labels of the runs in the list."""
+    answer = json.loads(dae("runs", "list", "--json", *arguments).out)
+    return {run["name"].split("-")[2] for run in answer["runs"]}
+
+
+def test_runs_are_put_into_a_group_and_found_by_it(dae: Dae, tmp_path: Path) -> None:
+    names = [ended(tmp_path, state) for state in ("finished", "failed", "stopped")]
+    outcome = dae("runs", "group", *names[:2], "lr-3f2a")
+    assert (outcome.code, outcome.out) == (0, "")
+    assert outcome.err.splitlines() == [f"{name} is in the group lr-3f2a" for name in names[:2]]
+    assert listed(dae, "--group", "lr-3f2a") == {"finished", "failed"}
+    assert listed(dae, "group:lr", "state:failed") == {"failed"}
+    assert listed(dae, "--group", "lr") == set()
+    assert "group                lr-3f2a" in dae("runs", "show", names[0]).out
+    assert dae("runs", "group", names[0], "--remove").code == 0
+    assert listed(dae, "--group", "lr-3f2a") == {"failed"}
+    for words in ([names[0]], [names[0], "two words"]):
+        refused = dae("runs", "group", *words)
+        assert refused.code == 2
+        assert [line.split(":")[0] for line in refused.err.splitlines()] == ["error", "hint"]
+    assert dae("runs", "list", "--group", "two words").code == 2
+
+
+def test_archived_runs_are_listed_only_when_asked_for(dae: Dae, tmp_path: Path) -> None:
+    names = [ended(tmp_path, state) for state in ("finished", "failed", "stopped")]
+    assert dae("runs", "archive", *names[:2]).err == "".join(
+        f"archived {name}\n" for name in names[:2]
+    )
+    assert listed(dae) == {"stopped"}
+    assert listed(dae, "--archived") == {"finished", "failed", "stopped"}
+    assert listed(dae, "is:archived") == {"finished", "failed"}
+    assert listed(dae, "--archived", "state:failed") == {"failed"}
+    assert "archived             yes" in dae("runs", "show", names[0]).out
+    assert dae("runs", "archive", names[2]).code == 0
+    assert dae("runs", "list").err == (
+        f"no such runs among the 3 in {tmp_path / 'runs'}; 3 archived: --archived shows them\n"
+    )
+    assert dae("runs", "unarchive", *names).code == 0
+    assert listed(dae) == {"finished", "failed", "stopped"}
+
+
+def test_a_live_run_cannot_be_archived_nor_any_beside_it(dae: Dae, tmp_path: Path) -> None:
+    name = ended(tmp_path, "finished")
+    with RunWriter(tmp_path / "runs" / "20260101-000000-live-0001") as writer:
+        writer.describe({"network": "dense"}, {})
+        writer.status(State.RUNNING)
+        refused = dae("runs", "archive", name, "live")
+        assert refused.code == 3
+        assert "is being trained" in refused.err and "hint: stop it first" in refused.err
+    assert listed(dae) == {"finished", "live"}

@@ -31,6 +31,8 @@ ANSWERS = {
         ["benchmark", "show", "table.json", "--markdown"],
         ["benchmark", "compare", "table.json", "table.json"],
         ["devices", "--json"],
+        ["sweep", "--help"],
+        ["sweep", "--set", "lr=1,2", "--dry-run", "--", *TRAIN],
     ],
     2: [
         ["nothing"],
@@ -54,6 +56,8 @@ ANSWERS = {
         [*QUALITY, "--methods", "nothing"],
         [*QUALITY, "--device", "tpu"],
         ["benchmark", "speed", "--parts", "nothing"],
+        ["sweep", "--set", "lr=1,30", "--", *TRAIN],
+        ["sweep", "--set", "nothing=1", "--", *TRAIN],
     ],
     3: [
         [*IMAGE, "--weights", "nothing"],

@@ -21,6 +21,7 @@ from dae_tui.runs.benchmarks import BENCHMARKS, SavedTable
 from dae_tui.runs.layout import CONFIG, METRICS, STATUS, write_json
 from dae_tui.runs.reader import Run
 from dae_tui.runs.summary import summarize
+from dae_tui.runs.tags import set_archived
 from dae_tui.runs.watching.curves import Curves
 
 FIGURES = {"a": 0.5, "b": 0.5, "c": 0.500001, "d": 0.4}
@@ -231,3 +232,11 @@ def test_differences_of_configs_that_may_hold_anything() -> None:
     assert config_differences([one, other]) == [("b.c", ["[1]", "[2]"])]
     assert config_differences([{"a": 1}, {}]) == [("a", ["1", "–"])]
     assert config_differences([]) == []
+
+
+def test_archived_runs_are_not_among_the_newest(tmp_path: Path) -> None:
+    runs = [make_run(tmp_path, f"run-{n}") for n in range(3)]
+    set_archived(runs[2], True)
+    watch = ComparisonWatch(tmp_path)
+    assert [each.run.name for each in watch.look([]).runs] == ["run-1", "run-0"]
+    assert [each.run.name for each in watch.look(["run-2"]).runs] == ["run-2"]

@@ -9,6 +9,7 @@ from textual.binding import Binding
 
 from dae_tui.dashboard.app import DashboardApp
 from dae_tui.dashboard.screens.compare import CompareScreen
+from dae_tui.dashboard.screens.group import GroupScreen
 from dae_tui.dashboard.screens.machine import MachineScreen
 from dae_tui.dashboard.screens.new_run import NewRunScreen
 from dae_tui.dashboard.screens.playground import PlaygroundScreen
@@ -16,6 +17,7 @@ from dae_tui.dashboard.screens.run import RunScreen
 from dae_tui.dashboard.screens.runs import RunsScreen
 from dae_tui.dashboard.widgets.runs_table import RunsTable
 from dae_tui.runs.reader import Run
+from dae_tui.runs.tags import set_group
 
 pytestmark = pytest.mark.asyncio
 
@@ -28,6 +30,7 @@ pytestmark = pytest.mark.asyncio
         (CompareScreen, "3", CompareScreen.BINDINGS + RunsTable.BINDINGS),
         (MachineScreen, "4", MachineScreen.BINDINGS + RunsTable.BINDINGS),
         (RunScreen, None, RunScreen.BINDINGS),
+        (GroupScreen, "S", GroupScreen.BINDINGS + RunsTable.BINDINGS),
         (NewRunScreen, "n", NewRunScreen.BINDINGS),
     ],
 )
@@ -45,6 +48,7 @@ async def test_every_key_comes_to_its_action(
         return True
 
     run = None if opened_by else Run(runs_dir / LIVE)
+    set_group(Run(runs_dir / LIVE), "lr-3f2a")
     async with driving(runs_dir, run) as driver:
         if opened_by:
             await driver.press(opened_by)
@@ -75,6 +79,7 @@ MEANINGS: dict[str, set[str]] = {
     "minus": {"zoom", "strength"},
     "equals_sign": {"zoom", "strength"},
     "r": {"go_on", "resume"},
+    "c": {"compare", "app.switch_mode"},
     "w": {"play", "weights"},
     "U": {"unmark", "newest"},
     "escape": {"app.back", "no_filter"},
@@ -93,6 +98,7 @@ def meanings(bindings: list[Binding]) -> dict[str, str]:
 
 async def test_a_key_means_one_thing_everywhere() -> None:
     screens = [RunsScreen, PlaygroundScreen, CompareScreen, MachineScreen, RunScreen]
+    screens += [GroupScreen]
     bound = [
         meanings(each.BINDINGS)  # type: ignore[attr-defined]
         for each in (*screens, RunsTable, DashboardApp)

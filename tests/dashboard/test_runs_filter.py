@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from dae_tui.dashboard.runs_filter import matches, parse_filter
+from dae_tui.dashboard.runs_filter import listed, matches, parse_filter
 from dae_tui.runs.layout import CONFIG, STATUS, write_json
 from dae_tui.runs.reader import Run
-from dae_tui.runs.tags import change_tags
-from dae_tui.runs.watching.runs_watch import RunsWatch
+from dae_tui.runs.tags import change_tags, set_archived, set_group
+from dae_tui.runs.watching.runs_watch import RunRow, RunsWatch
 
 RUNS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "good": (
@@ -52,6 +52,15 @@ RUNS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         ("-tag:best", "bad new"),
         ("tag!=best", "bad new"),
         ("best", "good"),
+        ("group:lr", "good bad"),
+        ("group=lr-1", "good"),
+        ("-group:lr", "new"),
+        ("lr-2", "bad"),
+        ("is:archived", "new"),
+        ("-is:archived", "good bad"),
+        ("is:alive", ""),
+        ("is:arch", ""),
+        ("is:", "good bad new"),
         ('"of mine"', "new"),
         ('data:"of mine', "new"),  # The quote is still open.
         ("momentum<3", ""),
@@ -60,12 +69,38 @@ RUNS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     ],
 )
 def test_runs_are_found_by_their_fields(tmp_path: Path, typed: str, found: str) -> None:
-    for name, (config, status) in RUNS.items():
-        (tmp_path / name).mkdir()
-        write_json(tmp_path / name / CONFIG, config)
-        write_json(tmp_path / name / STATUS, status)
-    change_tags(Run(tmp_path / "good"), ["best"])
-    rows = RunsWatch(tmp_path).look()
+    rows = rows_in(tmp_path)
     conditions = parse_filter(typed)
     names = {row.run.name for row in rows if matches(conditions, row)}
     assert names == set(found.split())
+
+
+@pytest.mark.parametrize(
+    ("typed", "found"),
+    [
+        ("", "good bad"),
+        ("unet", "good"),
+        ("is:archived", "new"),
+        ("is:archived good", ""),
+        ("-is:archived unet", "good"),
+        ("is:archive", ""),
+    ],
+)
+def test_archived_runs_are_listed_where_they_are_asked_for(
+    tmp_path: Path, typed: str, found: str
+) -> None:
+    rows = listed(parse_filter(typed), rows_in(tmp_path))
+    assert {row.run.name for row in rows} == set(found.split())
+
+
+def rows_in(folder: Path) -> list[RunRow]:
+    """The runs above; the first with a tag, two in groups, the last in the archive."""
+    for name, (config, status) in RUNS.items():
+        (folder / name).mkdir()
+        write_json(folder / name / CONFIG, config)
+        write_json(folder / name / STATUS, status)
+    change_tags(Run(folder / "good"), ["best"])
+    set_group(Run(folder / "good"), "lr-1")
+    set_group(Run(folder / "bad"), "lr-2")
+    set_archived(Run(folder / "new"), True)
+    return RunsWatch(folder).look()

@@ -9,6 +9,7 @@ import pytest
 from command_line import Dae
 from dashboard_driver import Driver, driving, looks_again
 from dashboard_example import LIVE
+from textual import events
 from textual.coordinate import Coordinate
 from textual.widgets import DataTable
 
@@ -21,6 +22,7 @@ from dae_tui.dashboard.screens.runs import RunsScreen
 from dae_tui.dashboard.screens.tag_question import TagQuestion
 from dae_tui.runs.layout import write_json
 from dae_tui.runs.reader import Run
+from dae_tui.runs.tags import set_archived
 
 pytestmark = pytest.mark.asyncio
 DENSE = "20260130-101500-mnist-dense-77c1"
@@ -300,6 +302,45 @@ async def test_marked_runs_are_tagged_and_found_and_deleted_together(runs_dir: P
         await driver.sees("3 runs")
         await driver.press("escape", "space", "U")
         await driver.until(lambda: driver.app.marked == ())
+
+
+async def test_archived_runs_are_out_of_the_list_until_asked_for(runs_dir: Path) -> None:
+    async with driving(runs_dir) as driver:
+        await driver.press("end", "A")
+        await driver.told("archived", DENSE)
+        await driver.until(lambda: "mnist-dense-77c1" not in labels(driver))
+        await driver.sees("5 runs", "1 archived")
+        await driver.press("slash", *"is", "colon", *"archived", "enter")
+        await driver.until(lambda: labels(driver) == ["mnist-dense-77c1"])
+        await driver.press("A")
+        await driver.told("is in the list again")
+        await driver.press("escape")
+        await driver.until(lambda: len(labels(driver)) == 5)
+
+
+async def test_marked_runs_are_archived_but_for_those_that_are_trained(runs_dir: Path) -> None:
+    async with driving(runs_dir) as driver:
+        await driver.press("home", "space", "space", "A")
+        await driver.told(LIVE, "is being trained", "stop it first")
+        await driver.until(lambda: len(labels(driver)) == 4)
+        assert labels(driver)[0] == "mnist-autoencoder-3f2a"
+
+
+async def test_of_marks_that_come_together_each_counts(runs_dir: Path) -> None:
+    async with driving(runs_dir) as driver:
+        await driver.press("down")
+        for key in ("space", "space", "A"):  # All before the first one is acted on.
+            driver.app.post_message(events.Key(key, None))
+        await driver.until(lambda: len(labels(driver)) == 3, "two archived runs")
+
+
+async def test_where_every_run_is_archived_the_list_says_how_to_see_them(tmp_path: Path) -> None:
+    run = Run(tmp_path / "20260101-000000-old-0001")
+    run.folder.mkdir()
+    write_json(run.folder / "status.json", {"state": "finished"})
+    set_archived(run, True)
+    async with driving(tmp_path) as driver:
+        await driver.sees("Every run is archived.", "is:archived")
 
 
 async def test_n_opens_the_form(runs_dir: Path) -> None:

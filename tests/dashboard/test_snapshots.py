@@ -9,7 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dashboard_example import LIVE, FakeMonitor, example_result, photographs_run
+from dashboard_example import (
+    LIVE,
+    FakeMonitor,
+    example_result,
+    photographs_run,
+    sweep_runs,
+)
 from textual.pilot import Pilot
 
 from dae_tui.dashboard.app import DashboardApp
@@ -113,6 +119,16 @@ def test_a_smoothed_chart_with_a_cursor(
 @pytest.mark.parametrize("size", SIZES, ids=str)
 def test_comparing(snap_compare: Compare, runs_dir: Path, size: tuple[int, int]) -> None:
     assert snap_compare(dashboard(runs_dir), terminal_size=size, run_before=press("3"))
+
+
+@pytest.mark.parametrize("size", EVERY_SIZE, ids=str)
+def test_a_group(
+    snap_compare: Compare, tmp_path: Path, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    sweep_runs(tmp_path)
+    app = dashboard(tmp_path)
+    assert snap_compare(app, terminal_size=size, run_before=press("S"))
 
 
 @pytest.mark.parametrize("size", SIZES, ids=str)

@@ -56,7 +56,7 @@ def assert_sound(summary: Summary) -> None:
     for name, value in summary.as_json().items():
         if name == "tags":
             assert all(isinstance(tag, str) and tag for tag in value)
-        elif name in ("name", "state", "reason", "network", "data", "noise", "note"):
+        elif name in ("name", "state", "reason", "network", "data", "noise", "note", "group"):
             assert value is None or (isinstance(value, str) and value)
         else:
             assert value is None or math.isfinite(value)
@@ -101,6 +101,8 @@ def test_a_summary_is_what_the_files_say(run: Run) -> None:
         "heartbeat": summary.heartbeat,
         "tags": (),
         "note": None,
+        "group": None,
+        "archived": False,
     }
 
 
@@ -112,7 +114,7 @@ def test_a_run_without_files_says_nothing(run: Run) -> None:
     assert {
         value
         for name, value in summary.as_json().items()
-        if name not in ("name", "state", "reason", "tags")
+        if name not in ("name", "state", "reason", "tags", "archived")
     } == {None}
 
 

@@ -1,15 +1,22 @@
-"""Words and a note of a person, kept with a run."""
+"""Words, a note, the group and the archive, kept with a run."""
 
 from pathlib import Path
 
 import pytest
 
-from dae_tui.errors import UsageError
+from dae_tui.errors import RunError, UsageError
 from dae_tui.runs.deletion import delete_run
 from dae_tui.runs.layout import TAGS, State
 from dae_tui.runs.reader import Run
 from dae_tui.runs.summary import summarize
-from dae_tui.runs.tags import LONGEST_TAG, Tags, change_tags, read_tags
+from dae_tui.runs.tags import (
+    LONGEST_TAG,
+    Tags,
+    change_tags,
+    read_tags,
+    set_archived,
+    set_group,
+)
 from dae_tui.runs.watching.runs_watch import RunsWatch
 from dae_tui.runs.writer import RunWriter
 
@@ -42,12 +49,47 @@ def test_a_tag_is_a_plain_word(run: Run, word: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"\xff", b"[]", b'{"tags": 3}', b'{"tags": [1, "ok", "\\u001b"], "note": 4}']
+    "content",
+    [
+        b"",
+        b"\xff",
+        b"[]",
+        b'{"tags": 3, "group": 4, "archived": "yes"}',
+        b'{"tags": [1, "ok", "\\u001b"], "note": 4, "group": "a b", "archived": 1}',
+    ],
 )
 def test_garbage_is_left_out(run: Run, content: bytes) -> None:
     (run.folder / TAGS).write_bytes(content)
     assert read_tags(run).words in ((), ("ok",))
     assert read_tags(run).note == ""
+    assert read_tags(run).group == ""
+    assert read_tags(run).archived is False
+
+
+def test_group_and_archive_are_kept_beside_the_tags(run: Run) -> None:
+    change_tags(run, ["best"], note="a note")
+    set_group(run, "lr-3f2a")
+    set_archived(run, True)
+    change_tags(run, ["paper"])
+    assert read_tags(run) == Tags(("best", "paper"), "a note", "lr-3f2a", True)
+    assert (summarize(run).group, summarize(run).hidden) == ("lr-3f2a", True)
+    set_group(run, "")
+    set_archived(run, False)
+    assert read_tags(run) == Tags(("best", "paper"), "a note")
+    with pytest.raises(UsageError, match="a group cannot be 'a b'"):
+        set_group(run, "a b")
+
+
+def test_a_run_that_is_being_trained_cannot_be_archived_and_is_never_hidden(run: Run) -> None:
+    set_archived(run, True)
+    with RunWriter(run.folder) as writer:
+        writer.status(State.RUNNING)
+        assert summarize(run).archived and not summarize(run).hidden
+        with pytest.raises(RunError, match="is being trained") as refused:
+            set_archived(run, True)
+        assert "dae runs stop" in refused.value.hint
+        set_archived(run, False)
+    assert not read_tags(run).archived
 
 
 def test_the_list_notices_a_new_tag_and_the_file_goes_with_the_run(run: Run) -> None:

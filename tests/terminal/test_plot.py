@@ -1,9 +1,11 @@
 """Lines as characters, against pictures drawn by hand."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
-from dae_tui.terminal.plot import Line, Marks, Plot, plot
+from dae_tui.terminal.plot import Line, Marks, Plot, plot, scatter
 
 NAN = float("nan")
 
@@ -136,3 +138,40 @@ def test_a_later_line_lies_over_an_earlier_one_which_is_seen_through_dashes() ->
     drawing = plot(lines, 4, 1, (0.0, 3.0), log=False, smoothing=0, marks=Marks.ASCII)
     assert drawing.rows == ["o*o*"]
     assert drawing.owners.tolist() == [[1, 0, 1, 0]]
+
+
+def points(x: list[float], y: list[float], **options: Any) -> Plot:
+    return scatter(np.array(x), np.array(y), 5, 3, **options)
+
+
+def test_points_are_single_characters_and_know_whose_they_are() -> None:
+    drawn = points([0, 1, 2], [0, 1, 2])
+    assert drawn.rows == ["    o", "  o  ", "o    "]
+    assert drawn.owners.tolist()[0] == [-1, -1, -1, -1, 2]
+    assert drawn.ticks == {0: "2", 1: "1", 2: "0"}
+    assert drawn.x_ticks == {0: "0", 2: "1", 4: "2"}
+
+
+def test_points_on_logarithmic_axes() -> None:
+    assert (
+        points([1, 10, 100], [1, 10, 100], log=(True, True)).rows
+        == points([0, 1, 2], [0, 1, 2]).rows
+    )
+    drawn = points([0, 1, 100], [1, -1, 100], log=(True, True), symbol="x")
+    assert drawn.rows[1] == "  x  "  # The others are not positive.
+    assert points([1, 10, 100], [1, 1, 1], log=(True, False)).rows[1] == "o o o"
+
+
+def test_a_later_point_lies_on_top_and_unknown_ones_are_left_out() -> None:
+    drawn = points([1, 1, 2, NAN, 3], [1, 1, 2, 1, NAN])
+    assert drawn.owners.max() == 2
+    assert drawn.owners[2, 0] == 1
+    nothing = points([NAN], [1])
+    assert (nothing.rows, nothing.ticks, nothing.x_ticks) == ([" " * 5] * 3, {}, {})
+    assert points([3], [4]).rows == ["     ", "  o  ", "     "]
+
+
+def test_the_labels_of_the_x_axis_can_be_given() -> None:
+    ticks = [(0.001, "1e-3"), (0.01, "1e-2"), (1.0, "1")]
+    drawn = points([0.001, 0.1], [1, 2], log=(True, False), x_ticks=ticks)
+    assert drawn.x_ticks == {0: "1e-3", 2: "1e-2"}

@@ -13,6 +13,7 @@ from dae_tui.dashboard.screens.help import actions_of
 # Other words for an action, by its name.
 SYNONYMS = {
     "any_image": "random shuffle",
+    "archive": "hide unhide old away",
     "benchmarks": "tables results",
     "compare": "difference side by side",
     "cursor": "read value point",
@@ -22,6 +23,7 @@ SYNONYMS = {
     "filter": "find grep condition",
     "go_on": "continue restart go on",
     "graphics": "colors truecolor blocks",
+    "group": "sweep family search grid",
     "kind": "noise type",
     "level": "sigma amount strength",
     "live": "newest latest",

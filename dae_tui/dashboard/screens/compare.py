@@ -37,6 +37,7 @@ from dae_tui.dashboard.widgets.lines import theme_style
 from dae_tui.dashboard.widgets.loss_chart import ASCII_MARKS, COLOURS, LossChart
 from dae_tui.dashboard.widgets.runs_table import RunsTable
 from dae_tui.runs.reader import list_runs
+from dae_tui.runs.tags import read_tags
 from dae_tui.runs.watching.curves import Curve, Curves
 from dae_tui.system.printable import printable
 from dae_tui.terminal.plot import Marks
@@ -387,7 +388,11 @@ class CompareScreen(ChartScreen[_Seen]):
     def action_add(self) -> None:
         """Add the newest run that is not yet compared."""
         here = [each.run.name for each in self._seen.runs] if self._seen else []
-        others = [run.name for run in list_runs(self.context.runs_dir) if run.name not in here]
+        others = [
+            run.name
+            for run in list_runs(self.context.runs_dir)
+            if run.name not in here and not read_tags(run).archived
+        ]
         if others:
             self._compare([*here, others[-1]])
         else:

@@ -12,7 +12,7 @@ from dae_tui.runs.deletion import delete_run, deleted_words
 from dae_tui.runs.detached_training import detach
 from dae_tui.runs.layout import Request
 from dae_tui.runs.reader import Run
-from dae_tui.runs.tags import change_tags
+from dae_tui.runs.tags import change_tags, set_archived
 from dae_tui.system.printable import printable
 
 
@@ -69,6 +69,18 @@ class RunActions(Screen[None]):
         def act(run: Run) -> str:
             words = change_tags(run, add, remove).words
             return f"{run.name}: {' '.join(words) or 'no tags'}"
+
+        self._act(runs, act)
+
+    def archive(self, runs: Sequence[Run], archived: bool) -> None:
+        """Have lists leave runs out, or show them again."""
+
+        def act(run: Run) -> str:
+            refuse_foreign(run, "archived")
+            set_archived(run, archived)
+            if archived:
+                return f"archived {run.name}; / is:archived shows it"
+            return f"{run.name} is in the list again"
 
         self._act(runs, act)
 

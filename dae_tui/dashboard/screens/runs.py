@@ -13,8 +13,9 @@ from textual.widgets import DataTable, Input, Static
 
 from dae_tui.dashboard.context import MarkRuns, OpenRun
 from dae_tui.dashboard.run_pane import PaneView, PaneWatch, RunPane
-from dae_tui.dashboard.runs_filter import EXAMPLE, matches, parse_filter
+from dae_tui.dashboard.runs_filter import EXAMPLE, listed, parse_filter
 from dae_tui.dashboard.runs_list import RunsList
+from dae_tui.dashboard.screens.group import GroupScreen
 from dae_tui.dashboard.screens.live import LiveScreen
 from dae_tui.dashboard.screens.question import Question
 from dae_tui.dashboard.screens.run_actions import RunActions
@@ -32,6 +33,7 @@ WIDE = 120
 # The pane takes this share of a wide terminal, and so many columns at least: three digits.
 PANE_SHARE, LEAST_PANE = 0.44, 64
 REST_SECONDS = 0.1
+ALL_ARCHIVED = "Every run is archived.\n\n/ is:archived shows them, and A brings one back."
 # What does nothing in an empty list.
 NEED_A_RUN = ("select_cursor", "mark", "app.switch_mode", "sort", "tag")
 
@@ -54,6 +56,7 @@ class RunsScreen(LiveScreen[_Seen], RunActions):
         Binding("slash", "filter", "filter", key_display="/", tooltip="Search, or filter the runs"),
         Binding("space", "mark", "mark", tooltip="Mark the run to compare, tag or delete it"),
         Binding("c", "app.switch_mode('compare')", "compare", tooltip="Compare the marked runs"),
+        Binding("S", "group", "group", tooltip="The group of the run, such as that of a sweep"),
         Binding("p", "pause", "pause", tooltip="Pause the run, or let it go on"),
         Binding("s", "stop", "stop", tooltip="Stop the run"),
         Binding("r", "resume", "resume", tooltip="Resume a run that has ended"),
@@ -61,6 +64,13 @@ class RunsScreen(LiveScreen[_Seen], RunActions):
         Binding("o", "sort(False)", "order", tooltip="Sort by the next column"),
         Binding("O", "sort(True)", "reverse order", show=False),
         Binding("T", "tag", "tag", tooltip="Tag the run or the marked ones"),
+        Binding(
+            "A",
+            "archive",
+            "archive",
+            show=False,
+            tooltip="Archive the run or the marked ones; undo it",
+        ),
         Binding("U", "unmark", "forget the marks", show=False),
         Binding("v", "pane", "the run beside the list, or the list alone", show=False),
         Binding("escape", "no_filter", "every run", show=False),
@@ -78,6 +88,8 @@ class RunsScreen(LiveScreen[_Seen], RunActions):
         self._chosen: Run | None = None
         """The run at the cursor, while the pane is shown."""
         self._rest: Timer | None = None
+        self._asked_marks: tuple[str, ...] | None = None
+        """What was marked, until the app has heard of it."""
 
     def compose(self) -> ComposeResult:
         yield Heading("reading the runs…")
@@ -93,7 +105,7 @@ class RunsScreen(LiveScreen[_Seen], RunActions):
         self.query_one("#filter").display = False
         self.query_one("#empty").display = False
         self._table.focus()
-        self.watch(self.app, "marked", self._fill, init=False)
+        self.watch(self.app, "marked", self._marked, init=False)
 
     def look(self) -> _Seen:
         if self._watch is None:
@@ -106,7 +118,7 @@ class RunsScreen(LiveScreen[_Seen], RunActions):
         complete = self._watch is not None and self._watch.complete
         if complete:
             here = {row.run.name for row in seen.rows}
-            self._mark(tuple(name for name in self.context.marked if name in here))
+            self._mark(tuple(name for name in self._marks if name in here))
         self._fill()
         if seen.pane is None or seen.pane.view.summary.name == self._name_at_cursor():
             self.query_one(RunPane).show(seen.pane)
@@ -131,6 +143,8 @@ class RunsScreen(LiveScreen[_Seen], RunActions):
             alive = row is not None and row.summary.state.alive
             foreign = row is not None and row.run.foreign
             return row is not None and (bool(self.context.marked) or not (alive or foreign))
+        if action == "group":
+            return row is not None and bool(row.summary.group)
         return row is not None or action not in NEED_A_RUN
 
     @property
@@ -163,8 +177,7 @@ class RunsScreen(LiveScreen[_Seen], RunActions):
 
     def _fill(self) -> None:
         """Update the table, the heading, and what is shown where there are no rows."""
-        conditions = parse_filter(self._filter)
-        rows = [row for row in self._rows if matches(conditions, row)]
+        rows = listed(parse_filter(self._filter), self._rows)
         self._table.show(rows)
         self._tell(len(rows))
         self._arrange()
@@ -178,6 +191,9 @@ class RunsScreen(LiveScreen[_Seen], RunActions):
             words.append((f"{shown} with '{self._filter}'", "warning"))
         if self.context.marked:
             words.append((f"{len(self.context.marked)} marked", ""))
+        hidden = sum(row.summary.hidden for row in self._rows)
+        if hidden:
+            words.append((f"{hidden} archived", "text-muted"))
         folders = (self.context.runs_dir, *self.context.event_dirs)
         words.append((", ".join(map(str, folders)), "text-muted"))
         self.query_one(Heading).show(*words)
@@ -188,6 +204,10 @@ class RunsScreen(LiveScreen[_Seen], RunActions):
             self._table.focus()
         if not self._rows:
             empty.update(Text(self._what_to_do()))
+        elif not shown and not self._filter:
+            empty.update(
+                Text("Every run is archived.\n\n/ is:archived shows them; A brings one back")
+            )
         elif not shown:
             filtered = printable(self._filter)
             empty.update(
@@ -257,7 +277,7 @@ class RunsScreen(LiveScreen[_Seen], RunActions):
 
     def action_mark(self) -> None:
         """Mark or unmark the run, and move to the next."""
-        name, marked = self._name_at_cursor(), self.context.marked
+        name, marked = self._name_at_cursor(), self._marks
         if name:
             others = tuple(each for each in marked if each != name)
             self._mark((*others, *(name not in marked) * (name,)))
@@ -267,13 +287,25 @@ class RunsScreen(LiveScreen[_Seen], RunActions):
         """Mark no run."""
         self._mark(())
 
+    @property
+    def _marks(self) -> tuple[str, ...]:
+        """The marked runs. Of keys that come together, as over a slow line, each counts."""
+        return self.context.marked if self._asked_marks is None else self._asked_marks
+
     def _mark(self, names: tuple[str, ...]) -> None:
-        if names != self.context.marked:
+        if names != self._marks:
+            self._asked_marks = names
             self.post_message(MarkRuns(names))
+
+    def _marked(self) -> None:
+        """The app has heard of other marks."""
+        if self._asked_marks == self.context.marked:
+            self._asked_marks = None
+        self._fill()
 
     def _meant(self) -> list[Run]:
         """The marked runs, else the one at the cursor."""
-        marked = [row.run for row in self._rows if row.run.name in self.context.marked]
+        marked = [row.run for row in self._rows if row.run.name in self._marks]
         row = self._table.under_cursor
         return marked or ([row.run] if row else [])
 
@@ -321,6 +353,22 @@ class RunsScreen(LiveScreen[_Seen], RunActions):
         detail = f"{where}{more}: deleted for good, weights and all; foreign files stay."
         if await self.app.push_screen_wait(Question(f"Delete {what}?", detail)):
             self.delete(runs)
+
+    def action_group(self) -> None:
+        """Show the group of the run under the cursor."""
+        row = self._table.under_cursor
+        if row is not None and row.summary.group:
+            self.app.push_screen(GroupScreen(row.run.folder.parent, row.summary.group))
+        elif row is not None:
+            self.notify("this run is in no group: dae sweep and dae runs group make some")
+
+    def action_archive(self) -> None:
+        """Archive the marked runs, or the one under the cursor; those that are so, bring back."""
+        meant = {run.name for run in self._meant()}
+        rows = [row for row in self._rows if row.run.name in meant]
+        if rows:
+            archived = not all(row.summary.archived for row in rows)
+            self.archive([row.run for row in rows], archived)
 
     @work
     async def action_tag(self) -> None:

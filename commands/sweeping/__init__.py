@@ -1,0 +1,1 @@
+"""What `dae sweep` alone needs."""

@@ -1,0 +1,69 @@
+"""Watching the runs of a group: what differs in their configs, and their figures."""
+
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from dae_tui.runs.layout import METRICS, TAGS
+from dae_tui.runs.reader import Run, list_runs
+from dae_tui.runs.summary import Summary, summarize
+from dae_tui.runs.sweeps.results import Result, result_from
+from dae_tui.runs.tags import read_tags
+from dae_tui.runs.watching.curves import Curves, overview
+
+_Stamp = tuple[int, int] | None
+
+
+@dataclass(frozen=True)
+class Member:
+    """A run of a group."""
+
+    run: Run
+    summary: Summary
+    result: Result
+    config: Mapping[str, Any] = field(default_factory=dict)
+
+
+class GroupWatch:
+    """Reads the runs of a group again and again. One thread at a time may look."""
+
+    def __init__(self, runs_dir: Path, group: str) -> None:
+        self._runs_dir, self._group = runs_dir, group
+        self._groups: dict[str, tuple[_Stamp, str]] = {}
+        self._curves: dict[str, tuple[_Stamp, Curves]] = {}
+        self._configs: dict[str, Mapping[str, Any]] = {}
+
+    def look(self) -> list[Member]:
+        """The runs, oldest first. Files that have not changed are not read again."""
+        runs = [run for run in list_runs(self._runs_dir) if self._group_of(run) == self._group]
+        return [self._look_at(run) for run in runs]
+
+    def _group_of(self, run: Run) -> str:
+        stamp = _stamp(run, TAGS)
+        if stamp is None:
+            return ""
+        if run.name not in self._groups or self._groups[run.name][0] != stamp:
+            self._groups[run.name] = stamp, read_tags(run).group
+        return self._groups[run.name][1]
+
+    def _look_at(self, run: Run) -> Member:
+        stamp = _stamp(run, METRICS)
+        if run.name not in self._curves or self._curves[run.name][0] != stamp:
+            self._curves[run.name] = stamp, overview(run)
+        config = self._configs.get(run.name) or run.config()
+        if config:  # It never changes.
+            self._configs[run.name] = config
+        status = run.status()
+        summary = summarize(run, status, config)
+        return Member(run, summary, result_from(status, self._curves[run.name][1]), config)
+
+
+def _stamp(run: Run, name: str) -> _Stamp:
+    """Time and size of a file; None if there is none."""
+    with suppress(OSError):
+        known = os.stat(f"{run.folder}/{name}")  # noqa: PTH116 - hundreds of runs, every second.
+        return known.st_mtime_ns, known.st_size
+    return None
