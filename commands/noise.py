@@ -143,6 +143,8 @@ def _as_json(found: "Measurement") -> dict[str, Any]:
         "correlation": found.spread
         and [[round(each, 4) for each in row] for row in found.spread.correlation.tolist()],
         "shared": found.spread and round(found.spread.shared, 4),
+        "bright_neighbours": found.spread and round(found.spread.bright_neighbours, 4),
+        "colour_neighbours": found.spread and round(found.spread.colour_neighbours, 4),
     }
 
 
@@ -154,11 +156,16 @@ def _words(found: "Measurement", graphics: "Graphics") -> list[str]:
         lines.append(f"level        sigma {found.sigma:.4f} = {255 * found.sigma:.2f} of 255")
     if found.differs is not None:
         lines.append(f"variation    the level differs by {found.differs:.0%} from image to image")
-    if found.spread is not None:
+    if (spread := found.spread) is not None:
         lines.append(
-            f"correlation  {found.spread.neighbours:.2f} between neighbours, "
-            f"{found.spread.shared:.2f} between channels"
+            f"correlation  {spread.neighbours:.2f} between neighbours, "
+            f"{spread.shared:.2f} between channels"
         )
+        if spread.bright < 1:  # In colour.
+            lines.append(
+                f"of which     {spread.bright_neighbours:.2f} between neighbours in brightness, "
+                f"{spread.colour_neighbours:.2f} in colour"
+            )
     if len(found.intensities) > 1:
         lines += ["", *_plot(found, graphics)]
     return lines

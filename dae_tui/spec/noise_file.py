@@ -2,8 +2,9 @@
 
 A file is one JSON object: `noise` is the spec, and the rest is what was measured, to be read by
 people and other tools: `intensities` and `variances` of the same length, `correlation` between
-pixels (rows by columns) and `shared` between channels, both null where they were not measured,
-`differs` between images, `images`, and `from_pairs`.
+pixels (rows by columns) and `shared` between channels, `bright_neighbours` and `colour_neighbours`
+between neighbouring pixels of the mean of the channels and of what they have beyond it, all null
+where they were not measured, `differs` between images, `images`, and `from_pairs`.
 """
 
 import json

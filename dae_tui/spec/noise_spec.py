@@ -44,6 +44,7 @@ class NoiseKind:
 MOST_WIDTH = 8.0
 _WIDTH = "width", 0.0, MOST_WIDTH
 _SHARED = Extra("shared", 0.0, 1.0, 0.0)
+_COLOUR = Extra("colour", 0.0, MOST_WIDTH, 0.0)
 
 KINDS = {
     "gaussian": NoiseKind("sigma", 0, 10, "additive white Gaussian noise"),
@@ -58,16 +59,17 @@ KINDS = {
         "gain",
         0,
         10,
-        "of a sensor: variance GAIN × intensity + OFFSET, then WIDTH and SHARED as for correlated",
-        extras=(Extra("offset", 0.0, 100.0, 0.0), Extra(*_WIDTH, 0.0), _SHARED),
+        "of a sensor: variance GAIN × intensity + OFFSET, then WIDTH, SHARED and COLOUR as for "
+        "correlated",
+        extras=(Extra("offset", 0.0, 100.0, 0.0), Extra(*_WIDTH, 0.0), _SHARED, _COLOUR),
     ),
     "correlated": NoiseKind(
         "sigma",
         0,
         10,
         "Gaussian noise, blurred by a Gaussian of WIDTH pixels, of whose variance "
-        "the channels have the part SHARED in common",
-        extras=(Extra(*_WIDTH, 1.0), _SHARED),
+        "the channels have the part SHARED in common; the rest is blurred by COLOUR pixels more",
+        extras=(Extra(*_WIDTH, 1.0), _SHARED, _COLOUR),
     ),
     "jpeg": NoiseKind("quality", 1, 100, "the artefacts of JPEG of that quality", whole=True),
     "quantize": NoiseKind("bits", 1, 16, "clipping to [0, 1], 2^BITS levels", whole=True),
@@ -267,7 +269,7 @@ def _parse_extras(text: str, kind: NoiseKind, quoted: str) -> tuple[float, ...]:
     if len(given) > len(kind.extras):
         names = ", ".join(extra.name for extra in kind.extras) or "no further numbers"
         raise UsageError(
-            f"the {quoted} has {len(given)} numbers after its {kind.level}",
+            f"the {quoted} has {len(given)} number{'s' * (len(given) > 1)} after its {kind.level}",
             f"after the {kind.level} come at most {names}" if kind.extras else "leave them out",
         )
     for value, extra in zip(given, kind.extras, strict=False):

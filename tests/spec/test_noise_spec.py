@@ -364,12 +364,13 @@ def test_parsing_imports_no_torch() -> None:
 @pytest.mark.parametrize(
     ("text", "extras", "written"),
     [
-        ("correlated:0.1", (1.0, 0.0), "correlated:0.1"),
-        ("correlated:0.1,1,0", (1.0, 0.0), "correlated:0.1"),
-        ("correlated:0.1-0.2,0.5", (0.5, 0.0), "correlated:0.1-0.2,0.5"),
-        ("correlated:25/255,2,1/2", (2.0, 0.5), "correlated:0.0980392,2,0.5"),
+        ("correlated:0.1", (1.0, 0.0, 0.0), "correlated:0.1"),
+        ("correlated:0.1,1,0", (1.0, 0.0, 0.0), "correlated:0.1"),
+        ("correlated:0.1-0.2,0.5", (0.5, 0.0, 0.0), "correlated:0.1-0.2,0.5"),
+        ("correlated:25/255,2,1/2", (2.0, 0.5, 0.0), "correlated:0.0980392,2,0.5"),
+        ("correlated:0.1,1,0.5,2", (1.0, 0.5, 2.0), "correlated:0.1,1,0.5,2"),
         ("poisson-gaussian:0.01,1e-4", None, ""),
-        ("poisson-gaussian:0.01,0.0004", (0.0004, 0.0, 0.0), "poisson-gaussian:0.01,0.0004"),
+        ("poisson-gaussian:0.01,0.0004", (0.0004, 0.0, 0.0, 0.0), "poisson-gaussian:0.01,0.0004"),
     ],
 )
 def test_further_numbers_of_a_kind(
@@ -389,8 +390,9 @@ def test_further_numbers_of_a_kind(
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("gaussian:0.1,2", "has 1 numbers after its sigma"),
-        ("correlated:0.1,1,0,5", "has 3 numbers after its sigma"),
+        ("gaussian:0.1,2", "has 1 number after its sigma"),
+        ("correlated:0.1,1,0,5,6", "has 4 numbers after its sigma"),
+        ("correlated:0.1,1,0,9", "colour 9"),
         ("correlated:0.1,9", "width 9"),
         ("correlated:0.1,1,-0.5", "shared -0.5"),
         ("correlated:0.1,nan", "width nan"),

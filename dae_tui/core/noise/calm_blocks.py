@@ -1,7 +1,7 @@
 """What the calmest blocks of a noisy image tell: they hold noise, and hardly anything else."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
@@ -39,6 +39,12 @@ class Spread:
     """The correlation between channels; 0 of one channel."""
     kurtosis: float
     """The excess kurtosis of differences of neighbours: what lies below the noise drops out."""
+    bright: float = 1.0
+    """The part of the variance that the mean of the channels has."""
+    bright_neighbours: float = 0.0
+    """The correlation of a pixel with those beside and below it, in the mean of the channels."""
+    colour_neighbours: float = 0.0
+    """And in what is left of the channels without their mean; 0 of one channel."""
 
     @property
     def neighbours(self) -> float:
@@ -55,7 +61,17 @@ def white() -> Spread:
 
 def spread_of(noise: Tensor) -> Spread:
     """That of noise (C, …, h, w) without an image below it, or hardly any."""
-    return Spread(_lagged(noise), _between_channels(noise), _kurtosis(noise))
+    mean = noise.mean(0, keepdim=True)
+    colour = noise - mean
+    bright = float(mean.square().mean() / noise.square().mean())
+    return Spread(
+        _lagged(noise),
+        _between_channels(noise),
+        _kurtosis(noise),
+        bright,
+        _beside(mean),
+        _beside(colour) if len(noise) > 1 else 0.0,
+    )
 
 
 def spread_in_calm_blocks(image: Tensor) -> Spread:
@@ -86,11 +102,12 @@ def spread_in_calm_blocks(image: Tensor) -> Spread:
 
 def typical(spreads: Sequence[Spread]) -> Spread:
     """The median of several."""
-    return Spread(
-        np.median([each.correlation for each in spreads], axis=0),
-        float(np.median([each.shared for each in spreads])),
-        float(np.median([each.kurtosis for each in spreads])),
-    )
+    medians = {
+        field.name: np.median([getattr(each, field.name) for each in spreads], axis=0)
+        for field in fields(Spread)
+    }
+    correlation = medians.pop("correlation")
+    return Spread(correlation, **{name: float(value) for name, value in medians.items()})
 
 
 def variances_in_calm_blocks(image: Tensor, at: Array) -> Array:
@@ -143,6 +160,13 @@ def _lagged(noise: Tensor) -> Array:
         for down in range(LAGS)
     ]
     return np.array(found)
+
+
+def _beside(noise: Tensor) -> float:
+    """The correlation of noise (…, h, w) between pixels side by side, and one below the other."""
+    right = (noise[..., 1:] * noise[..., :-1]).mean()
+    below = (noise[..., 1:, :] * noise[..., :-1, :]).mean()
+    return float((right + below) / 2 / noise.square().mean())
 
 
 def _between_channels(noise: Tensor) -> float:

@@ -21,15 +21,15 @@ NO_PHOTONS = 1e-12
 
 
 def simplest_law(
-    at: Array, variances: Array, width: float, shared: float, kurtosis: float
+    at: Array, variances: Array, correlation: tuple[float, float, float], kurtosis: float
 ) -> NoiseStage:
     """The simplest law of the variance over the intensity that explains what was measured.
 
     Args:
         at: intensities (n,), in [0, 1].
         variances: of the noise there (n,), above 0.
-        width: of the Gaussian after which neighbours are as correlated as they are; 0: white.
-        shared: the part of the variance that all channels have in common.
+        correlation: width, shared part and further blur of the colour, as a noise spec has them;
+            three zeros: white.
         kurtosis: the excess kurtosis of differences of neighbours.
     """
     powers = {"constant": (0,), "photons": (1,), "speckle": (2,), "sensor": (0, 1)}
@@ -40,10 +40,10 @@ def simplest_law(
     if name == "sensor" and offset < NO_OFFSET * gain * float(at.mean()):
         name = "photons"
     factor = float(laws[name][0][0])
-    if width or shared:
+    if any(correlation):
         if name == "constant":
-            return NoiseStage.at("correlated", math.sqrt(factor), width, shared)
-        return NoiseStage.at("poisson-gaussian", gain, offset, width, shared)
+            return NoiseStage.at("correlated", math.sqrt(factor), *correlation)
+        return NoiseStage.at("poisson-gaussian", gain, offset, *correlation)
     stages = {
         "constant": NoiseStage.at("gaussian", math.sqrt(factor)),
         "photons": NoiseStage.at("poisson", 1 / factor),

@@ -53,6 +53,9 @@ WHITE = 0.12
 """Less correlation of neighbours than this passes for none."""
 MIXED = 0.1
 """Less correlation of channels than this passes for none."""
+COLOURED = 0.15
+"""By so much more are the neighbours of colour correlated than those of brightness, where a camera
+or JPEG has blurred the noise of the colour."""
 EXTREME = 0.8
 """With so many impulses at black or white it is salt and pepper."""
 INDEPENDENT = 3.0
@@ -200,7 +203,7 @@ def _look(image: Tensor, side: int) -> _Seen:
     if stripes:
         mended = without_stripes(mended, side)
     spread = spread_in_calm_blocks(mended)
-    step = max(1, math.ceil(INDEPENDENT * _width(spread)))
+    step = max(1, math.ceil(INDEPENDENT * _width(spread.neighbours)))
     levels = estimate_level_functions(mended[:, ::step, ::step])
     variances = np.stack(
         [_on_grid(level, plane) for level, plane in zip(levels, mended, strict=True)]
@@ -236,9 +239,17 @@ def _mended(image: Tensor) -> tuple[Tensor, float, float]:
     return mended, salted, random
 
 
-def _width(spread: Spread) -> float:
-    """Of the Gaussian after which noise is so correlated; 0 if it is white."""
-    return width_of(spread.neighbours, MOST_WIDTH) if spread.neighbours >= WHITE else 0.0
+def _width(neighbours: float) -> float:
+    """Of the Gaussian after which neighbours are so correlated; 0 if they hardly are."""
+    return width_of(neighbours, MOST_WIDTH) if neighbours >= WHITE else 0.0
+
+
+def _correlation(spread: Spread) -> tuple[float, float, float]:
+    """Width, shared part and further blur of the colour, as a noise spec has them."""
+    bright, colour = _width(spread.bright_neighbours), _width(spread.colour_neighbours)
+    if spread.colour_neighbours - spread.bright_neighbours > COLOURED:
+        return bright, spread.bright, math.sqrt(colour**2 - bright**2)
+    return _width(spread.neighbours), spread.shared if spread.shared > MIXED else 0.0, 0.0
 
 
 def _on_grid(level: LevelFunction, plane: Tensor) -> Array:
@@ -310,8 +321,7 @@ def _stages(seen: Sequence[_Seen], at: Array, variances: Array, spread: Spread) 
         return [NoiseStage.at("quantize", float(np.median(bits)))]
     stages = []
     if len(variances):
-        shared = spread.shared if spread.shared > MIXED else 0.0
-        stages.append(simplest_law(at, variances, _width(spread), shared, spread.kurtosis))
+        stages.append(simplest_law(at, variances, _correlation(spread), spread.kurtosis))
     medians = {
         kind: float(np.median([getattr(each, name) for each in seen]))
         for kind, name in (

@@ -164,11 +164,12 @@ def _poisson_gaussian(
     offset: float,
     width: float,
     shared: float,
+    colour: float,
 ) -> Tensor:
     """Variance `gain` × intensity + `offset`. White noise is photons that are counted."""
-    if width or shared:
-        variance = (gain * images.clamp(min=0) + offset).sqrt()
-        return images + variance * unit_noise(images, generator, width, shared)
+    if width or shared or colour:
+        deviation = (gain * images.clamp(min=0) + offset).sqrt()
+        return images + deviation * unit_noise(images, generator, width, shared, colour)
     photons = gain.clamp(min=NO_GAIN)
     counted = torch.poisson(images.clamp(min=0) / photons, generator=generator) * photons
     lit = torch.where(gain > NO_GAIN, counted, images)
@@ -176,9 +177,9 @@ def _poisson_gaussian(
 
 
 def _correlated(
-    images: Tensor, sigma: Tensor, generator: Generator, width: float, shared: float
+    images: Tensor, sigma: Tensor, generator: Generator, width: float, shared: float, colour: float
 ) -> Tensor:
-    return images + sigma * unit_noise(images, generator, width, shared)
+    return images + sigma * unit_noise(images, generator, width, shared, colour)
 
 
 def _jpeg(images: Tensor, quality: Tensor, generator: Generator) -> Tensor:
