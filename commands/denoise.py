@@ -13,7 +13,9 @@ from dae_tui.commands import options
 from dae_tui.commands.options import (
     DeviceOption,
     JsonOption,
+    OverwriteOption,
     QuietOption,
+    RecursiveOption,
     RunsDirOption,
     VerboseOption,
     check_device,
@@ -108,15 +110,11 @@ def denoise(
             "better, eight times as long. Digits are not turned.",
         ),
     ] = False,
-    recursive: Annotated[
-        bool, typer.Option("--recursive", "-r", help="Look into subfolders.")
-    ] = False,
+    recursive: RecursiveOption = False,
     in_place: Annotated[
         bool, typer.Option("--in-place", help="Replace the inputs with the outputs.")
     ] = False,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace existing outputs; else they are skipped.")
-    ] = False,
+    overwrite: OverwriteOption = False,
     kind: Annotated[
         str | None,
         typer.Option(

@@ -10,7 +10,9 @@ from dae_tui.commands import options
 from dae_tui.commands.options import (
     BlackOption,
     JsonOption,
+    OverwriteOption,
     QuietOption,
+    RecursiveOption,
     SeedOption,
     WhiteOption,
     check_folder,
@@ -65,9 +67,7 @@ def estimate(
     ] = True,
     black: BlackOption = None,
     white: WhiteOption = None,
-    recursive: Annotated[
-        bool, typer.Option("--recursive", "-r", help="Look into subfolders.")
-    ] = False,
+    recursive: RecursiveOption = False,
     json: JsonOption = False,
 ) -> None:
     """Find out kind and level of the noise, and print it as a noise spec that --noise takes.
@@ -212,12 +212,8 @@ def add(
     seed: SeedOption = 0,
     black: BlackOption = None,
     white: WhiteOption = None,
-    recursive: Annotated[
-        bool, typer.Option("--recursive", "-r", help="Look into subfolders.")
-    ] = False,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace existing outputs; else they are skipped.")
-    ] = False,
+    recursive: RecursiveOption = False,
+    overwrite: OverwriteOption = False,
     kind: Annotated[
         str | None, typer.Option("--format", help="As for dae denoise; else that of the input.")
     ] = None,
@@ -235,7 +231,9 @@ def add(
         check_kind(kind)
     if Path(STANDARD) in [*inputs, Path(output)]:
         raise UsageError("noise is added to files, not to a stream", "name a file with -o")
-    place = Place(Path(output), False, overwrite, kind, folder=output.endswith("/"))
+    place = Place(
+        Path(output), False, overwrite, kind, folder=output.endswith("/"), replaces_inputs=False
+    )
     planned = plan(inputs, place, recursive)
 
     from dae_tui.core.noise.noisy_files import NoiseOptions, add_to_files

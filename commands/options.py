@@ -46,6 +46,11 @@ WhiteOption = Annotated[
     ),
 ]
 
+RecursiveOption = Annotated[bool, typer.Option("--recursive", "-r", help="Look into subfolders.")]
+OverwriteOption = Annotated[
+    bool, typer.Option("--overwrite", help="Replace existing outputs; else they are skipped.")
+]
+
 RUNS_DIR = Path("runs")
 
 

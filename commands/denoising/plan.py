@@ -69,6 +69,8 @@ class Place:
     """Of so many processes this is number `rank`; each does its share."""
     folder: bool = False
     """Whether the output was named as a folder, with a slash at its end."""
+    replaces_inputs: bool = True
+    """Whether the command has --in-place."""
 
     @property
     def is_folder(self) -> bool:
@@ -163,7 +165,8 @@ def _add(planned: Plan, entries: list[tuple[Path, Path]], place: Place, one: boo
         if taken.setdefault(file, source) == source and place.output is not None:
             if _identity(target) in sources:
                 raise UsageError(
-                    f"{target} would replace an input", "choose another -o, or --in-place"
+                    f"{target} would replace an input",
+                    "choose another -o" + (", or --in-place" if place.replaces_inputs else ""),
                 )
             if one and not replaces and _exists(target):
                 raise UsageError(

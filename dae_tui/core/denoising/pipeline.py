@@ -5,7 +5,6 @@ While the network processes a chunk, one thread reads and decodes the next, and 
 writes the previous one. While a large file is in memory, no other file is.
 """
 
-import os
 import sys
 import threading
 from collections import defaultdict
@@ -22,18 +21,24 @@ from dae_tui.core.denoising.small_images import denoise_small
 from dae_tui.core.denoising.tally import Tally
 from dae_tui.core.hardware import helper_thread, keep_freed_memory
 from dae_tui.core.images import formats as kinds
+from dae_tui.core.images.output_file import (
+    FAILURES,
+    encoded,
+    has_output,
+    is_full,
+    not_processed,
+    not_written,
+    write_output,
+)
 from dae_tui.core.images.value_range import find_range
 from dae_tui.core.weights.choice import WeightsChoice
 from dae_tui.errors import DaeError, DataError
 from dae_tui.spec.denoising import DenoiseOptions, Job
-from dae_tui.system.atomic import FULL, write_new
 
 # Small images per chunk: enough for the network, and few enough to be written soon.
 CHUNK_FILES = 512
 # A chunk with more bytes than this is alone in memory.
 LARGE_BYTES = 64_000_000
-# What torch and the codecs raise for images that they cannot process.
-FAILURES = (MemoryError, RuntimeError, ValueError)
 
 
 def denoise_files(
@@ -118,7 +123,7 @@ def _bytes(entry: "LoadedFile | Outcome") -> int:
 
 def _load(job: Job, options: DenoiseOptions, given: bytes | DaeError) -> "LoadedFile | Outcome":
     outcome = Outcome(job)
-    if _exists(job):  # Another process has written it since the jobs were planned.
+    if has_output(job):  # Another process has written it since the jobs were planned.
         outcome.skipped = True
         return outcome
     try:
@@ -138,13 +143,6 @@ def _load(job: Job, options: DenoiseOptions, given: bytes | DaeError) -> "Loaded
     outcome.size = file.stacks[0].values.shape[1:3]
     outcome.remarks += file.remarks
     return loaded
-
-
-def _exists(job: Job) -> bool:
-    """Whether the output exists in the output folder and may not be replaced."""
-    if job.replace or job.target is None or job.inside is None:
-        return False
-    return os.path.lexists(job.target)
 
 
 def _is_single(entry: LoadedFile) -> bool:
@@ -194,7 +192,7 @@ def _denoise_paged(
         try:
             denoise_paged(entry, choice, options, compute, progress)
         except OSError as failure:
-            if isinstance(failure, FileExistsError) and _exists(entry.job):
+            if isinstance(failure, FileExistsError) and has_output(entry.job):
                 entry.skipped = True
             else:
                 entry.error = _not_written(failure, entry.job, full)
@@ -287,45 +285,21 @@ def _write_all(chunk: Sequence["LoadedFile | Outcome"], full: threading.Event) -
 
 def _not_written(failure: OSError, job: Job, full: threading.Event) -> DataError:
     """The error for an output that cannot be written; notes a full disk."""
-    if failure.errno in FULL:
+    if is_full(failure):
         full.set()
-    target = failure.filename or job.target or "standard output"
-    return DataError(
-        f"{target} cannot be written: {str(failure.strerror).lower()}",
-        "make room there, or choose another -o" if full.is_set() else "choose another -o",
-    )
+    return not_written(failure, job)
 
 
 def _of_file(failure: Exception, job: Job) -> DaeError:
     """Turn a failure into an error of one file, so that it does not stop the others."""
-    if isinstance(failure, DaeError):
-        return failure
-    what = (str(failure).strip() or type(failure).__name__).splitlines()[0]
-    if isinstance(failure, MemoryError):
-        what = "there is not enough memory"
-    return DataError(f"{job.name} cannot be denoised: {what}", "a smaller --tile needs less memory")
+    return not_processed(failure, job, "denoised", "a smaller --tile needs less memory")
 
 
 def _write(entry: LoadedFile) -> bool:
     """Encode and write a file; False if another process was faster."""
     job, file = entry.outcome.job, entry.file
-    if job.kind is not None and job.kind != file.kind:
-        content = kinds.write(job.kind, entry.stacks, file.about, job.name)
-    elif entry.is_unchanged and file.kind != "raw":  # Raw data become a TIFF in any case.
-        content = entry.content
-    else:
-        content = kinds.encode(file, entry.stacks, job.name)
-    if job.target is None:
-        sys.stdout.buffer.write(content)
-        sys.stdout.buffer.flush()
-        return True
-    job.target.parent.mkdir(parents=True, exist_ok=True)
-    if job.replace and (obstacle := job.obstacle()):
-        raise obstacle
-    try:
-        write_new(job.target, content, replace=job.replace)
-    except FileExistsError:
-        if not _exists(job):
-            raise
-        return False
-    return True
+    other = job.kind is not None and job.kind != file.kind
+    # Raw data become a TIFF in any case.
+    if entry.is_unchanged and not other and file.kind != "raw":
+        return write_output(entry.content, job)
+    return write_output(encoded(file, entry.stacks, job), job)

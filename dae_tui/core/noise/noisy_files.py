@@ -8,7 +8,15 @@ import torch
 from torch import Generator
 
 from dae_tui.core.images import formats
-from dae_tui.core.images.image_file import ImageFile, Stack
+from dae_tui.core.images.image_file import Stack
+from dae_tui.core.images.output_file import (
+    FAILURES,
+    encoded,
+    is_full,
+    not_processed,
+    not_written,
+    write_output,
+)
 from dae_tui.core.images.value_range import (
     ValueRange,
     find_range,
@@ -17,10 +25,9 @@ from dae_tui.core.images.value_range import (
     to_unit,
 )
 from dae_tui.core.noise.synthesis import add_noise
-from dae_tui.errors import DaeError, DataError
+from dae_tui.errors import DaeError
 from dae_tui.spec.denoising import Job
 from dae_tui.spec.noise_spec import NoiseSpec
-from dae_tui.system.atomic import write_new
 
 
 @dataclass(frozen=True)
@@ -47,38 +54,27 @@ def add_to_files(jobs: Sequence[Job], options: NoiseOptions) -> Iterator[Added]:
     """Add noise to the files of all jobs and write them; yields the results in order.
 
     Each file gets noise of its own, from the seed and its number among the jobs. A file that fails
-    does not stop the others.
+    does not stop the others, except for a full disk: then no more are started.
     """
     for number, job in enumerate(jobs):
         generator = torch.Generator().manual_seed(options.seed * 1_000_003 + number)
         try:
             yield Added(job, _add(job, options, generator))
-        except DaeError as failure:
-            yield Added(job, error=failure)
         except OSError as failure:
-            reason = str(failure.strerror).lower()
-            error = DataError(f"{job.target} cannot be written: {reason}", "choose another -o")
-            yield Added(job, error=error)
+            yield Added(job, error=not_written(failure, job))
+            if is_full(failure):
+                return
+        except (DaeError, *FAILURES) as failure:
+            yield Added(job, error=not_processed(failure, job, "made noisy"))
 
 
 def _add(job: Job, options: NoiseOptions, generator: Generator) -> int:
     """Add noise to one file; returns how many images it holds."""
     assert job.source is not None
-    assert job.target is not None
     file = formats.read_file(job.source, job.name)
     noisy = [_of_stack(stack, options, generator, job.name) for stack in file.stacks]
-    content = _encoded(file, noisy, job)
-    if job.replace and (obstacle := job.obstacle()):
-        raise obstacle
-    job.target.parent.mkdir(parents=True, exist_ok=True)
-    write_new(job.target, content, replace=job.replace)
+    write_output(encoded(file, noisy, job), job)
     return sum(len(stack.values) for stack in noisy)
-
-
-def _encoded(file: ImageFile, stacks: Sequence[Stack], job: Job) -> bytes:
-    if job.kind is not None and job.kind != file.kind:
-        return formats.write(job.kind, stacks, file.about, job.name)
-    return formats.encode(file, stacks, job.name)
 
 
 def _of_stack(stack: Stack, options: NoiseOptions, generator: Generator, name: str) -> Stack:

@@ -1,6 +1,7 @@
 """A digit and a photograph with noise, to look at."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -18,8 +19,6 @@ TOP, LEFT = 80, 200
 
 def noisy_samples(levels: Sequence[NoiseSpec], seed: int) -> list[dict[str, NDArray[np.float32]]]:
     """Images (1, C, H, W) by their names, without noise and with each noise; first the digit."""
-    from pathlib import Path
-
     from skimage import data
 
     digit = unit(load("digits", "test", Path()).images[:1])
