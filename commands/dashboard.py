@@ -10,15 +10,15 @@ import typer
 
 from dae_tui.commands import options
 from dae_tui.commands.options import DataDirOption, RunsDirOption, check_folder, resolve_data_dir
-from dae_tui.dashboard.notifier import STALLED_MINUTES, check_targets
+from dae_tui.dashboard.notifier import STALLED_MINUTES
 from dae_tui.dashboard.themes import Theme
 from dae_tui.errors import RunError, UsageError
 from dae_tui.runs.event_files.folders import find_event_runs, has_events
-from dae_tui.runs.event_files.messages import needs_tensorboard
 from dae_tui.runs.reader import Run, find_run, holds_run, list_runs
 from dae_tui.system.atomic import write_whole
+from dae_tui.system.interpreter import collector_paused
 from dae_tui.system.regular_files import is_file, is_folder
-from dae_tui.terminal.blocks import Graphics, terminal_graphics
+from dae_tui.terminal.graphics import Graphics, terminal_graphics
 
 app = options.subcommand()
 
@@ -94,16 +94,20 @@ def dashboard(
     elif run is not None:
         found = find_run(run, runs_dir)
     if event_dirs:
+        from dae_tui.runs.event_files.messages import needs_tensorboard
+
         needs_tensorboard("reading event files")
         _check_folders(event_dirs)
-    check_targets(notify or [])
+    if notify:
+        from dae_tui.dashboard.notifier import check_targets
+
+        check_targets(notify)
     if svg is None:
         check_terminal()
 
-    # Imported here: --help needs none of it.
-    from dae_tui.commands.output.pictures import standing_alone
-    from dae_tui.dashboard.app import DashboardApp
-    from dae_tui.dashboard.leaving import leaving_on_signals
+    with collector_paused():  # Imported here: --help needs none of it.
+        from dae_tui.dashboard.app import DashboardApp
+        from dae_tui.dashboard.leaving import leaving_on_signals
 
     shown = DashboardApp(
         runs_dir,
@@ -122,6 +126,8 @@ def dashboard(
         else:
             drawn = shown.picture(cells)
     if svg is not None and shown.failure is None:
+        from dae_tui.commands.output.pictures import standing_alone
+
         write_whole(svg, standing_alone(drawn).encode())
     if shown.failure is not None:
         raise shown.failure

@@ -6,15 +6,17 @@ up: a screen posts one, and the app does what no screen can do alone.
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 from textual.dom import DOMNode
 from textual.message import Message
 
-from dae_tui.devices.monitor import Monitor
 from dae_tui.errors import DaeError
 from dae_tui.runs.reader import Run
-from dae_tui.terminal.blocks import Graphics
+from dae_tui.terminal.graphics import Graphics
+
+if TYPE_CHECKING:
+    from dae_tui.devices.monitor import Monitor
 
 
 class Context(Protocol):
@@ -36,7 +38,7 @@ class Context(Protocol):
         """How long a screen waits between two looks at the disk."""
 
     @property
-    def monitor(self) -> Monitor: ...
+    def monitor(self) -> "Monitor": ...
 
     @property
     def graphics(self) -> Graphics:

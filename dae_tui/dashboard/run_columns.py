@@ -16,7 +16,7 @@ from dae_tui.models.registry import NETWORKS
 from dae_tui.runs.summary import Summary, age
 from dae_tui.runs.watching.runs_watch import RunRow
 from dae_tui.system.printable import printable
-from dae_tui.terminal.blocks import sparkline
+from dae_tui.terminal.graphics import sparkline
 
 NONE = "–"
 SPARKLINE = 10

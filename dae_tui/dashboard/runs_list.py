@@ -18,7 +18,7 @@ from dae_tui.dashboard.run_columns import (
 from dae_tui.dashboard.widgets.runs_table import RunsTable
 from dae_tui.runs.reader import Run
 from dae_tui.runs.watching.runs_watch import RunRow
-from dae_tui.terminal.blocks import Graphics
+from dae_tui.terminal.graphics import Graphics
 
 SCROLL_BAR = 2
 

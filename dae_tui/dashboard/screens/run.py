@@ -41,7 +41,7 @@ from dae_tui.runs.watching.event_watch import watch_run
 from dae_tui.runs.watching.run_watch import RunView
 from dae_tui.runs.watching.samples import BrokenSample
 from dae_tui.system.printable import printable
-from dae_tui.terminal.blocks import Graphics
+from dae_tui.terminal.graphics import Graphics
 
 TIME = Binding.Group("time", compact=True)
 IMAGE = Binding.Group("image", compact=True)

@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from rich.text import Text
 from textual import on, work
@@ -12,7 +13,6 @@ from textual.timer import Timer
 from textual.widgets import DataTable, Input, Static
 
 from dae_tui.dashboard.context import MarkRuns, OpenRun
-from dae_tui.dashboard.run_pane import PaneView, PaneWatch, RunPane
 from dae_tui.dashboard.runs_filter import EXAMPLE, matches, parse_filter
 from dae_tui.dashboard.runs_list import RunsList
 from dae_tui.dashboard.screens.live import LiveScreen
@@ -27,6 +27,9 @@ from dae_tui.runs.reader import Run
 from dae_tui.runs.watching.runs_watch import RunRow, RunsWatch
 from dae_tui.system.printable import printable
 
+if TYPE_CHECKING:
+    from dae_tui.dashboard.run_pane import PaneView, PaneWatch
+
 # On terminals of so many columns the run at the cursor is shown beside the list.
 WIDE = 120
 # The pane takes this share of a wide terminal, and so many columns at least: three digits.
@@ -39,7 +42,7 @@ NEED_A_RUN = ("select_cursor", "mark", "app.switch_mode", "sort", "tag")
 @dataclass(frozen=True)
 class _Seen:
     rows: list[RunRow]
-    pane: PaneView | None
+    pane: "PaneView | None"
 
 
 class RunsScreen(LiveScreen[_Seen], RunActions):
@@ -69,7 +72,7 @@ class RunsScreen(LiveScreen[_Seen], RunActions):
     def __init__(self) -> None:
         super().__init__()
         self._watch: RunsWatch | None = None
-        self._pane = PaneWatch()
+        self._pane: PaneWatch | None = None
         self._wants_pane = True
         self._is_file = False
         """Whether the folder of runs is a file."""
@@ -86,7 +89,7 @@ class RunsScreen(LiveScreen[_Seen], RunActions):
             with Vertical(id="listed"):
                 yield RunsList(id="runs")
                 yield Static(id="empty")
-            yield RunPane(id="pane")
+            yield Vertical(id="pane")  # The run itself is read and drawn after the list.
         yield KeyBar()
 
     def on_mount(self) -> None:
@@ -99,7 +102,12 @@ class RunsScreen(LiveScreen[_Seen], RunActions):
         if self._watch is None:
             self._watch = RunsWatch(self.context.runs_dir, self.context.event_dirs)
         self._is_file = os.path.isfile(self.context.runs_dir)  # noqa: PTH113 - Path may raise.
-        return _Seen(self._watch.look(), self._pane.look(self._chosen))
+        rows = self._watch.look()
+        if self._pane is None and self._chosen is not None:
+            from dae_tui.dashboard.run_pane import PaneWatch
+
+            self._pane = PaneWatch()
+        return _Seen(rows, None if self._pane is None else self._pane.look(self._chosen))
 
     def show(self, seen: _Seen) -> None:
         self._rows = seen.rows
@@ -108,11 +116,23 @@ class RunsScreen(LiveScreen[_Seen], RunActions):
             here = {row.run.name for row in seen.rows}
             self._mark(tuple(name for name in self.context.marked if name in here))
         self._fill()
-        if seen.pane is None or seen.pane.view.summary.name == self._name_at_cursor():
-            self.query_one(RunPane).show(seen.pane)
         whole = seen.pane is None or seen.pane.view.whole
-        if not complete or not whole:
+        if not self._show_pane(seen.pane) or not complete or not whole:
             self.look_soon()
+
+    def _show_pane(self, view: "PaneView | None") -> bool:
+        """Show what was seen of the run at the cursor; whether there is a pane to show it in."""
+        if self._pane is None:
+            return True
+        from dae_tui.dashboard.run_pane import RunPane
+
+        beside = self.query_one("#pane")
+        pane = next(iter(beside.query(RunPane)), None)
+        if pane is None:
+            beside.mount(RunPane())
+        elif pane.is_mounted and (view is None or view.view.summary.name == self._name_at_cursor()):
+            pane.show(view)
+        return pane is not None and pane.is_mounted
 
     def on_resize(self) -> None:
         self._arrange()
@@ -143,7 +163,7 @@ class RunsScreen(LiveScreen[_Seen], RunActions):
 
     def _arrange(self) -> None:
         """Show the run at the cursor where there is room for it beside the list."""
-        pane = self.query_one(RunPane)
+        pane = self.query_one("#pane")
         pane.display = self._wants_pane and self.size.width >= WIDE and bool(self._rows)
         pane.styles.width = max(LEAST_PANE, round(self.size.width * PANE_SHARE))
         self._choose()
@@ -151,7 +171,7 @@ class RunsScreen(LiveScreen[_Seen], RunActions):
     @on(DataTable.RowHighlighted)
     def _choose(self) -> None:
         """Have the run at the cursor read, if it is shown."""
-        row = self._table.under_cursor if self.query_one(RunPane).display else None
+        row = self._table.under_cursor if self.query_one("#pane").display else None
         chosen = row.run if row else None
         if chosen != self._chosen:
             self._chosen = chosen
@@ -159,7 +179,7 @@ class RunsScreen(LiveScreen[_Seen], RunActions):
                 self._rest.stop()
             # Not at once: a key that is held down passes many runs.
             self._rest = self.set_timer(REST_SECONDS, self.look_soon)
-        self.query_one(KeyBar).redraw()
+        self.query_one(KeyBar).redraw_soon()
 
     def _fill(self) -> None:
         """Update the table, the heading, and what is shown where there are no rows."""
@@ -173,6 +193,8 @@ class RunsScreen(LiveScreen[_Seen], RunActions):
         """Show the heading, and what to do where there are no rows."""
         alive = sum(row.summary.state.alive for row in self._rows)
         words = [(f"{len(self._rows)} run{'s' * (len(self._rows) != 1)}", "bold")]
+        if self._watch is not None and not self._watch.whole:
+            words.append(("reading…", "text-muted"))
         words.append((f"{alive} alive" if alive else "none alive", "success" if alive else ""))
         if self._filter:
             words.append((f"{shown} with '{self._filter}'", "warning"))

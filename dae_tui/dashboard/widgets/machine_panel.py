@@ -12,7 +12,7 @@ from dae_tui.dashboard.widgets.lines import Lines
 from dae_tui.devices.machine import Gpu, Machine
 from dae_tui.devices.reading import Reading
 from dae_tui.system.printable import printable
-from dae_tui.terminal.blocks import ASCII_BARS, BARS, Graphics
+from dae_tui.terminal.graphics import ASCII_BARS, BARS, Graphics
 from dae_tui.terminal.plot import Line, Marks, plot
 
 GIB = 2**30

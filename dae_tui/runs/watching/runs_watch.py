@@ -5,19 +5,22 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dae_tui.runs.event_files.folders import EventRun, find_event_runs
-from dae_tui.runs.event_files.glance import glance_at, some_losses
-from dae_tui.runs.event_files.log import EventLog
 from dae_tui.runs.layout import CONFIG, METRICS, STATUS, TAGS
 from dae_tui.runs.reader import Run, list_runs
 from dae_tui.runs.summary import Summary, summarize
 from dae_tui.runs.watching.curves import glance
 
+if TYPE_CHECKING:
+    from dae_tui.runs.event_files.log import EventLog
+
 SPARKLINE_LOSSES = 24
 # Sparklines cost the most to read: at most so many at each look, the newest runs first.
 SPARKLINES_PER_LOOK = 50
+# The first look reads so many runs, the newest: more than a screen shows, and quick to draw.
+FIRST_RUNS = 40
 
 # Folders of event files are searched for new trainings no more often.
 SEARCH_SECONDS = 5.0
@@ -49,17 +52,28 @@ class RunsWatch:
         self._rows: dict[str, RunRow] = {}
         self._stamps: dict[str, tuple[_Stamp, ...]] = {}
         self._glanced: dict[str, _Stamp] = {}
+        self._looked = False
+        self.whole = False
+        """Whether every run has been read, and not only the newest ones."""
         self.complete = False
-        """Whether every sparkline is up to date."""
+        """Whether they were, and every sparkline is up to date."""
 
     def look(self) -> list[RunRow]:
-        """The runs, newest first. Files that have not changed are not read again."""
+        """The runs, newest first. Files that have not changed are not read again.
+
+        The first look gives only the newest of many runs, without sparklines: they are seen soon.
+        """
         found = list_runs(self.runs_dir)[::-1]
+        self.whole = self._looked or len(found) <= FIRST_RUNS
+        self._looked = True
+        if not self.whole:
+            del found[FIRST_RUNS:]
         rows = {run.name: self._row(run) for run in found}
         self._rows = rows
         self._stamps = {name: stamps for name, stamps in self._stamps.items() if name in rows}
         self._glanced = {name: stamp for name, stamp in self._glanced.items() if name in rows}
-        self._read_sparklines()
+        if self.whole:
+            self._read_sparklines()
         if not self._logged:
             return list(self._rows.values())
         started = {row.run.name: _started(row.run) for row in self._rows.values()}
@@ -94,7 +108,7 @@ class RunsWatch:
             self._glanced[name] = stamp
             losses = glance(self._rows[name].run, SPARKLINE_LOSSES)
             self._rows[name] = replace(self._rows[name], losses=losses)
-        self.complete = len(outdated) <= SPARKLINES_PER_LOOK
+        self.complete = self.whole and len(outdated) <= SPARKLINES_PER_LOOK
 
 
 def _stamp(run: Run, name: str) -> _Stamp:
@@ -122,7 +136,10 @@ class _LoggedRuns:
         self._seen = {run: self._look_at(run) for run in self._runs if run.name not in taken}
         return [row for _, _, row in self._seen.values()]
 
-    def _look_at(self, run: EventRun) -> tuple[_Stamps, EventLog, RunRow]:
+    def _look_at(self, run: EventRun) -> "tuple[_Stamps, EventLog, RunRow]":
+        # Imported here: they need NumPy, and most lists have no event files.
+        from dae_tui.runs.event_files.glance import glance_at, some_losses
+
         stamps = tuple(_size(path) for path, _ in run.files())
         known = self._seen.get(run)
         if known is None or known[0] != stamps:
