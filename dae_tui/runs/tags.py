@@ -38,9 +38,9 @@ def change_tags(
 
     Raises UsageError for a word that is no tag, RunError if the folder cannot be written.
     """
-    if run.foreign:
-        raise RunError(f"{run.name} cannot be tagged: another program trains it")
-    add, remove = list(add), set(remove)
+    add, remove = list(add), list(remove)
+    options = [word for each in remove for word in ("--remove", each)]
+    run.check_writable("tagged", "runs", "tag", run.name, *add, *options)
     for word in add:
         if not _is_tag(word):
             raise UsageError(

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,6 +38,8 @@ class RunRow:
     losses: list[float] = field(default_factory=list)
     """Some training losses from the first to the last; empty until they are read."""
     config: Mapping[str, Any] = field(default_factory=dict)
+    stale: bool = False
+    """Whether its host does not answer: what is shown was read before."""
 
 
 class RunsWatch:
@@ -46,8 +48,15 @@ class RunsWatch:
     Only one thread at a time may call `look`.
     """
 
-    def __init__(self, runs_dir: Path, event_dirs: Sequence[Path] = ()) -> None:
+    def __init__(
+        self,
+        runs_dir: Path,
+        event_dirs: Sequence[Path] = (),
+        find: Callable[[], Sequence[Run]] | None = None,
+    ) -> None:
+        """Watch the runs in `runs_dir`, which `find` lists, oldest first; None for `list_runs`."""
         self.runs_dir = runs_dir
+        self._find = find or (lambda: list_runs(runs_dir))
         self._logged = [_LoggedRuns(folder) for folder in event_dirs]
         self._rows: dict[str, RunRow] = {}
         self._stamps: dict[str, tuple[_Stamp, ...]] = {}
@@ -63,7 +72,7 @@ class RunsWatch:
 
         The first look gives only the newest of many runs, without sparklines: they are seen soon.
         """
-        found = list_runs(self.runs_dir)[::-1]
+        found = list(self._find())[::-1]
         self.whole = self._looked or len(found) <= FIRST_RUNS
         self._looked = True
         if not self.whole:
@@ -76,13 +85,8 @@ class RunsWatch:
             self._read_sparklines()
         if not self._logged:
             return list(self._rows.values())
-        started = {row.run.name: _started(row.run) for row in self._rows.values()}
         logged = [row for watch in self._logged for row in watch.look(self._rows)]
-        for row in logged:
-            assert isinstance(row.run, EventRun)
-            started[row.run.name] = row.run.started()
-        rows_of_all = [*self._rows.values(), *logged]
-        return sorted(rows_of_all, key=lambda row: -started[row.run.name])
+        return sorted([*self._rows.values(), *logged], key=lambda row: -started(row.run))
 
     def _row(self, run: Run) -> RunRow:
         stamps = _stamp(run, STATUS), _stamp(run, CONFIG), _stamp(run, TAGS)
@@ -152,8 +156,10 @@ class _LoggedRuns:
         return stamps, log, row if summary == row.summary else replace(row, summary=summary)
 
 
-def _started(run: Run) -> float:
+def started(run: Run) -> float:
     """When a run was started, in seconds since 1970, by its name; 0 if that does not say it."""
+    if isinstance(run, EventRun):
+        return run.started()
     try:
         return time.mktime(time.strptime(run.name[:15], "%Y%m%d-%H%M%S"))
     except (ValueError, OverflowError):
