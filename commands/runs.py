@@ -3,18 +3,27 @@
 import io
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from dae_tui.commands import options
-from dae_tui.commands.options import JsonOption, QuietOption, RunsDirOption, check_folder
+from dae_tui.commands.options import (
+    JsonOption,
+    QuietOption,
+    RunsDirOption,
+    RunsPlaceOption,
+    check_folder,
+)
 from dae_tui.commands.output.streams import print_name, say
 from dae_tui.errors import DaeError, RunError, UsageError
 from dae_tui.runs.deletion import check_deletable, delete_run, deleted_words
 from dae_tui.runs.layout import Request, State
-from dae_tui.runs.reader import Run, find_run, last_event, list_runs
+from dae_tui.runs.places import Place, Places, parse_place
+from dae_tui.runs.reader import Run, find_run, last_event
 from dae_tui.runs.summary import Summary, age, number, summarize
 from dae_tui.runs.tags import change_tags, read_tags
 from dae_tui.system.atomic import write_whole
@@ -45,27 +54,29 @@ def runs() -> None:
 
 
 @app.command("list")
-def list_command(runs_dir: RunsDirOption = options.RUNS_DIR, json: JsonOption = False) -> None:
+def list_command(
+    runs_dir: RunsPlaceOption = str(options.RUNS_DIR), json: JsonOption = False
+) -> None:
     """List the runs, oldest first."""
     from dae_tui.commands.output.fitted_table import print_fitted
     from dae_tui.commands.output.terminal import print_json, stdout
 
-    found = list_runs(runs_dir)
+    place = parse_place(runs_dir)
+    with _reading(place) as places:
+        found = places.runs()
+        summaries = [summarize(run) for run in found]
     if json:
-        print_json(
-            {
-                "runs_dir": str(runs_dir.resolve()),
-                "runs": [summarize(run).as_json() for run in found],
-            }
-        )
+        where = str(place.resolve() if isinstance(place, Path) else place)
+        print_json({"runs_dir": where, "runs": [each.as_json() for each in summaries]})
         return
     if not found:
-        say(f"no runs in {runs_dir}; start one with: dae train --data digits")
+        hint = "; start one with: dae train --data digits" if isinstance(place, Path) else ""
+        say(f"no runs in {place}{hint}")
         return
     print_fitted(
         stdout(),
         ("run", "state", "epoch", "loss", "test %", "age"),
-        [_row(summarize(run)) for run in found],
+        [_row(summary) for summary in summaries],
         left=("run", "state"),
         dropped=("loss", "age", "epoch", "test %", "state"),
     )
@@ -86,18 +97,55 @@ def _row(summary: Summary) -> "tuple[str | Text, ...]":
 
 @app.command()
 def show(
-    run: RunArgument, runs_dir: RunsDirOption = options.RUNS_DIR, json: JsonOption = False
+    run: RunArgument,
+    runs_dir: RunsPlaceOption = str(options.RUNS_DIR),
+    json: JsonOption = False,
 ) -> None:
     """Show the command, the state, the metrics and the folder of a run."""
+    with _reading(parse_place(runs_dir)) as places:
+        _show(_found(run, places), json)
+
+
+@contextmanager
+def _reading(place: Place) -> Iterator[Places]:
+    """A folder of this machine, or of a host that has been read once."""
+    places = Places([place])
+    try:
+        places.read_now()
+        yield places
+    finally:
+        places.close()
+
+
+def _found(text: str, places: Places) -> Run:
+    """The run that `text` means; of a host, with its metrics."""
+    if not places.remote:
+        return find_run(text, places.runs_dir)
+    (folder,) = places.remote
+    names = {run.name for run in folder.runs()}
+    try:
+        name = find_run(text, folder.kept).name
+    except RunError:
+        name = ""
+    if name not in names:
+        raise RunError(
+            f"there is no run '{text}' in {folder.address}",
+            f"see dae runs list --runs-dir {folder.address}",
+        )
+    places.read_now(name)
+    return next(run for run in folder.runs() if run.name == name)
+
+
+def _show(found: Run, json: bool) -> None:
     from dae_tui.commands.output.terminal import print_json, stdout
 
-    found = find_run(run, runs_dir)
+    where = found.where
     status, config, meta = found.status(), found.config(), found.meta()
     done = last_event(found, "done")
     if json:
         print_json(
             {
-                "run": str(found.folder.resolve()),
+                "run": where or str(found.folder.resolve()),
                 "status": status,
                 "config": config,
                 "meta": meta,
@@ -107,7 +155,7 @@ def show(
         return
     tags = read_tags(found)
     shown = {
-        "run": found.folder,
+        "run": where or found.folder,
         "tags": " ".join(tags.words) or None,
         "note": tags.note or None,
         "state": f"{status['state']}  {status.get('reason') or ''}".strip(),

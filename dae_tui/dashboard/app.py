@@ -27,6 +27,7 @@ from dae_tui.dashboard.screens.live import LiveScreen
 from dae_tui.dashboard.screens.runs import RunsScreen
 from dae_tui.dashboard.themes import TEXTUAL_NAMES, Theme
 from dae_tui.errors import DaeError
+from dae_tui.runs.places import Places
 from dae_tui.runs.reader import Run
 from dae_tui.terminal.graphics import Graphics
 
@@ -127,6 +128,7 @@ class DashboardApp(App[None]):
         notify: Sequence[str] = (),
         stalled_minutes: float = STALLED_MINUTES,
         event_dirs: Sequence[Path] = (),
+        places: Places | None = None,
     ) -> None:
         """Watch the runs in `runs_dir`.
 
@@ -141,8 +143,10 @@ class DashboardApp(App[None]):
             notify: whom to tell of what happens to runs; see `notifier.Notifier`.
             stalled_minutes: after so long without a step a run is said to be stalled.
             event_dirs: folders with event files of other programs.
+            places: the folders whose runs are shown; None for `runs_dir` alone.
         """
         super().__init__()
+        self.places = places or Places([runs_dir])
         self.runs_dir = runs_dir
         self.event_dirs = tuple(event_dirs)
         self.data_dir = data_dir
@@ -152,7 +156,7 @@ class DashboardApp(App[None]):
         self.set_reactive(DashboardApp.graphics, graphics)
         self._run = run
         self._notify, self._stalled_minutes = notify, stalled_minutes
-        self._notifier: Notifier | None = None
+        self._notifiers: list[Notifier] = []
         self._harmless = Harmless()
 
         self._console = self.console
@@ -167,14 +171,16 @@ class DashboardApp(App[None]):
 
     def on_mount(self) -> None:
         self.watch_graphics(self.graphics)
+        self.places.start()
         self._start_to_notify()
         if self._run is not None:
             self.push_screen(_run(self._run))
         self.set_timer(PRELOAD_SECONDS, _load_screens)
 
     def on_unmount(self) -> None:
-        if self._notifier is not None:
-            self._notifier.close()
+        for notifier in self._notifiers:
+            notifier.close()
+        self.places.close()
         if self._monitor is not None:
             self._monitor.close()
 
@@ -187,19 +193,21 @@ class DashboardApp(App[None]):
             if self._loop is not None:
                 self._loop.call_soon_threadsafe(act, *arguments)
 
-        try:
-            self._notifier = Notifier(
-                self.runs_dir,
-                self._notify,
-                60 * self._stalled_minutes,
-                seconds=max(1.0, self.refresh_seconds),
-                bell=lambda: soon(self.bell),
-                tell=lambda failure: soon(self.post_message, Failed(failure)),
-            )
-        except DaeError as failure:
-            self.post_message(Failed(failure))
-        else:
-            self._notifier.start()
+        for folder in self.places.local:
+            try:
+                notifier = Notifier(
+                    folder.path,
+                    self._notify,
+                    60 * self._stalled_minutes,
+                    seconds=max(1.0, self.refresh_seconds),
+                    bell=lambda: soon(self.bell),
+                    tell=lambda failure: soon(self.post_message, Failed(failure)),
+                )
+            except DaeError as failure:
+                self.post_message(Failed(failure))
+            else:
+                self._notifiers.append(notifier)
+                notifier.start()
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         """The filters that every line of every widget passes on its way to the terminal."""
@@ -288,6 +296,11 @@ class DashboardApp(App[None]):
     def action_new_run(self) -> None:
         from dae_tui.dashboard.screens.new_run import NewRunScreen
 
+        try:
+            self.places.check_new_run()
+        except DaeError as failure:
+            self.post_message(Failed(failure))
+            return
         self.push_screen(NewRunScreen())
 
     def action_keys(self) -> None:

@@ -12,6 +12,7 @@ from textual.dom import DOMNode
 from textual.message import Message
 
 from dae_tui.errors import DaeError
+from dae_tui.runs.places import Places
 from dae_tui.runs.reader import Run
 from dae_tui.terminal.graphics import Graphics
 
@@ -23,7 +24,12 @@ class Context(Protocol):
     """What the app tells every screen and widget."""
 
     @property
-    def runs_dir(self) -> Path: ...
+    def places(self) -> Places:
+        """The folders whose runs are shown."""
+
+    @property
+    def runs_dir(self) -> Path:
+        """The first of them of this machine, where new runs go."""
 
     @property
     def event_dirs(self) -> tuple[Path, ...]:

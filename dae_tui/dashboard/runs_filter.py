@@ -22,6 +22,8 @@ WORDS: Mapping[str, Callable[[RunRow], str | None]] = {
     "noise": lambda row: row.summary.noise,
     "reason": lambda row: row.summary.reason,
     "note": lambda row: row.summary.note,
+    "host": lambda row: row.run.host or "local",
+    "in": lambda row: row.run.place or row.run.folder.parent.name,
 }
 NUMBERS: Mapping[str, Callable[[RunRow], float | None]] = {
     "loss": lambda row: row.summary.val_loss,

@@ -24,7 +24,8 @@ from dae_tui.dashboard.widgets.heading import Heading
 from dae_tui.dashboard.widgets.key_bar import KeyBar
 from dae_tui.runs.layout import Request, State
 from dae_tui.runs.reader import Run
-from dae_tui.runs.watching.runs_watch import RunRow, RunsWatch
+from dae_tui.runs.watching.places_watch import PlacesWatch
+from dae_tui.runs.watching.runs_watch import RunRow
 from dae_tui.system.printable import printable
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ NEED_A_RUN = ("select_cursor", "mark", "app.switch_mode", "sort", "tag")
 @dataclass(frozen=True)
 class _Seen:
     rows: list[RunRow]
+    chosen: Run | None
     pane: "PaneView | None"
 
 
@@ -71,7 +73,7 @@ class RunsScreen(LiveScreen[_Seen], RunActions):
 
     def __init__(self) -> None:
         super().__init__()
-        self._watch: RunsWatch | None = None
+        self._watch: PlacesWatch | None = None
         self._pane: PaneWatch | None = None
         self._wants_pane = True
         self._is_file = False
@@ -87,6 +89,7 @@ class RunsScreen(LiveScreen[_Seen], RunActions):
         yield Input(placeholder=EXAMPLE, id="filter")
         with Horizontal(id="beside"):
             with Vertical(id="listed"):
+                yield Static(id="hosts")
                 yield RunsList(id="runs")
                 yield Static(id="empty")
             yield Vertical(id="pane")  # The run itself is read and drawn after the list.
@@ -95,32 +98,34 @@ class RunsScreen(LiveScreen[_Seen], RunActions):
     def on_mount(self) -> None:
         self.query_one("#filter").display = False
         self.query_one("#empty").display = False
+        self.query_one("#hosts").display = False
         self._table.focus()
         self.watch(self.app, "marked", self._fill, init=False)
 
     def look(self) -> _Seen:
         if self._watch is None:
-            self._watch = RunsWatch(self.context.runs_dir, self.context.event_dirs)
+            self._watch = PlacesWatch(self.context.places, self.context.event_dirs)
         self._is_file = os.path.isfile(self.context.runs_dir)  # noqa: PTH113 - Path may raise.
         rows = self._watch.look()
-        if self._pane is None and self._chosen is not None:
+        chosen = self._chosen
+        if self._pane is None and chosen is not None:
             from dae_tui.dashboard.run_pane import PaneWatch
 
             self._pane = PaneWatch()
-        return _Seen(rows, None if self._pane is None else self._pane.look(self._chosen))
+        return _Seen(rows, chosen, None if self._pane is None else self._pane.look(chosen))
 
     def show(self, seen: _Seen) -> None:
         self._rows = seen.rows
         complete = self._watch is not None and self._watch.complete
         if complete:
-            here = {row.run.name for row in seen.rows}
-            self._mark(tuple(name for name in self.context.marked if name in here))
+            here = {row.run.key for row in seen.rows}
+            self._mark(tuple(key for key in self.context.marked if key in here))
         self._fill()
         whole = seen.pane is None or seen.pane.view.whole
-        if not self._show_pane(seen.pane) or not complete or not whole:
+        if not self._show_pane(seen) or not complete or not whole:
             self.look_soon()
 
-    def _show_pane(self, view: "PaneView | None") -> bool:
+    def _show_pane(self, seen: _Seen) -> bool:
         """Show what was seen of the run at the cursor; whether there is a pane to show it in."""
         if self._pane is None:
             return True
@@ -130,8 +135,8 @@ class RunsScreen(LiveScreen[_Seen], RunActions):
         pane = next(iter(beside.query(RunPane)), None)
         if pane is None:
             beside.mount(RunPane())
-        elif pane.is_mounted and (view is None or view.view.summary.name == self._name_at_cursor()):
-            pane.show(view)
+        elif pane.is_mounted and (seen.pane is None or seen.chosen == self._at_cursor()):
+            pane.show(seen.pane)
         return pane is not None and pane.is_mounted
 
     def on_resize(self) -> None:
@@ -140,7 +145,7 @@ class RunsScreen(LiveScreen[_Seen], RunActions):
     def offers(self, action: str) -> bool:
         """Whether an action does something now, and so has its key in the last line."""
         row = self._table.under_cursor
-        if row is not None and row.run.foreign and action in ("pause", "stop", "resume", "tag"):
+        if row is not None and row.run.read_only and action in ("pause", "stop", "resume", "tag"):
             return False
         if action in ("pause", "stop"):
             return row is not None and row.summary.state.alive
@@ -149,17 +154,17 @@ class RunsScreen(LiveScreen[_Seen], RunActions):
             return not state.alive and state is not State.FINISHED
         if action == "delete":
             alive = row is not None and row.summary.state.alive
-            foreign = row is not None and row.run.foreign
-            return row is not None and (bool(self.context.marked) or not (alive or foreign))
+            fixed = row is not None and row.run.read_only
+            return row is not None and (bool(self.context.marked) or not (alive or fixed))
         return row is not None or action not in NEED_A_RUN
 
     @property
     def _table(self) -> RunsList:
         return self.query_one(RunsList)
 
-    def _name_at_cursor(self) -> str:
+    def _at_cursor(self) -> Run | None:
         row = self._table.under_cursor
-        return row.run.name if row else ""
+        return row.run if row else None
 
     def _arrange(self) -> None:
         """Show the run at the cursor where there is room for it beside the list."""
@@ -191,7 +196,7 @@ class RunsScreen(LiveScreen[_Seen], RunActions):
 
     def _tell(self, shown: int) -> None:
         """Show the heading, and what to do where there are no rows."""
-        alive = sum(row.summary.state.alive for row in self._rows)
+        alive = sum(row.summary.state.alive and not row.stale for row in self._rows)
         words = [(f"{len(self._rows)} run{'s' * (len(self._rows) != 1)}", "bold")]
         if self._watch is not None and not self._watch.whole:
             words.append(("reading…", "text-muted"))
@@ -200,9 +205,13 @@ class RunsScreen(LiveScreen[_Seen], RunActions):
             words.append((f"{shown} with '{self._filter}'", "warning"))
         if self.context.marked:
             words.append((f"{len(self.context.marked)} marked", ""))
-        folders = (self.context.runs_dir, *self.context.event_dirs)
+        folders = (self.context.places, *self.context.event_dirs)
         words.append((", ".join(map(str, folders)), "text-muted"))
         self.query_one(Heading).show(*words)
+        troubles = self.context.places.troubles()
+        hosts = self.query_one("#hosts", Static)
+        hosts.display = bool(troubles)
+        hosts.update(Text("\n".join(map(printable, troubles)), no_wrap=True, overflow="ellipsis"))
         empty = self.query_one("#empty", Static)
         empty.display = not shown
         self._table.display = bool(shown)
@@ -217,13 +226,14 @@ class RunsScreen(LiveScreen[_Seen], RunActions):
             )
 
     def _what_to_do(self) -> str:
-        folder = printable(self.context.runs_dir)
+        places = self.context.places
+        folder = printable(places)
         option = "".join(f" {word}" for word in runs_dir_option(self.context.runs_dir))
         wrong = f"{folder} is a file, not a folder.\n\n"
-        none = (
-            f"No runs in {folder} yet.\n\n"
-            f"n starts one here, or in a shell: dae train --data digits{printable(option)}\n"
-        )
+        none = f"No runs in {folder} yet.\n\n"
+        if places.local:
+            shell = f"dae train --data digits{printable(option)}"
+            none += f"n starts one here, or in a shell: {shell}\n"
         return (
             f"{wrong if self._is_file else none}"
             f"{self._no_events()}"
@@ -279,10 +289,10 @@ class RunsScreen(LiveScreen[_Seen], RunActions):
 
     def action_mark(self) -> None:
         """Mark or unmark the run, and move to the next."""
-        name, marked = self._name_at_cursor(), self.context.marked
-        if name:
-            others = tuple(each for each in marked if each != name)
-            self._mark((*others, *(name not in marked) * (name,)))
+        run, marked = self._at_cursor(), self.context.marked
+        if run is not None:
+            others = tuple(each for each in marked if each != run.key)
+            self._mark((*others, *(run.key not in marked) * (run.key,)))
             self._table.action_cursor_down()
 
     def action_unmark(self) -> None:
@@ -295,7 +305,7 @@ class RunsScreen(LiveScreen[_Seen], RunActions):
 
     def _meant(self) -> list[Run]:
         """The marked runs, else the one at the cursor."""
-        marked = [row.run for row in self._rows if row.run.name in self.context.marked]
+        marked = [row.run for row in self._rows if row.run.key in self.context.marked]
         row = self._table.under_cursor
         return marked or ([row.run] if row else [])
 
@@ -312,8 +322,8 @@ class RunsScreen(LiveScreen[_Seen], RunActions):
         row = self._table.under_cursor
         if row is None:
             return
-        if not row.summary.state.alive:
-            self.ask(row.run, Request.STOP)  # Says that there is nothing to stop.
+        if row.run.read_only or not row.summary.state.alive:
+            self.ask(row.run, Request.STOP)  # Says why it cannot be stopped.
             return
         detail = "It saves its state, evaluates its best weights, and ends. It can be resumed."
         if await self.app.push_screen_wait(Question(f"Stop {row.run.name}?", detail)):
@@ -334,7 +344,9 @@ class RunsScreen(LiveScreen[_Seen], RunActions):
         if any(run.foreign for run in runs):
             words = "another program's training is only watched: its files stay"
             self.notify(words, severity="warning")
-        runs = [run for run in runs if not run.foreign]
+        elsewhere = [run for run in runs if run.host]
+        self.delete(elsewhere[:1])  # Says how it is done there.
+        runs = [run for run in runs if not run.read_only]
         if not runs:
             return
         what = runs[0].name if len(runs) == 1 else f"{len(runs)} marked runs"
