@@ -3,22 +3,30 @@
 import os
 import re
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, TextIO
 
 import typer
 
 from dae_tui.commands import options
-from dae_tui.commands.options import DataDirOption, RunsDirOption, check_folder, resolve_data_dir
-from dae_tui.dashboard.notifier import STALLED_MINUTES, check_targets
+from dae_tui.commands.options import (
+    DataDirOption,
+    RunsDirsOption,
+    check_folder,
+    resolve_data_dir,
+    resolve_places,
+)
+from dae_tui.dashboard.notifier import STALLED_MINUTES
 from dae_tui.dashboard.themes import Theme
 from dae_tui.errors import RunError, UsageError
 from dae_tui.runs.event_files.folders import find_event_runs, has_events
-from dae_tui.runs.event_files.messages import needs_tensorboard
+from dae_tui.runs.places import Place, Places
 from dae_tui.runs.reader import Run, find_run, holds_run, list_runs
 from dae_tui.system.atomic import write_whole
+from dae_tui.system.interpreter import collector_paused
 from dae_tui.system.regular_files import is_file, is_folder
-from dae_tui.terminal.blocks import Graphics, terminal_graphics
+from dae_tui.terminal.graphics import Graphics, terminal_graphics
 
 app = options.subcommand()
 
@@ -42,7 +50,7 @@ def dashboard(
             help="Show trainings of other programs too, by their event files; repeatable.",
         ),
     ] = None,
-    runs_dir: RunsDirOption = options.RUNS_DIR,
+    runs_dirs: RunsDirsOption = None,
     data_dir: DataDirOption = None,
     graphics: Annotated[
         Graphics | None,
@@ -87,26 +95,37 @@ def dashboard(
     cells = _parse_size(size)
     event_dirs = list(tensorboard or [])
     found: Run | None = None
+    given = resolve_places(runs_dirs)
+    default = options.RUNS_DIR
+    runs_dir = next((place for place in given if isinstance(place, Path)), default)
     if run is not None and _is_logdir(run, runs_dir):
         event_dirs.append(Path(run))
         logged = find_event_runs(Path(run))
         found = logged[0] if len(logged) == 1 else None
     elif run is not None:
-        found = find_run(run, runs_dir)
+        found = _find(run, given)
     if event_dirs:
+        from dae_tui.runs.event_files.messages import needs_tensorboard
+
         needs_tensorboard("reading event files")
         _check_folders(event_dirs)
-    check_targets(notify or [])
+    if notify:
+        from dae_tui.dashboard.notifier import check_targets
+
+        check_targets(notify)
     if svg is None:
         check_terminal()
 
-    # Imported here: --help needs none of it.
-    from dae_tui.commands.output.pictures import standing_alone
-    from dae_tui.dashboard.app import DashboardApp
-    from dae_tui.dashboard.leaving import leaving_on_signals
+    with collector_paused():  # Imported here: --help needs none of it.
+        from dae_tui.dashboard.app import DashboardApp
+        from dae_tui.dashboard.leaving import leaving_on_signals
 
+    places = Places(given, default=default, refresh_seconds=refresh)
+    if found is not None:  # As the list has it, beside other folders.
+        here = (each for each in places.local_runs() if each.folder.absolute() == found.folder)
+        found = next(here, found)
     shown = DashboardApp(
-        runs_dir,
+        places.runs_dir,
         resolve_data_dir(data_dir),
         graphics or (terminal_graphics(sys.stdout.encoding) if svg is None else FINEST),
         run=found,
@@ -115,6 +134,7 @@ def dashboard(
         notify=notify or (),
         stalled_minutes=stalled,
         event_dirs=event_dirs,
+        places=places,
     )
     with leaving_on_signals(shown.leave):
         if svg is None:
@@ -122,6 +142,8 @@ def dashboard(
         else:
             drawn = shown.picture(cells)
     if svg is not None and shown.failure is None:
+        from dae_tui.commands.output.pictures import standing_alone
+
         write_whole(svg, standing_alone(drawn).encode())
     if shown.failure is not None:
         raise shown.failure
@@ -144,6 +166,26 @@ def _is_logdir(text: str, runs_dir: Path) -> bool:
             f"to wait for event files: dae dashboard --tensorboard {text}",
         )
     return True
+
+
+def _find(text: str, places: list[Place]) -> Run:
+    """The run that `text` means, in the first folder of this machine that has it.
+
+    Raises RunError if none has, UsageError if it means several runs of one.
+    """
+    folders = [place for place in places if isinstance(place, Path)]
+    if not folders:
+        raise RunError(
+            f"'{text}' is looked for on this machine, and --runs-dir names other hosts alone",
+            "open it in the list: dae dashboard --runs-dir " + str(places[0]),
+        )
+    found: list[Run] = []
+    for folder in folders:
+        with suppress(RunError):
+            found.append(find_run(text, folder))
+    if text == "latest" and found:
+        return max(found, key=lambda run: run.name)
+    return found[0] if found else find_run(text, folders[0])
 
 
 def _check_folders(folders: list[Path]) -> None:

@@ -26,7 +26,7 @@ from dae_tui.system.atomic import write_whole
 
 if TYPE_CHECKING:
     from dae_tui.core.noise.measurement import Measurement
-    from dae_tui.terminal.blocks import Graphics
+    from dae_tui.terminal.graphics import Graphics
 
 app = options.subcommand()
 
@@ -173,7 +173,7 @@ def _words(found: "Measurement", graphics: "Graphics") -> list[str]:
 
 def _plot(found: "Measurement", graphics: "Graphics") -> list[str]:
     """The variance over the intensity, measured and by the spec."""
-    from dae_tui.terminal.blocks import Graphics
+    from dae_tui.terminal.graphics import Graphics
     from dae_tui.terminal.plot import Line, Marks, plot
 
     plain = graphics in (Graphics.ASCII, Graphics.SHADES)

@@ -1,11 +1,13 @@
 """Options that mean the same in every command, and what they resolve to."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from dae_tui.errors import UsageError
+from dae_tui.runs.places import Place, parse_place
 from dae_tui.spec.device import parse_device
 from dae_tui.spec.training_config import MAX_SEED, PRECISIONS
 from dae_tui.system.printable import shortened
@@ -19,9 +21,39 @@ DataDirOption = Annotated[
         show_default=False,
     ),
 ]
+
+
+def _local(runs_dir: Path) -> Path:
+    # A path joins the two slashes of an address.
+    if str(runs_dir).lower().startswith("ssh:/"):
+        raise UsageError(
+            "this command works on the folders of this machine alone",
+            "dae dashboard, dae runs list and dae runs show read other hosts",
+        )
+    return runs_dir
+
+
 RunsDirOption = Annotated[
     Path,
-    typer.Option("--runs-dir", envvar="DAE_RUNS", help="Where runs are kept."),
+    typer.Option("--runs-dir", envvar="DAE_RUNS", help="Where runs are kept.", callback=_local),
+]
+RunsPlaceOption = Annotated[
+    str,
+    typer.Option(
+        "--runs-dir",
+        envvar="DAE_RUNS",
+        metavar="DIR|ssh://HOST/DIR",
+        help="Where runs are kept, here or on a host that ssh reaches without a password.",
+    ),
+]
+RunsDirsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--runs-dir",
+        metavar="DIR|ssh://HOST/DIR",
+        help="Where runs are kept, here or on a host that ssh reaches without a password; "
+        "repeatable. [env var: DAE_RUNS] [default: runs]",
+    ),
 ]
 DeviceOption = Annotated[
     str, typer.Option("--device", help="auto, cpu, cuda, cuda:N or mps.", metavar="NAME")
@@ -52,6 +84,13 @@ OverwriteOption = Annotated[
 ]
 
 RUNS_DIR = Path("runs")
+
+
+def resolve_places(runs_dirs: list[str] | None) -> list[Place]:
+    """The folders of `RunsDirsOption`; without it that of DAE_RUNS, or `runs`."""
+    # Typer would split the variable at each space.
+    given = runs_dirs or [os.environ.get("DAE_RUNS") or str(RUNS_DIR)]
+    return [parse_place(text) for text in given]
 
 
 def subcommand() -> typer.Typer:

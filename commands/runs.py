@@ -3,18 +3,27 @@
 import io
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from dae_tui.commands import options
-from dae_tui.commands.options import JsonOption, QuietOption, RunsDirOption, check_folder
+from dae_tui.commands.options import (
+    JsonOption,
+    QuietOption,
+    RunsDirOption,
+    RunsPlaceOption,
+    check_folder,
+)
 from dae_tui.commands.output.streams import print_name, say
 from dae_tui.errors import DaeError, RunError, UsageError
 from dae_tui.runs.deletion import check_deletable, delete_run, deleted_words
 from dae_tui.runs.layout import Request, State
-from dae_tui.runs.reader import Run, find_run, last_event, list_runs
+from dae_tui.runs.places import Place, Places, parse_place
+from dae_tui.runs.reader import Run, find_run, last_event
 from dae_tui.runs.summary import Summary, age, number, summarize
 from dae_tui.runs.tags import (
     change_tags,
@@ -68,25 +77,28 @@ def list_command(
         str | None, typer.Option(metavar="NAME", help="The runs of a group, as of dae sweep.")
     ] = None,
     archived: Annotated[bool, typer.Option("--archived", help="Show archived runs too.")] = False,
-    runs_dir: RunsDirOption = options.RUNS_DIR,
+    runs_dir: RunsPlaceOption = str(options.RUNS_DIR),
     json: JsonOption = False,
 ) -> None:
     """List the runs, oldest first; not the archived ones."""
     from dae_tui.commands.output.fitted_table import print_fitted
     from dae_tui.commands.output.terminal import print_json, stdout
 
-    every = [summarize(run) for run in list_runs(runs_dir)]
-    found = _chosen(every, conditions or [], group, archived, runs_dir)
+    place = parse_place(runs_dir)
+    with _reading(place) as places:
+        every = [(run, summarize(run)) for run in places.runs()]
+        found = _chosen(every, conditions or [], group, archived)
     if json:
-        runs = [summary.as_json() for summary in found]
-        print_json({"runs_dir": str(runs_dir.resolve()), "runs": runs})
+        where = str(place.resolve() if isinstance(place, Path) else place)
+        print_json({"runs_dir": where, "runs": [summary.as_json() for summary in found]})
         return
-    hidden = sum(summary.hidden for summary in every) if not archived else 0
+    hidden = sum(summary.hidden for _, summary in every) if not archived else 0
     if not every:
-        say(f"no runs in {runs_dir}; start one with: dae train --data digits")
+        hint = "; start one with: dae train --data digits" if isinstance(place, Path) else ""
+        say(f"no runs in {place}{hint}")
     elif not found:
         also = f"; {hidden} archived: --archived shows them" if hidden else ""
-        say(f"no such runs among the {len(every)} in {runs_dir}{also}")
+        say(f"no such runs among the {len(every)} in {place}{also}")
     if not found:
         return
     print_fitted(
@@ -99,21 +111,20 @@ def list_command(
 
 
 def _chosen(
-    every: list[Summary], words: list[str], group: str | None, archived: bool, runs_dir: Path
+    every: list[tuple[Run, Summary]], words: list[str], group: str | None, archived: bool
 ) -> list[Summary]:
     """The runs that a filter and the options leave."""
     if group is not None:
         check_group(group)
-        every = [summary for summary in every if summary.group == group]
+        every = [(run, summary) for run, summary in every if summary.group == group]
     if not words:
-        return [summary for summary in every if archived or not summary.hidden]
+        return [summary for _, summary in every if archived or not summary.hidden]
     # The filter of the dashboard; its rows take NumPy, which a plain list does without.
     from dae_tui.dashboard.runs_filter import Condition, listed, matches, parse_condition
     from dae_tui.runs.watching.runs_watch import RunRow
 
     parsed: list[Condition] = [parse_condition(word) for word in words]
-    found = [Run(runs_dir / summary.name) for summary in every]
-    rows = [RunRow(run, s, [], run.config()) for run, s in zip(found, every, strict=True)]
+    rows = [RunRow(run, summary, [], run.config()) for run, summary in every]
     chosen = [row for row in rows if matches(parsed, row)] if archived else listed(parsed, rows)
     return [row.summary for row in chosen]
 
@@ -133,18 +144,55 @@ def _row(summary: Summary) -> "tuple[str | Text, ...]":
 
 @app.command()
 def show(
-    run: RunArgument, runs_dir: RunsDirOption = options.RUNS_DIR, json: JsonOption = False
+    run: RunArgument,
+    runs_dir: RunsPlaceOption = str(options.RUNS_DIR),
+    json: JsonOption = False,
 ) -> None:
     """Show the command, the state, the metrics and the folder of a run."""
+    with _reading(parse_place(runs_dir)) as places:
+        _show(_found(run, places), json)
+
+
+@contextmanager
+def _reading(place: Place) -> Iterator[Places]:
+    """A folder of this machine, or of a host that has been read once."""
+    places = Places([place])
+    try:
+        places.read_now()
+        yield places
+    finally:
+        places.close()
+
+
+def _found(text: str, places: Places) -> Run:
+    """The run that `text` means; of a host, with its metrics."""
+    if not places.remote:
+        return find_run(text, places.runs_dir)
+    (folder,) = places.remote
+    names = {run.name for run in folder.runs()}
+    try:
+        name = find_run(text, folder.kept).name
+    except RunError:
+        name = ""
+    if name not in names:
+        raise RunError(
+            f"there is no run '{text}' in {folder.address}",
+            f"see dae runs list --runs-dir {folder.address}",
+        )
+    places.read_now(name)
+    return next(run for run in folder.runs() if run.name == name)
+
+
+def _show(found: Run, json: bool) -> None:
     from dae_tui.commands.output.terminal import print_json, stdout
 
-    found = find_run(run, runs_dir)
+    where = found.where
     status, config, meta = found.status(), found.config(), found.meta()
     done = last_event(found, "done")
     if json:
         print_json(
             {
-                "run": str(found.folder.resolve()),
+                "run": where or str(found.folder.resolve()),
                 "status": status,
                 "config": config,
                 "meta": meta,
@@ -154,7 +202,7 @@ def show(
         return
     tags = read_tags(found)
     shown = {
-        "run": found.folder,
+        "run": where or found.folder,
         "tags": " ".join(tags.words) or None,
         "note": tags.note or None,
         "group": tags.group or None,

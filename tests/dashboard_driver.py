@@ -14,7 +14,7 @@ from textual.screen import Screen
 from dae_tui.dashboard.app import DashboardApp
 from dae_tui.dashboard.screens.live import LiveScreen
 from dae_tui.runs.reader import Run
-from dae_tui.terminal.blocks import Graphics
+from dae_tui.terminal.graphics import Graphics
 
 PATIENCE = 20.0
 

@@ -4,7 +4,8 @@
 
 prints, at 80x24: the time from a key to the first byte of its answer on each screen (median, and
 the processor time that a key takes), the time from the start to the first row of a list of 300
-runs, and, with the folder of a live RUN, what it sends each second and how busy it is.
+runs, beside that of `import textual.app` alone, and, with the folder of a live RUN, what it sends
+each second and how busy it is.
 """
 
 import fcntl
@@ -13,6 +14,7 @@ import pty
 import select
 import shutil
 import struct
+import subprocess
 import sys
 import tempfile
 import termios
@@ -47,7 +49,10 @@ class Terminal:
         """What is written until it is quiet for so long."""
         found = b""
         while select.select([self._file], [], [], seconds)[0]:
-            found += os.read(self._file, 1 << 16)
+            try:
+                found += os.read(self._file, 1 << 16)
+            except OSError:  # It has ended.
+                break
         return found
 
     def read_for(self, seconds: float) -> bytes:
@@ -118,15 +123,25 @@ def measure_keys(runs_dir: Path) -> None:
 
 
 def measure_start(runs_dir: Path) -> None:
-    waits, used = [], []
+    waits, used, imports = [], [], []
     for _ in range(STARTS):
+        imports.append(_import_seconds("textual.app"))
         terminal = Terminal(runs_dir)
         waits.append(terminal.until(b"mnist-"))
         used.append(terminal.cpu())
         terminal.close()
     print(
-        f"start to the first rows of {RUNS} runs: {median(waits):.2f} s, {median(used):.2f} s CPU"
+        f"start to the first rows of {RUNS} runs: {median(waits):.2f} s, {median(used):.2f} s CPU; "
+        f"Python and its import of textual.app alone: {median(imports):.2f} s CPU"
     )
+
+
+def _import_seconds(module: str) -> float:
+    """Processor time of a Python that only imports a module."""
+    before = os.times()
+    subprocess.run([sys.executable, "-c", f"import {module}"], check=True)
+    after = os.times()
+    return after[2] + after[3] - before[2] - before[3]
 
 
 def measure_live(run: Path, size: tuple[int, int]) -> None:

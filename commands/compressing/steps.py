@@ -19,7 +19,8 @@ from dae_tui.core.compression.pictures import images_of
 from dae_tui.core.compression.pruning import CHUNK, Step
 from dae_tui.core.evaluation.compression import as_stored, quality_of
 from dae_tui.system.atomic import write_whole
-from dae_tui.terminal.blocks import Graphics, shrink
+from dae_tui.terminal.blocks import shrink
+from dae_tui.terminal.graphics import Graphics
 
 SHOWN_SIDE = 128
 """Pictures in a file are enlarged to this many pixels, by whole times."""

@@ -6,7 +6,7 @@ from dae_tui.core.denoising.examination import Examination
 from dae_tui.core.denoising.outcome import Outcome
 from dae_tui.core.images.value_range import ValueRange
 from dae_tui.core.noise.image_noise import ImageNoise
-from dae_tui.terminal.blocks import sparkline
+from dae_tui.terminal.graphics import sparkline
 
 MOST_STACKS = 4
 """So many pages or arrays of a file are explained."""

@@ -12,7 +12,8 @@ from dae_tui.commands.output.pictures import picture
 from dae_tui.core.images.formats import write
 from dae_tui.core.images.image_file import About, Stack
 from dae_tui.core.images.value_range import ValueRange, image_values, to_unit
-from dae_tui.terminal.blocks import Graphics, shrink, views_that_fit
+from dae_tui.terminal.blocks import shrink, views_that_fit
+from dae_tui.terminal.graphics import Graphics
 
 GAP = 2
 BETWEEN = 8

@@ -12,7 +12,8 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
-from dae_tui.terminal.blocks import Graphics, fit_crop, image_lines, views_that_fit
+from dae_tui.terminal.blocks import fit_crop, image_lines, views_that_fit
+from dae_tui.terminal.graphics import Graphics
 from dae_tui.terminal.layout import SMALL, layout, telling_window
 
 GAP = 2

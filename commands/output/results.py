@@ -22,7 +22,7 @@ from dae_tui.commands.output.sweep_plot import sweep_plots
 from dae_tui.commands.output.terminal import graphics_of, stdout
 from dae_tui.spec.table import Example, Table
 from dae_tui.system.atomic import write_whole
-from dae_tui.terminal.blocks import Graphics
+from dae_tui.terminal.graphics import Graphics
 
 DIGITS = 3
 PICTURE_WIDTH = 110

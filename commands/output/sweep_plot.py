@@ -5,7 +5,7 @@ from rich.text import Text
 
 from dae_tui.core.evaluation.figures import NOISY, Sweep, sweep_of
 from dae_tui.spec.table import Table
-from dae_tui.terminal.blocks import Graphics
+from dae_tui.terminal.graphics import Graphics
 from dae_tui.terminal.plot import Line, Marks, plot
 
 HEIGHT = 14

@@ -15,7 +15,7 @@ from rich.table import Table
 from dae_tui.commands.output.streams import OutputError
 from dae_tui.runs.layout import dump_json
 from dae_tui.system.printable import printable
-from dae_tui.terminal.blocks import Graphics, terminal_graphics
+from dae_tui.terminal.graphics import Graphics, terminal_graphics
 
 # Off a terminal a table gets the width it needs, so that nothing is cut.
 NO_TERMINAL_WIDTH = 400

@@ -21,7 +21,7 @@ from dae_tui.runs.reader import Run
 from dae_tui.runs.summary import duration
 from dae_tui.spec.events import Checkpoint, Event, Sample, Started, Step, Validation, as_json
 from dae_tui.system.printable import printable
-from dae_tui.terminal.blocks import sparkline
+from dae_tui.terminal.graphics import sparkline
 
 LINE_SECONDS = 5.0
 SPARKLINE = 48

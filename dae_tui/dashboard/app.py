@@ -2,9 +2,11 @@
 
 import os
 from collections.abc import Callable, Iterable, Sequence
+from importlib import import_module
 from io import StringIO
 from pathlib import Path
-from typing import ClassVar
+from threading import Thread
+from typing import TYPE_CHECKING, ClassVar
 
 from rich.console import Console
 from textual import on
@@ -21,23 +23,56 @@ from dae_tui.dashboard.context import Failed, MarkRuns, OpenRun, PlayWith
 from dae_tui.dashboard.control_characters import Harmless
 from dae_tui.dashboard.notifier import STALLED_MINUTES, Notifier
 from dae_tui.dashboard.screens.actions import Actions, offered_actions
-from dae_tui.dashboard.screens.compare import CompareScreen
-from dae_tui.dashboard.screens.help import Help
 from dae_tui.dashboard.screens.live import LiveScreen
-from dae_tui.dashboard.screens.machine import MachineScreen
-from dae_tui.dashboard.screens.new_run import NewRunScreen
-from dae_tui.dashboard.screens.playground import PlaygroundScreen
-from dae_tui.dashboard.screens.run import RunScreen
 from dae_tui.dashboard.screens.runs import RunsScreen
 from dae_tui.dashboard.themes import TEXTUAL_NAMES, Theme
-from dae_tui.devices.monitor import Monitor
 from dae_tui.errors import DaeError
+from dae_tui.runs.places import Places
 from dae_tui.runs.reader import Run
-from dae_tui.terminal.blocks import Graphics
+from dae_tui.terminal.graphics import Graphics
+
+if TYPE_CHECKING:
+    from dae_tui.devices.monitor import Monitor
 
 # For a picture: enough to see how busy the machine is, and quick.
 FEW_LOOKS = 4
 SECONDS_OF_A_LOOK = 0.2
+# So long after the start the other screens are imported, before anybody opens one.
+PRELOAD_SECONDS = 1.0
+
+
+# Screens are imported when they are opened: the list of runs needs none of what they need.
+
+
+def _playground() -> Screen[None]:
+    from dae_tui.dashboard.screens.playground import PlaygroundScreen
+
+    return PlaygroundScreen()
+
+
+def _compare() -> Screen[None]:
+    from dae_tui.dashboard.screens.compare import CompareScreen
+
+    return CompareScreen()
+
+
+def _machine() -> Screen[None]:
+    from dae_tui.dashboard.screens.machine import MachineScreen
+
+    return MachineScreen()
+
+
+def _run(run: Run, among: tuple[Run, ...] = ()) -> Screen[None]:
+    from dae_tui.dashboard.screens.run import RunScreen
+
+    return RunScreen(run, among)
+
+
+def _load_screens() -> None:
+    """Import in a thread what most screens need, so that the first key to one is quick as well."""
+    names = ("run", "compare", "machine", "new_run")
+    modules = [f"dae_tui.dashboard.screens.{name}" for name in names]
+    Thread(target=lambda: [import_module(name) for name in modules], daemon=True).start()
 
 
 class DashboardApp(App[None]):
@@ -49,9 +84,9 @@ class DashboardApp(App[None]):
     COMMANDS: ClassVar = {Actions}
     MODES: ClassVar = {
         "runs": RunsScreen,
-        "playground": PlaygroundScreen,
-        "compare": CompareScreen,
-        "machine": MachineScreen,
+        "playground": _playground,
+        "compare": _compare,
+        "machine": _machine,
     }
     DEFAULT_MODE = "runs"
     BINDINGS: ClassVar = [
@@ -88,11 +123,12 @@ class DashboardApp(App[None]):
         *,
         run: Run | None = None,
         refresh_seconds: float = 1.0,
-        monitor: Monitor | None = None,
+        monitor: "Monitor | None" = None,
         theme: Theme = Theme.DARK,
         notify: Sequence[str] = (),
         stalled_minutes: float = STALLED_MINUTES,
         event_dirs: Sequence[Path] = (),
+        places: Places | None = None,
     ) -> None:
         """Watch the runs in `runs_dir`.
 
@@ -107,18 +143,20 @@ class DashboardApp(App[None]):
             notify: whom to tell of what happens to runs; see `notifier.Notifier`.
             stalled_minutes: after so long without a step a run is said to be stalled.
             event_dirs: folders with event files of other programs.
+            places: the folders whose runs are shown; None for `runs_dir` alone.
         """
         super().__init__()
+        self.places = places or Places([runs_dir])
         self.runs_dir = runs_dir
         self.event_dirs = tuple(event_dirs)
         self.data_dir = data_dir
         self.refresh_seconds = refresh_seconds
-        self.monitor = monitor or Monitor()
+        self._monitor = monitor
         self.theme = TEXTUAL_NAMES[theme]
         self.set_reactive(DashboardApp.graphics, graphics)
         self._run = run
         self._notify, self._stalled_minutes = notify, stalled_minutes
-        self._notifier: Notifier | None = None
+        self._notifiers: list[Notifier] = []
         self._harmless = Harmless()
 
         self._console = self.console
@@ -133,14 +171,18 @@ class DashboardApp(App[None]):
 
     def on_mount(self) -> None:
         self.watch_graphics(self.graphics)
+        self.places.start()
         self._start_to_notify()
         if self._run is not None:
-            self.push_screen(RunScreen(self._run))
+            self.push_screen(_run(self._run))
+        self.set_timer(PRELOAD_SECONDS, _load_screens)
 
     def on_unmount(self) -> None:
-        if self._notifier is not None:
-            self._notifier.close()
-        self.monitor.close()
+        for notifier in self._notifiers:
+            notifier.close()
+        self.places.close()
+        if self._monitor is not None:
+            self._monitor.close()
 
     def _start_to_notify(self) -> None:
         """Tell of what happens to the runs from now on, in a thread."""
@@ -151,19 +193,21 @@ class DashboardApp(App[None]):
             if self._loop is not None:
                 self._loop.call_soon_threadsafe(act, *arguments)
 
-        try:
-            self._notifier = Notifier(
-                self.runs_dir,
-                self._notify,
-                60 * self._stalled_minutes,
-                seconds=max(1.0, self.refresh_seconds),
-                bell=lambda: soon(self.bell),
-                tell=lambda failure: soon(self.post_message, Failed(failure)),
-            )
-        except DaeError as failure:
-            self.post_message(Failed(failure))
-        else:
-            self._notifier.start()
+        for folder in self.places.local:
+            try:
+                notifier = Notifier(
+                    folder.path,
+                    self._notify,
+                    60 * self._stalled_minutes,
+                    seconds=max(1.0, self.refresh_seconds),
+                    bell=lambda: soon(self.bell),
+                    tell=lambda failure: soon(self.post_message, Failed(failure)),
+                )
+            except DaeError as failure:
+                self.post_message(Failed(failure))
+            else:
+                self._notifiers.append(notifier)
+                notifier.start()
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         """The filters that every line of every widget passes on its way to the terminal."""
@@ -175,10 +219,12 @@ class DashboardApp(App[None]):
         await self.switch_mode("runs")
         while len(self.screen_stack) > 1:
             await self.pop_screen()
-        await self.push_screen(RunScreen(wanted.run, wanted.among))
+        await self.push_screen(_run(wanted.run, wanted.among))
 
     @on(PlayWith)
     async def _play_with(self, wanted: PlayWith) -> None:
+        from dae_tui.dashboard.screens.playground import PlaygroundScreen
+
         await self.switch_mode("playground")
         if isinstance(self.screen, PlaygroundScreen):
             self.screen.choose_weights(wanted.run)
@@ -191,6 +237,15 @@ class DashboardApp(App[None]):
     def _tell_of(self, failed: Failed) -> None:
         words = f"{failed.failure.message}\n{failed.failure.hint}".strip()
         self.notify(words, severity="error", markup=False)
+
+    @property
+    def monitor(self) -> "Monitor":
+        """Reads the machine; made when a screen first asks for it."""
+        if self._monitor is None:
+            from dae_tui.devices.monitor import Monitor
+
+            self._monitor = Monitor()
+        return self._monitor
 
     @property
     def failure(self) -> Exception | None:
@@ -239,9 +294,18 @@ class DashboardApp(App[None]):
             await self.switch_mode("runs")
 
     def action_new_run(self) -> None:
+        from dae_tui.dashboard.screens.new_run import NewRunScreen
+
+        try:
+            self.places.check_new_run()
+        except DaeError as failure:
+            self.post_message(Failed(failure))
+            return
         self.push_screen(NewRunScreen())
 
     def action_keys(self) -> None:
+        from dae_tui.dashboard.screens.help import Help
+
         self.push_screen(Help(self.screen))
 
     def action_graphics(self) -> None:

@@ -26,12 +26,12 @@ class NewestSamples:
         found: dict[str, ShownSample | BrokenSample] = {}
         for each in runs:
             steps = sample_steps(each.run)
-            known = self._known.get(each.run.name)
+            known = self._known.get(each.run.key)
             if not steps:
                 continue
             if not isinstance(known, ShownSample) or known.step != steps[-1]:
                 known = shown_sample(each.run, steps[-1], each.learning)
-            found[each.run.name] = known
+            found[each.run.key] = known
         self._known = found
         return found
 
@@ -46,7 +46,7 @@ class ComparedPictures(Pictures):
 
     def compare(self, chosen: ComparedRun, runs: Sequence[ComparedRun], samples: Samples) -> None:
         """Show what the chosen run makes of an image, or why that cannot be shown."""
-        sample = samples.get(chosen.run.name)
+        sample = samples.get(chosen.run.key)
         if not isinstance(sample, ShownSample):
             none = f"{chosen.summary.label} kept no images"
             self.show([], sample.reason if sample else none)
@@ -79,7 +79,7 @@ def _same_image(
     """What other runs make of an image, if they were given the same noisy one."""
     pictures = []
     for each in runs:
-        other = samples.get(each.run.name)
+        other = samples.get(each.run.key)
         if not isinstance(other, ShownSample) or number >= len(other):
             continue
         if np.array_equal(other.saved.views["noisy"][number], sample.saved.views["noisy"][number]):

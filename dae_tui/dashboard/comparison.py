@@ -9,7 +9,6 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 from dae_tui.dashboard.learning import Learning, learning_of
@@ -17,7 +16,8 @@ from dae_tui.dashboard.names import short
 from dae_tui.models.registry import NETWORKS
 from dae_tui.runs.benchmarks import BENCHMARKS, SavedTable, list_tables
 from dae_tui.runs.layout import METRICS, State
-from dae_tui.runs.reader import Run, list_runs
+from dae_tui.runs.places import Places
+from dae_tui.runs.reader import Run
 from dae_tui.runs.summary import Summary, duration, number, summarize, word
 from dae_tui.runs.tags import read_tags
 from dae_tui.runs.watching.curves import Curves, overview
@@ -40,6 +40,11 @@ class ComparedRun:
     """The kind of its loss; empty where it is unknown."""
     config: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def label(self) -> str:
+        """Its name, and which of several folders it is in: last, as names are cut before."""
+        return f"{self.summary.label} {self.run.place}".strip()
+
 
 @dataclass(frozen=True)
 class Compared:
@@ -52,33 +57,38 @@ class Compared:
 class ComparisonWatch:
     """Looks at some runs and at the tables again and again. One thread at a time may look."""
 
-    def __init__(self, runs_dir: Path) -> None:
-        self._runs_dir = runs_dir
+    def __init__(self, places: Places) -> None:
+        self._places, self._runs_dir = places, places.runs_dir
         self._curves: dict[str, tuple[tuple[int, int] | None, Curves]] = {}
         self._configs: dict[str, Mapping[str, Any]] = {}
         self._tables: tuple[int | None, list[SavedTable]] = (None, [])
 
-    def look(self, names: Sequence[str]) -> Compared:
-        """The runs of these names, else the newest ones, and the newest tables."""
-        runs = [Run(self._runs_dir / name) for name in names]
-        runs = runs or _newest(self._runs_dir)
+    def look(self, keys: Sequence[str]) -> Compared:
+        """The runs of these keys, else the newest ones, and the newest tables."""
+        found = self._places.runs()
+        known = {run.key: run for run in found}
+        # One that is no longer listed was deleted, which is said of it.
+        gone = (Run(self._runs_dir / key) for key in keys if key not in known)
+        known |= {run.name: run for run in gone}
+        runs = [known[key] for key in keys] or _newest(found)
         compared = [self._look_at(run) for run in runs]
-        self._curves = {run.name: self._curves[run.name] for run in runs}
+        self._curves = {run.key: self._curves[run.key] for run in runs}
         return Compared(compared, self._look_at_tables())
 
     def _look_at(self, run: Run) -> ComparedRun:
+        run.want()
         stamp = None
         with suppress(OSError):
             known = os.stat(run.folder / METRICS)  # noqa: PTH116
             stamp = known.st_mtime_ns, known.st_size
-        if run.name not in self._curves or self._curves[run.name][0] != stamp:
-            self._curves[run.name] = stamp, overview(run)
+        if run.key not in self._curves or self._curves[run.key][0] != stamp:
+            self._curves[run.key] = stamp, overview(run)
         exists = os.path.isdir(run.folder)  # noqa: PTH112
-        config = self._configs.get(run.name) or run.config()
+        config = self._configs.get(run.key) or run.config()
         if config:  # It never changes.
-            self._configs[run.name] = config
+            self._configs[run.key] = config
         learning, loss = learning_of(config), word(config.get("loss")) or ""
-        curves = self._curves[run.name][1]
+        curves = self._curves[run.key][1]
         return ComparedRun(run, exists, summarize(run), curves, learning, loss, config)
 
     def _look_at_tables(self) -> list[SavedTable]:
@@ -91,9 +101,9 @@ class ComparisonWatch:
         return self._tables[1]
 
 
-def _newest(runs_dir: Path) -> list[Run]:
-    """The newest runs that are not archived."""
-    listed = (run for run in reversed(list_runs(runs_dir)) if not read_tags(run).archived)
+def _newest(runs: Sequence[Run]) -> list[Run]:
+    """The newest of runs, oldest first, that are not archived."""
+    listed = (run for run in reversed(runs) if not read_tags(run).archived)
     return list(islice(listed, NEWEST))
 
 
@@ -196,7 +206,7 @@ def run_rows(runs: Sequence[ComparedRun]) -> list[ComparisonRow]:
     for each in runs:
         summary = each.summary
         texts = [
-            summary.label,
+            each.label,
             str(summary.state) if each.exists else "deleted",
             NONE if summary.epoch is None else f"{_text(summary.epoch)}/{_text(summary.epochs)}",
             _loss(summary.val_loss, each.learning),
@@ -215,7 +225,7 @@ def run_rows(runs: Sequence[ComparedRun]) -> list[ComparisonRow]:
             "test %": summary.test_accuracy,
             "img/s": summary.images_per_second,
         }
-        rows.append((summary.name, texts))
+        rows.append((each.run.key, texts))
         values.append([competing.get(column.title) for column in RUN_COLUMNS])
         known = NETWORKS.get(summary.network or "")
         noisy = each.learning.supervision if each.learning.noisy_loss else ""

@@ -6,22 +6,30 @@ up: a screen posts one, and the app does what no screen can do alone.
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 from textual.dom import DOMNode
 from textual.message import Message
 
-from dae_tui.devices.monitor import Monitor
 from dae_tui.errors import DaeError
+from dae_tui.runs.places import Places
 from dae_tui.runs.reader import Run
-from dae_tui.terminal.blocks import Graphics
+from dae_tui.terminal.graphics import Graphics
+
+if TYPE_CHECKING:
+    from dae_tui.devices.monitor import Monitor
 
 
 class Context(Protocol):
     """What the app tells every screen and widget."""
 
     @property
-    def runs_dir(self) -> Path: ...
+    def places(self) -> Places:
+        """The folders whose runs are shown."""
+
+    @property
+    def runs_dir(self) -> Path:
+        """The first of them of this machine, where new runs go."""
 
     @property
     def event_dirs(self) -> tuple[Path, ...]:
@@ -36,7 +44,7 @@ class Context(Protocol):
         """How long a screen waits between two looks at the disk."""
 
     @property
-    def monitor(self) -> Monitor: ...
+    def monitor(self) -> "Monitor": ...
 
     @property
     def graphics(self) -> Graphics:

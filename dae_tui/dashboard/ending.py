@@ -32,7 +32,7 @@ def ending_of(view: RunView) -> list[tuple[str, str]]:
     error = last_error(view.log) if summary.state is State.CRASHED else ""
     if error and error not in why:
         lines.append((error, "error"))
-    return [*lines, (how_to_resume(view), "text-muted")]
+    return [*lines, (view.elsewhere or how_to_resume(view), "text-muted")]
 
 
 def last_error(log: Sequence[str]) -> str:

@@ -11,11 +11,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from threading import Event, Thread
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dae_tui.errors import DaeError, UsageError
 from dae_tui.runs.layout import dump_json
-from dae_tui.runs.watching.run_events import RunEvents
+
+if TYPE_CHECKING:
+    pass
 
 BELL = "bell"
 STALLED_MINUTES = 10.0
@@ -72,7 +74,9 @@ class Notifier:
             tell: shows an error.
             wait_seconds: how long to wait after the first failure.
         """
-        self._events = RunEvents(runs_dir, stalled_seconds)
+        from dae_tui.runs.watching.run_events import RunEvents  # Few dashboards notify.
+
+        self._events: RunEvents = RunEvents(runs_dir, stalled_seconds)
         self._targets = targets
         self._seconds = seconds
         self._bell, self._tell = bell, tell

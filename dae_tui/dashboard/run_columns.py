@@ -1,7 +1,7 @@
 """The columns of the list of runs: their content, width and order."""
 
 import math
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from rich.cells import cell_len
@@ -16,10 +16,11 @@ from dae_tui.models.registry import NETWORKS
 from dae_tui.runs.summary import Summary, age
 from dae_tui.runs.watching.runs_watch import RunRow
 from dae_tui.system.printable import printable
-from dae_tui.terminal.blocks import sparkline
+from dae_tui.terminal.graphics import sparkline
 
 NONE = "–"
 SPARKLINE = 10
+WHERE = "where"
 # The range of the losses that a sparkline shows, by what was measured.
 Scales = Mapping[Hashable, tuple[float, float]]
 
@@ -40,6 +41,8 @@ class RunsColumn:
 
 COLUMNS = (
     RunsColumn("run", 25, 0, lambda run: run.label),
+    # Of several folders and hosts; a summary does not know it.
+    RunsColumn(WHERE, 9, 2, lambda run: None),
     RunsColumn("state", 11, 1, lambda run: run.state),
     RunsColumn("epoch", 8, 3, lambda run: run.epoch, numeric=True),
     # The validation loss, as in `dae runs list`; the curve is the training loss.
@@ -57,23 +60,36 @@ COLUMNS = (
 )
 # The rank up to which columns come before whole names; the most cells of those that grow.
 LAST = 6
-WIDEST_NAME, WIDEST_REASON, WIDEST_NOISE = 60, 61, 32
+WIDEST_NAME, WIDEST_REASON, WIDEST_NOISE, WIDEST_WHERE = 60, 61, 32, 25
 
 
-def columns_for(width: int, labels: Iterable[str]) -> list[RunsColumn]:
-    """The columns that fit into so many cells; names get what the others leave, then the reason."""
+def columns_for(
+    width: int, labels: Iterable[str], places: Collection[str] = ()
+) -> list[RunsColumn]:
+    """The columns that fit into so many cells; names get what the others leave, then the reason.
+
+    Where the runs are is shown if they are in several `places`.
+    """
     shown: list[RunsColumn] = []
     left = width
     # A mark before the name, a gap after it.
     longest = 2 + max((cell_len(label) for label in labels), default=0)
     for column in sorted(COLUMNS, key=lambda each: each.rank):
+        if column.name == WHERE and not any(places):
+            continue
         # Whole names come before the columns that are only of use beside others.
         kept = max(0, min(longest, WIDEST_NAME) - COLUMNS[0].width) if column.rank > LAST else 0
         if shown and column.width > left - kept:
             break
         shown.append(column)
         left -= column.width
-    wanted = {"run": min(longest, WIDEST_NAME), "reason": WIDEST_REASON, "noise": WIDEST_NOISE}
+    widest = 1 + max((cell_len(printable(place)) for place in places), default=0)
+    wanted = {
+        "run": min(longest, WIDEST_NAME),
+        WHERE: min(widest, WIDEST_WHERE),
+        "reason": WIDEST_REASON,
+        "noise": WIDEST_NOISE,
+    }
     for name, most in wanted.items():
         for place, column in enumerate(shown):
             if column.name == name:
@@ -128,6 +144,7 @@ def cells_of(
     curve = _curve(row.losses, utf8, scales.get(_measured(row)))
     written = {
         "run": Text(printable(("*" if marked else " ") + run.label), "bold" if marked else ""),
+        WHERE: Text(printable(row.run.place)),
         "state": Text(run.state, theme_style(screen, STATE_COLOURS[run.state])),
         "epoch": Text(_epochs(row)),
         "loss": Text(_loss(row)),
@@ -141,7 +158,10 @@ def cells_of(
         "noise": Text(printable(noise_words({"noise": run.noise, "network": run.network}) or NONE)),
         "reason": Text(printable(run.reason or ""), theme_style(screen, "text-muted")),
     }
-    return [_fitted(written[column.name], column, utf8) for column in columns]
+    cells = [_fitted(written[column.name], column, utf8) for column in columns]
+    if row.stale:
+        cells = [Text(cell.plain, theme_style(screen, "text-disabled")) for cell in cells]
+    return cells
 
 
 def _fitted(cell: Text, column: RunsColumn, utf8: bool) -> Text:

@@ -23,6 +23,8 @@ WORDS: Mapping[str, Callable[[RunRow], str | None]] = {
     "reason": lambda row: row.summary.reason,
     "note": lambda row: row.summary.note,
     "group": lambda row: row.summary.group,
+    "host": lambda row: row.run.host or "local",
+    "in": lambda row: row.run.place or row.run.folder.parent.name,
 }
 IS: Mapping[str, Callable[[RunRow], bool]] = {
     "archived": lambda row: row.summary.archived,

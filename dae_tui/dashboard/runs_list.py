@@ -8,6 +8,7 @@ from textual.widgets import DataTable
 
 from dae_tui.dashboard.context import context_of
 from dae_tui.dashboard.run_columns import (
+    WHERE,
     RunsColumn,
     Scales,
     cells_of,
@@ -18,7 +19,7 @@ from dae_tui.dashboard.run_columns import (
 from dae_tui.dashboard.widgets.runs_table import RunsTable
 from dae_tui.runs.reader import Run
 from dae_tui.runs.watching.runs_watch import RunRow
-from dae_tui.terminal.blocks import Graphics
+from dae_tui.terminal.graphics import Graphics
 
 SCROLL_BAR = 2
 
@@ -92,7 +93,11 @@ class RunsList(RunsTable):
     def _fitting(self) -> list[RunsColumn]:
         # The scroll bar for many runs takes its cells whether it is there or not.
         room = (self.outer_size.width or self.app.size.width) - SCROLL_BAR
-        return columns_for(room, (row.summary.label for row in self._given))
+        return columns_for(
+            room,
+            (row.summary.label for row in self._given),
+            {row.run.place for row in self._given},
+        )
 
     def _heading(self, column: RunsColumn) -> str:
         """The name of a column; an arrow that points up where values rise from the top."""
@@ -102,14 +107,14 @@ class RunsList(RunsTable):
 
     def _fill(self) -> None:
         rows, columns, scales = self._ordered(), self._fitting(), scales_of(self._given)
-        wanted = [row.run.name for row in rows]
+        wanted = [row.run.key for row in rows]
         other_scales, self._scales = scales != self._scales, scales
         if wanted != list(self._shown) or columns != self._columns_shown:
             self._refill(rows, columns)
             return
         for row in rows:
-            marked = row.run.name in context_of(self).marked
-            before = self._shown[row.run.name]
+            marked = row.run.key in context_of(self).marked
+            before = self._shown[row.run.key]
             if other_scales or before != (row, marked) or row.summary.state.alive:
                 self._update(row, marked)
 
@@ -122,19 +127,19 @@ class RunsList(RunsTable):
             self.add_column(self._heading(column), key=column.name, width=column.width)
         self._shown = {}
         for row in rows:
-            marked = row.run.name in context_of(self).marked
-            self.add_row(*self._cells(row, marked), key=row.run.name)
-            self._shown[row.run.name] = row, marked
-        if under is not None and under.run.name in self._shown:
-            place = list(self._shown).index(under.run.name)
+            marked = row.run.key in context_of(self).marked
+            self.add_row(*self._cells(row, marked), key=row.run.key)
+            self._shown[row.run.key] = row, marked
+        if under is not None and under.run.key in self._shown:
+            place = list(self._shown).index(under.run.key)
         if rows:
             self.move_cursor(row=min(place, len(rows) - 1), animate=False)
 
     def _update(self, row: RunRow, marked: bool) -> None:
-        self._shown[row.run.name] = row, marked
+        self._shown[row.run.key] = row, marked
         for column, cell in zip(self._columns_shown, self._cells(row, marked), strict=True):
-            if self.get_cell(row.run.name, column.name) != cell:
-                self.update_cell(row.run.name, column.name, cell)
+            if self.get_cell(row.run.key, column.name) != cell:
+                self.update_cell(row.run.key, column.name, cell)
 
     def _cells(self, row: RunRow, marked: bool) -> list[Text]:
         return cells_of(
@@ -146,6 +151,8 @@ class RunsList(RunsTable):
         column = next((each for each in self._fitting() if each.name == self._order), None)
         if column is None:
             return list(self._given)
+        if column.name == WHERE:
+            return sorted(self._given, key=lambda row: row.run.place, reverse=self._descending)
         known = [row for row in self._given if column.order(row.summary) is not None]
         unknown = [row for row in self._given if column.order(row.summary) is None]
         known.sort(key=lambda row: column.order(row.summary), reverse=self._descending)  # type: ignore[arg-type, return-value]

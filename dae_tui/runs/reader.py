@@ -3,8 +3,8 @@
 import json
 import os
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -40,10 +40,47 @@ class Run:
     """A run's folder. Every method reads the disk again and tolerates missing files."""
 
     folder: Path
+    place: str = field(default="", kw_only=True)
+    """Which of several folders or hosts it is in; empty where there is but one."""
 
     @property
     def name(self) -> str:
         return self.folder.name
+
+    @property
+    def key(self) -> str:
+        """Tells it from all other runs that are shown, also where two have the same name."""
+        return f"{self.place}:{self.name}" if self.place else self.name
+
+    @property
+    def host(self) -> str:
+        """The host whose runs are read; empty for this one."""
+        return ""
+
+    @property
+    def where(self) -> str:
+        """The address of its folder on another host; empty for one of this machine."""
+        return ""
+
+    @property
+    def read_only(self) -> bool:
+        """Whether it can only be read: another program trains it, or it is on another host."""
+        return self.foreign or bool(self.host)
+
+    def check_writable(self, done: str, *command: str) -> None:
+        """Raise RunError if it can only be read.
+
+        Args:
+            done: what cannot be done: `paused`, `tagged`.
+            command: the words after `dae` that do it where it can be done.
+        """
+
+    def want(self) -> None:
+        """Say that all of it is shown: a run on another host is brought here piece by piece."""
+
+    def lives(self, status: Mapping[str, Any]) -> bool:
+        """Whether the process lives that wrote a status whose state is alive."""
+        return is_trained(self.folder, status, look_at_lock(self.folder))
 
     @property
     def foreign(self) -> bool:
@@ -110,7 +147,7 @@ class Run:
         except ValueError:
             state = State.CRASHED
             status["reason"] = "its status.json is missing or broken"
-        if state.alive and not is_trained(self.folder, status, look_at_lock(self.folder)):
+        if state.alive and not self.lives(status):
             state = State.CRASHED
             status["reason"] = "its process is gone"
         return status | {"state": str(state)}
@@ -197,8 +234,8 @@ class MetricsFollower:
         return parse_events(added[begin:end])
 
 
-def list_runs(runs_dir: Path) -> list[Run]:
-    """The runs in a folder, oldest first.
+def list_runs(runs_dir: Path, place: str = "") -> list[Run]:
+    """The runs in a folder, oldest first; `place` is what it is called beside others.
 
     A folder without config and status is not a run, nor is one whose name begins with a dot.
     """
@@ -208,7 +245,7 @@ def list_runs(runs_dir: Path) -> list[Run]:
         return []
     # Not Path.is_dir: one inaccessible entry would hide all others.
     folders = sorted(entry for entry in entries if os.path.isdir(entry))  # noqa: PTH112
-    return [Run(folder) for folder in folders if holds_run(folder)]
+    return [Run(folder, place=place) for folder in folders if holds_run(folder)]
 
 
 def find_run(text: str, runs_dir: Path) -> Run:

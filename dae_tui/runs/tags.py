@@ -51,7 +51,9 @@ def change_tags(
 
     Raises UsageError for a word that is no tag, RunError if the folder cannot be written.
     """
-    add, remove = list(add), set(remove)
+    add, remove = list(add), list(remove)
+    options = [word for each in remove for word in ("--remove", each)]
+    run.check_writable("tagged", "runs", "tag", run.name, *add, *options)
     for word in add:
         _check_word(word, "a tag")
     if note is not None and len(note) > LONGEST_NOTE:
@@ -73,6 +75,7 @@ def set_group(run: Run, name: str) -> Tags:
     """
     if name:
         check_group(name)
+    run.check_writable("put into a group", "runs", "group", run.name, name or "--remove")
     return _write(run, replace(read_tags(run), group=name))
 
 
@@ -81,6 +84,7 @@ def set_archived(run: Run, archived: bool) -> Tags:
 
     Raises RunError for a run that is being trained, and if the folder cannot be written.
     """
+    run.check_writable("archived", "runs", "archive" if archived else "unarchive", run.name)
     if archived:
         check_archivable(run)
     return _write(run, replace(read_tags(run), archived=archived))
@@ -95,8 +99,6 @@ def check_archivable(run: Run) -> None:
 
 
 def _write(run: Run, tags: Tags) -> Tags:
-    if run.foreign:
-        raise RunError(f"{run.name} cannot be tagged: another program trains it")
     stored: dict[str, Any] = {"tags": list(tags.words), "note": tags.note}
     stored |= {"group": tags.group} if tags.group else {}
     stored |= {"archived": True} if tags.archived else {}

@@ -4,10 +4,11 @@ import dataclasses
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:  # The dashboard starts without NumPy.
+    import numpy as np
+    from numpy.typing import NDArray
 
 from dae_tui.system.printable import shortened
 
@@ -71,7 +72,7 @@ class Example:
 
     title: str
     """`original`, `noisy`, or the method."""
-    images: NDArray[np.uint8]
+    images: "NDArray[np.uint8]"
     """(n, C, H, W)."""
     psnr: list[float] | None
     predictions: list[int] | None

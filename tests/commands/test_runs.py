@@ -8,8 +8,9 @@ from threading import Timer
 
 import pytest
 from command_line import Dae
+from fake_ssh import REFUSES, FakeSsh
 
-from dae_tui.runs.layout import STATUS, Request, State, make_folder, write_json
+from dae_tui.runs.layout import METRICS, STATUS, Request, State, make_folder, write_json
 from dae_tui.runs.writer import RunWriter
 from dae_tui.spec.model_cards import published
 
@@ -40,6 +41,32 @@ def test_list_shows_state_and_figures(dae: Dae, finished: Path) -> None:
     (listed,) = json.loads(dae("runs", "list", "--json").out)["runs"]
     assert listed["state"] == "finished"
     assert listed["test_accuracy"] == 96.5
+
+
+def test_runs_of_a_host_are_listed_and_shown(
+    dae: Dae, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ssh = FakeSsh(tmp_path / "bin", monkeypatch)
+    (finished / METRICS).write_text('{"event": "done", "seconds": 5}\n')
+    there = f"ssh://gpu1{tmp_path / 'runs'}"
+    answer = json.loads(dae("runs", "list", "--json", "--runs-dir", there).out)
+    assert answer["runs_dir"] == there
+    assert [run["name"] for run in answer["runs"]] == [finished.name]
+    shown = json.loads(dae("runs", "show", "abcd", "--json", "--runs-dir", there).out)
+    assert shown["run"] == f"{there}/{finished.name}"
+    assert shown["done"] == {"event": "done", "seconds": 5}
+
+    missing = dae("runs", "show", "nothing", "--runs-dir", there)
+    assert missing.code == 3
+    assert missing.err.startswith(f"error: there is no run 'nothing' in {there}\nhint: ")
+    assert dae("runs", "list", "--runs-dir", "ssh://gpu1/none").code == 3
+    ssh.does(REFUSES)
+    lost = dae("runs", "list", "--runs-dir", there)
+    assert lost.code == 3
+    assert lost.err == (
+        "error: gpu1 cannot be read: ssh: connect to host gpu1 port 22: Connection refused\n"
+        "hint: this must work without a question: ssh gpu1 true\n"
+    )
 
 
 def test_broken_runs_are_listed_and_not_fatal(dae: Dae, finished: Path) -> None:

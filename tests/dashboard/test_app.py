@@ -1,5 +1,7 @@
 """What works on every screen: its keys, the help, the palette and the question."""
 
+import subprocess
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -24,7 +26,7 @@ from dae_tui.dashboard.screens.run import RunScreen
 from dae_tui.dashboard.screens.runs import RunsScreen
 from dae_tui.errors import DaeError
 from dae_tui.runs.reader import Run
-from dae_tui.terminal.blocks import Graphics
+from dae_tui.terminal.graphics import Graphics
 
 pytestmark = pytest.mark.asyncio
 SCREENS = {
@@ -55,6 +57,16 @@ def actions_bound(bindings: Iterable[object]) -> set[str]:
         assert isinstance(binding, Binding)
         actions.add(binding.action)
     return actions
+
+
+async def test_the_list_of_runs_is_shown_without_torch_numpy_and_psutil() -> None:
+    heavy = {"torch", "numpy", "psutil", "dae_tui.dashboard.screens.run"}
+    script = (
+        f"import sys, dae_tui.commands.dashboard, dae_tui.dashboard.app; "
+        f"print(*{heavy} & {{*sys.modules}})"
+    )
+    said = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)
+    assert said.stdout == b"\n"
 
 
 @pytest.mark.parametrize(("key", "kind"), SCREENS.items(), ids=SCREENS)

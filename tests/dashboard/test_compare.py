@@ -19,7 +19,7 @@ from dae_tui.dashboard.screens.runs import RunsScreen
 from dae_tui.dashboard.widgets.loss_chart import LossChart
 from dae_tui.runs.benchmarks import BENCHMARKS
 from dae_tui.runs.layout import CONFIG, METRICS, STATUS, write_json
-from dae_tui.terminal.blocks import Graphics
+from dae_tui.terminal.graphics import Graphics
 
 pytestmark = pytest.mark.asyncio
 SMALL, LARGE = (80, 24), (200, 60)

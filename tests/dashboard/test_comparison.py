@@ -19,6 +19,7 @@ from dae_tui.dashboard.comparison import (
 )
 from dae_tui.runs.benchmarks import BENCHMARKS, SavedTable
 from dae_tui.runs.layout import CONFIG, METRICS, STATUS, write_json
+from dae_tui.runs.places import Places
 from dae_tui.runs.reader import Run
 from dae_tui.runs.summary import summarize
 from dae_tui.runs.tags import set_archived
@@ -87,7 +88,7 @@ def test_runs_on_other_data_or_against_noisy_images_do_not_compete(tmp_path: Pat
     ):
         write_json(run.folder / CONFIG, {"network": "unet", "noise": "none", **config})
 
-    rows = run_rows(ComparisonWatch(tmp_path).look(list("abcd")).runs)
+    rows = run_rows(ComparisonWatch(Places([tmp_path])).look(list("abcd")).runs)
 
     assert marked(rows, RUN_COLUMNS, "val loss") == [False, True, False, False]
     assert [each.cells[3].text for each in rows[2:]] == ["2.00000", "noisy 1.00000"]
@@ -114,7 +115,7 @@ def test_runs_with_other_noise_or_another_loss_do_not_compete(tmp_path: Path) ->
         run = make_run(tmp_path, "abcd"[n], val_loss=0.1 / (n + 1), val_psnr=20.0 + n)
         write_json(run.folder / CONFIG, {"network": "unet", "data": "mnist", **config})
 
-    rows = run_rows(ComparisonWatch(tmp_path).look(list("abcd")).runs)
+    rows = run_rows(ComparisonWatch(Places([tmp_path])).look(list("abcd")).runs)
 
     assert marked(rows, RUN_COLUMNS, "val loss") == [False, False, False, True]
     assert marked(rows, RUN_COLUMNS, "val PSNR") == [False, False, False, True]
@@ -175,7 +176,7 @@ def test_the_newest_runs_and_tables_are_looked_at(tmp_path: Path) -> None:
     for number in range(12):
         saved = {"protocol": {}, "rows": [row()]}
         (tmp_path / BENCHMARKS / f"{number:02}.json").write_text(json.dumps(saved))
-    watch = ComparisonWatch(tmp_path)
+    watch = ComparisonWatch(Places([tmp_path]))
 
     seen = watch.look([])
     assert [each.run.name[-1] for each in seen.runs] == ["7", "6", "5", "4", "3", "2"]
@@ -188,7 +189,7 @@ def test_curves_are_read_again_only_when_they_have_grown(tmp_path: Path) -> None
     run = make_run(tmp_path, "r", val_psnr=20.5)
     metrics = run.folder / METRICS
     metrics.write_text('{"event": "step", "step": 1, "loss": 0.5}\n')
-    watch = ComparisonWatch(tmp_path)
+    watch = ComparisonWatch(Places([tmp_path]))
 
     (first,) = watch.look(["r"]).runs
     assert first.summary.val_psnr == 20.5
@@ -200,7 +201,7 @@ def test_curves_are_read_again_only_when_they_have_grown(tmp_path: Path) -> None
 
 
 def test_a_folder_that_is_missing_or_holds_garbage_is_looked_at(tmp_path: Path) -> None:
-    assert ComparisonWatch(tmp_path / "none").look([]).runs == []
+    assert ComparisonWatch(Places([tmp_path / "none"])).look([]).runs == []
     folder = tmp_path / "bad"
     folder.mkdir()
     for name in (CONFIG, STATUS, METRICS):
@@ -209,7 +210,7 @@ def test_a_folder_that_is_missing_or_holds_garbage_is_looked_at(tmp_path: Path) 
     (tmp_path / BENCHMARKS / "x.json").write_bytes(b"\x00{")
     (tmp_path / BENCHMARKS / "y.json").mkdir()
 
-    seen = ComparisonWatch(tmp_path).look([])
+    seen = ComparisonWatch(Places([tmp_path])).look([])
     assert [each.run.name for each in seen.runs] == ["bad"]
     assert seen.tables == []
 
@@ -237,6 +238,6 @@ def test_differences_of_configs_that_may_hold_anything() -> None:
 def test_archived_runs_are_not_among_the_newest(tmp_path: Path) -> None:
     runs = [make_run(tmp_path, f"run-{n}") for n in range(3)]
     set_archived(runs[2], True)
-    watch = ComparisonWatch(tmp_path)
+    watch = ComparisonWatch(Places([tmp_path]))
     assert [each.run.name for each in watch.look([]).runs] == ["run-1", "run-0"]
     assert [each.run.name for each in watch.look(["run-2"]).runs] == ["run-2"]

@@ -17,7 +17,7 @@ from dae_tui.dashboard.screens.run import RunScreen
 from dae_tui.dashboard.widgets.loss_chart import LossChart
 from dae_tui.dashboard.widgets.pictures import Pictures
 from dae_tui.runs.event_files.folders import EventRun, find_event_runs
-from dae_tui.terminal.blocks import Graphics
+from dae_tui.terminal.graphics import Graphics
 
 pytestmark = pytest.mark.asyncio
 

@@ -16,7 +16,7 @@ from dae_tui.runs.layout import State
 from dae_tui.runs.reader import Run, list_runs
 from dae_tui.runs.tags import set_group
 from dae_tui.runs.writer import RunWriter
-from dae_tui.terminal.blocks import Graphics
+from dae_tui.terminal.graphics import Graphics
 
 pytestmark = pytest.mark.asyncio
 

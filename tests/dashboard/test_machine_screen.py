@@ -17,7 +17,7 @@ from dae_tui.dashboard.screens.machine import MachineScreen
 from dae_tui.dashboard.screens.run import RunScreen
 from dae_tui.dashboard.widgets.gpu_rows import GpuRows
 from dae_tui.devices.monitor import Monitor
-from dae_tui.terminal.blocks import Graphics
+from dae_tui.terminal.graphics import Graphics
 
 pytestmark = pytest.mark.asyncio
 NOBODY = 2**22 + 1  # Above the highest number of a process.

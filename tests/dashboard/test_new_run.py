@@ -23,7 +23,7 @@ from dae_tui.models.registry import NETWORKS
 from dae_tui.runs.layout import CONFIG, STATUS, write_json
 from dae_tui.runs.reader import Run
 from dae_tui.spec.training_config import default_config
-from dae_tui.terminal.blocks import Graphics
+from dae_tui.terminal.graphics import Graphics
 
 pytestmark = pytest.mark.asyncio
 

@@ -13,7 +13,7 @@ from textual import events
 from textual.coordinate import Coordinate
 from textual.widgets import DataTable
 
-from dae_tui.dashboard.run_columns import COLUMNS
+from dae_tui.dashboard.run_columns import COLUMNS, WHERE
 from dae_tui.dashboard.screens.compare import CompareScreen
 from dae_tui.dashboard.screens.new_run import NewRunScreen
 from dae_tui.dashboard.screens.question import Question
@@ -93,7 +93,7 @@ async def test_every_column_can_be_sorted_by(runs_dir: Path) -> None:
         await driver.press("v")
         await driver.sees("reason")
         newest = labels(driver)
-        for column in COLUMNS:
+        for column in (each for each in COLUMNS if each.name != WHERE):
             await driver.press("o")
             await driver.sees(f"{column.name}▲")
             screen = driver.app.screen

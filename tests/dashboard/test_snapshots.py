@@ -24,7 +24,7 @@ from dae_tui.dashboard.screens.playground import PlaygroundScreen
 from dae_tui.dashboard.themes import Theme
 from dae_tui.devices.reading import Reading
 from dae_tui.runs.reader import Run
-from dae_tui.terminal.blocks import Graphics
+from dae_tui.terminal.graphics import Graphics
 
 SIZES = [(80, 24), (120, 40)]
 EVERY_SIZE = [(40, 12), (60, 20), *SIZES, (200, 60)]

@@ -21,7 +21,7 @@ from dae_tui.dashboard.widgets.log_tail import LogTail
 from dae_tui.dashboard.widgets.machine_panel import MachinePanel
 from dae_tui.dashboard.widgets.pictures import Picture, Pictures
 from dae_tui.devices.monitor import Monitor
-from dae_tui.terminal.blocks import Graphics
+from dae_tui.terminal.graphics import Graphics
 
 pytestmark = pytest.mark.asyncio
 

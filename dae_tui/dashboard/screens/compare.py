@@ -36,7 +36,6 @@ from dae_tui.dashboard.widgets.key_bar import KeyBar
 from dae_tui.dashboard.widgets.lines import theme_style
 from dae_tui.dashboard.widgets.loss_chart import ASCII_MARKS, COLOURS, LossChart
 from dae_tui.dashboard.widgets.runs_table import RunsTable
-from dae_tui.runs.reader import list_runs
 from dae_tui.runs.tags import read_tags
 from dae_tui.runs.watching.curves import Curve, Curves
 from dae_tui.system.printable import printable
@@ -121,7 +120,7 @@ class CompareScreen(ChartScreen[_Seen]):
 
     def look(self) -> _Seen:
         if self._watch is None:
-            self._watch = ComparisonWatch(self.context.runs_dir)
+            self._watch = ComparisonWatch(self.context.places)
         compared = self._watch.look(list(self.context.marked))
         return _Seen(compared, self._newest.look(compared.runs) if self._images else None)
 
@@ -138,7 +137,7 @@ class CompareScreen(ChartScreen[_Seen]):
     def _show_all(self) -> None:
         if self._seen is None:
             return
-        give_colours(self._colours, [each.run.name for each in self._seen.runs], len(COLOURS))
+        give_colours(self._colours, [each.run.key for each in self._seen.runs], len(COLOURS))
         runs, tables = self._seen.runs, self._seen.tables
         self._fill("compared", RUN_COLUMNS, run_rows(runs))
         self._fill("tables", TABLE_COLUMNS, benchmark_rows(tables))
@@ -146,7 +145,7 @@ class CompareScreen(ChartScreen[_Seen]):
             self._lines(), self._why_no_curves(runs), metric=self.metric, axis=self.axis
         )
         self.query_one(Differences).show(
-            [(each.summary.label, self._colours[each.run.name]) for each in runs],
+            [(each.label, self._colours[each.run.key]) for each in runs],
             config_differences([each.config for each in runs]),
         )
         self._show_heading()
@@ -219,11 +218,11 @@ class CompareScreen(ChartScreen[_Seen]):
     def _drawn(self) -> list[ComparedRun]:
         runs = self._seen.runs if self._seen else []
         return [
-            each for each in runs if each.run.name not in self._hidden and len(self._curve(each))
+            each for each in runs if each.run.key not in self._hidden and len(self._curve(each))
         ]
 
     def _why_no_curves(self, runs: Sequence[ComparedRun]) -> str:
-        seen = [each for each in runs if each.run.name not in self._hidden]
+        seen = [each for each in runs if each.run.key not in self._hidden]
         if not seen:
             return "every curve is hidden: space shows it again"
         if any(each.summary.state.alive for each in seen):
@@ -232,7 +231,7 @@ class CompareScreen(ChartScreen[_Seen]):
 
     def curves_shown(self) -> list[Curves]:
         runs = self._seen.runs if self._seen else []
-        return [each.curves for each in runs if each.run.name not in self._hidden]
+        return [each.curves for each in runs if each.run.key not in self._hidden]
 
     def redraw_chart(self) -> None:
         self._show_all()
@@ -243,9 +242,9 @@ class CompareScreen(ChartScreen[_Seen]):
             curve = self._curve(each)
             smooth = curve is each.curves.train or self.metric is Metric.SPEED
             line = line_of(each.curves, curve, self.axis, smooth=smooth)
-            name = each.summary.label
+            name = each.label
             name += f" ({NOISY_LOSS})" if each.learning.noisy_loss else ""
-            lines.append(NamedLine(name, line, self._colours[each.run.name]))
+            lines.append(NamedLine(name, line, self._colours[each.run.key]))
         return lines
 
     def _fill(
@@ -300,7 +299,7 @@ class CompareScreen(ChartScreen[_Seen]):
 
     def _named(self, row: ComparisonRow) -> Text:
         """The name of a run behind the mark of its curve."""
-        drawn = [each.run.name for each in self._drawn()]
+        drawn = [each.run.key for each in self._drawn()]
         colour = theme_style(self, COLOURS[self._colours[row.key] % len(COLOURS)])
         ascii_only = self.chart.marks is Marks.ASCII
         mark = " "
@@ -349,7 +348,7 @@ class CompareScreen(ChartScreen[_Seen]):
         """Hide the curve of the run, or show it again."""
         chosen = self._chosen()
         if chosen is not None:
-            self._hidden ^= {chosen.run.name}
+            self._hidden ^= {chosen.run.key}
             self._show_all()
 
     def action_curve(self) -> None:
@@ -387,11 +386,11 @@ class CompareScreen(ChartScreen[_Seen]):
 
     def action_add(self) -> None:
         """Add the newest run that is not yet compared."""
-        here = [each.run.name for each in self._seen.runs] if self._seen else []
+        here = [each.run.key for each in self._seen.runs] if self._seen else []
         others = [
-            run.name
-            for run in list_runs(self.context.runs_dir)
-            if run.name not in here and not read_tags(run).archived
+            run.key
+            for run in self.context.places.runs()
+            if run.key not in here and not read_tags(run).archived
         ]
         if others:
             self._compare([*here, others[-1]])
@@ -402,7 +401,7 @@ class CompareScreen(ChartScreen[_Seen]):
         """Take the run out of the comparison."""
         chosen = self._chosen()
         if chosen is not None and self._seen is not None:
-            self._compare([each.run.name for each in self._seen.runs if each is not chosen])
+            self._compare([each.run.key for each in self._seen.runs if each is not chosen])
 
     def action_newest(self) -> None:
         self._compare([])

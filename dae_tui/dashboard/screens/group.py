@@ -1,6 +1,6 @@
 """The runs of a group: what differs, what came of it, and a chart of one over the other."""
 
-from pathlib import Path
+from collections.abc import Callable, Sequence
 
 from rich.text import Text
 from textual import on
@@ -28,9 +28,10 @@ from dae_tui.dashboard.widgets.key_bar import KeyBar
 from dae_tui.dashboard.widgets.lines import theme_style
 from dae_tui.dashboard.widgets.runs_table import RunsTable
 from dae_tui.dashboard.widgets.scatter_chart import Points, ScatterChart
+from dae_tui.runs.reader import Run
 from dae_tui.runs.sweeps.watch import GroupWatch, Member
 from dae_tui.system.printable import printable
-from dae_tui.terminal.blocks import Graphics
+from dae_tui.terminal.graphics import Graphics
 
 # The most cells of a run's name and of a value, by whether the terminal has many columns.
 WIDE, NAME, LONG_NAME, VALUE = 110, 16, 40, 18
@@ -55,11 +56,12 @@ class GroupScreen(LiveScreen[Group]):
         Binding("escape,backspace", "app.back", "back to the runs", show=False),
     ]
 
-    def __init__(self, runs_dir: Path, name: str) -> None:
+    def __init__(self, runs: Callable[[], Sequence[Run]], name: str) -> None:
+        """Show those of `runs()` that are in the group `name`."""
         super().__init__()
         self.title = "a group of runs"
         self._name = name
-        self._watch = GroupWatch(runs_dir, name)
+        self._watch = GroupWatch(runs, name)
         self._group = Group()
         self._parameter, self._figure = "", FIGURES[0]
         self._linear: set[str] = set()
@@ -273,9 +275,9 @@ class GroupScreen(LiveScreen[Group]):
 
     async def action_compare(self) -> None:
         """Mark these runs, and no others, and compare them."""
-        names = tuple(member.run.name for member, _ in self._rows)
-        if names:
-            self.post_message(MarkRuns(names))
+        keys = tuple(member.run.key for member, _ in self._rows)
+        if keys:
+            self.post_message(MarkRuns(keys))
             await self.app.run_action("app.switch_mode('compare')")
 
     @on(DataTable.RowHighlighted)

@@ -1,5 +1,6 @@
 """The machine: every GPU with its history, the processes on it, processor, memory and disk."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from dae_tui.dashboard.widgets.runs_table import RunsTable
 from dae_tui.devices.gpu_processes import HIDDEN, GpuProcess
 from dae_tui.devices.machine import Machine
 from dae_tui.devices.reading import Reading
-from dae_tui.runs.reader import Run, list_runs
+from dae_tui.runs.reader import Run
 from dae_tui.system.printable import printable
 
 # Columns of the processes, and their widths with a gap; the command takes the rest.
@@ -91,7 +92,7 @@ class MachineScreen(LiveScreen[_Seen]):
         machine = self.context.monitor.read(processes=True)
         runs: dict[int, Run] = {}
         if any(gpu.processes for gpu in machine.gpus):
-            runs = _training(self.context.runs_dir)
+            runs = _training(self.context.places.local_runs())
         processes = [
             _Process(gpu.index, each, runs.get(each.pid))
             for gpu in machine.gpus
@@ -231,10 +232,10 @@ class MachineScreen(LiveScreen[_Seen]):
             self.notify("this process trains no run of this folder", timeout=3)
 
 
-def _training(runs_dir: Path) -> dict[int, Run]:
+def _training(runs: Iterable[Run]) -> dict[int, Run]:
     """The runs that are alive, by the number of their process."""
     found: dict[int, Run] = {}
-    for run in list_runs(runs_dir):
+    for run in runs:
         pid = run.status().get("pid")
         if isinstance(pid, int) and run.state().alive:
             found[pid] = run

@@ -38,7 +38,7 @@ from dae_tui.dashboard.widgets.key_bar import KeyBar
 from dae_tui.dashboard.widgets.pictures import Picture, Pictures
 from dae_tui.errors import DaeError, WeightsError
 from dae_tui.models.registry import NETWORKS
-from dae_tui.runs.reader import Run, list_runs
+from dae_tui.runs.reader import Run
 from dae_tui.spec.model_cards import published, read_metadata, weights_name
 from dae_tui.spec.noise_spec import KINDS, NoiseSpec, NoiseStage
 from dae_tui.spec.table import AS_GIVEN
@@ -207,7 +207,7 @@ class PlaygroundScreen(Screen[None]):
         # walks them: better now than while keys are pressed.
         gc.collect()
         self._playground = Playground(context_of(self).data_dir)
-        runs = list_runs(context_of(self).runs_dir)[::-1]
+        runs = context_of(self).places.local_runs()[::-1]
         weights = [run.weights for run in runs]
         trained = [path for path in weights if path.is_file() and _denoises(path)]
         offered = [path for path in published().values() if _denoises(path)]

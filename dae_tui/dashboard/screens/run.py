@@ -34,14 +34,14 @@ from dae_tui.devices.machine import Machine
 from dae_tui.errors import DaeError
 from dae_tui.runs.detached_training import detach
 from dae_tui.runs.layout import Request, State
-from dae_tui.runs.reader import Run, list_runs
+from dae_tui.runs.reader import Run
 from dae_tui.runs.summary import Summary, duration
 from dae_tui.runs.watching.curves import Curves
 from dae_tui.runs.watching.event_watch import watch_run
 from dae_tui.runs.watching.run_watch import RunView
 from dae_tui.runs.watching.samples import BrokenSample
 from dae_tui.system.printable import printable
-from dae_tui.terminal.blocks import Graphics
+from dae_tui.terminal.graphics import Graphics
 
 TIME = Binding.Group("time", compact=True)
 IMAGE = Binding.Group("image", compact=True)
@@ -161,7 +161,10 @@ class RunScreen(ChartScreen[_Seen]):
         self._show_heading()
         if view.changed or before is None or before.summary.state is not view.summary.state:
             self._show_curves(view, seen.learning)
-        self.query_one(MachinePanel).show(seen.machine)
+        if self.run_shown.host:
+            self.query_one(MachinePanel).tell(f"on {self.run_shown.host}, not read")
+        else:
+            self.query_one(MachinePanel).show(seen.machine)
         self.query_one(RunMetrics).show(view, seen.learning)
         self.query_one(LogTail).show(view.log)
         self._show_ending(view)
@@ -182,7 +185,7 @@ class RunScreen(ChartScreen[_Seen]):
         if view is None:
             return action not in ("go_on", "another")
         summary = view.summary
-        if action in STEERING and view.foreign:
+        if action in STEERING and self.run_shown.read_only:
             return False
         if action in ("pause", "stop"):
             return view.exists and summary.state.alive
@@ -268,11 +271,14 @@ class RunScreen(ChartScreen[_Seen]):
         if seen is None:
             return
         summary = seen.view.summary
+        where = self.run_shown.place or self.run_shown.host
         state = str(summary.state) if seen.view.exists else "deleted"
         words = [
-            (summary.label, "bold"),
+            (f"{where}:{summary.label}" if where else summary.label, "bold"),
             (state, STATE_COLOURS[summary.state] if seen.view.exists else "warning"),
         ]
+        if self.context.places.is_stale(self.run_shown):
+            words.append((f"{self.run_shown.host} does not answer", "warning"))
         words.append((_progress(summary), ""))
         if summary.state.alive and summary.images_per_second:
             words.append((f"{short(summary.images_per_second)} img/s", ""))
@@ -462,9 +468,9 @@ class RunScreen(ChartScreen[_Seen]):
 
     def action_other_run(self, by: int) -> None:
         """Show the run before this one in the list, or the next."""
-        runs = self._among or tuple(list_runs(self.context.runs_dir)[::-1])
-        names = [run.name for run in runs]
-        here = names.index(self.run_shown.name) if self.run_shown.name in names else -1
+        runs = self._among or tuple(self.context.places.runs()[::-1])
+        keys = [run.key for run in runs]
+        here = keys.index(self.run_shown.key) if self.run_shown.key in keys else -1
         if here >= 0 and 0 <= here + by < len(runs):
             self.post_message(OpenRun(runs[here + by], self._among))
         else:
@@ -492,6 +498,9 @@ class RunScreen(ChartScreen[_Seen]):
         if self.run_shown.foreign:
             self._tell(f"{name} is trained by another program: it is only watched", "warning")
             return True
+        if self.run_shown.host:
+            self._tell_where(what)
+            return True
         if not os.path.isdir(self.run_shown.folder):  # noqa: PTH112 - Path.is_dir may raise.
             self._tell(f"{name} was deleted: there is nothing to {what}", "warning")
             return True
@@ -499,6 +508,15 @@ class RunScreen(ChartScreen[_Seen]):
             self._tell(f"{name} is {state}: there is nothing to {what}", "warning")
             return True
         return False
+
+    def _tell_where(self, what: str) -> None:
+        """Say how a run of another host is asked something there."""
+        name = self.run_shown.name
+        command = ("runs", what, name) if what != "resume" else ("train", "--resume", name)
+        try:
+            self.run_shown.check_writable(f"asked to {what}", *command)
+        except DaeError as failure:
+            self.post_message(Failed(failure))
 
     @work(thread=True)
     def action_go_on(self) -> None:
@@ -518,7 +536,7 @@ class RunScreen(ChartScreen[_Seen]):
 
     async def action_play(self) -> None:
         """Open the playground with the weights of this run."""
-        if not self._refused("resume"):
+        if self.run_shown.host or not self._refused("resume"):
             self.post_message(PlayWith(self.run_shown))
 
     @work(thread=True)

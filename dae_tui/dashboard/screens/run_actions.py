@@ -7,22 +7,13 @@ from textual import work
 from textual.screen import Screen
 
 from dae_tui.dashboard.context import Failed, context_of
-from dae_tui.errors import DaeError, RunError
+from dae_tui.errors import DaeError
 from dae_tui.runs.deletion import delete_run, deleted_words
 from dae_tui.runs.detached_training import detach
 from dae_tui.runs.layout import Request
 from dae_tui.runs.reader import Run
 from dae_tui.runs.tags import change_tags, set_archived
 from dae_tui.system.printable import printable
-
-
-def refuse_foreign(run: Run, done: str) -> None:
-    """Raise RunError for a run that another program trains: its files are only read."""
-    if run.foreign:
-        raise RunError(
-            f"{run.name} cannot be {done}: another program trains it",
-            "the dashboard only reads its event files",
-        )
 
 
 class RunActions(Screen[None]):
@@ -45,20 +36,23 @@ class RunActions(Screen[None]):
         """Resume a run that has ended, in a process of its own."""
 
         def act(each: Run) -> str:
-            refuse_foreign(each, "resumed")
+            each.check_writable("resumed", "train", "--resume", each.name)
             detach(each, None, [])
             return f"resumed {each.name}"
 
-        self.notify("starting…", timeout=2)
+        if not run.read_only:
+            self.notify("starting…", timeout=2)
         self._act([run], act)
 
     def delete(self, runs: Sequence[Run]) -> None:
         """Delete runs, one after the other."""
-        runs_dir = context_of(self).runs_dir
+        if not runs:
+            return
+        places = context_of(self).places
 
         def act(run: Run) -> str:
-            refuse_foreign(run, "deleted")
-            kept: list[Path] = delete_run(run, runs_dir)
+            run.check_writable("deleted", "runs", "delete", run.name)
+            kept: list[Path] = delete_run(run, places.folder_of(run))
             return deleted_words(run, kept) if kept else f"deleted {run.name}"
 
         self._act(runs, act)
@@ -76,7 +70,6 @@ class RunActions(Screen[None]):
         """Have lists leave runs out, or show them again."""
 
         def act(run: Run) -> str:
-            refuse_foreign(run, "archived")
             set_archived(run, archived)
             if archived:
                 return f"archived {run.name}; / is:archived shows it"

@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from rich.text import Text
 from textual import on, work
@@ -12,10 +13,8 @@ from textual.timer import Timer
 from textual.widgets import DataTable, Input, Static
 
 from dae_tui.dashboard.context import MarkRuns, OpenRun
-from dae_tui.dashboard.run_pane import PaneView, PaneWatch, RunPane
 from dae_tui.dashboard.runs_filter import EXAMPLE, listed, parse_filter
 from dae_tui.dashboard.runs_list import RunsList
-from dae_tui.dashboard.screens.group import GroupScreen
 from dae_tui.dashboard.screens.live import LiveScreen
 from dae_tui.dashboard.screens.question import Question
 from dae_tui.dashboard.screens.run_actions import RunActions
@@ -25,8 +24,12 @@ from dae_tui.dashboard.widgets.heading import Heading
 from dae_tui.dashboard.widgets.key_bar import KeyBar
 from dae_tui.runs.layout import Request, State
 from dae_tui.runs.reader import Run
-from dae_tui.runs.watching.runs_watch import RunRow, RunsWatch
+from dae_tui.runs.watching.places_watch import PlacesWatch
+from dae_tui.runs.watching.runs_watch import RunRow
 from dae_tui.system.printable import printable
+
+if TYPE_CHECKING:
+    from dae_tui.dashboard.run_pane import PaneView, PaneWatch
 
 # On terminals of so many columns the run at the cursor is shown beside the list.
 WIDE = 120
@@ -41,7 +44,8 @@ NEED_A_RUN = ("select_cursor", "mark", "app.switch_mode", "sort", "tag")
 @dataclass(frozen=True)
 class _Seen:
     rows: list[RunRow]
-    pane: PaneView | None
+    chosen: Run | None
+    pane: "PaneView | None"
 
 
 class RunsScreen(LiveScreen[_Seen], RunActions):
@@ -78,8 +82,8 @@ class RunsScreen(LiveScreen[_Seen], RunActions):
 
     def __init__(self) -> None:
         super().__init__()
-        self._watch: RunsWatch | None = None
-        self._pane = PaneWatch()
+        self._watch: PlacesWatch | None = None
+        self._pane: PaneWatch | None = None
         self._wants_pane = True
         self._is_file = False
         """Whether the folder of runs is a file."""
@@ -96,35 +100,55 @@ class RunsScreen(LiveScreen[_Seen], RunActions):
         yield Input(placeholder=EXAMPLE, id="filter")
         with Horizontal(id="beside"):
             with Vertical(id="listed"):
+                yield Static(id="hosts")
                 yield RunsList(id="runs")
                 yield Static(id="empty")
-            yield RunPane(id="pane")
+            yield Vertical(id="pane")  # The run itself is read and drawn after the list.
         yield KeyBar()
 
     def on_mount(self) -> None:
         self.query_one("#filter").display = False
         self.query_one("#empty").display = False
+        self.query_one("#hosts").display = False
         self._table.focus()
         self.watch(self.app, "marked", self._marked, init=False)
 
     def look(self) -> _Seen:
         if self._watch is None:
-            self._watch = RunsWatch(self.context.runs_dir, self.context.event_dirs)
+            self._watch = PlacesWatch(self.context.places, self.context.event_dirs)
         self._is_file = os.path.isfile(self.context.runs_dir)  # noqa: PTH113 - Path may raise.
-        return _Seen(self._watch.look(), self._pane.look(self._chosen))
+        rows = self._watch.look()
+        chosen = self._chosen
+        if self._pane is None and chosen is not None:
+            from dae_tui.dashboard.run_pane import PaneWatch
+
+            self._pane = PaneWatch()
+        return _Seen(rows, chosen, None if self._pane is None else self._pane.look(chosen))
 
     def show(self, seen: _Seen) -> None:
         self._rows = seen.rows
         complete = self._watch is not None and self._watch.complete
         if complete:
-            here = {row.run.name for row in seen.rows}
-            self._mark(tuple(name for name in self._marks if name in here))
+            here = {row.run.key for row in seen.rows}
+            self._mark(tuple(key for key in self._marks if key in here))
         self._fill()
-        if seen.pane is None or seen.pane.view.summary.name == self._name_at_cursor():
-            self.query_one(RunPane).show(seen.pane)
         whole = seen.pane is None or seen.pane.view.whole
-        if not complete or not whole:
+        if not self._show_pane(seen) or not complete or not whole:
             self.look_soon()
+
+    def _show_pane(self, seen: _Seen) -> bool:
+        """Show what was seen of the run at the cursor; whether there is a pane to show it in."""
+        if self._pane is None:
+            return True
+        from dae_tui.dashboard.run_pane import RunPane
+
+        beside = self.query_one("#pane")
+        pane = next(iter(beside.query(RunPane)), None)
+        if pane is None:
+            beside.mount(RunPane())
+        elif pane.is_mounted and (seen.pane is None or seen.chosen == self._at_cursor()):
+            pane.show(seen.pane)
+        return pane is not None and pane.is_mounted
 
     def on_resize(self) -> None:
         self._arrange()
@@ -132,7 +156,7 @@ class RunsScreen(LiveScreen[_Seen], RunActions):
     def offers(self, action: str) -> bool:
         """Whether an action does something now, and so has its key in the last line."""
         row = self._table.under_cursor
-        if row is not None and row.run.foreign and action in ("pause", "stop", "resume", "tag"):
+        if row is not None and row.run.read_only and action in ("pause", "stop", "resume", "tag"):
             return False
         if action in ("pause", "stop"):
             return row is not None and row.summary.state.alive
@@ -141,8 +165,8 @@ class RunsScreen(LiveScreen[_Seen], RunActions):
             return not state.alive and state is not State.FINISHED
         if action == "delete":
             alive = row is not None and row.summary.state.alive
-            foreign = row is not None and row.run.foreign
-            return row is not None and (bool(self.context.marked) or not (alive or foreign))
+            fixed = row is not None and row.run.read_only
+            return row is not None and (bool(self.context.marked) or not (alive or fixed))
         if action == "group":
             return row is not None and bool(row.summary.group)
         return row is not None or action not in NEED_A_RUN
@@ -151,13 +175,13 @@ class RunsScreen(LiveScreen[_Seen], RunActions):
     def _table(self) -> RunsList:
         return self.query_one(RunsList)
 
-    def _name_at_cursor(self) -> str:
+    def _at_cursor(self) -> Run | None:
         row = self._table.under_cursor
-        return row.run.name if row else ""
+        return row.run if row else None
 
     def _arrange(self) -> None:
         """Show the run at the cursor where there is room for it beside the list."""
-        pane = self.query_one(RunPane)
+        pane = self.query_one("#pane")
         pane.display = self._wants_pane and self.size.width >= WIDE and bool(self._rows)
         pane.styles.width = max(LEAST_PANE, round(self.size.width * PANE_SHARE))
         self._choose()
@@ -165,7 +189,7 @@ class RunsScreen(LiveScreen[_Seen], RunActions):
     @on(DataTable.RowHighlighted)
     def _choose(self) -> None:
         """Have the run at the cursor read, if it is shown."""
-        row = self._table.under_cursor if self.query_one(RunPane).display else None
+        row = self._table.under_cursor if self.query_one("#pane").display else None
         chosen = row.run if row else None
         if chosen != self._chosen:
             self._chosen = chosen
@@ -173,7 +197,7 @@ class RunsScreen(LiveScreen[_Seen], RunActions):
                 self._rest.stop()
             # Not at once: a key that is held down passes many runs.
             self._rest = self.set_timer(REST_SECONDS, self.look_soon)
-        self.query_one(KeyBar).redraw()
+        self.query_one(KeyBar).redraw_soon()
 
     def _fill(self) -> None:
         """Update the table, the heading, and what is shown where there are no rows."""
@@ -184,8 +208,10 @@ class RunsScreen(LiveScreen[_Seen], RunActions):
 
     def _tell(self, shown: int) -> None:
         """Show the heading, and what to do where there are no rows."""
-        alive = sum(row.summary.state.alive for row in self._rows)
+        alive = sum(row.summary.state.alive and not row.stale for row in self._rows)
         words = [(f"{len(self._rows)} run{'s' * (len(self._rows) != 1)}", "bold")]
+        if self._watch is not None and not self._watch.whole:
+            words.append(("reading…", "text-muted"))
         words.append((f"{alive} alive" if alive else "none alive", "success" if alive else ""))
         if self._filter:
             words.append((f"{shown} with '{self._filter}'", "warning"))
@@ -194,9 +220,13 @@ class RunsScreen(LiveScreen[_Seen], RunActions):
         hidden = sum(row.summary.hidden for row in self._rows)
         if hidden:
             words.append((f"{hidden} archived", "text-muted"))
-        folders = (self.context.runs_dir, *self.context.event_dirs)
+        folders = (self.context.places, *self.context.event_dirs)
         words.append((", ".join(map(str, folders)), "text-muted"))
         self.query_one(Heading).show(*words)
+        troubles = self.context.places.troubles()
+        hosts = self.query_one("#hosts", Static)
+        hosts.display = bool(troubles)
+        hosts.update(Text("\n".join(map(printable, troubles)), no_wrap=True, overflow="ellipsis"))
         empty = self.query_one("#empty", Static)
         empty.display = not shown
         self._table.display = bool(shown)
@@ -215,13 +245,14 @@ class RunsScreen(LiveScreen[_Seen], RunActions):
             )
 
     def _what_to_do(self) -> str:
-        folder = printable(self.context.runs_dir)
+        places = self.context.places
+        folder = printable(places)
         option = "".join(f" {word}" for word in runs_dir_option(self.context.runs_dir))
         wrong = f"{folder} is a file, not a folder.\n\n"
-        none = (
-            f"No runs in {folder} yet.\n\n"
-            f"n starts one here, or in a shell: dae train --data digits{printable(option)}\n"
-        )
+        none = f"No runs in {folder} yet.\n\n"
+        if places.local:
+            shell = f"dae train --data digits{printable(option)}"
+            none += f"n starts one here, or in a shell: {shell}\n"
         return (
             f"{wrong if self._is_file else none}"
             f"{self._no_events()}"
@@ -277,10 +308,10 @@ class RunsScreen(LiveScreen[_Seen], RunActions):
 
     def action_mark(self) -> None:
         """Mark or unmark the run, and move to the next."""
-        name, marked = self._name_at_cursor(), self._marks
-        if name:
-            others = tuple(each for each in marked if each != name)
-            self._mark((*others, *(name not in marked) * (name,)))
+        run, marked = self._at_cursor(), self._marks
+        if run is not None:
+            others = tuple(each for each in marked if each != run.key)
+            self._mark((*others, *(run.key not in marked) * (run.key,)))
             self._table.action_cursor_down()
 
     def action_unmark(self) -> None:
@@ -305,7 +336,7 @@ class RunsScreen(LiveScreen[_Seen], RunActions):
 
     def _meant(self) -> list[Run]:
         """The marked runs, else the one at the cursor."""
-        marked = [row.run for row in self._rows if row.run.name in self._marks]
+        marked = [row.run for row in self._rows if row.run.key in self._marks]
         row = self._table.under_cursor
         return marked or ([row.run] if row else [])
 
@@ -322,8 +353,8 @@ class RunsScreen(LiveScreen[_Seen], RunActions):
         row = self._table.under_cursor
         if row is None:
             return
-        if not row.summary.state.alive:
-            self.ask(row.run, Request.STOP)  # Says that there is nothing to stop.
+        if row.run.read_only or not row.summary.state.alive:
+            self.ask(row.run, Request.STOP)  # Says why it cannot be stopped.
             return
         detail = "It saves its state, evaluates its best weights, and ends. It can be resumed."
         if await self.app.push_screen_wait(Question(f"Stop {row.run.name}?", detail)):
@@ -344,7 +375,9 @@ class RunsScreen(LiveScreen[_Seen], RunActions):
         if any(run.foreign for run in runs):
             words = "another program's training is only watched: its files stay"
             self.notify(words, severity="warning")
-        runs = [run for run in runs if not run.foreign]
+        elsewhere = [run for run in runs if run.host]
+        self.delete(elsewhere[:1])  # Says how it is done there.
+        runs = [run for run in runs if not run.read_only]
         if not runs:
             return
         what = runs[0].name if len(runs) == 1 else f"{len(runs)} marked runs"
@@ -356,16 +389,24 @@ class RunsScreen(LiveScreen[_Seen], RunActions):
 
     def action_group(self) -> None:
         """Show the group of the run under the cursor."""
+        # Imported here: the list is there sooner.
+        from dae_tui.dashboard.screens.group import GroupScreen
+
         row = self._table.under_cursor
         if row is not None and row.summary.group:
-            self.app.push_screen(GroupScreen(row.run.folder.parent, row.summary.group))
+            places, place = self.context.places, row.run.place
+
+            def runs() -> list[Run]:
+                return [run for run in places.runs() if run.place == place]
+
+            self.app.push_screen(GroupScreen(runs, row.summary.group))
         elif row is not None:
             self.notify("this run is in no group: dae sweep and dae runs group make some")
 
     def action_archive(self) -> None:
         """Archive the marked runs, or the one under the cursor; those that are so, bring back."""
-        meant = {run.name for run in self._meant()}
-        rows = [row for row in self._rows if row.run.name in meant]
+        meant = {run.key for run in self._meant()}
+        rows = [row for row in self._rows if row.run.key in meant]
         if rows:
             archived = not all(row.summary.archived for row in rows)
             self.archive([row.run for row in rows], archived)

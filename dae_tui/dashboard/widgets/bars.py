@@ -10,7 +10,7 @@ from rich.text import Text
 from textual.strip import Strip
 
 from dae_tui.dashboard.widgets.lines import Lines
-from dae_tui.terminal.blocks import Graphics, bar
+from dae_tui.terminal.graphics import Graphics, bar
 from dae_tui.terminal.layout import GAP
 
 # Cells of a class: its name, a mark, a bar of four cells or more, and five for the percents.

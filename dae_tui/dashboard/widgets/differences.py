@@ -10,7 +10,7 @@ from dae_tui.dashboard.names import shortened_name
 from dae_tui.dashboard.widgets.lines import Lines
 from dae_tui.dashboard.widgets.loss_chart import COLOURS
 from dae_tui.system.printable import printable
-from dae_tui.terminal.blocks import Graphics
+from dae_tui.terminal.graphics import Graphics
 
 LEAST_COLUMN = 8
 

@@ -8,7 +8,7 @@ from textual.strip import Strip
 
 from dae_tui.dashboard.widgets.lines import Lines
 from dae_tui.system.printable import printable
-from dae_tui.terminal.blocks import Graphics
+from dae_tui.terminal.graphics import Graphics
 
 
 @dataclass(frozen=True)

@@ -39,8 +39,22 @@ class KeyBar(Lines):
     By hand, since Textual's footer loses the key for help where there is no room for all.
     """
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._due = False
+
     def on_mount(self) -> None:
-        self.screen.bindings_updated_signal.subscribe(self, lambda _: self.redraw())
+        self.screen.bindings_updated_signal.subscribe(self, lambda _: self.redraw_soon())
+
+    def redraw_soon(self) -> None:
+        """Draw once what changes several times: asking for all keys takes milliseconds."""
+        if not self._due:
+            self._due = True
+            self.call_after_refresh(self._redraw_due)
+
+    def _redraw_due(self) -> None:
+        self._due = False
+        self.redraw()
 
     def draw(self, width: int, height: int) -> list[Text | Strip]:
         first, pinned = self._keys()

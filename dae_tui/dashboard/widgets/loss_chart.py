@@ -13,7 +13,7 @@ from textual.strip import Strip
 from dae_tui.dashboard.chart_lines import TITLES, Axis, Metric, NamedLine
 from dae_tui.dashboard.widgets.lines import Lines
 from dae_tui.system.printable import printable
-from dae_tui.terminal.blocks import Graphics
+from dae_tui.terminal.graphics import Graphics
 from dae_tui.terminal.plot import Line, Marks, Plot, plot
 
 SMOOTHING = (0.0, 0.7, 0.93)

@@ -12,7 +12,7 @@ from dae_tui.dashboard.widgets.lines import Lines
 from dae_tui.devices.machine import Gpu, Machine
 from dae_tui.devices.reading import Reading
 from dae_tui.system.printable import printable
-from dae_tui.terminal.blocks import ASCII_BARS, BARS, Graphics
+from dae_tui.terminal.graphics import ASCII_BARS, BARS, Graphics
 from dae_tui.terminal.plot import Line, Marks, plot
 
 GIB = 2**30
@@ -44,6 +44,7 @@ class MachinePanel(Lines):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._machine: Machine | None = None
+        self._instead = ""
         self._histories: dict[str, History] = {}
 
     def show(self, machine: Machine) -> None:
@@ -55,10 +56,15 @@ class MachinePanel(Lines):
             self._note(f"{gpu.uuid} memory", _share(gpu.memory_used, gpu.memory_total))
         self.redraw()
 
+    def tell(self, words: str) -> None:
+        """Say something in place of the figures of this machine."""
+        self._instead = words
+        self.redraw()
+
     def draw(self, width: int, height: int) -> list[Text | Strip]:
         machine = self._machine
         if machine is None:
-            return []
+            return [self._dim(self._instead)] if self._instead else []
         host = self._host(machine, width)
         room = height - len(host)
         gpus: list[Text] = []

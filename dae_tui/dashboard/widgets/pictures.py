@@ -13,7 +13,8 @@ from textual.strip import Strip
 
 from dae_tui.dashboard.widgets.lines import Lines
 from dae_tui.system.printable import printable
-from dae_tui.terminal.blocks import Graphics, image_lines
+from dae_tui.terminal.blocks import image_lines
+from dae_tui.terminal.graphics import Graphics
 from dae_tui.terminal.layout import GAP, Layout, Window, layout, telling_window
 from dae_tui.terminal.palette import rich_hex
 

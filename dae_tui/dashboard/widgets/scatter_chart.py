@@ -11,7 +11,7 @@ from textual.strip import Strip
 from dae_tui.dashboard.widgets.lines import Lines
 from dae_tui.dashboard.widgets.loss_chart import LABEL_WIDTH
 from dae_tui.system.printable import printable
-from dae_tui.terminal.blocks import Graphics
+from dae_tui.terminal.graphics import Graphics
 from dae_tui.terminal.plot import Plot, scatter
 
 

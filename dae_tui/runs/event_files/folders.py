@@ -57,12 +57,15 @@ class EventRun(Run):
         silent = time.time() - newest > QUIET_SECONDS
         return {"state": str(State.SILENT if silent else State.RUNNING), "heartbeat": newest}
 
-    def ask(self, request: Request) -> NoReturn:
-        """Raise RunError: nothing can be asked of another program."""
+    def check_writable(self, done: str, *command: str) -> NoReturn:
         raise RunError(
-            f"{self.name} cannot be asked to {request}: another program trains it",
+            f"{self.name} cannot be {done}: another program trains it",
             "the dashboard only reads its event files",
         )
+
+    def ask(self, request: Request) -> NoReturn:
+        """Raise RunError: nothing can be asked of another program."""
+        self.check_writable(f"asked to {request}")
 
     def files(self) -> list[tuple[Path, str]]:
         """The event files, oldest first, and for each the folder below this one, or ""."""

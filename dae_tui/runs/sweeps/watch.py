@@ -1,14 +1,13 @@
 """Watching the runs of a group: what differs in their configs, and their figures."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from dae_tui.runs.layout import METRICS, TAGS
-from dae_tui.runs.reader import Run, list_runs
+from dae_tui.runs.reader import Run
 from dae_tui.runs.summary import Summary, summarize
 from dae_tui.runs.sweeps.results import Result, result_from
 from dae_tui.runs.tags import read_tags
@@ -30,15 +29,16 @@ class Member:
 class GroupWatch:
     """Reads the runs of a group again and again. One thread at a time may look."""
 
-    def __init__(self, runs_dir: Path, group: str) -> None:
-        self._runs_dir, self._group = runs_dir, group
+    def __init__(self, runs: Callable[[], Sequence[Run]], group: str) -> None:
+        """Watch those of `runs()`, oldest first, that are in a group."""
+        self._runs, self._group = runs, group
         self._groups: dict[str, tuple[_Stamp, str]] = {}
         self._curves: dict[str, tuple[_Stamp, Curves]] = {}
         self._configs: dict[str, Mapping[str, Any]] = {}
 
     def look(self) -> list[Member]:
         """The runs, oldest first. Files that have not changed are not read again."""
-        runs = [run for run in list_runs(self._runs_dir) if self._group_of(run) == self._group]
+        runs = [run for run in self._runs() if self._group_of(run) == self._group]
         return [self._look_at(run) for run in runs]
 
     def _group_of(self, run: Run) -> str:
@@ -50,6 +50,7 @@ class GroupWatch:
         return self._groups[run.name][1]
 
     def _look_at(self, run: Run) -> Member:
+        run.want()
         stamp = _stamp(run, METRICS)
         if run.name not in self._curves or self._curves[run.name][0] != stamp:
             self._curves[run.name] = stamp, overview(run)

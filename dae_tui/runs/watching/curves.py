@@ -11,15 +11,16 @@ from array import array
 from bisect import bisect_left
 from dataclasses import dataclass, field
 from io import FileIO
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from dae_tui.runs.layout import METRICS
 from dae_tui.runs.reader import LONGEST_LINE, MetricsFollower, Run, parse_events
 from dae_tui.runs.summary import number
 from dae_tui.system.regular_files import open_regular
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 OVERVIEW_PLACES = 2000
 # Any two lines of steps fit into this.
@@ -55,14 +56,20 @@ class Curve:
         self._steps.append(step)
         self._values.append(value)
 
+    def values(self) -> list[float]:
+        """The values in the order of the steps."""
+        return self._values.tolist()
+
     def cut(self, step: float) -> None:
         """Remove the values at `step` and after."""
         kept = bisect_left(self._steps, step)
         del self._steps[kept:]
         del self._values[kept:]
 
-    def arrays(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def arrays(self) -> "tuple[NDArray[np.float64], NDArray[np.float64]]":
         """Copies of steps and values, both (N,)."""
+        import numpy as np  # Here: the list of runs is shown before NumPy is loaded.
+
         return np.array(self._steps), np.array(self._values)
 
 
@@ -204,7 +211,7 @@ def glance(run: Run, count: int) -> list[float]:
         step = number(event.get("step"))
         if event.get("event") == "step" and step is not None:
             curve.add(step, _value(event.get("loss")))
-    losses: list[float] = curve.arrays()[1].tolist()
+    losses = curve.values()
     if len(losses) <= count:
         return losses
     return [losses[(len(losses) - 1) * index // max(1, count - 1)] for index in range(count)]

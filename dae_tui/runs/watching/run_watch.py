@@ -50,6 +50,8 @@ class RunView:
     """The scalars that another program logged, by tag, in place of `curves`."""
     foreign: bool = False
     """Whether another program trains it."""
+    elsewhere: str = ""
+    """How a run of another host goes on there; empty for one of this machine."""
 
 
 class RunWatch:
@@ -68,6 +70,7 @@ class RunWatch:
 
     def look(self) -> RunView:
         """Read what has changed. Never raises: missing or broken files are left out."""
+        self.run.want()
         changed = self._read_curves()
         status = self.run.status()
         summary = summarize(self.run, status)
@@ -83,6 +86,7 @@ class RunWatch:
             self._read_log(),
             summary.state.alive or bool(self.run.config()),
             None if summary.state.alive else saved_progress(self.run),
+            elsewhere=self.run.how_to_go_on() if self.run.host else "",
         )
 
     def _read_log(self) -> list[str]:

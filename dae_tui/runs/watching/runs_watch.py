@@ -2,22 +2,25 @@
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dae_tui.runs.event_files.folders import EventRun, find_event_runs
-from dae_tui.runs.event_files.glance import glance_at, some_losses
-from dae_tui.runs.event_files.log import EventLog
 from dae_tui.runs.layout import CONFIG, METRICS, STATUS, TAGS
 from dae_tui.runs.reader import Run, list_runs
 from dae_tui.runs.summary import Summary, summarize
 from dae_tui.runs.watching.curves import glance
 
+if TYPE_CHECKING:
+    from dae_tui.runs.event_files.log import EventLog
+
 SPARKLINE_LOSSES = 24
 # Sparklines cost the most to read: at most so many at each look, the newest runs first.
 SPARKLINES_PER_LOOK = 50
+# The first look reads so many runs, the newest: more than a screen shows, and quick to draw.
+FIRST_RUNS = 40
 
 # Folders of event files are searched for new trainings no more often.
 SEARCH_SECONDS = 5.0
@@ -35,6 +38,8 @@ class RunRow:
     losses: list[float] = field(default_factory=list)
     """Some training losses from the first to the last; empty until they are read."""
     config: Mapping[str, Any] = field(default_factory=dict)
+    stale: bool = False
+    """Whether its host does not answer: what is shown was read before."""
 
 
 class RunsWatch:
@@ -43,32 +48,45 @@ class RunsWatch:
     Only one thread at a time may call `look`.
     """
 
-    def __init__(self, runs_dir: Path, event_dirs: Sequence[Path] = ()) -> None:
+    def __init__(
+        self,
+        runs_dir: Path,
+        event_dirs: Sequence[Path] = (),
+        find: Callable[[], Sequence[Run]] | None = None,
+    ) -> None:
+        """Watch the runs in `runs_dir`, which `find` lists, oldest first; None for `list_runs`."""
         self.runs_dir = runs_dir
+        self._find = find or (lambda: list_runs(runs_dir))
         self._logged = [_LoggedRuns(folder) for folder in event_dirs]
         self._rows: dict[str, RunRow] = {}
         self._stamps: dict[str, tuple[_Stamp, ...]] = {}
         self._glanced: dict[str, _Stamp] = {}
+        self._looked = False
+        self.whole = False
+        """Whether every run has been read, and not only the newest ones."""
         self.complete = False
-        """Whether every sparkline is up to date."""
+        """Whether they were, and every sparkline is up to date."""
 
     def look(self) -> list[RunRow]:
-        """The runs, newest first. Files that have not changed are not read again."""
-        found = list_runs(self.runs_dir)[::-1]
+        """The runs, newest first. Files that have not changed are not read again.
+
+        The first look gives only the newest of many runs, without sparklines: they are seen soon.
+        """
+        found = list(self._find())[::-1]
+        self.whole = self._looked or len(found) <= FIRST_RUNS
+        self._looked = True
+        if not self.whole:
+            del found[FIRST_RUNS:]
         rows = {run.name: self._row(run) for run in found}
         self._rows = rows
         self._stamps = {name: stamps for name, stamps in self._stamps.items() if name in rows}
         self._glanced = {name: stamp for name, stamp in self._glanced.items() if name in rows}
-        self._read_sparklines()
+        if self.whole:
+            self._read_sparklines()
         if not self._logged:
             return list(self._rows.values())
-        started = {row.run.name: _started(row.run) for row in self._rows.values()}
         logged = [row for watch in self._logged for row in watch.look(self._rows)]
-        for row in logged:
-            assert isinstance(row.run, EventRun)
-            started[row.run.name] = row.run.started()
-        rows_of_all = [*self._rows.values(), *logged]
-        return sorted(rows_of_all, key=lambda row: -started[row.run.name])
+        return sorted([*self._rows.values(), *logged], key=lambda row: -started(row.run))
 
     def _row(self, run: Run) -> RunRow:
         stamps = _stamp(run, STATUS), _stamp(run, CONFIG), _stamp(run, TAGS)
@@ -94,7 +112,7 @@ class RunsWatch:
             self._glanced[name] = stamp
             losses = glance(self._rows[name].run, SPARKLINE_LOSSES)
             self._rows[name] = replace(self._rows[name], losses=losses)
-        self.complete = len(outdated) <= SPARKLINES_PER_LOOK
+        self.complete = self.whole and len(outdated) <= SPARKLINES_PER_LOOK
 
 
 def _stamp(run: Run, name: str) -> _Stamp:
@@ -122,7 +140,10 @@ class _LoggedRuns:
         self._seen = {run: self._look_at(run) for run in self._runs if run.name not in taken}
         return [row for _, _, row in self._seen.values()]
 
-    def _look_at(self, run: EventRun) -> tuple[_Stamps, EventLog, RunRow]:
+    def _look_at(self, run: EventRun) -> "tuple[_Stamps, EventLog, RunRow]":
+        # Imported here: they need NumPy, and most lists have no event files.
+        from dae_tui.runs.event_files.glance import glance_at, some_losses
+
         stamps = tuple(_size(path) for path, _ in run.files())
         known = self._seen.get(run)
         if known is None or known[0] != stamps:
@@ -135,8 +156,10 @@ class _LoggedRuns:
         return stamps, log, row if summary == row.summary else replace(row, summary=summary)
 
 
-def _started(run: Run) -> float:
+def started(run: Run) -> float:
     """When a run was started, in seconds since 1970, by its name; 0 if that does not say it."""
+    if isinstance(run, EventRun):
+        return run.started()
     try:
         return time.mktime(time.strptime(run.name[:15], "%Y%m%d-%H%M%S"))
     except (ValueError, OverflowError):

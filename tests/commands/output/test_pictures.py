@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from rich.console import Console, RenderableType
 
 from dae_tui.commands.output.pictures import picture, views_side_by_side
-from dae_tui.terminal.blocks import Graphics
+from dae_tui.terminal.graphics import Graphics
 
 VIEWS = ("original", "noisy", "denoised")
 CAPTION = "20.0 dB  pred. 7"

@@ -4,14 +4,14 @@ from pathlib import Path
 from typing import Any
 
 from dae_tui.runs.layout import State
-from dae_tui.runs.reader import Run
+from dae_tui.runs.reader import Run, list_runs
 from dae_tui.runs.sweeps.watch import GroupWatch
 from dae_tui.runs.tags import set_group
 from dae_tui.runs.writer import RunWriter
 
 
 def test_runs_come_and_go_and_their_figures_follow(tmp_path: Path) -> None:
-    watch = GroupWatch(tmp_path, "lr")
+    watch = GroupWatch(lambda: list_runs(tmp_path), "lr")
     assert watch.look() == []
     for name in ("run-0", "run-1"):
         with RunWriter(tmp_path / name) as writer:

@@ -204,6 +204,22 @@ def test_a_missing_folder_has_no_rows(tmp_path: Path) -> None:
 # Sparklines
 
 
+def test_the_first_look_gives_the_newest_of_many_runs_and_the_next_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listing, "FIRST_RUNS", 2)
+    for number in (1, 2, 3):
+        make_run(tmp_path, number, (1.0,))
+    watch = RunsWatch(tmp_path)
+
+    assert [(row.run.name[-4:], row.losses) for row in watch.look()] == [("0003", []), ("0002", [])]
+    assert (watch.whole, watch.complete) == (False, False)
+    assert [(row.run.name[-4:], row.losses) for row in watch.look()] == [
+        (f"000{number}", [1.0]) for number in (3, 2, 1)
+    ]
+    assert (watch.whole, watch.complete) == (True, True)
+
+
 def test_sparklines_are_filled_in_portions_from_the_newest_run(
     runs_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
