@@ -101,6 +101,7 @@ def candidates_for(choice: WeightsChoice, stack: Stack, found: Examination) -> C
         channels=channels - stack.alpha,
         page=found.page,
         camera=found.camera,
+        gaussian=found.other is None,
     )
 
 
@@ -424,7 +425,8 @@ def _denoise_small(
         if unlike.any():
             upright = torch.zeros(int(unlike.sum()), dtype=torch.bool)
             denoised[unlike] = _batch(fallback, planes[unlike], levels[unlike], upright, compute)
-        quiet = (levels <= found.nothing) & candidates.know_levels
+        knows = candidates.know_levels and found.other is None
+        quiet = (levels <= found.nothing) & knows
         if options.strength < 1:
             denoised = torch.lerp(planes, denoised, options.strength)
         _store_small(piece, denoised, quiet, found, out[part])

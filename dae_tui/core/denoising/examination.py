@@ -28,6 +28,7 @@ from dae_tui.core.images.value_range import (
     image_values,
     to_unit,
 )
+from dae_tui.core.noise.dark_ground import other_noise
 from dae_tui.core.noise.estimation import estimate_sigma
 from dae_tui.core.noise.image_noise import CORRELATED_COLOUR, Correlation, ImageNoise
 from dae_tui.core.noise.impulses import find_impulses, repair_impulses
@@ -37,6 +38,7 @@ from dae_tui.core.noise.level_function import (
     estimate_level_functions,
 )
 from dae_tui.spec.denoising import DenoiseOptions
+from dae_tui.spec.noise_spec import NoiseStage
 
 # Levels of the images of a stack within this ratio of each other are one level, and the rest is
 # the scatter of the estimates.
@@ -82,6 +84,8 @@ class Examination:
     """Whether the first image shows writing."""
     artefacts: bool = False
     """Whether the level is that of the file's compression, for lack of other noise."""
+    other: NoiseStage | None = None
+    """The noise of small images if it is clearly not Gaussian: no level tells how strong it is."""
 
     @property
     def camera(self) -> bool:
@@ -142,8 +146,10 @@ def examine_small(
     ]
     counts = [len(part) for part in planes]
     images = torch.cat(planes)
+    other = None
     if options.sigma is None:
         sigmas = estimate_together(images)
+        other = other_noise(images.nan_to_num())
     else:
         sigmas = torch.full((len(images),), options.sigma)
     examinations = []
@@ -156,7 +162,10 @@ def examine_small(
                 levels = each.median().expand(len(each))
             dark = (dark.float().mean() > 0.5).expand(len(each))
         nothing = nothing_in(stack, found, options)
-        examinations.append(Examination(found, levels, dark, nothing, (), _remarks(stack)))
+        remarks = _remarks(stack)
+        if other is not None:
+            remarks += (f"the noise of these images is not Gaussian: it looks like {other}",)
+        examinations.append(Examination(found, levels, dark, nothing, (), remarks, other=other))
     return examinations
 
 

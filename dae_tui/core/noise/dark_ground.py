@@ -6,6 +6,7 @@ which are white, what grows with the light.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,6 +31,10 @@ FEW = 0.45
 """Noise that is symmetric makes half of the values of a black ground negative; impulses fewer
 positive."""
 LEAST_STROKE = 200
+LEAST_IMPULSE = 0.1
+"""The median of impulses on the ground is 0.5 of random ones, and 1 of salt."""
+LEAST_TOLD = 0.02
+"""What is weaker, rounded to 8 bits, has lost the shape by which kinds are told."""
 FLAT_TAIL = 2.1
 """The 90 % quantile of the positive half over its median: 2.44 of Gaussian noise, 1.8 of
 uniform."""
@@ -41,6 +46,21 @@ LEAST_LIGHTER = 0.33
 """Where fewer of the strokes are white, they are grey, as 0.27 of the embedded clean digits."""
 WHITE = 0.1
 """Less correlation of neighbours than this passes for none."""
+ENOUGH, MOST = 100, 1000
+"""So many images tell one kind of noise from another; more tell no more."""
+CLEAR: dict[str, tuple[float, Callable[[float], float]]] = {
+    "stripes": (0.03, float),
+    "correlated": (0.05, float),
+    "uniform": (0.05, float),
+    "speckle": (0.1, float),
+    "salt-pepper": (0.04, float),
+    "impulse": (0.04, float),
+    "masking": (0.04, float),
+    "poisson": (0.02, lambda peak: 1 / peak),
+    "poisson-gaussian": (0.005, float),
+}
+"""Kinds other than Gaussian noise, and from which strength on they are sure. JPEG of quality 20
+makes MNIST look like correlated noise of 0.035."""
 OF_ROWS = 0.6
 """With so large a correlation along rows, or along columns, and none across it is stripes."""
 
@@ -67,6 +87,20 @@ def is_dark(images: Tensor) -> bool:
     return float((images == 0).float().mean()) > 0.15 and dark < 0.5 * float(images.max())
 
 
+def other_noise(images: Tensor) -> NoiseStage | None:
+    """The noise of images (N, C, H, W) on a black ground, if it is clearly not Gaussian.
+
+    None, too, of fewer than `ENOUGH` images, and of noise so weak that clean digits may show it.
+    """
+    if len(images) < ENOUGH or not is_dark(images):
+        return None
+    stages = stages_on_dark_ground(images[:: -(-len(images) // MOST)])
+    if len(stages) != 1 or stages[0].kind not in CLEAR:
+        return None
+    least, strength = CLEAR[stages[0].kind]
+    return stages[0] if strength(stages[0].low) >= least else None
+
+
 def stages_on_dark_ground(images: Tensor) -> list[NoiseStage]:
     """The stages of the noise of images (N, C, H, W) with values in [0, 1]; empty: no noise."""
     seen = _samples(images)
@@ -75,7 +109,8 @@ def stages_on_dark_ground(images: Tensor) -> list[NoiseStage]:
     if share < NOTHING:
         return _of_light(seen)
     at_white = float((seen.ground == 1).float().mean())
-    if share < FEW:
+    # Weak noise is rounded to 0 in most places of the ground; impulses are of any grey.
+    if share < FEW and float(seen.ground[lit].median()) > LEAST_IMPULSE:
         if at_white > 0.8 * share:
             return [NoiseStage.at("salt-pepper", min(1.0, 2 * at_white))]
         # Of impulses only those that are 0 are not seen, one in 256.
@@ -94,6 +129,8 @@ def _of_ground(seen: _Samples, lit: Tensor) -> list[NoiseStage]:
     sigma = _from_half(half, most)
     if of_lines[0] > OF_ROWS and of_lines[1] < WHITE:
         return [NoiseStage.at("stripes", sigma)]
+    if sigma < LEAST_TOLD:
+        return [NoiseStage.at("gaussian", sigma)]
     neighbours = float((along.mean() + across.mean()) / 2)
     if neighbours > WHITE:
         return [NoiseStage.at("correlated", sigma, width_of(neighbours, MOST_WIDTH))]

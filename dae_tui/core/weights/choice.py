@@ -66,19 +66,26 @@ class WeightsChoice:
         channels: int = 1,
         page: bool = False,
         camera: bool = False,
+        gaussian: bool = True,
     ) -> Candidates:
         """The weights for an image of a size and noise level: the named ones, or published ones.
 
         Images of three `channels` get weights that see all of them, and others beside them; for a
         `page` of writing those of pages come first; for what may be a `camera`'s photograph there
-        are those of cameras.
+        are those of cameras; digits whose noise is not `gaussian` get those of all kinds of noise.
         Raises WeightsError.
         """
         if self._named is not None:
             return Candidates((self._named,), named=True)
         pages = of_data(PAGES) if page else []
         grey, colour = (
-            self._all([*pages, best_published(height, width, sigma, count), *for_any_image(count)])
+            self._all(
+                [
+                    *pages,
+                    best_published(height, width, sigma, count, gaussian=gaussian),
+                    *for_any_image(count),
+                ]
+            )
             for count in (1, channels)
         )
         of_cameras = self._all(of_data(CAMERA, pairs=True)) if camera else ()
@@ -98,21 +105,27 @@ class WeightsChoice:
         return self._loaded[path]
 
 
-def best_published(height: int, width: int, sigma: float, channels: int = 1) -> Path:
+def best_published(
+    height: int, width: int, sigma: float, channels: int = 1, *, gaussian: bool = True
+) -> Path:
     """The best published weights for images of a size, noise level and number of channels.
 
     Digits have weights of their own. Measured on MNIST (PSNR in dB of weights trained with one
     level, 0.5, of weights trained with all levels, and of those for photographs):
     24.8, 30.8, 32.6 at sigma 0.05; 24.6, 29.1, 28.0 at 0.1; 23.3, 23.9, 20.9 at 0.3; 22.4, 22.3,
-    18.8 at 0.4; 21.2, 20.9, 16.9 at 0.5; 17.4, 18.0, 11.5 at 0.8.
+    18.8 at 0.4; 21.2, 20.9, 16.9 at 0.5; 17.4, 18.0, 11.5 at 0.8. For noise that is not `gaussian`
+    there are weights that learnt all kinds of it.
     """
-    digits = (height, width) == DATA_SETS_SIZE and sigma >= LEAST_SIGMA_OF_DIGITS
+    digits = (height, width) == DATA_SETS_SIZE and (sigma >= LEAST_SIGMA_OF_DIGITS or not gaussian)
     suitable = {
         path: metadata
         for path, metadata in _denoisers().items()
         if (metadata["data"] in DATA_SETS) == digits
         and metadata["data"] != PAGES
         and _channels(metadata) in (1, channels)
+        # Without skip connections a network knows digits alone.
+        and (not digits or metadata["network"] == "unet")
+        and (not digits or _knows_all_kinds(metadata["noise"]) != gaussian)
     }
     return max(
         suitable,
@@ -148,6 +161,14 @@ def _channels(metadata: dict[str, Any]) -> int:
     """How many channels of an image the network sees at a time."""
     channels: int = metadata["settings"].get("channels", 1)
     return channels
+
+
+def _knows_all_kinds(noise: str) -> bool:
+    """Whether weights learnt from noise of several kinds, not from Gaussian noise alone."""
+    chains = parse_noise(noise).chains
+    return any(
+        stage.kind not in ("gaussian", "quantize") for each in chains for stage in each.stages
+    )
 
 
 def _fits(noise: str, sigma: float) -> int:

@@ -1,5 +1,6 @@
 """Small images of many files and pages through a network, one by one and together."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,16 +9,21 @@ import torch
 from noisy_pictures import grey
 from numpy.typing import NDArray
 
+from dae_tui.core.data.image_set import unit
+from dae_tui.core.data.load_data import load
 from dae_tui.core.denoising import denoise_stack as stacks
 from dae_tui.core.denoising.apply_network import Compute, denoise_images
 from dae_tui.core.denoising.denoise_stack import Denoised, denoise_stack
-from dae_tui.core.denoising.examination import Examination, examine
+from dae_tui.core.denoising.examination import Examination, examine, examine_small
 from dae_tui.core.denoising.small_images import denoise_small
 from dae_tui.core.images.image_file import Stack
+from dae_tui.core.images.value_range import find_range
+from dae_tui.core.noise.synthesis import add_noise
 from dae_tui.core.weights.choice import WeightsChoice
 from dae_tui.errors import DaeError
 from dae_tui.spec.denoising import DenoiseOptions
 from dae_tui.spec.model_cards import published
+from dae_tui.spec.noise_spec import parse_noise
 
 FP32 = Compute(precision="fp32")
 OPTIONS = DenoiseOptions()
@@ -148,3 +154,25 @@ def test_what_no_network_accepts_is_an_error_of_its_own() -> None:
 
 def test_nothing_gives_nothing() -> None:
     assert together([], WeightsChoice()) == []
+
+
+@pytest.mark.parametrize("apart", [False, True])
+def test_digits_with_stripes_get_weights_for_all_kinds_of_noise(apart: bool) -> None:
+    """Of stripes no level is estimated: they were left as they are."""
+    clean = load("digits", "train", Path()).images[:120]
+    drawn = add_noise(unit(clean), parse_noise("stripes:0.3"), torch.Generator().manual_seed(0))
+    values = (drawn * 255).round().byte().movedim(1, -1).numpy()
+    files = [Stack(each[None]) for each in values] if apart else [Stack(values)]
+    ranges = [find_range(stack, "digits") for stack in files]
+    found = examine_small(files, ranges, OPTIONS)
+    done = denoise_small(files, found, WeightsChoice(), OPTIONS, FP32)
+    results = [each for each in done if isinstance(each, Denoised)]
+    assert len(results) == len(files)
+    assert {image.weights and image.weights.name for each in results for image in each.images} == {
+        "mnist-blind-all"
+    }
+    denoised = np.concatenate([each.stack.values for each in results])
+    wanted = unit(clean).movedim(1, -1).numpy()
+    before, after = (np.square(each / 255.0 - wanted).mean() for each in (values, denoised))
+    assert after < 0.2 * before
+    assert any("stripes" in remark for each in found for remark in each.remarks)

@@ -27,6 +27,14 @@ def test_the_best_weights_are_those_for_the_size_the_noise_and_the_channels(
     assert best_published(*size, sigma, channels) == published()[name]
 
 
+@pytest.mark.parametrize("sigma", [0.0, 0.06, 0.5])
+def test_digits_with_other_noise_have_weights_for_all_kinds_at_any_level(sigma: float) -> None:
+    found = best_published(28, 28, sigma, gaussian=False)
+    assert found == published()["mnist-blind-all"]
+    # Other images have none.
+    assert best_published(28, 29, sigma, gaussian=False) == published()["photos-unet"]
+
+
 def test_colour_has_weights_of_one_channel_to_fall_back_on() -> None:
     choice = WeightsChoice()
 
