@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 from command_line import Dae
+from PIL import Image
 
 from dae_tui.errors import RunError, UsageError
 from dae_tui.runs.layout import new_run_name
 from dae_tui.runs.reader import Run
-from dae_tui.spec.model_cards import published
+from dae_tui.spec.model_cards import published, read_metadata
 from dae_tui.spec.presets import preset_config
 from dae_tui.spec.training_config import (
     MAX_SEED,
@@ -75,6 +76,33 @@ def test_the_preset_photographs_is_for_folders_of_clean_photographs(
         assert "is no folder of clean photographs" in outcome.err
 
 
+@pytest.mark.parametrize(
+    ("preset", "weights"), [("paper", "mnist-autoencoder"), ("best", "mnist-autoencoder-wide")]
+)
+def test_a_preset_is_the_recipe_of_published_weights(
+    preset: str, weights: str, understood: Understood
+) -> None:
+    command = read_metadata(published()[weights])["command"]
+    # Compiled or not, the network is the same.
+    found = understood(command.replace(" --compile yes", ""))
+    assert dataclasses.replace(found, data_dir="") == preset_config(preset)
+
+
+def test_the_preset_documents_is_for_pairs(
+    tmp_path: Path, understood: Understood, dae: Dae
+) -> None:
+    for side in ("noisy", "clean"):
+        (tmp_path / side).mkdir()
+        Image.new("L", (96, 96)).save(tmp_path / side / "page.png")
+    found = understood(f"dae train --preset documents --data {tmp_path}")
+    assert (found.learns_from, found.patch, found.batch_size) == ("pairs", 96, 8)
+    apart = f"--noisy {tmp_path / 'noisy'} --clean {tmp_path / 'clean'}"
+    assert understood(f"dae train --preset documents {apart}").patch == 96
+    outcome = dae("train", "--preset", "documents", "--data", "digits")
+    assert outcome.code == 2
+    assert "error: digits holds no pairs" in outcome.err
+
+
 def test_a_preset_is_for_its_network(dae: Dae) -> None:
     outcome = dae("train", "dense", "--preset", "fast")
     assert (outcome.code, outcome.out) == (2, "")
@@ -84,7 +112,10 @@ def test_a_preset_is_for_its_network(dae: Dae) -> None:
 def test_a_preset_that_there_is_not_is_named(dae: Dae) -> None:
     outcome = dae("train", "--preset", "slow")
     assert outcome.code == 2
-    assert "error: there is no preset 'slow'\nhint: use fast, photographs" in outcome.err
+    assert (
+        "error: there is no preset 'slow'\nhint: use paper, best, fast, documents, photographs"
+        in outcome.err
+    )
 
 
 # The command line
