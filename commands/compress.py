@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dae_tui.commands import options
-from dae_tui.commands.options import JsonOption, QuietOption, SeedOption, check_folder
+from dae_tui.commands.options import JsonOption, QuietOption, SeedOption, check_folder, check_inputs
 from dae_tui.errors import DataError, UsageError, WeightsError
 from dae_tui.spec.model_cards import codecs
 from dae_tui.system.printable import shortened
@@ -121,6 +121,7 @@ def compress(
 
     wanted = USUAL_RATIO if (units, psnr) == (None, None) and ratio is None else ratio
     aim = Aim(units, wanted, psnr)
+    check_inputs(inputs)
     pictures = _read(inputs)
     steps: list[Shown] = []
     if path is not None:

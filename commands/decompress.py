@@ -7,7 +7,7 @@ import typer
 
 from dae_tui.commands import options
 from dae_tui.commands.compress import codec_path
-from dae_tui.commands.options import JsonOption, check_folder
+from dae_tui.commands.options import JsonOption, check_folder, check_inputs
 from dae_tui.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ def decompress(
     """
     check_folder(output)
     path = None if codec is None else codec_path(codec)
+    check_inputs([file])
     content = _content(file)
 
     from dae_tui.commands.output.streams import print_name

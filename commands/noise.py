@@ -16,6 +16,7 @@ from dae_tui.commands.options import (
     SeedOption,
     WhiteOption,
     check_folder,
+    check_inputs,
 )
 from dae_tui.commands.output.streams import say
 from dae_tui.errors import DataError, ExitCode, UsageError
@@ -107,9 +108,7 @@ def _measured(
     align: bool,
     recursive: bool,
 ) -> "Measurement":
-    for path in inputs:
-        if not path.exists():
-            raise UsageError(f"there is no {path}", "give files or folders that exist")
+    check_inputs(inputs)
     pairs = len(inputs) == 1 and holds_pairs(str(inputs[0]))
     # Imported here: torch takes seconds to import.
     from dae_tui.core.data.noisy_images import read_noisy_images

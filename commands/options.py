@@ -1,6 +1,7 @@
 """Options that mean the same in every command, and what they resolve to."""
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -129,6 +130,13 @@ def resolve_data_dir(given: Path | None) -> Path:
     from platformdirs import user_cache_path
 
     return user_cache_path("dae-tui") / "data"
+
+
+def check_inputs(inputs: Iterable[Path]) -> None:
+    """Refuse inputs that are not there: they were mistyped."""
+    for path in inputs:
+        if not os.path.lexists(path):
+            raise UsageError(f"there is no {path}", "give files or folders that exist")
 
 
 def check_folder(target: Path | None) -> None:

@@ -108,8 +108,9 @@ def test_what_is_no_dae_file_is_one_line(dae: Dae, tmp_path: Path, photograph: P
     assert done.code == 1
     assert done.err == f"error: {photograph}: it was not written by dae compress\n"
     done = dae("decompress", tmp_path / "nothing.dae", "-o", tmp_path / "x.png")
-    assert done.code == 1
-    assert "cannot be read: no such file" in done.err
+    assert done.code == 2
+    assert done.err.startswith(f"error: there is no {tmp_path / 'nothing.dae'}\nhint: give files")
+    assert dae("compress", tmp_path / "nothing.png", "-o", tmp_path / "x.dae").code == 2
 
 
 def test_nothing_is_replaced_unless_asked(dae: Dae, tmp_path: Path, photograph: Path) -> None:
