@@ -61,6 +61,13 @@ def level_in_words(sigma: float, found: ValueRange) -> str:
     return f"sigma {sigma:.3f} = {_short(sigma * found.span)} of {_short(found.span)}"
 
 
+def noise_in_words(found: Examination) -> str:
+    """The level of the noise of a stack; or its kind, where a level does not tell it."""
+    if found.other is not None:
+        return f"noise like {found.other}"
+    return level_in_words(found.sigma, found.range)
+
+
 def _of_stack(found: Examination, *, given: bool, utf8: bool) -> list[str]:
     reach = found.range
     limits = f"black {_short(reach.black)}, white {_short(reach.white)}"
@@ -72,7 +79,7 @@ def _of_stack(found: Examination, *, given: bool, utf8: bool) -> list[str]:
         source = "that of the JPEG compression, for lack of other noise"
     lines = [
         f"    range        {limits} ({SOURCES[reach.source]}){outside}",
-        f"    noise        {level_in_words(found.sigma, reach)} ({source})",
+        f"    noise        {noise_in_words(found)} ({source})",
     ]
     if found.noise:
         lines += _of_noise(found.noise[0], reach, utf8=utf8)

@@ -11,7 +11,7 @@ from typing import Any
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from dae_tui.commands.denoising.explain import explain, level_in_words, without_weights
+from dae_tui.commands.denoising.explain import explain, noise_in_words, without_weights
 from dae_tui.commands.denoising.plan import MOST_DRAWN, Plan, holds_files
 from dae_tui.commands.denoising.views import (
     Image,
@@ -162,7 +162,7 @@ class DenoiseReport:
         source = "given" if self._sigma_given else "estimated"
         level = f"sigma {outcome.sigma:.3f}"
         if len(outcome.found) == 1:
-            level = level_in_words(outcome.sigma, outcome.found[0].range)
+            level = noise_in_words(outcome.found[0])
         words = [f"{level} ({source})"]
         if outcome.weights:
             words.insert(0, outcome.weights)
@@ -285,6 +285,7 @@ class DenoiseReport:
             "width": outcome.size[1],
             "weights": outcome.weights,
             "sigma": outcome.sigma,
+            "noise": next((str(each.other) for each in outcome.found if each.other), None),
             "inverted": outcome.inverted,
             "left": outcome.quiet + outcome.harmed,
             "remarks": outcome.remarks,

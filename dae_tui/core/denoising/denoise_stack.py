@@ -49,6 +49,9 @@ MOST_CHANGE = 1.5
 # with noise of 10/255 a quarter of `photos-unet` beside `pages-unet` gives 0.3 dB.
 SHARES = (0.25, 0.5, 0.75)
 
+# Such noise is structure itself, by which images that weights were not made for are known.
+STRUCTURED = ("stripes", "correlated", "masking")
+
 
 @dataclass(frozen=True)
 class Done:
@@ -407,6 +410,8 @@ def _denoise_small(
     count, height, width, _ = stack.values.shape
     together = max(1, AT_ONCE // (height * width))
     first_choice, fallback = candidates.weights[0], candidates.of_one_channel[-1]
+    if found.other is not None and found.other.kind in STRUCTURED:
+        fallback = first_choice
     images = []
     for first in range(0, count, together):
         part = slice(first, first + together)

@@ -162,10 +162,9 @@ def examine_small(
                 levels = each.median().expand(len(each))
             dark = (dark.float().mean() > 0.5).expand(len(each))
         nothing = nothing_in(stack, found, options)
-        remarks = _remarks(stack)
-        if other is not None:
-            remarks += (f"the noise of these images is not Gaussian: it looks like {other}",)
-        examinations.append(Examination(found, levels, dark, nothing, (), remarks, other=other))
+        examinations.append(
+            Examination(found, levels, dark, nothing, (), _remarks(stack), other=other)
+        )
     return examinations
 
 

@@ -13,7 +13,7 @@ from dae_tui.core.data.image_set import unit
 from dae_tui.core.data.load_data import load
 from dae_tui.core.denoising import denoise_stack as stacks
 from dae_tui.core.denoising.apply_network import Compute, denoise_images
-from dae_tui.core.denoising.denoise_stack import Denoised, denoise_stack
+from dae_tui.core.denoising.denoise_stack import Denoised, candidates_for, denoise_stack
 from dae_tui.core.denoising.examination import Examination, examine, examine_small
 from dae_tui.core.denoising.small_images import denoise_small
 from dae_tui.core.images.image_file import Stack
@@ -165,8 +165,13 @@ def test_digits_with_stripes_get_weights_for_all_kinds_of_noise(apart: bool) -> 
     files = [Stack(each[None]) for each in values] if apart else [Stack(values)]
     ranges = [find_range(stack, "digits") for stack in files]
     found = examine_small(files, ranges, OPTIONS)
-    done = denoise_small(files, found, WeightsChoice(), OPTIONS, FP32)
-    results = [each for each in done if isinstance(each, Denoised)]
+    choice = WeightsChoice()
+    if apart:
+        done = denoise_small(files, found, choice, OPTIONS, FP32)
+        results = [each for each in done if isinstance(each, Denoised)]
+    else:
+        candidates = candidates_for(choice, files[0], found[0])
+        results = [denoise_stack(candidates, files[0], found[0], OPTIONS, FP32)]
     assert len(results) == len(files)
     assert {image.weights and image.weights.name for each in results for image in each.images} == {
         "mnist-blind-all"
@@ -175,4 +180,4 @@ def test_digits_with_stripes_get_weights_for_all_kinds_of_noise(apart: bool) -> 
     wanted = unit(clean).movedim(1, -1).numpy()
     before, after = (np.square(each / 255.0 - wanted).mean() for each in (values, denoised))
     assert after < 0.2 * before
-    assert any("stripes" in remark for each in found for remark in each.remarks)
+    assert {each.other and each.other.kind for each in found} == {"stripes"}
