@@ -43,4 +43,4 @@ def keep(table: dict[str, Any], runs_dir: Path, quiet: bool) -> None:
         say(f"the table is not saved: {failure.strerror}: {failure.filename}")
     else:
         if not quiet:
-            say(f"saved {saved}")
+            say(f"saved {saved}; its curves: dae dashboard, 3 and C")

@@ -22,6 +22,7 @@ from dae_tui.dashboard.control_characters import Harmless
 from dae_tui.dashboard.notifier import STALLED_MINUTES, Notifier
 from dae_tui.dashboard.screens.actions import Actions, offered_actions
 from dae_tui.dashboard.screens.compare import CompareScreen
+from dae_tui.dashboard.screens.compressions import CompressionsScreen
 from dae_tui.dashboard.screens.help import Help
 from dae_tui.dashboard.screens.live import LiveScreen
 from dae_tui.dashboard.screens.machine import MachineScreen
@@ -230,6 +231,12 @@ class DashboardApp(App[None]):
                 self._unnotify(old, refresh=False)
                 # Left to Textual, the frame of the toast would stay there, empty.
                 self.screen.query(f"#--textual-toast-{old.identity}").remove()
+
+    async def action_switch_mode(self, mode: str) -> None:
+        """Go to another screen; Compare compares runs at first, whatever was left open there."""
+        await self.switch_mode(mode)
+        while isinstance(self.screen, CompressionsScreen):
+            await self.pop_screen()
 
     async def action_back(self) -> None:
         """Return to the screen below, or from the lowest to the list of runs."""

@@ -70,7 +70,7 @@ def test_the_table_of_the_steps_is_kept_with_the_progress_and_where_it_is_asked_
     done = dae(*plain, "--progress", "--json")
     assert done.code == 0
     (path,) = list_compressions(runs)
-    assert f"saved {path}" in done.err
+    assert f"saved {path}; its curves: dae dashboard, 3 and C" in done.err
     assert path.name[16:-10] == "small"
     assert json.loads(path.read_text()) == json.loads(done.out)
     saved = read_compression(path)
