@@ -23,10 +23,12 @@ class ComparedRows:
         self.keys: list[str] = []
         self._columns = columns
         self._cells: list[list[Text]] = []
+        self._titles: list[Text] = []
         for column in columns:
             # A gap before each but the first; numeric cells make theirs.
             title = column.title if column.numeric or column is columns[0] else f" {column.title}"
             heading = Text(title, justify="right" if column.numeric else "left", no_wrap=True)
+            self._titles.append(heading)
             table.add_column(heading, key=column.title)
 
     def fill(
@@ -52,11 +54,21 @@ class ComparedRows:
             for key, row_cells in zip(keys, cells, strict=True):
                 table.add_row(*row_cells, key=key)
             table.move_cursor(row=keys.index(chosen) if chosen in keys else 0)
-            return
-        for key, row_cells, before in zip(keys, cells, old_cells, strict=True):
-            for column, cell, old in zip(self._columns, row_cells, before, strict=True):
-                if (cell.plain, cell.style, cell.spans) != (old.plain, old.style, old.spans):
-                    table.update_cell(key, column.title, cell, update_width=True)
+        else:
+            for key, row_cells, before in zip(keys, cells, old_cells, strict=True):
+                for column, cell, old in zip(self._columns, row_cells, before, strict=True):
+                    if (cell.plain, cell.style, cell.spans) != (old.plain, old.style, old.spans):
+                        table.update_cell(key, column.title, cell, update_width=True)
+        self._widen()
+
+    def _widen(self) -> None:
+        """Set the widths of the columns now.
+
+        Textual does so when it is idle, and goes on showing lines that were drawn before that.
+        """
+        for place, column in enumerate(self.table.ordered_columns):
+            cells = [row_cells[place].cell_len for row_cells in self._cells]
+            column.content_width = max([self._titles[place].cell_len, *cells])
 
     def _cells_of(self, widths: Sequence[int], row: ComparisonRow) -> list[Text]:
         best = theme_style(self.table, "success") + Style(bold=True)
