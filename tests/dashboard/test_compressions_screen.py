@@ -53,7 +53,7 @@ async def test_curves_over_units_and_their_rows_are_shown(tmp_path: Path) -> Non
 
 async def test_an_empty_folder_says_which_command_fills_it(tmp_path: Path) -> None:
     async with comparison(tmp_path) as (driver, screen):
-        await driver.sees("no compressions are kept", "dae compress IMAGE -o FILE.dae --progress")
+        await driver.sees("no compressions:", "dae compress IMAGE -o FILE.dae --progress keeps one")
         assert "M metric" not in driver.text()
         await driver.press("space", "M", "y", "plus", "u", "U", "parenthesis_left", "B", "0")
         await driver.press("a")

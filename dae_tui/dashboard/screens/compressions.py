@@ -26,8 +26,8 @@ from dae_tui.dashboard.widgets.loss_chart import COLOURS, LossChart
 from dae_tui.terminal.plot import Marks
 
 NOTHING = (
-    "no compressions are kept: dae compress IMAGE -o FILE.dae --progress keeps one\n"
-    "(with --keep without showing its steps; --runs-dir or DAE_RUNS says where)"
+    "no compressions: dae compress IMAGE -o FILE.dae --progress keeps one\n"
+    "(--keep does without showing its steps)"
 )
 NEED_A_TABLE = ("hide", "metric", "log_scale", "zoom", "add", "drop", "newest")
 
