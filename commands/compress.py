@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dae_tui.commands import options
-from dae_tui.commands.options import JsonOption, QuietOption, SeedOption, check_folder, check_inputs
+from dae_tui.commands.options import (
+    JsonOption,
+    QuietOption,
+    RunsDirOption,
+    SeedOption,
+    check_folder,
+    check_inputs,
+)
 from dae_tui.errors import DataError, UsageError, WeightsError
 from dae_tui.spec.model_cards import codecs
 from dae_tui.system.printable import shortened
@@ -18,6 +25,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from dae_tui.commands.compressing.report import Report
     from dae_tui.commands.compressing.steps import Shown
     from dae_tui.core.compression.compress import Aim, Compressed
     from dae_tui.core.compression.container import Picture
@@ -90,6 +98,16 @@ def compress(
         bool,
         typer.Option("--compare/--no-compare", help="Compare with JPEG and WebP of the same size."),
     ] = True,
+    keep: Annotated[
+        bool | None,
+        typer.Option(
+            "--keep/--no-keep",
+            help="Keep the table of the steps in the folder of runs, whose curves the dashboard "
+            "compares; with --progress it is kept, if nothing is said.",
+            show_default=False,
+        ),
+    ] = None,
+    runs_dir: RunsDirOption = options.RUNS_DIR,
     seed: SeedOption = 0,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
     json: JsonOption = False,
@@ -105,7 +123,7 @@ def compress(
         raise UsageError("only one of --ratio, --units, --psnr can be met", "choose one")
     own = {"--patch": patch, "--start": start, "--figure": figure}
     pruning = [name for name, given in own.items() if given is not None]
-    pruning += ["--published"] * published + ["--progress"] * progress
+    pruning += ["--published"] * published + ["--progress"] * progress + ["--keep"] * bool(keep)
     if codec is not None and pruning:
         raise UsageError(
             f"{pruning[0]} is for pruning, which a codec needs none of", "leave it out"
@@ -114,6 +132,10 @@ def compress(
     path = None if codec is None else codec_path(codec)
 
     # Imported here: torch takes seconds to import, and a mistake in the options is said at once.
+    from dae_tui.commands.compressing.report import report_on
+    from dae_tui.commands.compressing.table import json_steps, json_table
+    from dae_tui.commands.compressing.table import keep as keep_table
+    from dae_tui.commands.output.terminal import print_json
     from dae_tui.core.compression.codecs import load_codec
     from dae_tui.core.compression.compress import Aim, compress_with_codec
     from dae_tui.core.compression.pruning import Recipe
@@ -124,17 +146,17 @@ def compress(
     check_inputs(inputs)
     pictures = _read(inputs)
     steps: list[Shown] = []
+    recipe = Recipe(
+        first=4 * presentations,
+        again=presentations,
+        last=0 if published else 200,
+        published=published,
+        seed=seed,
+    )
     if path is not None:
         made = compress_with_codec(pictures, load_codec(path), aim)
     else:
-        recipe = Recipe(
-            first=4 * presentations,
-            again=presentations,
-            last=0 if published else 200,
-            published=published,
-            seed=seed,
-        )
-        look = progress or figure is not None or json
+        look = progress or figure is not None or json or bool(keep)
         made, steps = _pruned(
             pictures, patch or 16, aim, recipe, start, look=look, show=progress and not json
         )
@@ -143,7 +165,16 @@ def compress(
         from dae_tui.commands.compressing.steps import write_figure
 
         write_figure(figure, pictures[0][1][0], steps)
-    _tell(made, pictures, steps, output, compare=compare, progress=progress, json=json, quiet=quiet)
+    report = report_on(made, pictures, compare)
+    table = json_table(output, report)
+    if steps:
+        table |= json_steps(inputs, recipe, made, steps)
+    if json:
+        print_json(table)
+    else:
+        _tell(report, steps, output, compare=compare, progress=progress, quiet=quiet)
+    if progress if keep is None else keep:
+        keep_table(table, runs_dir, quiet)
 
 
 def _check_files(output: Path, figure: Path | None, overwrite: bool) -> None:
@@ -231,27 +262,20 @@ def _pruned(
 
 
 def _tell(
-    made: "Compressed",
-    pictures: "Loaded",
+    report: "Report",
     steps: "list[Shown]",
     output: Path,
     *,
     compare: bool,
     progress: bool,
-    json: bool,
     quiet: bool,
 ) -> None:
     """Print the figures of the steps, and the file beside JPEG and WebP."""
-    from dae_tui.commands.compressing.report import report_on, table_of
+    from dae_tui.commands.compressing.report import table_of
     from dae_tui.commands.compressing.steps import table_of_steps
     from dae_tui.commands.output.streams import say
-    from dae_tui.commands.output.terminal import print_json, stdout
+    from dae_tui.commands.output.terminal import stdout
 
-    report = report_on(made, pictures, compare)
-    if json:
-        own = {"file": str(output), **report.as_json()}
-        print_json(own | ({"steps": [step.as_json() for step in steps]} if steps else {}))
-        return
     if progress:
         stdout().print(table_of_steps(steps))
     stdout().print(table_of(report))

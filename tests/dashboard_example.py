@@ -16,6 +16,7 @@ from dae_tui.devices.machine import Gpu, Machine
 from dae_tui.devices.monitor import Monitor
 from dae_tui.devices.reading import Reading
 from dae_tui.runs.benchmarks import BENCHMARKS
+from dae_tui.runs.compressions import COMPRESSIONS
 from dae_tui.runs.layout import STATUS, State, read_json, write_json
 from dae_tui.runs.reader import Run
 from dae_tui.runs.tags import set_group
@@ -97,6 +98,44 @@ def sweep_runs(runs_dir: Path) -> None:
             state = State.FAILED if failed else State.FINISHED
             writer.status(state, **({} if failed else figures))
         set_group(Run(writer.folder), "lr-3f2a")
+
+
+def compressions(runs_dir: Path) -> None:
+    """Three kept tables: of one image as published and by least squares, and of a larger one."""
+    for n, (name, first, last, values, published) in enumerate(
+        (
+            ("camera", 16, 6, 4096, False),
+            ("camera-published", 16, 6, 4096, True),
+            ("peppers", 24, 10, 65536, False),
+        )
+    ):
+        table = compression(first, last, values, published=published)
+        table["protocol"]["inputs"] = [f"{name.partition('-')[0]}.png"]
+        folder = runs_dir / COMPRESSIONS
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(folder / f"2026013{n}-120000-{name}-00c{n}.json", table)
+
+
+def compression(
+    first: int, last: int, values: int = 4096, *, published: bool = False
+) -> dict[str, Any]:
+    """The table of an image that was pruned from `first` to `last` units."""
+    steps: list[dict[str, Any]] = []
+    for units in range(first, last - 1, -1):
+        error = (0.03 if published else 0.02) / units
+        steps.append(
+            {
+                "units": units,
+                "ratio": 256 / units,
+                "smallest_angle": 20.0 + units,
+                "squared_error": error * values,
+                "psnr": -10 * math.log10(error),
+                "ssim": 1 - 20 * error,
+            }
+        )
+    protocol = {"inputs": ["a.png"], "patch": 16, "values": values, "published": published}
+    file = {"method": "dae", "bytes": 40 * last, "ratio": 1000 / last, "psnr": 21.5, "ssim": 0.6}
+    return {"file": "a.dae", "protocol": protocol, "steps": steps, "rows": [file]}
 
 
 def _train(writer: RunWriter, network: str, epochs: int, state: State) -> None:

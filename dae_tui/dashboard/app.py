@@ -286,6 +286,15 @@ class DashboardApp(App[None]):
                 # Left to Textual, the frame of the toast would stay there, empty.
                 self.screen.query(f"#--textual-toast-{old.identity}").remove()
 
+    async def action_switch_mode(self, mode: str) -> None:
+        """Go to another screen; Compare compares runs at first, whatever was left open there."""
+        # Imported here: the list of runs is there sooner.
+        from dae_tui.dashboard.screens.compressions import CompressionsScreen
+
+        await self.switch_mode(mode)
+        while isinstance(self.screen, CompressionsScreen):
+            await self.pop_screen()
+
     async def action_back(self) -> None:
         """Return to the screen below, or from the lowest to the list of runs."""
         if len(self.screen_stack) > 1:

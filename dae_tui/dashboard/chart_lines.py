@@ -35,7 +35,7 @@ class Metric(StrEnum):
 
 
 # The names of the axis, with units.
-TITLES = {Metric.PSNR: "val PSNR, dB", Metric.ACCURACY: "val accuracy, %"}
+TITLES: dict[StrEnum, str] = {Metric.PSNR: "val PSNR, dB", Metric.ACCURACY: "val accuracy, %"}
 # The colour of each metric in a chart of one run.
 _COLOURS = {Metric.PSNR: 1, Metric.ACCURACY: 2, Metric.RATE: 5, Metric.SPEED: 4}
 
@@ -46,11 +46,15 @@ class Axis(StrEnum):
     STEP = "step"
     EPOCH = "epoch"
     TIME = "time"
+    UNITS = "units"
+    """Of a network that is pruned, from many to few: its places are negative numbers of units."""
 
     def words(self, place: float) -> str:
         """A place on the axis, in few characters."""
         if self is Axis.STEP:
             return short(place)
+        if self is Axis.UNITS:
+            return f"{abs(place):.0f}"
         return f"{place:.3g}" if self is Axis.EPOCH else duration(max(0.0, place))
 
     def exactly(self, place: float) -> str:

@@ -208,11 +208,13 @@ def run_rows(runs: Sequence[ComparedRun]) -> list[ComparisonRow]:
         texts = [
             each.label,
             str(summary.state) if each.exists else "deleted",
-            NONE if summary.epoch is None else f"{_text(summary.epoch)}/{_text(summary.epochs)}",
+            NONE
+            if summary.epoch is None
+            else f"{text_of(summary.epoch)}/{text_of(summary.epochs)}",
             _loss(summary.val_loss, each.learning),
-            _text(summary.val_psnr, "{:.2f}"),
-            _text(summary.val_accuracy, "{:.2f}"),
-            _text(summary.test_accuracy, "{:.2f}"),
+            text_of(summary.val_psnr, "{:.2f}"),
+            text_of(summary.val_accuracy, "{:.2f}"),
+            text_of(summary.test_accuracy, "{:.2f}"),
             _speed(summary.images_per_second),
             NONE if summary.seconds is None else duration(summary.seconds),
             summary.network or NONE,
@@ -231,7 +233,7 @@ def run_rows(runs: Sequence[ComparedRun]) -> list[ComparisonRow]:
         noisy = each.learning.supervision if each.learning.noisy_loss else ""
         task = known.task if known else "denoise"
         groups.append((task, summary.data, each.learning.noise, each.loss, noisy))
-    return _with_best(RUN_COLUMNS, rows, values, groups)
+    return with_best(RUN_COLUMNS, rows, values, groups)
 
 
 def benchmark_rows(tables: Sequence[SavedTable]) -> list[ComparisonRow]:
@@ -253,21 +255,21 @@ def benchmark_rows(tables: Sequence[SavedTable]) -> list[ComparisonRow]:
                 view,
                 word(row.get("method")) or NONE,
                 NONE if view == "original" else noise or NONE,
-                _text(accuracy, "{:.2f}"),
-                _text(psnr, "{:.2f}"),
-                _text(ssim, "{:.4f}"),
+                text_of(accuracy, "{:.2f}"),
+                text_of(psnr, "{:.2f}"),
+                text_of(ssim, "{:.4f}"),
                 _speed(speed),
-                _text(images),
+                text_of(images),
             ]
             rows.append((f"{table.name}/{place}", texts))
             values.append([None, None, None, None, accuracy, psnr, ssim, speed, None])
             clip, seed = str(protocol.get("clip")), str(protocol.get("seed"))
             competes = view == "denoised"
             groups.append((data, images, noise, clip, seed) if competes else None)
-    return _with_best(TABLE_COLUMNS, rows, values, groups)
+    return with_best(TABLE_COLUMNS, rows, values, groups)
 
 
-def _with_best(
+def with_best(
     columns: Sequence[ComparisonColumn],
     rows: Sequence[tuple[str, list[str]]],
     values: Sequence[Sequence[float | None]],
@@ -307,7 +309,7 @@ def state_of(row: ComparisonRow) -> State | None:
     return State(text) if text in list(State) else None
 
 
-def _text(value: float | None, form: str = "{:.0f}") -> str:
+def text_of(value: float | None, form: str = "{:.0f}") -> str:
     """A number, in scientific notation if it is too long for a column."""
     if value is None:
         return NONE
@@ -315,16 +317,22 @@ def _text(value: float | None, form: str = "{:.0f}") -> str:
     return text if len(text) <= 8 else f"{value:.1e}"
 
 
+def _epoch(summary: Summary) -> str:
+    if summary.epoch is None:
+        return NONE
+    return f"{text_of(summary.epoch)}/{text_of(summary.epochs)}"
+
+
 def _loss(value: float | None, learning: Learning) -> str:
     """A loss, and whether it is the distance to noisy images."""
     noisy = "noisy " if learning.noisy_loss and value is not None else ""
-    return noisy + _text(value, "{:.5f}")
+    return noisy + text_of(value, "{:.5f}")
 
 
 def _speed(value: float | None) -> str:
     if value is None:
         return NONE
-    return short(value) if 0 <= value < 1e12 else _text(value)
+    return short(value) if 0 <= value < 1e12 else text_of(value)
 
 
 def _words(value: Any) -> str | None:

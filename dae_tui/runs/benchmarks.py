@@ -46,11 +46,14 @@ class SavedTable:
 
 def save_table(runs_dir: Path, table: dict[str, Any]) -> Path:
     """Save a table and return its path. Raises OSError if it cannot be written."""
-    data = re.sub(r"[^\w.-]+", "-", Path(str(table["protocol"]["data"])).name).lstrip(".-")
-    data = data[:LABEL_LENGTH]
-    folder = runs_dir / BENCHMARKS
+    return save_named(runs_dir / BENCHMARKS, Path(str(table["protocol"]["data"])).name, table)
+
+
+def save_named(folder: Path, name: str, table: Mapping[str, Any]) -> Path:
+    """Save a table under the time and as much of a name as a file can have; return its path."""
+    label = re.sub(r"[^\w.-]+", "-", name).lstrip(".-")[:LABEL_LENGTH]
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{new_run_name(data or 'images')}.json"
+    path = folder / f"{new_run_name(label or 'images')}.json"
     write_json(path, table)
     return path
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from skimage import data
 
+from dae_tui.runs.compressions import list_compressions, read_compression
 from dae_tui.spec.model_cards import codecs
 
 QUICK = ("--presentations", "5", "--start", "6", "--units", "5")
@@ -57,6 +58,44 @@ def test_the_steps_are_shown_as_a_table_and_a_figure(
     assert pixels(figure).shape == (128 + 14, 3 * 128 + 2 * 8, 3)
 
 
+def test_the_table_of_the_steps_is_kept_with_the_progress_and_where_it_is_asked_for(
+    dae: Dae, tmp_path: Path, photograph: Path
+) -> None:
+    runs = tmp_path / "runs"
+    file = tmp_path / "small.dae"
+    plain = ("compress", photograph, "-o", file, "--overwrite", "--runs-dir", runs, *QUICK)
+    assert dae(*plain, "--json").code == 0
+    assert dae(*plain, "--progress", "--no-keep").code == 0
+    assert not runs.exists()
+    done = dae(*plain, "--progress", "--json")
+    assert done.code == 0
+    (path,) = list_compressions(runs)
+    assert f"saved {path}; its curves: dae dashboard, 3 and C" in done.err
+    assert path.name[16:-10] == "small"
+    assert json.loads(path.read_text()) == json.loads(done.out)
+    saved = read_compression(path)
+    assert saved is not None
+    assert saved.protocol == {
+        "inputs": ["photo.png"], "patch": 16, "channels": 1, "values": 4096, "presentations": 5,
+        "published": False, "seed": 0,
+    }  # fmt: skip
+    error = saved.steps[-1]["squared_error"] / saved.protocol["values"]
+    assert -10 * np.log10(error) == pytest.approx(saved.steps[-1]["psnr"], abs=0.05)
+    done = dae(*plain, "--keep", "--quiet", "--published")
+    assert (done.code, done.err) == (0, "")
+    assert len(list_compressions(runs)) == 2
+
+
+def test_a_table_that_cannot_be_kept_is_told_and_the_file_is_written(
+    dae: Dae, tmp_path: Path, photograph: Path
+) -> None:
+    file = tmp_path / "a.dae"
+    done = dae("compress", photograph, "-o", file, "--keep", "--runs-dir", photograph, *QUICK)
+    assert done.code == 0
+    assert "the table is not saved: Not a directory" in done.err
+    assert file.stat().st_size > 0
+
+
 def test_a_codec_makes_a_smaller_file_than_a_decoder_of_its_own(
     dae: Dae, tmp_path: Path, photograph: Path
 ) -> None:
@@ -89,6 +128,7 @@ def test_several_images_become_one_file_and_a_folder(
         (("-o", "x.dae", "--ratio", "8", "--units", "3"), "only one of"),
         (("-o", "x.dae", "--codec", "nobody"), "there is no codec 'nobody'"),
         (("-o", "x.dae", "--codec", "mnist-codec", "--published"), "--published is for pruning"),
+        (("-o", "x.dae", "--codec", "mnist-codec", "--keep"), "--keep is for pruning"),
         (("-o", "x.dae", "--units", "300"), "at most 256 units"),
     ],
 )

@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 from dashboard_driver import driving
-from dashboard_example import LIVE
+from dashboard_example import LIVE, compressions
 from textual.binding import Binding
 
 from dae_tui.dashboard.app import DashboardApp
 from dae_tui.dashboard.screens.compare import CompareScreen
+from dae_tui.dashboard.screens.compressions import CompressionsScreen, CompressionsTable
 from dae_tui.dashboard.screens.group import GroupScreen
 from dae_tui.dashboard.screens.machine import MachineScreen
 from dae_tui.dashboard.screens.new_run import NewRunScreen
@@ -28,6 +29,7 @@ pytestmark = pytest.mark.asyncio
         (RunsScreen, "1", RunsScreen.BINDINGS + RunsTable.BINDINGS),
         (PlaygroundScreen, "2", PlaygroundScreen.BINDINGS),
         (CompareScreen, "3", CompareScreen.BINDINGS + RunsTable.BINDINGS),
+        (CompressionsScreen, "3 C", CompressionsScreen.BINDINGS + CompressionsTable.BINDINGS),
         (MachineScreen, "4", MachineScreen.BINDINGS + RunsTable.BINDINGS),
         (RunScreen, None, RunScreen.BINDINGS),
         (GroupScreen, "S", GroupScreen.BINDINGS + RunsTable.BINDINGS),
@@ -49,9 +51,10 @@ async def test_every_key_comes_to_its_action(
 
     run = None if opened_by else Run(runs_dir / LIVE)
     set_group(Run(runs_dir / LIVE), "lr-3f2a")
+    compressions(runs_dir)
     async with driving(runs_dir, run) as driver:
         if opened_by:
-            await driver.press(opened_by)
+            await driver.press(*opened_by.split())
         await driver.until(lambda: type(driver.app.screen) is screen, screen.__name__)
         monkeypatch.setattr(DashboardApp, "run_action", note)
         for binding in bindings:
@@ -80,6 +83,7 @@ MEANINGS: dict[str, set[str]] = {
     "equals_sign": {"zoom", "strength"},
     "r": {"go_on", "resume"},
     "c": {"compare", "app.switch_mode"},
+    "C": {"compressions", "app.back"},  # There, and back.
     "w": {"play", "weights"},
     "U": {"unmark", "newest"},
     "escape": {"app.back", "no_filter"},
@@ -98,10 +102,10 @@ def meanings(bindings: list[Binding]) -> dict[str, str]:
 
 async def test_a_key_means_one_thing_everywhere() -> None:
     screens = [RunsScreen, PlaygroundScreen, CompareScreen, MachineScreen, RunScreen]
-    screens += [GroupScreen]
+    screens += [GroupScreen, CompressionsScreen]
     bound = [
         meanings(each.BINDINGS)  # type: ignore[attr-defined]
-        for each in (*screens, RunsTable, DashboardApp)
+        for each in (*screens, RunsTable, CompressionsTable, DashboardApp)
     ]
     for key in {key for each in bound for key in each}:
         actions = {each[key] for each in bound if key in each}

@@ -201,6 +201,25 @@ def test_e_goes_through_the_kinds_and_each_keeps_its_level(tmp_path: Path) -> No
     play(tmp_path, act)
 
 
+def test_the_ratio_of_a_compression_is_a_level(tmp_path: Path) -> None:
+    async def act(player: Player) -> None:
+        for _ in LEVELS:
+            if kind(player) == "compress":
+                break
+            await player.press("e")
+        assert noise_of(player) == NoiseStage("compress", 48, 48)
+        assert "ratio 48" in player.text("#noise")
+        before = player.screen.result
+        await player.press("up", "up")
+        after = player.screen.result
+        assert "ratio 64" in player.text("#noise")
+        assert before is not None
+        assert after is not None
+        assert after.psnr["noisy"] < before.psnr["noisy"]
+
+    play(tmp_path, act)
+
+
 def test_new_noise_is_other_noise_on_the_same_digit(tmp_path: Path) -> None:
     async def act(player: Player) -> None:
         before = player.screen.result

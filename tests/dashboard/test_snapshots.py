@@ -12,6 +12,7 @@ import pytest
 from dashboard_example import (
     LIVE,
     FakeMonitor,
+    compressions,
     example_result,
     photographs_run,
     sweep_runs,
@@ -119,6 +120,15 @@ def test_a_smoothed_chart_with_a_cursor(
 @pytest.mark.parametrize("size", SIZES, ids=str)
 def test_comparing(snap_compare: Compare, runs_dir: Path, size: tuple[int, int]) -> None:
     assert snap_compare(dashboard(runs_dir), terminal_size=size, run_before=press("3"))
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_comparing_compressions(
+    snap_compare: Compare, runs_dir: Path, size: tuple[int, int]
+) -> None:
+    compressions(runs_dir)
+    app = dashboard(runs_dir)
+    assert snap_compare(app, terminal_size=size, run_before=press("3", "C"))
 
 
 @pytest.mark.parametrize("size", EVERY_SIZE, ids=str)

@@ -16,6 +16,7 @@ SYNONYMS = {
     "archive": "hide unhide old away",
     "benchmarks": "tables results",
     "compare": "difference side by side",
+    "compressions": "pruning units error psnr ratio autoassociative",
     "cursor": "read value point",
     "data": "dataset folder",
     "delete": "remove erase",

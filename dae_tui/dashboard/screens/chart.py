@@ -51,18 +51,8 @@ AXES_KEYS = (
 MARKS_KEY = Binding("B", "marks", "chart of braille, blocks or ASCII", show=False)
 
 
-class ChartScreen(LiveScreen[Seen]):
-    """A screen with a chart, of the loss at first."""
-
-    metric, axis = Metric.LOSS, Axis.STEP
-
-    def curves_shown(self) -> list[Curves]:
-        """The curves of the runs in the chart."""
-        raise NotImplementedError
-
-    def redraw_chart(self) -> None:
-        """Draw the chart again, after another metric or axis was chosen."""
-        raise NotImplementedError
+class ZoomScreen(LiveScreen[Seen]):
+    """A screen with a chart that can be zoomed, read and restyled."""
 
     @property
     def chart(self) -> LossChart:
@@ -73,19 +63,6 @@ class ChartScreen(LiveScreen[Seen]):
 
     def action_pan(self, direction: int) -> None:
         self.chart.pan(direction)
-
-    def action_metric(self) -> None:
-        """Show the next metric that was recorded."""
-        self.metric = _after(metrics_in(self.curves_shown()), self.metric)
-        self.redraw_chart()
-        self.notify(f"chart: {self.metric}", timeout=2)
-
-    def action_axis(self) -> None:
-        """Show the chart over steps, epochs or wall time."""
-        self.axis = _after(axes_in(self.curves_shown()), self.axis)
-        self.redraw_chart()
-        words = "time since the start" if self.axis is Axis.TIME else str(self.axis)
-        self.notify(f"chart over {words}", timeout=2)
 
     def action_cursor(self, by: int) -> None:
         self.chart.move_cursor(by)
@@ -106,6 +83,33 @@ class ChartScreen(LiveScreen[Seen]):
         self.notify(change(), timeout=2)
 
 
-def _after(choices: Sequence[Choice], now: Choice) -> Choice:
+class ChartScreen(ZoomScreen[Seen]):
+    """A screen with a chart of runs, of the loss at first."""
+
+    metric, axis = Metric.LOSS, Axis.STEP
+
+    def curves_shown(self) -> list[Curves]:
+        """The curves of the runs in the chart."""
+        raise NotImplementedError
+
+    def redraw_chart(self) -> None:
+        """Draw the chart again, after another metric or axis was chosen."""
+        raise NotImplementedError
+
+    def action_metric(self) -> None:
+        """Show the next metric that was recorded."""
+        self.metric = after(metrics_in(self.curves_shown()), self.metric)
+        self.redraw_chart()
+        self.notify(f"chart: {self.metric}", timeout=2)
+
+    def action_axis(self) -> None:
+        """Show the chart over steps, epochs or wall time."""
+        self.axis = after(axes_in(self.curves_shown()), self.axis)
+        self.redraw_chart()
+        words = "time since the start" if self.axis is Axis.TIME else str(self.axis)
+        self.notify(f"chart over {words}", timeout=2)
+
+
+def after(choices: Sequence[Choice], now: Choice) -> Choice:
     """The next choice; after the last the first."""
     return choices[(choices.index(now) + 1) % len(choices)] if now in choices else choices[0]

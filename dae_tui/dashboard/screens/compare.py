@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rich.style import Style
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding
@@ -16,7 +15,6 @@ from dae_tui.dashboard.comparison import (
     TABLE_COLUMNS,
     Compared,
     ComparedRun,
-    ComparisonColumn,
     ComparisonRow,
     ComparisonWatch,
     benchmark_rows,
@@ -28,13 +26,15 @@ from dae_tui.dashboard.comparison import (
 from dae_tui.dashboard.context import MarkRuns, OpenRun
 from dae_tui.dashboard.learning import NOISY_LOSS
 from dae_tui.dashboard.screens.chart import AXES_KEYS, MARKS_KEY, ZOOM_KEYS, ChartScreen
+from dae_tui.dashboard.screens.compressions import CompressionsScreen
 from dae_tui.dashboard.screens.image_keys import WHOLE_KEY
 from dae_tui.dashboard.themes import STATE_COLOURS
+from dae_tui.dashboard.widgets.compared_rows import ComparedRows
 from dae_tui.dashboard.widgets.differences import Differences
 from dae_tui.dashboard.widgets.heading import Heading
 from dae_tui.dashboard.widgets.key_bar import KeyBar
 from dae_tui.dashboard.widgets.lines import theme_style
-from dae_tui.dashboard.widgets.loss_chart import ASCII_MARKS, COLOURS, LossChart
+from dae_tui.dashboard.widgets.loss_chart import COLOURS, LossChart
 from dae_tui.dashboard.widgets.runs_table import RunsTable
 from dae_tui.runs.tags import read_tags
 from dae_tui.runs.watching.curves import Curve, Curves
@@ -43,8 +43,6 @@ from dae_tui.terminal.plot import Marks
 
 # On terminals of at least so many lines, runs and benchmarks are shown together.
 TALL = 36
-# On terminals of at least so many columns, a run's whole name is shown.
-WIDE, NAME_LENGTH, LONG_NAME_LENGTH = 110, 18, 44
 
 
 @dataclass(frozen=True)
@@ -55,7 +53,10 @@ class _Seen:
 
 
 class CompareScreen(ChartScreen[_Seen]):
-    """The marked runs, else the newest, with their curves or images; saved benchmarks."""
+    """The marked runs, else the newest, with their curves or images; saved benchmarks.
+
+    Kept compressions have a screen of their own over this one.
+    """
 
     BINDINGS = [
         Binding("space", "hide", "hide", tooltip="Hide or show the curve of the run"),
@@ -64,6 +65,12 @@ class CompareScreen(ChartScreen[_Seen]):
         Binding("i", "images", "images", tooltip="What the run at the cursor makes of an image"),
         Binding("y", "log_scale", "log", tooltip="Logarithmic or linear loss"),
         Binding("D", "differences", "settings", tooltip="The settings in which the runs differ"),
+        Binding(
+            "C",
+            "compressions",
+            "compressions",
+            tooltip="Kept tables of dae compress: error and PSNR over units",
+        ),
         *ZOOM_KEYS,
         *AXES_KEYS,
         MARKS_KEY,
@@ -90,8 +97,8 @@ class CompareScreen(ChartScreen[_Seen]):
         self._validation = True
         self._benchmarks = False
         self._watch: ComparisonWatch | None = None
-        self._shown: dict[str, tuple[list[str], list[list[Text]]]] = {}
-        """The keys and cells that each table shows."""
+        self._rows: dict[str, ComparedRows] = {}
+        """What fills each table."""
 
     def compose(self) -> ComposeResult:
         yield Heading("compare")
@@ -105,18 +112,10 @@ class CompareScreen(ChartScreen[_Seen]):
 
     def on_mount(self) -> None:
         for table, columns in (("#compared", RUN_COLUMNS), ("#tables", TABLE_COLUMNS)):
-            self._fill_columns(self.query_one(table, DataTable), columns)
+            self._rows[table] = ComparedRows(self.query_one(table, DataTable), columns)
         self.app.theme_changed_signal.subscribe(self, lambda _: self._show_all())
         self.watch(self.app, "graphics", self._show_all, init=False)
         self._arrange()
-
-    @staticmethod
-    def _fill_columns(table: "DataTable[Text]", columns: Sequence[ComparisonColumn]) -> None:
-        for column in columns:
-            # A gap before each but the first; numeric cells make theirs.
-            title = column.title if column.numeric or column is columns[0] else f" {column.title}"
-            heading = Text(title, justify="right" if column.numeric else "left", no_wrap=True)
-            table.add_column(heading, key=column.title)
 
     def look(self) -> _Seen:
         if self._watch is None:
@@ -139,8 +138,8 @@ class CompareScreen(ChartScreen[_Seen]):
             return
         give_colours(self._colours, [each.run.key for each in self._seen.runs], len(COLOURS))
         runs, tables = self._seen.runs, self._seen.tables
-        self._fill("compared", RUN_COLUMNS, run_rows(runs))
-        self._fill("tables", TABLE_COLUMNS, benchmark_rows(tables))
+        self._rows["#compared"].fill(run_rows(runs), self._finish)
+        self._rows["#tables"].fill(benchmark_rows(tables))
         self.chart.show(
             self._lines(), self._why_no_curves(runs), metric=self.metric, axis=self.axis
         )
@@ -166,7 +165,7 @@ class CompareScreen(ChartScreen[_Seen]):
             ("compare", "bold"),
             (f"{count}, {chosen}" if runs else "no runs", ""),
             (shown, ""),
-            (f"benchmark rows: {len(self._shown['tables'][0])}", "text-muted"),
+            (f"benchmark rows: {len(self._rows['#tables'].keys)}", "text-muted"),
             ("* best", "success"),
         )
 
@@ -247,72 +246,18 @@ class CompareScreen(ChartScreen[_Seen]):
             lines.append(NamedLine(name, line, self._colours[each.run.key]))
         return lines
 
-    def _fill(
-        self, name: str, columns: Sequence[ComparisonColumn], rows: list[ComparisonRow]
-    ) -> None:
-        """Update a table: only cells that changed are touched, and the cursor stays."""
-        table = self.query_one(f"#{name}", DataTable)
-        keys = [row.key for row in rows]
-        widths = [
-            1 + max((len(row.cells[place].text) for row in rows), default=0)
-            for place, column in enumerate(columns)
-        ]
-        cells = [self._cells(name, columns, widths, row) for row in rows]
-        old_keys, old_cells = self._shown.get(name, ([], []))
-        self._shown[name] = keys, cells
-        if keys != old_keys:
-            chosen = old_keys[table.cursor_row] if table.cursor_row < len(old_keys) else None
-            table.clear()
-            for key, row in zip(keys, cells, strict=True):
-                table.add_row(*row, key=key)
-            table.move_cursor(row=keys.index(chosen) if chosen in keys else 0)
-            return
-        for key, row, before in zip(keys, cells, old_cells, strict=True):
-            for column, cell, old in zip(columns, row, before, strict=True):
-                if (cell.plain, cell.style, cell.spans) != (old.plain, old.style, old.spans):
-                    table.update_cell(key, column.title, cell, update_width=True)
-
-    def _cells(
-        self,
-        name: str,
-        columns: Sequence[ComparisonColumn],
-        widths: Sequence[int],
-        row: ComparisonRow,
-    ) -> list[Text]:
-        best = theme_style(self, "success") + Style(bold=True)
-        cells = []
-        for column, width, cell in zip(columns, widths, row.cells, strict=True):
-            if column.numeric:
-                # Padded here: a right-justified Text would move the mark.
-                mark = "" if column.best is None else "*" if cell.best else " "
-                text = cell.text.rjust(max(width, len(column.title) + 1 - len(mark))) + mark
-                cells.append(Text(text, best if cell.best else "", no_wrap=True))
-            else:
-                gap = "" if column is columns[0] else " "
-                cells.append(Text(f"{gap}{printable(cell.text)}", no_wrap=True))
-        if name == "compared":
-            cells[0] = self._named(row)
-            state = state_of(row)
-            if state is not None:
-                cells[1].stylize(theme_style(self, STATE_COLOURS[state]))
-        return cells
-
-    def _named(self, row: ComparisonRow) -> Text:
-        """The name of a run behind the mark of its curve."""
-        drawn = [each.run.key for each in self._drawn()]
-        colour = theme_style(self, COLOURS[self._colours[row.key] % len(COLOURS)])
-        ascii_only = self.chart.marks is Marks.ASCII
-        mark = " "
-        if row.key in drawn:
-            place = self._colours[row.key] % len(ASCII_MARKS)
-            mark = ASCII_MARKS[place] if ascii_only else "━"
-        elif row.key in self._hidden:
-            mark, colour = "-" if ascii_only else "○", Style(dim=True)
-        name = printable(row.cells[0].text)
-        room = LONG_NAME_LENGTH if self.size.width >= WIDE else NAME_LENGTH
-        if len(name) > room:
-            name = f"{'~' if ascii_only else '…'}{name[1 - room :]}"
-        return Text.assemble((mark, colour), f" {name}", no_wrap=True)
+    def _finish(self, row: ComparisonRow, cells: list[Text]) -> None:
+        """The mark of a run's curve before its name, and the colour of its state."""
+        cells[0] = self._rows["#compared"].named(
+            row.cells[0].text,
+            self._colours[row.key],
+            drawn=row.key in [each.run.key for each in self._drawn()],
+            hidden=row.key in self._hidden,
+            ascii_only=self.chart.marks is Marks.ASCII,
+        )
+        state = state_of(row)
+        if state is not None:
+            cells[1].stylize(theme_style(self, STATE_COLOURS[state]))
 
     def _at_cursor(self) -> ComparedRun | None:
         """The run at the cursor, wherever the focus is."""
@@ -383,6 +328,10 @@ class CompareScreen(ChartScreen[_Seen]):
     def action_benchmarks(self) -> None:
         self._benchmarks = not self._benchmarks
         self._arrange()
+
+    def action_compressions(self) -> None:
+        """Compare compressions; back from it is here."""
+        self.app.push_screen(CompressionsScreen())
 
     def action_add(self) -> None:
         """Add the newest run that is not yet compared."""

@@ -1,7 +1,9 @@
-"""A metric over steps, epochs or time: curves of one run, or of several runs in one chart."""
+"""A metric over steps, epochs, time or units: curves of one run, or of several in one chart."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from enum import StrEnum
 from itertools import groupby
 
 import numpy as np
@@ -33,13 +35,22 @@ CLOSEST = 1e-4
 class LossChart(Lines):
     """A chart that can be zoomed, panned, smoothed, and switched between its scales and marks."""
 
-    def __init__(self, *, id: str | None = None) -> None:
+    def __init__(
+        self, *, id: str | None = None, logarithmic: Iterable[StrEnum] = (Metric.LOSS,)
+    ) -> None:
+        """Make a chart that shows nothing yet.
+
+        Args:
+            id: of the widget.
+            logarithmic: the metrics whose axis is logarithmic, until it is toggled.
+        """
         super().__init__(id=id)
         self._lines: Sequence[NamedLine] = ()
         self._empty = ""
         self._kind = ""
-        self._metric, self._axis = Metric.LOSS, Axis.STEP
-        self._logarithmic = {Metric.LOSS: True}
+        self._metric: StrEnum = Metric.LOSS
+        self._axis = Axis.STEP
+        self._logarithmic = dict.fromkeys(logarithmic, True)
         """Which metrics have a logarithmic axis; the others have a linear one."""
         self._smoothing = 0
         self._chosen: Marks | None = None
@@ -54,7 +65,7 @@ class LossChart(Lines):
         empty: str,
         kind: str = "",
         *,
-        metric: Metric = Metric.LOSS,
+        metric: StrEnum = Metric.LOSS,
         axis: Axis = Axis.STEP,
     ) -> None:
         """Draw new or longer lines, or say why there are none.
@@ -95,6 +106,11 @@ class LossChart(Lines):
             return
         first, last = self._steps(drawn)
         column = (last - first) / max(1, self.size.width - LABEL_WIDTH - 1)
+        if self._axis is Axis.UNITS:  # From one number of units to the next.
+            first, last = math.ceil(first), math.floor(last)
+            column = max(1, round(column))
+            if first > last:
+                return
         if self._cursor is None or not first <= self._cursor <= last:
             self._cursor = last if by < 0 else first
         elif self._cursor + by * column > last + column / 2:
@@ -110,7 +126,8 @@ class LossChart(Lines):
         if drawn and inner > 1:
             first, last = self._steps(drawn)
             share = min(max(0, event.x - LABEL_WIDTH) / (inner - 1), 1.0)
-            self._cursor = first + share * (last - first)
+            place = first + share * (last - first)
+            self._cursor = round(place) if self._axis is Axis.UNITS else place
             self.redraw()
 
     def toggle_log(self) -> str:
@@ -221,7 +238,11 @@ class LossChart(Lines):
     def _steps(self, drawn: Sequence[NamedLine]) -> tuple[float, float]:
         """The first and the last step that are shown."""
         last = max(float(named.line.x[-1]) for named in drawn)
-        return last * self._left, last * self._right
+        first = 0.0
+        if self._axis is Axis.UNITS:
+            first = min(float(named.line.x[0]) for named in drawn)
+        span = last - first
+        return first + span * self._left, first + span * self._right
 
     @staticmethod
     def _column(step: float | None, steps: tuple[float, float], width: int) -> int | None:
