@@ -401,12 +401,19 @@ def as_a_cameras(strength: float) -> tuple[Denoised, float, float]:
 def test_a_cameras_noise_is_removed_by_its_weights() -> None:
     done, before, after = as_a_cameras(0.15)
     assert done.images[0].weights is not None
-    assert done.images[0].weights.name == "camera-unet"
+    assert done.images[0].weights.name == "camera-unet-strong"
     assert after > before + 1
+
+
+def test_weak_noise_of_a_camera_is_not_for_weights_that_take_something_from_every_image() -> None:
+    done, before, after = as_a_cameras(0.04)
+    assert done.images[0].weights is not None
+    assert done.images[0].weights.name == "camera-unet"
+    assert after > before - 0.1
 
 
 def test_weights_for_cameras_leave_a_photograph_without_noise_alone() -> None:
     done, _, after = as_a_cameras(0.0)
     used = done.images[0].weights
-    assert used is None or used.name != "camera-unet"
+    assert used is None or not used.name.startswith("camera-unet")
     assert after > 40
