@@ -12,9 +12,10 @@ import pytest
 from command_line import Dae
 from PIL import Image
 
-from dae_tui.core.denoising import pipeline as denoise_files
 from dae_tui.core.denoising.small_images import denoise_small
 from dae_tui.core.images import formats as kinds
+from dae_tui.core.denoising import pipeline as denoise_files
+from dae_tui.core.images import output_file
 from dae_tui.spec.denoising import DenoiseOptions, Job
 from dae_tui.system.atomic import write_new
 
@@ -108,7 +109,7 @@ def test_what_another_process_writes_meanwhile_is_skipped(
             path.write_bytes(b"of the other")
         write_new(path, content, replace=replace)
 
-    monkeypatch.setattr(denoise_files, "write_new", second)
+    monkeypatch.setattr(output_file, "write_new", second)
     done = dae("denoise", folder, "-o", out, *FAST, "--json")
     assert (done.code, done.err) == (0, "")
     lines = {Path(line["output"]).name: line for line in map(json.loads, done.out.splitlines())}
