@@ -21,11 +21,13 @@ from dae_tui.spec.model_cards import (
     weights_name,
 )
 from dae_tui.system.atomic import write_whole
-from dae_tui.system.printable import printable
+from dae_tui.system.printable import printable, shortened
 
 app = options.subcommand()
 
 CARD_WIDTH = 100
+# In the list; --json and `dae weights show` have all of it.
+LONGEST_NOISE = 40
 ONNX_PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 WeightsArgument = Annotated[str, typer.Argument(metavar="NAME|FILE|RUN", help="Trained weights.")]
 
@@ -58,7 +60,8 @@ def _row(name: str, metadata: dict[str, Any]) -> tuple[str, ...]:
     metrics = (_headline(metadata).get(key) for key in ("accuracy", "psnr"))
     return (
         name,
-        *(metadata[key] for key in ("network", "data", "noise")),
+        *(metadata[key] for key in ("network", "data")),
+        shortened(metadata["noise"], LONGEST_NOISE),
         *("–" if value is None else f"{value:.2f}" for value in metrics),
     )
 
