@@ -39,6 +39,7 @@ from dae_tui.core.noise.level_function import (
 )
 from dae_tui.spec.denoising import DenoiseOptions
 from dae_tui.spec.noise_spec import NoiseStage
+from dae_tui.spec.training_config import DATA_SETS_SIZE
 
 # Levels of the images of a stack within this ratio of each other are one level, and the rest is
 # the scatter of the estimates.
@@ -149,7 +150,8 @@ def examine_small(
     other = None
     if options.sigma is None:
         sigmas = estimate_together(images)
-        other = other_noise(images.nan_to_num())
+        if tuple(images.shape[1:]) == (1, *DATA_SETS_SIZE):
+            other = other_noise(images.nan_to_num())
     else:
         sigmas = torch.full((len(images),), options.sigma)
     examinations = []

@@ -33,6 +33,11 @@ positive."""
 LEAST_STROKE = 200
 LEAST_IMPULSE = 0.1
 """The median of impulses on the ground is 0.5 of random ones, and 1 of salt."""
+OF_OBJECTS = 0.3
+"""A neighbour of an impulse is lit as often as any pixel; if so much more often, objects reach into
+the ground."""
+MOST_LIT = 0.6
+"""Noise lights half of a black ground; where more is lit, the ground is not black."""
 LEAST_TOLD = 0.02
 """What is weaker, rounded to 8 bits, has lost the shape by which kinds are told."""
 FLAT_TAIL = 2.1
@@ -52,7 +57,6 @@ CLEAR: dict[str, tuple[float, Callable[[float], float]]] = {
     "stripes": (0.03, float),
     "correlated": (0.05, float),
     "uniform": (0.05, float),
-    "speckle": (0.1, float),
     "salt-pepper": (0.04, float),
     "impulse": (0.04, float),
     "masking": (0.04, float),
@@ -60,7 +64,8 @@ CLEAR: dict[str, tuple[float, Callable[[float], float]]] = {
     "poisson-gaussian": (0.005, float),
 }
 """Kinds other than Gaussian noise, and from which strength on they are sure. JPEG of quality 20
-makes MNIST look like correlated noise of 0.035."""
+makes MNIST look like correlated noise of 0.035. Speckle is not among them: to it clean objects that
+are not equally bright everywhere look alike."""
 OF_ROWS = 0.6
 """With so large a correlation along rows, or along columns, and none across it is stripes."""
 
@@ -111,6 +116,8 @@ def stages_on_dark_ground(images: Tensor) -> list[NoiseStage]:
     at_white = float((seen.ground == 1).float().mean())
     # Weak noise is rounded to 0 in most places of the ground; impulses are of any grey.
     if share < FEW and float(seen.ground[lit].median()) > LEAST_IMPULSE:
+        if _lit_beside_lit(seen) > share + OF_OBJECTS:
+            return []
         if at_white > 0.8 * share:
             return [NoiseStage.at("salt-pepper", min(1.0, 2 * at_white))]
         # Of impulses only those that are 0 are not seen, one in 256.
@@ -129,7 +136,7 @@ def _of_ground(seen: _Samples, lit: Tensor) -> list[NoiseStage]:
     sigma = _from_half(half, most)
     if of_lines[0] > OF_ROWS and of_lines[1] < WHITE:
         return [NoiseStage.at("stripes", sigma)]
-    if sigma < LEAST_TOLD:
+    if sigma < LEAST_TOLD or float(lit.float().mean()) > MOST_LIT:
         return [NoiseStage.at("gaussian", sigma)]
     neighbours = float((along.mean() + across.mean()) / 2)
     if neighbours > WHITE:
@@ -192,6 +199,13 @@ def _correlations(seen: _Samples) -> tuple[Tensor, Tensor]:
         equal = ((first == second) * both).sum((1, 2, 3)) / both.sum((1, 2, 3)).clamp(min=1)
         found.append(torch.sin(math.pi / 2 * (2 * equal - 1)))
     return found[0], found[1]
+
+
+def _lit_beside_lit(seen: _Samples) -> float:
+    """The share of lit pixels of the ground whose right neighbour, of the ground too, is lit."""
+    lit = (seen.values > 0) & seen.ground_mask
+    counted = (lit[..., :-1] & seen.ground_mask[..., 1:]).sum()
+    return float((lit[..., :-1] & lit[..., 1:]).sum() / counted.clamp(min=1))
 
 
 def _level_at_white(seen: _Samples) -> float | None:

@@ -3,6 +3,7 @@
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -64,3 +65,20 @@ def test_few_images_and_light_ones_tell_nothing() -> None:
     assert other_noise(images[: ENOUGH - 1]) is None
     assert not is_dark(1 - digits())
     assert other_noise(1 - images) is None
+
+
+@pytest.mark.parametrize("brightness", ["flat", "shaded", "spotted"])
+def test_clean_objects_that_are_no_digits_have_no_other_noise(brightness: str) -> None:
+    """Such as the garments of Fashion-MNIST: they fill more of the image, and have textures."""
+    draw = np.random.default_rng(0)
+    rows, columns = np.mgrid[:28, :28] - 13.5
+    sides = draw.uniform((4, 5), (13, 14), (300, 2))
+    inside = np.stack([(abs(columns) < w) & (abs(rows) < h) for w, h in sides])
+    light = draw.uniform(0.4, 0.95, (300, 1, 1)) * np.ones((300, 28, 28))
+    if brightness == "shaded":
+        light = light * (0.75 + 0.25 * np.sin(rows / 3))
+    if brightness == "spotted":
+        light = light * np.repeat(np.repeat(draw.uniform(0.4, 1, (300, 7, 7)), 4, 1), 4, 2)
+    objects = torch.from_numpy((inside * light * 255).round() / 255).float()[:, None]
+    assert is_dark(objects)
+    assert other_noise(objects) is None
