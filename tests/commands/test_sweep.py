@@ -1,4 +1,4 @@
-"""`dae sweep`: a group of trainings, interrupted, gone on with, and its table."""
+"""`dae sweep`: a group of trainings, interrupted and continued, and its table."""
 
 import json
 import shlex
