@@ -102,8 +102,8 @@ def compress(
         bool | None,
         typer.Option(
             "--keep/--no-keep",
-            help="Keep the table of the steps in the folder of runs, whose curves the dashboard "
-            "compares; with --progress it is kept, if nothing is said.",
+            help="Keep the table of steps in the folder of runs: the dashboard compares its "
+            "curves. [default: with --progress]",
             show_default=False,
         ),
     ] = None,
@@ -133,8 +133,7 @@ def compress(
 
     # Imported here: torch takes seconds to import, and a mistake in the options is said at once.
     from dae_tui.commands.compressing.report import report_on
-    from dae_tui.commands.compressing.table import json_steps, json_table
-    from dae_tui.commands.compressing.table import keep as keep_table
+    from dae_tui.commands.compressing.table import json_steps, json_table, keep_table
     from dae_tui.commands.output.terminal import print_json
     from dae_tui.core.compression.codecs import load_codec
     from dae_tui.core.compression.compress import Aim, compress_with_codec
@@ -173,7 +172,7 @@ def compress(
         print_json(table)
     else:
         _tell(report, steps, output, compare=compare, progress=progress, quiet=quiet)
-    if progress if keep is None else keep:
+    if keep or (progress and keep is None):
         keep_table(table, runs_dir, quiet)
 
 

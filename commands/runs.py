@@ -69,18 +69,19 @@ def list_command(
         list[str] | None,
         typer.Argument(
             metavar="FILTER…",
-            help="Those alone that meet all of it, as / in the dashboard: words, state:failed, "
+            help="Only runs that meet all of these, as / in the dashboard: words, state:failed, "
             "'loss<0.01', lr=0.006, tag:best, group:NAME, is:archived. [default: all]",
         ),
     ] = None,
     group: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The runs of a group, as of dae sweep.")
+        str | None,
+        typer.Option(metavar="NAME", help="Only runs of this group (see dae sweep)."),
     ] = None,
     archived: Annotated[bool, typer.Option("--archived", help="Show archived runs too.")] = False,
     runs_dir: RunsPlaceOption = str(options.RUNS_DIR),
     json: JsonOption = False,
 ) -> None:
-    """List the runs, oldest first; not the archived ones."""
+    """List the runs, oldest first, without the archived ones."""
     from dae_tui.commands.output.fitted_table import print_fitted
     from dae_tui.commands.output.terminal import print_json, stdout
 
@@ -330,7 +331,7 @@ def group(
             f"for example: dae runs group {words[0]} best-3; or --remove",
         )
     *names, name = [*words, ""] if remove else words
-    if name:
+    if not remove:
         check_group(name)
     found = [find_run(each, runs_dir) for each in names]
     for run in found:
@@ -343,7 +344,7 @@ def group(
 def archive(
     runs: RunArguments, runs_dir: RunsDirOption = options.RUNS_DIR, quiet: QuietOption = False
 ) -> None:
-    """Have lists leave runs out; they stay as they are. dae runs list --archived shows them."""
+    """Leave runs out of lists; nothing else changes. dae runs list --archived shows them."""
     found = [find_run(each, runs_dir) for each in runs]
     for run in found:
         check_archivable(run)
@@ -354,7 +355,7 @@ def archive(
 def unarchive(
     runs: RunArguments, runs_dir: RunsDirOption = options.RUNS_DIR, quiet: QuietOption = False
 ) -> None:
-    """Have lists show archived runs again."""
+    """Show archived runs in lists again."""
     _archive([find_run(each, runs_dir) for each in runs], False, quiet)
 
 

@@ -1,10 +1,8 @@
 """`dae sweep`: `dae train` with every combination of some options, as one group of runs."""
 
 import secrets
-import shlex
 import signal
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, ClassVar
 
@@ -21,6 +19,7 @@ from dae_tui.commands.sweeping.combinations import (
     parse_parameters,
 )
 from dae_tui.commands.sweeping.plan import Planned, plan, summary_of
+from dae_tui.commands.sweeping.request import SweepRequest
 from dae_tui.commands.sweeping.running import alone, folder_of, run_planned
 from dae_tui.commands.sweeping.search import (
     Search,
@@ -59,7 +58,7 @@ class SweepCommand(GroupedCommand):
         ),
         (
             "dae sweep --group lr-3f2a --set lr=1e-3,3e-3,1e-2 --seed 0..2 -- train …",
-            "Go on with a group that was interrupted: what has finished is not trained again.",
+            "Continue a group that was interrupted: what has finished is not trained again.",
         ),
     )
 
@@ -68,21 +67,22 @@ class SweepCommand(GroupedCommand):
 def sweep(
     command: Annotated[
         list[str],
-        typer.Argument(metavar="train", help="After --: train, and its options for all of them."),
+        typer.Argument(metavar="train", help="After --: train, and options for all trainings."),
     ],
     setting: Annotated[
         list[str] | None,
         typer.Option(
             "--set",
             metavar="NAME=V1,V2,…",
-            help="Values of an option of dae train, such as lr=1e-3,3e-3; repeatable. With a "
-            "semicolon between them they may have commas: widths=16,32;32,64.",
+            help="Values of an option of dae train, such as lr=1e-3,3e-3; repeatable. Values that "
+            "have commas are separated by semicolons: widths=16,32;32,64.",
         ),
     ] = None,
     seed: Annotated[
         str | None,
         typer.Option(
-            metavar="0..2|0,1,5", help="Seeds: the table has the mean and the spread over them."
+            metavar="0..2|0,1,5",
+            help="Seeds: the table has mean and standard deviation over them.",
         ),
     ] = None,
     jobs: Annotated[
@@ -98,19 +98,24 @@ def sweep(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="The group of the runs; one that exists goes on. [default: a new one]",
+            help="The group of the runs; an existing one is continued. [default: a new one]",
         ),
     ] = None,
     search: Annotated[
         str | None,
         typer.Option(
             metavar="optuna",
-            help="Choose values by what came of those before, of ranges too: --set lr=1e-4..1e-2.",
+            help="Choose values by the results so far, from ranges too: --set lr=1e-4..1e-2.",
         ),
     ] = None,
     trials: Annotated[
         int | None,
-        typer.Option(min=1, max=MOST, metavar="N", help="With --search: how many to try."),
+        typer.Option(
+            min=1,
+            max=MOST,
+            metavar="N",
+            help=f"With --search: how many to try. [default: {USUAL_TRIALS}]",
+        ),
     ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the commands and train nothing.")
@@ -121,20 +126,19 @@ def sweep(
 ) -> None:
     """Run dae train with every combination of some options, as one group of runs.
 
-    Ctrl-C stops the trainings, which save their state. The same command with --group goes on: what
-    has finished is skipped, what was stopped is resumed, and what failed is tried again.
+    Ctrl-C stops the trainings, which save their state. The same command with --group continues:
+    what has finished is skipped, what was stopped is resumed, and what failed is tried again.
     """
     if ranks().size > 1:
         raise UsageError("torchrun cannot run a sweep", "run it by itself: dae sweep …")
     if group is not None:
         check_group(group)
+    request = SweepRequest(tuple(setting or ()), tuple(command), seed, jobs, group, runs_dir)
     if search is not None or trials is not None:
-        wanted = SearchRequest(search, trials, setting or [], seed, jobs, group, command, runs_dir)
-        if dry_run:
-            raise UsageError("a search decides while it trains", "leave --dry-run out")
-        _search(wanted, json, quiet)
+        _check_search(search, dry_run)
+        _search(request, trials or USUAL_TRIALS, json, quiet)
         return
-    parameters = parse_parameters(setting or [], seed)
+    parameters = parse_parameters(request.settings, seed)
     if not parameters:
         raise UsageError("nothing differs in this sweep", "for example: --set lr=1e-3,3e-3")
     name = group or _new_group([each.name for each in parameters])
@@ -150,70 +154,55 @@ def sweep(
         run_planned(planned, jobs, signals, quiet)
     finished = _report(plan(combinations, name), parameters, name, here, json)
     if finished < len(combinations):
-        again = _again(parameters, jobs, name, command)
-        raise _unfinished(finished, len(combinations), signals, again)
+        raise _unfinished(finished, len(combinations), signals, request.again(name))
 
 
-@dataclass(frozen=True)
-class SearchRequest:
-    """What a search was asked for, as typed."""
-
-    search: str | None
-    trials: int | None
-    setting: list[str]
-    seed: str | None
-    jobs: int
-    group: str | None
-    command: list[str]
-    runs_dir: Path
-
-    def again(self, group: str, trials: int) -> str:
-        """The command that goes on with it."""
-        words = ["dae", "sweep", "--search", "optuna", "--trials", str(trials), "--group", group]
-        words += [word for each in self.setting for word in ("--set", each)]
-        words += ["--seed", self.seed] if self.seed is not None else []
-        words += ["--jobs", str(self.jobs)] * (self.jobs > 1)
-        return shlex.join([*words, "--", *self.command])
+def _check_search(search: str | None, dry_run: bool) -> None:
+    """Raise UsageError for options that do not go together."""
+    if search is None:
+        raise UsageError("--trials is for a search", "write --search optuna --trials N")
+    if search != "optuna":
+        raise UsageError("only optuna can search", "write --search optuna --trials N")
+    if dry_run:
+        raise UsageError("a search decides while it trains", "leave --dry-run out")
 
 
-def _search(asked: SearchRequest, json: bool, quiet: bool) -> None:
+def _search(request: SweepRequest, trials: int, json: bool, quiet: bool) -> None:
     """Try values until there are as many trials as wanted, and print what came of them."""
-    if asked.search != "optuna":
-        raise UsageError("--search is by optuna", "write --search optuna --trials N")
-    trials = asked.trials or USUAL_TRIALS
-    spaces = parse_spaces(asked.setting)
+    spaces = parse_spaces(request.settings)
     if not spaces:
         raise UsageError("there is nothing to search", "for example: --set lr=1e-4..1e-2")
-    found = [] if asked.seed is None else parse_parameters([], asked.seed)
+    found = [] if request.seeds is None else parse_parameters([], request.seeds)
     seeds = found[0] if found else None
-    here = check_spaces(spaces, seeds, asked.command, asked.runs_dir)
+    here = check_spaces(spaces, seeds, request.command, request.runs_dir)
     check_optuna()
-    name = asked.group or _new_group([space.name for space in spaces])
-    search = Search(spaces, folder_of(here, name))
+    name = request.group or _new_group([space.name for space in spaces])
 
     def planned() -> list[Planned]:
-        every = search.combinations(seeds, asked.command, asked.runs_dir)
+        every = search.combinations(seeds, request.command, request.runs_dir)
         return plan(every, name) if every else []
 
-    if not quiet:
-        say(f"group {name}: {trials} trials; watch: dae dashboard, / group={name}")
     with alone(here, name), Signals(LEFT_THEM) as signals:
+        search = Search(spaces, folder_of(here, name))
+        if not quiet:
+            wanted = f"{trials} trial{'s' * (trials != 1)}"
+            say(f"group {name}: {wanted}; watch: dae dashboard, / group={name}")
         # Once: a trial that fails again is not tried for ever.
         count = max(trials, len(search.trials)) * (len(seeds.values) if seeds else 1)
-        run_planned(planned(), asked.jobs, signals, quiet, count=count)
+        run_planned(planned(), request.jobs, signals, quiet, count=count)
         while True:
-            left = min(asked.jobs, trials - len(search.trials))
+            left = min(request.jobs, trials - len(search.trials))
             if signals.stop.is_set() or left < 1:
                 break
             if not search.propose(left, values_of(planned(), search.parameters(seeds))):
                 if not quiet:
                     say("every value was tried")
                 break
-            run_planned(planned(), asked.jobs, signals, quiet, only_new=True, count=count)
+            run_planned(planned(), request.jobs, signals, quiet, only_new=True, count=count)
     outcome = planned()
     finished = _report(outcome, search.parameters(seeds), name, here, json)
     if finished < len(outcome) or signals.received is not None:
-        raise _unfinished(finished, len(outcome), signals, asked.again(name, trials))
+        raise _unfinished(finished, len(outcome), signals, request.again(name, trials))
 
 
 def _report(
@@ -266,13 +255,3 @@ def _new_group(parameters: Sequence[str]) -> str:
     """A name that says what differs: lr-batch-size-3f2a."""
     names = "-".join(parameters)[: LONGEST_TAG - 5].rstrip("-")
     return f"{names}-{secrets.token_hex(2)}"
-
-
-def _again(parameters: Sequence[Parameter], jobs: int, group: str, command: Sequence[str]) -> str:
-    """The command that goes on with this sweep."""
-    words = ["dae", "sweep", "--group", group]
-    for each in parameters:
-        separator = ";" if any("," in value for value in each.values) else ","
-        words += ["--set", f"{each.name}={separator.join(each.values)}"]
-    words += ["--jobs", str(jobs)] * (jobs > 1)
-    return shlex.join([*words, "--", *command])

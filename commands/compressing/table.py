@@ -35,7 +35,7 @@ def json_steps(
     return {"protocol": protocol, "steps": [step.as_json() for step in steps]}
 
 
-def keep(table: dict[str, Any], runs_dir: Path, quiet: bool) -> None:
+def keep_table(table: dict[str, Any], runs_dir: Path, quiet: bool) -> None:
     """Save the table for `dae dashboard` to compare; a failure is told and stops nothing."""
     try:
         saved = save_compression(runs_dir, table)

@@ -42,7 +42,7 @@ def run_planned(
     environments = _environments(at_once, [each.combination for each in planned])
     for event in run_jobs(left, at_once, environments, signals.stop):
         if isinstance(event, Stopping):
-            tell(f"stopping {event.count} that save their state; Ctrl-C again leaves at once")
+            tell(f"stopping {event.count}, state is being saved; Ctrl-C again leaves at once")
             continue
         number = event.job.number
         each = planned[number - 1]
@@ -74,8 +74,10 @@ def _environments(at_once: int, combinations: Sequence[Combination]) -> list[Map
     monitor = Monitor()
     gpus = [gpu.uuid for gpu in monitor.read().gpus if gpu.uuid]
     monitor.close()
+    if len(gpus) < 2:
+        return [share]
     # By their identity: CUDA may count them in another order than NVML.
-    return [{**share, "CUDA_VISIBLE_DEVICES": uuid} for uuid in gpus[1:] and gpus] or [share]
+    return [{**share, "CUDA_VISIBLE_DEVICES": uuid} for uuid in gpus]
 
 
 def folder_of(runs_dir: Path, group: str) -> Path:

@@ -17,7 +17,7 @@ from dae_tui.models.registry import NETWORKS
 from dae_tui.runs.benchmarks import BENCHMARKS, SavedTable, list_tables
 from dae_tui.runs.layout import METRICS, State
 from dae_tui.runs.places import Places
-from dae_tui.runs.reader import Run
+from dae_tui.runs.reader import Run, Stamp
 from dae_tui.runs.summary import Summary, duration, number, summarize, word
 from dae_tui.runs.tags import read_tags
 from dae_tui.runs.watching.curves import Curves, overview
@@ -59,7 +59,7 @@ class ComparisonWatch:
 
     def __init__(self, places: Places) -> None:
         self._places, self._runs_dir = places, places.runs_dir
-        self._curves: dict[str, tuple[tuple[int, int] | None, Curves]] = {}
+        self._curves: dict[str, tuple[Stamp, Curves]] = {}
         self._configs: dict[str, Mapping[str, Any]] = {}
         self._tables: tuple[int | None, list[SavedTable]] = (None, [])
 
@@ -77,10 +77,7 @@ class ComparisonWatch:
 
     def _look_at(self, run: Run) -> ComparedRun:
         run.want()
-        stamp = None
-        with suppress(OSError):
-            known = os.stat(run.folder / METRICS)  # noqa: PTH116
-            stamp = known.st_mtime_ns, known.st_size
+        stamp = run.stamp(METRICS)
         if run.key not in self._curves or self._curves[run.key][0] != stamp:
             self._curves[run.key] = stamp, overview(run)
         exists = os.path.isdir(run.folder)  # noqa: PTH112
@@ -208,9 +205,7 @@ def run_rows(runs: Sequence[ComparedRun]) -> list[ComparisonRow]:
         texts = [
             each.label,
             str(summary.state) if each.exists else "deleted",
-            NONE
-            if summary.epoch is None
-            else f"{text_of(summary.epoch)}/{text_of(summary.epochs)}",
+            _epoch(summary),
             _loss(summary.val_loss, each.learning),
             text_of(summary.val_psnr, "{:.2f}"),
             text_of(summary.val_accuracy, "{:.2f}"),

@@ -11,7 +11,7 @@ from itertools import pairwise
 from dae_tui.dashboard.comparison import NONE, config_differences
 from dae_tui.runs.sweeps.watch import Member
 
-# Fields that say where a run was trained, or follow from others.
+# Fields that say where a run was trained.
 LEFT_OUT = ("data_dir", "device")
 SEED = "seed"
 # Values whose ends are so many times apart are shown on a logarithmic axis.

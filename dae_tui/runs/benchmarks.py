@@ -58,6 +58,14 @@ def save_named(folder: Path, name: str, table: Mapping[str, Any]) -> Path:
     return path
 
 
+def list_named(folder: Path) -> list[Path]:
+    """The files that `save_named` has written, newest first."""
+    try:
+        return sorted(folder.glob("*.json"), reverse=True)
+    except OSError:
+        return []
+
+
 def find_table(text: str, runs_dir: Path) -> SavedTable:
     """A saved table by path, name, end of its name, or `latest`. Raises RunError."""
     path = Path(text)
@@ -82,10 +90,7 @@ def find_table(text: str, runs_dir: Path) -> SavedTable:
 
 def list_tables(runs_dir: Path) -> list[SavedTable]:
     """The saved tables, newest first; files that hold something else are left out."""
-    try:
-        paths = sorted((runs_dir / BENCHMARKS).glob("*.json"), reverse=True)
-    except OSError:
-        return []
+    paths = list_named(runs_dir / BENCHMARKS)
     return [table for table in map(_read_table, paths) if table is not None]
 
 
@@ -94,7 +99,12 @@ def _read_table(path: Path) -> SavedTable | None:
     protocol, rows = stored.get("protocol"), stored.get("rows")
     if not isinstance(protocol, dict) or not isinstance(rows, list):
         return None
-    return SavedTable(path, protocol, [row for row in rows if isinstance(row, dict)])
+    return SavedTable(path, protocol, objects_in(rows))
+
+
+def objects_in(values: list[Any]) -> list[dict[str, Any]]:
+    """Those of the values that are JSON objects, as rows of tables are."""
+    return [value for value in values if isinstance(value, dict)]
 
 
 class UnfinishedBenchmark:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dae_tui.runs.benchmarks import MOST_TABLE, save_named
+from dae_tui.runs.benchmarks import MOST_TABLE, list_named, objects_in, save_named
 from dae_tui.runs.layout import read_json
 
 COMPRESSIONS = "compressions"
@@ -35,10 +35,7 @@ def save_compression(runs_dir: Path, table: Mapping[str, Any]) -> Path:
 
 def list_compressions(runs_dir: Path) -> list[Path]:
     """The files of saved tables, newest first."""
-    try:
-        return sorted((runs_dir / COMPRESSIONS).glob("*.json"), reverse=True)
-    except OSError:
-        return []
+    return list_named(runs_dir / COMPRESSIONS)
 
 
 def read_compression(path: Path) -> SavedCompression | None:
@@ -48,8 +45,4 @@ def read_compression(path: Path) -> SavedCompression | None:
     if not isinstance(protocol, dict) or not isinstance(steps, list):
         return None
     rows = rows if isinstance(rows, list) else []
-    return SavedCompression(path, protocol, _objects(steps), _objects(rows))
-
-
-def _objects(values: list[Any]) -> list[dict[str, Any]]:
-    return [value for value in values if isinstance(value, dict)]
+    return SavedCompression(path, protocol, objects_in(steps), objects_in(rows))

@@ -34,6 +34,8 @@ MOST_AT_ONCE = 8 << 20
 # A search gives up after so many lines that contain the word but are not the event.
 MOST_MISTAKEN = 100
 
+Stamp = tuple[int, int] | None
+
 
 @dataclass(frozen=True)
 class Run:
@@ -74,6 +76,14 @@ class Run:
             done: what cannot be done: `paused`, `tagged`.
             command: the words after `dae` that do it where it can be done.
         """
+
+    def stamp(self, name: str) -> Stamp:
+        """Time and size of one of its files, which tell of changes; None if inaccessible."""
+        try:
+            known = os.stat(f"{self.folder}/{name}")  # noqa: PTH116 - a thousand runs, every second.
+        except OSError:
+            return None
+        return known.st_mtime_ns, known.st_size
 
     def want(self) -> None:
         """Say that all of it is shown: a run on another host is brought here piece by piece."""

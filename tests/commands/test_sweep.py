@@ -1,6 +1,7 @@
-"""`dae sweep`: a group of trainings, interrupted, gone on with, and its table."""
+"""`dae sweep`: a group of trainings, interrupted and continued, and its table."""
 
 import json
+import shlex
 import signal
 import subprocess
 import sys
@@ -89,6 +90,18 @@ def test_a_failure_is_told_and_tried_again(dae: Dae, tmp_path: Path) -> None:
     assert "1 of 2  lr=9  failed before, tried again: " in again.err
     assert "lr=1  started" not in again.err
     assert (again.code, runs(tmp_path)) == (1, before)
+
+
+def test_what_goes_on_with_it_has_seeds_and_folder_as_they_were_typed(
+    dae: Dae, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    words = ["--group", "g", "--set", "lr=9", "--seed", "0..1", "--runs-dir", str(other), *TRAIN]
+    outcome = dae("sweep", *words)
+    assert (
+        outcome.err.splitlines()[-1] == f"hint: go on with: {shlex.join(['dae', 'sweep', *words])}"
+    )
+    assert len(list_runs(other)) == 2
 
 
 def test_a_dry_run_prints_commands_and_makes_nothing(dae: Dae, tmp_path: Path) -> None:
@@ -189,7 +202,7 @@ def test_ctrl_c_stops_the_trainings_and_the_same_command_goes_on(dae: Dae, tmp_p
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "stopping 1 that save their state" in err
+    assert "stopping 1, state is being saved" in err
     assert "1 of 2  lr=7  stopped: a signal ended it" in err
     assert "stopped by SIGINT; 0 of 2 have finished\nhint: go on with: dae sweep" in err
     assert "0/1" in out
@@ -260,3 +273,7 @@ def test_mistakes_of_a_search_are_told_before_anything_starts(
     assert (outcome.code, outcome.out) == (2, "")
     assert [line.split(":")[0] for line in outcome.err.splitlines()] == ["error", "hint"]
     assert not (tmp_path / "runs").exists()
+
+
+def test_trials_without_a_search_say_what_they_are_for(dae: Dae) -> None:
+    assert "error: --trials is for a search" in dae("sweep", "--trials", "3", *TRAIN).err

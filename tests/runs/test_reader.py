@@ -16,6 +16,7 @@ from dae_tui.runs import reader
 from dae_tui.runs.layout import (
     CONFIG,
     CONTROL,
+    LOG,
     META,
     METRICS,
     STATUS,
@@ -503,6 +504,16 @@ def test_a_line_of_any_length_is_passed_over_in_little_memory(run: Run) -> None:
 
     assert steps == [1, 2]
     assert most < 4 * MOST_AT_ONCE
+
+
+def test_the_stamp_of_a_file_tells_of_changes(run: Run) -> None:
+    assert run.stamp(LOG) is None
+    run.folder.mkdir(parents=True)
+    (run.folder / LOG).write_text("a")
+    before = run.stamp(LOG)
+    assert run.stamp(LOG) == before is not None
+    (run.folder / LOG).write_text("ab")
+    assert run.stamp(LOG) != before
 
 
 # Finding

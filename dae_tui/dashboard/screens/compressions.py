@@ -23,6 +23,7 @@ from dae_tui.dashboard.widgets.compared_rows import ComparedRows
 from dae_tui.dashboard.widgets.heading import Heading
 from dae_tui.dashboard.widgets.key_bar import KeyBar
 from dae_tui.dashboard.widgets.loss_chart import COLOURS, LossChart
+from dae_tui.dashboard.widgets.runs_table import row_keys
 from dae_tui.terminal.plot import Marks
 
 NOTHING = (
@@ -35,16 +36,7 @@ NEED_A_TABLE = ("hide", "metric", "log_scale", "zoom", "add", "drop", "newest")
 class CompressionsTable(DataTable[Text], inherit_bindings=False):
     """A table whose rows can be chosen, but not opened."""
 
-    BINDINGS = [
-        Binding("up,k", "cursor_up", "the row above", show=False),
-        Binding("down,j", "cursor_down", "the row below", show=False),
-        Binding("left", "cursor_left", "table to the left", show=False),
-        Binding("right", "cursor_right", "table to the right", show=False),
-        Binding("pageup", "page_up", "a screenful up", show=False),
-        Binding("pagedown", "page_down", "a screenful down", show=False),
-        Binding("home,g", "scroll_top", "the first row", show=False),
-        Binding("end,G", "scroll_bottom", "the last row", show=False),
-    ]
+    BINDINGS = [*row_keys("row")]
 
 
 @dataclass(frozen=True)
@@ -76,7 +68,6 @@ class CompressionsScreen(ZoomScreen[_Seen]):
         super().__init__()
         self.title = "the compressions"
         self._seen = _Seen()
-        self._looked = False
         self._figure = Figure.ERROR
         self._chosen: list[str] | None = None
         """The names of the tables that are compared; None for the newest."""
@@ -105,7 +96,7 @@ class CompressionsScreen(ZoomScreen[_Seen]):
         return _Seen(here, self._watch.another([each.name for each in here]))
 
     def show(self, seen: _Seen) -> None:
-        self._seen, self._looked = seen, True
+        self._seen = seen
         self._show_all()
 
     def on_resize(self) -> None:
@@ -135,7 +126,7 @@ class CompressionsScreen(ZoomScreen[_Seen]):
             axis=Axis.UNITS,
         )
         self.chart.display = self._table.display = bool(here)
-        self.query_one("#nothing").display = self._looked and not here
+        self.query_one("#nothing").display = bool(self.looks) and not here
         self._table.styles.max_height = max(3, (self.size.height - 3) // 2)
         chosen = "newest" if self._chosen is None else "marked"
         self.query_one(Heading).show(

@@ -1,4 +1,4 @@
-"""The runs of a group: what differs, what came of it, and a chart of one over the other."""
+"""The runs of a group: the settings that differ, their results, a chart of one over the other."""
 
 from collections.abc import Callable, Sequence
 
@@ -48,7 +48,7 @@ class GroupScreen(LiveScreen[Group]):
 
     BINDINGS = [
         Binding("X", "axis", "parameter", tooltip="Chart over the next parameter that differs"),
-        Binding("M", "metric", "metric", tooltip="Chart: another figure than the best loss"),
+        Binding("M", "metric", "metric", tooltip="Chart: loss, PSNR or accuracy"),
         Binding("y", "log_scale", "log", tooltip="Logarithmic or linear figure"),
         Binding("o", "sort(False)", "order", tooltip="Sort by the next column"),
         Binding("O", "sort(True)", "reverse order", show=False),
@@ -259,7 +259,7 @@ class GroupScreen(LiveScreen[Group]):
         self._draw()
 
     def action_log_scale(self) -> None:
-        """A logarithmic or a linear figure; those that are no losses are always linear."""
+        """Make the axis of a loss linear, or logarithmic again; other figures are always linear."""
         self._linear ^= {self._chosen_figure().name}
         self._draw()
 

@@ -26,7 +26,7 @@ class LiveScreen(Screen[None], Generic[Seen]):
     def __init__(self) -> None:
         super().__init__()
         self.looks = 0
-        """How often something has been shown."""
+        """How often something has been read to be shown."""
         self.looking = False
         """Whether the disk is being read."""
         self._visible = asyncio.Event()
@@ -82,9 +82,9 @@ class LiveScreen(Screen[None], Generic[Seen]):
             took = time.monotonic() - began
             if not self.stands:
                 return
+            self.looks += 1
             self.show(seen)
             self.looking = False
-            self.looks += 1
             with suppress(TimeoutError):
                 rest = max(self.context.refresh_seconds, min(took / SHARE, LONGEST_SECONDS))
                 await asyncio.wait_for(self._wanted.wait(), rest)

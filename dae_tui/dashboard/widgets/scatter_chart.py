@@ -1,4 +1,4 @@
-"""A parameter against a figure: a point for each run of a group."""
+"""A figure over a parameter: a point for each run of a group."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ class Points:
 
 
 class ScatterChart(Lines):
-    """Points with a labelled axis for each of both; says why there are none."""
+    """Points between two labelled axes; where there are none, it says why."""
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -74,7 +74,7 @@ class ScatterChart(Lines):
         return lines
 
     def _title(self, points: Points, width: int) -> Text:
-        """What both axes have, and what the colours mean."""
+        """What both axes show, and what the colours mean."""
         scales = ["log" if log else "linear" for log in points.log]
         text = Text(f"{'':{LABEL_WIDTH}}", no_wrap=True)
         text.append(printable(f"{points.y_name} ({scales[1]}) over {points.x_name} ({scales[0]})"))

@@ -1,19 +1,15 @@
 """Watching the runs of a group: what differs in their configs, and their figures."""
 
-import os
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from dae_tui.runs.layout import METRICS, TAGS
-from dae_tui.runs.reader import Run
+from dae_tui.runs.reader import Run, Stamp
 from dae_tui.runs.summary import Summary, summarize
 from dae_tui.runs.sweeps.results import Result, result_from
 from dae_tui.runs.tags import read_tags
 from dae_tui.runs.watching.curves import Curves, overview
-
-_Stamp = tuple[int, int] | None
 
 
 @dataclass(frozen=True)
@@ -32,8 +28,8 @@ class GroupWatch:
     def __init__(self, runs: Callable[[], Sequence[Run]], group: str) -> None:
         """Watch those of `runs()`, oldest first, that are in a group."""
         self._runs, self._group = runs, group
-        self._groups: dict[str, tuple[_Stamp, str]] = {}
-        self._curves: dict[str, tuple[_Stamp, Curves]] = {}
+        self._groups: dict[str, tuple[Stamp, str]] = {}
+        self._curves: dict[str, tuple[Stamp, Curves]] = {}
         self._configs: dict[str, Mapping[str, Any]] = {}
 
     def look(self) -> list[Member]:
@@ -42,7 +38,7 @@ class GroupWatch:
         return [self._look_at(run) for run in runs]
 
     def _group_of(self, run: Run) -> str:
-        stamp = _stamp(run, TAGS)
+        stamp = run.stamp(TAGS)
         if stamp is None:
             return ""
         if run.name not in self._groups or self._groups[run.name][0] != stamp:
@@ -51,7 +47,7 @@ class GroupWatch:
 
     def _look_at(self, run: Run) -> Member:
         run.want()
-        stamp = _stamp(run, METRICS)
+        stamp = run.stamp(METRICS)
         if run.name not in self._curves or self._curves[run.name][0] != stamp:
             self._curves[run.name] = stamp, overview(run)
         config = self._configs.get(run.name) or run.config()
@@ -60,11 +56,3 @@ class GroupWatch:
         status = run.status()
         summary = summarize(run, status, config)
         return Member(run, summary, result_from(status, self._curves[run.name][1]), config)
-
-
-def _stamp(run: Run, name: str) -> _Stamp:
-    """Time and size of a file; None if there is none."""
-    with suppress(OSError):
-        known = os.stat(f"{run.folder}/{name}")  # noqa: PTH116 - hundreds of runs, every second.
-        return known.st_mtime_ns, known.st_size
-    return None

@@ -16,8 +16,8 @@ from statistics import median
 from typing import Any
 
 from dae_tui.errors import RunError
-from dae_tui.runs.layout import State, read_json, write_json
-from dae_tui.runs.reader import Run, list_runs
+from dae_tui.runs.layout import STATUS, State, read_json, write_json
+from dae_tui.runs.reader import Run, Stamp, list_runs
 from dae_tui.runs.summary import Summary, summarize
 from dae_tui.system.regular_files import open_regular
 
@@ -54,7 +54,7 @@ class RunEvents:
         self._runs_dir = runs_dir
         self._stalled_seconds = stalled_seconds
         self._known: dict[str, _Known] = {}
-        self._stamps: dict[str, tuple[int, int]] = {}
+        self._stamps: dict[str, Stamp] = {}
         self._suspected: set[str] = set()
         """The runs that seemed to have crashed at the last look."""
         self._lock = self._take_lock()
@@ -78,8 +78,8 @@ class RunEvents:
         if self._first:
             self._old = {run.name for run in found if not run.state().alive}
         for run in found:
-            stamp = _stamp(run)
-            if run.name in self._ended and self._stamps.get(run.name) == stamp:
+            stamp = run.stamp(STATUS)
+            if run.name in self._ended and self._stamps.get(run.name, ()) == stamp:
                 continue
             self._stamps[run.name] = stamp
             self._look_at(run)
@@ -200,14 +200,6 @@ class RunEvents:
 def _forget(told: list[str], what: str) -> None:
     if what in told:
         told.remove(what)
-
-
-def _stamp(run: Run) -> tuple[int, int]:
-    try:
-        known = os.stat(run.folder / "status.json")  # noqa: PTH116
-    except OSError:
-        return 0, 0
-    return known.st_mtime_ns, known.st_size
 
 
 def _words(runs: Any) -> dict[str, list[str]]:

@@ -4,14 +4,13 @@ import os
 import re
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from dae_tui.runs.checkpoints import SavedProgress, saved_progress
 from dae_tui.runs.event_files.series import Series
 from dae_tui.runs.layout import LOG
-from dae_tui.runs.reader import Run
+from dae_tui.runs.reader import Run, Stamp
 from dae_tui.runs.summary import Summary, summarize
 from dae_tui.runs.watching.curves import CurveFollower, Curves, is_long, overview
 from dae_tui.runs.watching.samples import sample_steps
@@ -66,7 +65,7 @@ class RunWatch:
         self._follower = CurveFollower(run)
         self._overview: Curves | None = None
         self._looked = False
-        self._log: tuple[tuple[int, int] | None, list[str]] = (None, [])
+        self._log: tuple[Stamp, list[str]] = (None, [])
 
     def look(self) -> RunView:
         """Read what has changed. Never raises: missing or broken files are left out."""
@@ -91,10 +90,7 @@ class RunWatch:
 
     def _read_log(self) -> list[str]:
         """The last lines of the log, which is read again only if it has changed."""
-        stamp = None
-        with suppress(OSError):
-            known = os.stat(self.run.folder / LOG)  # noqa: PTH116
-            stamp = known.st_mtime_ns, known.st_size
+        stamp = self.run.stamp(LOG)
         if stamp is None or stamp != self._log[0]:
             self._log = stamp, tail(self.run)
         return self._log[1]

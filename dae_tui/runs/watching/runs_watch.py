@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from dae_tui.runs.event_files.folders import EventRun, find_event_runs
 from dae_tui.runs.layout import CONFIG, METRICS, STATUS, TAGS
-from dae_tui.runs.reader import Run, list_runs
+from dae_tui.runs.reader import Run, Stamp, list_runs
 from dae_tui.runs.summary import Summary, summarize
 from dae_tui.runs.watching.curves import glance
 
@@ -25,7 +25,6 @@ FIRST_RUNS = 40
 # Folders of event files are searched for new trainings no more often.
 SEARCH_SECONDS = 5.0
 
-_Stamp = tuple[int, int] | None
 _Stamps = tuple[int, ...]
 
 
@@ -59,8 +58,8 @@ class RunsWatch:
         self._find = find or (lambda: list_runs(runs_dir))
         self._logged = [_LoggedRuns(folder) for folder in event_dirs]
         self._rows: dict[str, RunRow] = {}
-        self._stamps: dict[str, tuple[_Stamp, ...]] = {}
-        self._glanced: dict[str, _Stamp] = {}
+        self._stamps: dict[str, tuple[Stamp, ...]] = {}
+        self._glanced: dict[str, Stamp] = {}
         self._looked = False
         self.whole = False
         """Whether every run has been read, and not only the newest ones."""
@@ -89,7 +88,7 @@ class RunsWatch:
         return sorted([*self._rows.values(), *logged], key=lambda row: -started(row.run))
 
     def _row(self, run: Run) -> RunRow:
-        stamps = _stamp(run, STATUS), _stamp(run, CONFIG), _stamp(run, TAGS)
+        stamps = run.stamp(STATUS), run.stamp(CONFIG), run.stamp(TAGS)
         known = self._rows.get(run.name)
         # A run that is alive can crash without a change of its files.
         if known is not None and stamps == self._stamps[run.name] and not known.summary.state.alive:
@@ -104,7 +103,7 @@ class RunsWatch:
     def _read_sparklines(self) -> None:
         outdated = []
         for name, row in self._rows.items():
-            stamp = _stamp(row.run, METRICS)
+            stamp = row.run.stamp(METRICS)
             if self._glanced.get(name, ()) != stamp:
                 outdated.append((name, stamp))
         outdated.sort(key=lambda one: one[0] in self._glanced)  # Runs without one come first.
@@ -113,15 +112,6 @@ class RunsWatch:
             losses = glance(self._rows[name].run, SPARKLINE_LOSSES)
             self._rows[name] = replace(self._rows[name], losses=losses)
         self.complete = self.whole and len(outdated) <= SPARKLINES_PER_LOOK
-
-
-def _stamp(run: Run, name: str) -> _Stamp:
-    """Time and size of a run's file, which tell whether it changed; None if inaccessible."""
-    try:
-        known = os.stat(f"{run.folder}/{name}")  # noqa: PTH116 - a thousand runs, every second.
-    except OSError:
-        return None
-    return known.st_mtime_ns, known.st_size
 
 
 class _LoggedRuns:
