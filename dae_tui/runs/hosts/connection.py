@@ -41,7 +41,7 @@ OPTIONS = (
 MOST_BANNER, MOST_LINE, MOST_FILES = 1 << 20, 8192, 100_000
 MOST_LINES = 2 * MOST_FILES
 # Of what ssh complains about.
-MOST_REASON, LONGEST_REASON = 4096, 160
+MOST_REASON, LONGEST_REASON, LAST_WORDS_SECONDS = 4096, 160, 1.0
 BLOCK = 512
 _FILE = re.compile(rb"F (\d{1,12}) (\d{1,15}) (\d{1,20}) \./([^/]+)/([^\n]+)")
 
@@ -156,10 +156,12 @@ class Connection:
             with tarfile.open(fileobj=stream, mode="r|", bufsize=BLOCK) as archive:
                 for member in archive:
                     name = member.name.removeprefix("./")
-                    content = archive.extractfile(member) if member.isreg() else None
-                    if content is not None and name in names:
+                    # A sparse file can be of any size without being sent.
+                    whole = member.isreg() and not member.issparse()
+                    content = archive.extractfile(member) if whole and name in names else None
+                    if content is not None:
                         found[name] = content.read()
-        except (tarfile.TarError, ValueError, EOFError) as failure:
+        except (tarfile.TarError, ValueError, EOFError, RecursionError) as failure:
             raise LostError("its files arrive damaged") from failure
         self._skip(MOST_BANNER)
         return found
@@ -232,9 +234,14 @@ class Connection:
                 raise LostError("says more than it was asked")
 
     def _line(self) -> bytes:
+        left_out = 0
         while b"\n" not in self._buffer:
-            if len(self._buffer) > MOST_LINE:
-                del self._buffer[:-MOST_LINE]  # No line of ours.
+            excess = len(self._buffer) - MOST_LINE
+            if excess > 0:  # No line of ours.
+                del self._buffer[:excess]
+                left_out += excess
+                if left_out > MOST_BANNER:
+                    raise LostError("says more than it was asked")
             self._read()
         return self.exactly(self._buffer.index(b"\n") + 1)[:-1]
 
@@ -242,10 +249,13 @@ class Connection:
         """Wait for more of an answer."""
         stream = self._process.stdout
         assert stream is not None
-        while stream not in self._readable():
+        found = False
+        while not found:
+            found = stream in self._readable()
+            # Also while a host never ceases to send.
             if self._closed.is_set():
                 raise LostError("the dashboard is closed")
-            if time.monotonic() > self._deadline:
+            if not found and time.monotonic() > self._deadline:
                 raise LostError(f"no answer for {self._patience:.0f} s")
         read = os.read(stream.fileno(), 1 << 16)
         if not read:
@@ -270,8 +280,10 @@ class Connection:
         """Why ssh has ended: its last words."""
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(1)
-        while not self._silent and self._process.stderr in self._readable():
-            pass
+        until = time.monotonic() + LAST_WORDS_SECONDS
+        while not self._silent and time.monotonic() < until:
+            if self._process.stderr not in self._readable():
+                break
         lines = [line.strip() for line in _text(self._said).replace("\r", "\n").split("\n")]
         words = next((line for line in reversed(lines) if line), "")
         code = self._process.returncode
