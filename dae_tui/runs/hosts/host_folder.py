@@ -30,7 +30,10 @@ class HostFolder:
 
     def __init__(self, address: Address, mirror: Mirror, place: str) -> None:
         self.address, self.mirror, self.place = address, mirror, place
-        self.heard, self.ahead = time.time(), 0.0
+        # Until the host answers, a run that was alive at its last answer is taken to be so.
+        self.heard, self.ahead = 0.0, 0.0
+        self._listing = self.heard, self.ahead
+        """What these become once the files of the last list are here."""
         self.reason = ""
         """Why the host, which answers, does not list this folder."""
         self.known: dict[File, Stamp] = {}
@@ -73,7 +76,7 @@ class HostFolder:
 
     def take(self, files: dict[File, Stamp], clock: int, *, all_of_them: bool) -> None:
         """Take what the host has listed."""
-        self.ahead, self.heard = time.time() - clock, float(clock)
+        self._listing = float(clock), time.time() - clock
         if all_of_them:
             self.listed = time.monotonic()
             runs = sorted({run for run, _ in files})[-MOST_RUNS:]
@@ -84,6 +87,13 @@ class HostFolder:
             self.mirror.write_index()
         else:
             self.known |= files
+
+    def caught_up(self) -> None:
+        """Judge runs by the clock of the last list, as the files that had changed are here.
+
+        Before, a heartbeat that was kept would look as old as the time without a connection.
+        """
+        self.heard, self.ahead = self._listing
 
     def keep(self, file: File, content: bytes) -> None:
         """Keep a small file that was just read."""
@@ -107,7 +117,7 @@ class HostFolder:
 
     def _settled(self, at: Stamp) -> Stamp:
         """The stamp to keep of a file that was just read."""
-        young = at.mtime >= self.heard - UNSETTLED_SECONDS
+        young = at.mtime >= self._listing[0] - UNSETTLED_SECONDS
         return Stamp(-1, at.size, at.inode) if young else at
 
     def needed(self) -> list[str]:

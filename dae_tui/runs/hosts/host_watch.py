@@ -195,6 +195,7 @@ class HostWatch:
                     folder.known.pop(file)
                 else:
                     folder.keep(file, content)
+        folder.caught_up()
 
     def _read_metrics(self, connection: Connection, folder: HostFolder, run: str, most: int) -> int:
         """Bring the new bytes of a run's metrics here; returns how many."""
