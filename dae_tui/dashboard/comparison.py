@@ -76,7 +76,7 @@ class ComparisonWatch:
         return Compared(compared, self._look_at_tables())
 
     def _look_at(self, run: Run) -> ComparedRun:
-        run.want()
+        run.want(curves_only=True)
         stamp = None
         with suppress(OSError):
             known = os.stat(run.folder / METRICS)  # noqa: PTH116

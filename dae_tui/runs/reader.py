@@ -75,8 +75,12 @@ class Run:
             command: the words after `dae` that do it where it can be done.
         """
 
-    def want(self) -> None:
-        """Say that all of it is shown: a run on another host is brought here piece by piece."""
+    def want(self, *, curves_only: bool = False) -> None:
+        """Say that it is shown: a run on another host is brought here piece by piece.
+
+        Args:
+            curves_only: whether its images and its log are not shown.
+        """
 
     def lives(self, status: Mapping[str, Any]) -> bool:
         """Whether the process lives that wrote a status whose state is alive."""

@@ -42,7 +42,8 @@ class HostFolder:
         """Where the metrics that are kept begin, of runs with long ones."""
         self.listed = 0.0
         """When all files were listed last; 0 makes the next look list them."""
-        self._wanted: dict[str, float] = {}
+        self._wanted: dict[tuple[str, bool], float] = {}
+        """When a run was asked for last, or its curves only."""
         self._lock = Lock()
         self._alive: set[str] = set()
         self.asked: Callable[[], None] = lambda: None
@@ -60,19 +61,26 @@ class HostFolder:
             for run in list_runs(self.mirror.folder)
         ]
 
-    def want(self, run: str) -> None:
+    def want(self, run: str, *, curves_only: bool = False) -> None:
         with self._lock:
-            before = self._wanted.get(run, 0.0)
-            self._wanted[run] = time.monotonic()
+            before = self._wanted.get((run, curves_only), 0.0)
+            self._wanted[run, curves_only] = time.monotonic()
         if before < time.monotonic() - WANTED_SECONDS:
             self.asked()
 
     def wanted(self) -> set[str]:
         """The runs that are shown now."""
+        return {run for run, _ in self._wanted_now()}
+
+    def opened(self) -> set[str]:
+        """Those of which more than the curves is shown."""
+        return {run for run, curves_only in self._wanted_now() if not curves_only}
+
+    def _wanted_now(self) -> list[tuple[str, bool]]:
         with self._lock:
             late = time.monotonic() - WANTED_SECONDS
-            self._wanted = {run: at for run, at in self._wanted.items() if at > late}
-            return set(self._wanted)
+            self._wanted = {key: at for key, at in self._wanted.items() if at > late}
+            return list(self._wanted)
 
     def take(self, files: dict[File, Stamp], clock: int, *, all_of_them: bool) -> None:
         """Take what the host has listed."""

@@ -169,7 +169,7 @@ class HostWatch:
             left -= self._read_metrics(connection, folder, run, left)
             if left <= 0:
                 return True
-        for run in folder.wanted():
+        for run in folder.opened():
             self._read_log(connection, folder, run)
             self._read_sample(connection, folder, run)
         return False
