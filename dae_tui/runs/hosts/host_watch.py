@@ -98,7 +98,7 @@ class HostWatch:
         except (LostError, OSError) as failure:
             raise RunError(
                 f"{self._address.host} cannot be read: {failure}",
-                f"this must work without a question: ssh {self._address.destination} true",
+                f"this must work without a question: {self._address.login('true')}",
             ) from failure
 
     @property
@@ -109,10 +109,14 @@ class HostWatch:
     def start(self) -> None:
         self._thread.start()
 
-    def close(self, seconds: float = 2.0) -> None:
-        """End the connection; waits for that a little."""
+    def end(self) -> None:
+        """Have the connection end soon; `close` waits for it."""
         self._closed.set()
         self._asked.set()
+
+    def close(self, seconds: float = 2.0) -> None:
+        """End the connection; waits for that a little."""
+        self.end()
         if self._thread.is_alive():
             self._thread.join(seconds)
         if not self._thread.is_alive():

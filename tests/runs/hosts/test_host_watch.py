@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from fake_ssh import REFUSES, WORKS, FakeSsh, until
 
+from dae_tui.errors import RunError
 from dae_tui.runs.hosts import host_watch
 from dae_tui.runs.hosts.host_folder import SMALL_METRICS, HostFolder
 from dae_tui.runs.hosts.host_watch import HostState, HostWatch
@@ -121,6 +122,13 @@ def test_a_folder_that_is_missing_is_said_to_be(
     assert watch.state.connected
     (there.parent / "elsewhere").rename(there)
     until(lambda: folder.runs() and not folder.reason)
+
+
+def test_what_cannot_be_read_once_has_a_hint_how_to_try_it(watch: HostWatch, ssh: FakeSsh) -> None:
+    ssh.does(REFUSES)
+    with pytest.raises(RunError, match=r"gpu1 cannot be read: .* Connection refused") as refused:
+        watch.read_now()
+    assert refused.value.hint == "this must work without a question: ssh -p 2222 me@gpu1 true"
 
 
 def test_words_say_who_since_when_and_why(monkeypatch: pytest.MonkeyPatch) -> None:
