@@ -40,7 +40,7 @@ OPTIONS = (
 # What a login may print, a line of an answer, and the files of an answer that lists them.
 MOST_BANNER, MOST_LINE, MOST_FILES = 1 << 20, 8192, 100_000
 MOST_LINES = 2 * MOST_FILES
-# Of what ssh complains about.
+# Bytes, characters and seconds of what ssh complains about.
 MOST_REASON, LONGEST_REASON, LAST_WORDS_SECONDS = 4096, 160, 1.0
 BLOCK = 512
 _FILE = re.compile(rb"F (\d{1,12}) (\d{1,15}) (\d{1,20}) \./([^/]+)/([^\n]+)")
@@ -80,9 +80,9 @@ class Connection:
         self._mark = f"@@dae-{secrets.token_hex(8)}"
         self._buffer = bytearray()
         self._said = b""
-        """The last words of ssh itself."""
+        """The last messages of ssh itself."""
         self._silent = False
-        """Whether it says no more."""
+        """Whether it has closed its error output."""
         self._deadline = self._patience = 0.0
         self.owed_since: float | None = None
         """Since when the host owes an answer, or the rest of one."""
@@ -167,7 +167,7 @@ class Connection:
         return found
 
     def part(self, path: str, run: str, name: str, offset: int, count: int) -> bytes:
-        """So many bytes of a file; what it has lost since it was listed is zero."""
+        """`count` bytes of a file from `offset`; zeros for those that it has lost since."""
         self._send(shell.part(path, f"{run}/{name}", offset, count))
         line = self._line()
         head = f"{self._mark} B ".encode()

@@ -12,8 +12,8 @@ from dae_tui.runs.hosts.remote_run import RemoteRun
 from dae_tui.runs.layout import METRICS, MOST_JSON, STATUS, State, read_json
 from dae_tui.runs.reader import list_runs
 
-# Metrics up to this size are read for the curve in the list, of larger ones those of runs that are
-# alive or shown.
+# Metrics up to this size are read for the curve in the list; larger ones only if their run is alive
+# or shown.
 SMALL_METRICS = 256 << 10
 # The newest runs of a folder; older ones are not shown.
 MOST_RUNS = 2000

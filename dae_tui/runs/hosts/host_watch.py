@@ -1,4 +1,4 @@
-"""A host whose runs are read again and again, in a thread of its own: it may be slow, or gone."""
+"""Reads the runs of a host again and again, in a thread of its own: it may be slow, or gone."""
 
 import time
 from collections.abc import Sequence
@@ -7,13 +7,14 @@ from pathlib import Path
 from threading import Event, Thread
 
 from dae_tui.errors import RunError
+from dae_tui.runs.hosts.address import HINT
 from dae_tui.runs.hosts.connection import Connection, LostError, RefusedError
 from dae_tui.runs.hosts.host_folder import BATCH_BYTES, HostFolder
 from dae_tui.runs.layout import LOG, METRICS
 from dae_tui.runs.summary import age
 from dae_tui.system.printable import printable
 
-# Of the metrics of one run, the newest; of one request; of all between two looks.
+# Bytes of metrics: the newest of one run; in one request; of all runs between two looks.
 MOST_METRICS, PIECE_BYTES, METRICS_PER_LOOK = 64 << 20, 1 << 20, 8 << 20
 MOST_SAMPLE = 16 << 20
 # As much of a log as its readers read, and a byte that tells them that it is not all.
@@ -90,7 +91,7 @@ class HostWatch:
                 for folder in self.folders:
                     self._read_rows(connection, folder)
                     if folder.reason:
-                        raise RunError(f"{self._address.host}: {folder.reason}")
+                        raise RunError(f"{self._address.host}: {folder.reason}", HINT)
                     if run and (run, METRICS) in folder.known:
                         self._read_metrics(connection, folder, run, MOST_METRICS)
             finally:
