@@ -209,9 +209,15 @@ class Connection:
         self._deadline = time.monotonic() + seconds
         self.owed_since = time.time()
         self._buffer.clear()
-        assert self._process.stdin is not None
+        stream = self._process.stdin
+        assert stream is not None
+        left = memoryview(request)
         try:
-            self._process.stdin.write(request)
+            while left:
+                # So many bytes never wait where a pipe can be written.
+                if select.select([], [stream], [], 0.1)[1]:
+                    left = left[os.write(stream.fileno(), left[: select.PIPE_BUF]) :]
+                self._check_time()
         except OSError as failure:
             raise self._lost() from failure
 
@@ -252,17 +258,21 @@ class Connection:
         found = False
         while not found:
             found = stream in self._readable()
-            # Also while a host never ceases to send.
-            if self._closed.is_set():
-                raise LostError("the dashboard is closed")
-            if not found and time.monotonic() > self._deadline:
-                raise LostError(f"no answer for {self._patience:.0f} s")
+            if found:
+                self._deadline = time.monotonic() + self._patience
+            self._check_time()  # Also while a host never ceases to send.
         read = os.read(stream.fileno(), 1 << 16)
         if not read:
             raise self._lost()
-        self._deadline = time.monotonic() + self._patience
         self.owed_since = time.time()
         self._buffer += read
+
+    def _check_time(self) -> None:
+        """Raise LostError if nothing has come for too long, or nobody waits any more."""
+        if self._closed.is_set():
+            raise LostError("the dashboard is closed")
+        if time.monotonic() > self._deadline:
+            raise LostError(f"no answer for {self._patience:.0f} s")
 
     def _readable(self) -> list[IO[bytes]]:
         """Which streams have something to read, after a moment; keeps what ssh complains about."""

@@ -1,5 +1,6 @@
 """The connection to a host, which may be slow, lying, talkative or gone."""
 
+import signal
 import tarfile
 import time
 from pathlib import Path
@@ -109,6 +110,18 @@ def test_closing_does_not_wait_for_a_host_that_never_ceases_to_send(
     closed.set()
     with pytest.raises(LostError, match="closed"):
         Connection(address, closed)
+
+
+def test_a_host_that_takes_no_request_is_given_up(ssh: FakeSsh, address: Address) -> None:
+    closed = Event()
+    connection = Connection(address, closed)
+    connection._process.send_signal(signal.SIGSTOP)
+    closed.set()
+    try:
+        with pytest.raises(LostError, match="closed"):  # More than a pipe takes.
+            connection.fetch(address.path, [(f"{n:0200}", CONFIG) for n in range(1000)], 1000)
+    finally:
+        connection.close()
 
 
 @pytest.mark.parametrize("count", [200, 1200])
