@@ -121,14 +121,11 @@ def dashboard(
         from dae_tui.dashboard.leaving import leaving_on_signals
 
     places = Places(given, default=default, refresh_seconds=refresh)
-    if found is not None:  # As the list has it, beside other folders.
-        here = (each for each in places.local_runs() if each.folder.absolute() == found.folder)
-        found = next(here, found)
     shown = DashboardApp(
         places.runs_dir,
         resolve_data_dir(data_dir),
         graphics or (terminal_graphics(sys.stdout.encoding) if svg is None else FINEST),
-        run=found,
+        run=None if found is None else places.listed(found),
         refresh_seconds=refresh,
         theme=theme,
         notify=notify or (),

@@ -86,6 +86,8 @@ def list_command(
     from dae_tui.commands.output.terminal import print_json, stdout
 
     place = parse_place(runs_dir)
+    if group is not None:
+        check_group(group)
     with _reading(place) as places:
         every = [(run, summarize(run)) for run in places.runs()]
         found = _chosen(every, conditions or [], group, archived)
@@ -93,11 +95,11 @@ def list_command(
         where = str(place.resolve() if isinstance(place, Path) else place)
         print_json({"runs_dir": where, "runs": [summary.as_json() for summary in found]})
         return
-    hidden = sum(summary.hidden for _, summary in every) if not archived else 0
     if not every:
         hint = "; start one with: dae train --data digits" if isinstance(place, Path) else ""
         say(f"no runs in {place}{hint}")
     elif not found:
+        hidden = len(_chosen(every, conditions or [], group, archived=True))
         also = f"; {hidden} archived: --archived shows them" if hidden else ""
         say(f"no such runs among the {len(every)} in {place}{also}")
     if not found:
@@ -116,7 +118,6 @@ def _chosen(
 ) -> list[Summary]:
     """The runs that a filter and the options leave."""
     if group is not None:
-        check_group(group)
         every = [(run, summary) for run, summary in every if summary.group == group]
     if not words:
         return [summary for _, summary in every if archived or not summary.hidden]

@@ -76,7 +76,7 @@ class ComparisonWatch:
         return Compared(compared, self._look_at_tables())
 
     def _look_at(self, run: Run) -> ComparedRun:
-        run.want()
+        run.want(curves_only=True)
         stamp = run.stamp(METRICS)
         if run.key not in self._curves or self._curves[run.key][0] != stamp:
             self._curves[run.key] = stamp, overview(run)

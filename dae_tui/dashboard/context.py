@@ -52,7 +52,7 @@ class Context(Protocol):
 
     @property
     def marked(self) -> tuple[str, ...]:
-        """Names of the runs that are marked for comparison, in the order of marking."""
+        """Keys of the runs that are marked for comparison, in the order of marking."""
 
 
 def context_of(node: DOMNode) -> Context:

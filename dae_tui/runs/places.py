@@ -89,8 +89,8 @@ class Places:
 
     def __str__(self) -> str:
         """The folders as they were named."""
-        places = [*(str(each.path) for each in self.local or []), *map(_address, self.remote)]
-        return ", ".join(places) or str(self.runs_dir)
+        places = [each.path for each in self.local], [each.address for each in self.remote]
+        return ", ".join(str(place) for some in places for place in some)
 
     @property
     def folders(self) -> "list[LocalFolder | HostFolder]":
@@ -105,6 +105,11 @@ class Places:
     def local_runs(self) -> list[Run]:
         """Those of this machine, oldest first."""
         return sorted((run for each in self.local for run in each.runs()), key=lambda run: run.name)
+
+    def listed(self, run: Run) -> Run:
+        """A run of this machine as the list has it, which says in which of the folders it is."""
+        path = run.folder.absolute()
+        return next((each for each in self.local_runs() if each.folder.absolute() == path), run)
 
     def folder_of(self, run: Run) -> Path:
         """The folder of this machine that a run is in; the first one if it is in none."""
@@ -146,12 +151,11 @@ class Places:
             host.start()
 
     def close(self) -> None:
+        """End all connections, at the same time."""
+        for host in self.hosts:
+            host.end()
         for host in self.hosts:
             host.close()
-
-
-def _address(folder: "HostFolder") -> str:
-    return str(folder.address)
 
 
 def _cache() -> Path:

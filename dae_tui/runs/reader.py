@@ -85,8 +85,12 @@ class Run:
             return None
         return known.st_mtime_ns, known.st_size
 
-    def want(self) -> None:
-        """Say that all of it is shown: a run on another host is brought here piece by piece."""
+    def want(self, *, curves_only: bool = False) -> None:
+        """Say that it is shown: a run on another host is brought here piece by piece.
+
+        Args:
+            curves_only: whether its images and its log are not shown.
+        """
 
     def lives(self, status: Mapping[str, Any]) -> bool:
         """Whether the process lives that wrote a status whose state is alive."""

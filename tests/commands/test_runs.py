@@ -59,14 +59,33 @@ def test_runs_of_a_host_are_listed_and_shown(
     missing = dae("runs", "show", "nothing", "--runs-dir", there)
     assert missing.code == 3
     assert missing.err.startswith(f"error: there is no run 'nothing' in {there}\nhint: ")
-    assert dae("runs", "list", "--runs-dir", "ssh://gpu1/none").code == 3
+    nowhere = dae("runs", "list", "--runs-dir", "ssh://gpu1/none")
+    assert nowhere.code == 3
+    assert nowhere.err.startswith("error: gpu1: there is no folder /none\nhint: write ssh://")
     ssh.does(REFUSES)
+    # Wrong input is refused before the host is asked.
+    assert dae("runs", "list", "--runs-dir", there, "--group", "two words").code == 2
     lost = dae("runs", "list", "--runs-dir", there)
     assert lost.code == 3
     assert lost.err == (
         "error: gpu1 cannot be read: ssh: connect to host gpu1 port 22: Connection refused\n"
         "hint: this must work without a question: ssh gpu1 true\n"
     )
+
+
+def test_runs_of_a_host_are_listed_by_group_and_the_archived_ones_when_asked_for(
+    dae: Dae, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    FakeSsh(tmp_path / "bin", monkeypatch)
+    names = [ended(tmp_path, state) for state in ("finished", "failed", "stopped")]
+    assert dae("runs", "group", *names[:2], "best").code == 0
+    assert dae("runs", "archive", names[0]).code == 0
+    there = "--runs-dir", f"ssh://gpu1{tmp_path / 'runs'}"
+    assert listed(dae, *there) == {"failed", "stopped"}
+    assert listed(dae, *there, "--group", "best") == {"failed"}
+    assert listed(dae, *there, "--group", "best", "--archived") == {"finished", "failed"}
+    assert listed(dae, *there, "is:archived") == {"finished"}
+    assert dae("runs", "archive", names[1], *there).code == 2
 
 
 def test_broken_runs_are_listed_and_not_fatal(dae: Dae, finished: Path) -> None:
@@ -238,6 +257,9 @@ def test_archived_runs_are_listed_only_when_asked_for(dae: Dae, tmp_path: Path) 
     assert dae("runs", "list").err == (
         f"no such runs among the 3 in {tmp_path / 'runs'}; 3 archived: --archived shows them\n"
     )
+    other = dae("runs", "list", "--group", "other").err
+    assert other == f"no such runs among the 3 in {tmp_path / 'runs'}\n"
+    assert dae("runs", "list", "state:failed").err.endswith("; 1 archived: --archived shows them\n")
     assert dae("runs", "unarchive", *names).code == 0
     assert listed(dae) == {"finished", "failed", "stopped"}
 

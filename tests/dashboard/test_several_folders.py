@@ -7,13 +7,15 @@ from pathlib import Path
 
 import pytest
 from dashboard_driver import Driver, shows
-from dashboard_example import LIVE, FakeMonitor
+from dashboard_example import LIVE, FakeMonitor, sweep_runs
 from fake_ssh import REFUSES, FakeSsh
 
 from dae_tui.dashboard.app import DashboardApp
 from dae_tui.dashboard.runs_list import RunsList
 from dae_tui.dashboard.screens.compare import CompareScreen
+from dae_tui.dashboard.screens.group import GroupScreen
 from dae_tui.dashboard.screens.run import RunScreen
+from dae_tui.dashboard.screens.runs import RunsScreen
 from dae_tui.runs.hosts import host_watch
 from dae_tui.runs.hosts.address import Address
 from dae_tui.runs.places import Places
@@ -101,9 +103,13 @@ async def test_what_would_write_is_refused_with_the_command_to_run_there(
     async with watching(places) as driver:
         await driver.until(lambda: len(rows(driver)) == 5, "the runs of the host")
         name = driver.app.screen.query_one(RunsList).runs[0].name
+        screen = driver.app.screen
+        assert isinstance(screen, RunsScreen)
+        assert screen.offers("pane") and not screen.offers("tag") and not screen.offers("archive")
         for key, command in [
             ("p", f"ssh gpu1 'dae runs pause {name} --runs-dir"),
             ("s", f"ssh gpu1 'dae runs stop {name} --runs-dir"),
+            ("A", f"ssh gpu1 'dae runs archive {name} --runs-dir"),
             ("x", f"ssh gpu1 'dae runs delete {name} --runs-dir"),
             ("n", "ssh gpu1 'dae train --runs-dir"),
         ]:
@@ -160,3 +166,24 @@ async def test_a_run_is_deleted_in_the_folder_that_it_is_in(runs_dir: Path, tmp_
         await driver.until(lambda: not chosen.folder.exists(), "it is deleted")
         assert chosen.place == "other"
         assert (runs_dir / chosen.name).exists()
+
+
+async def test_the_group_of_a_run_on_a_host_has_the_runs_of_that_folder_alone(
+    tmp_path: Path, ssh: FakeSsh
+) -> None:
+    for folder in ("here", "there"):
+        sweep_runs(tmp_path / folder)
+    address = Address("gpu1", str(tmp_path / "there"))
+    places = Places([tmp_path / "here", address], cache=tmp_path / "cache", refresh_seconds=0.1)
+    async with watching(places) as driver:
+        await driver.until(lambda: any(key.startswith("gpu1:") for key in rows(driver)), "a host")
+        await driver.press("slash", *"in:gpu1", "enter")
+        await driver.until(
+            lambda: {key.split(":")[0] for key in rows(driver)} == {"gpu1"}, "the runs of the host"
+        )
+        await driver.press("S")
+        await shows(driver, GroupScreen)
+        await driver.sees("group lr-3f2a  6 runs", "5 finished")
+        group = driver.app.screen
+        assert isinstance(group, GroupScreen)
+        assert {member.run.host for member, _ in group._rows} == {"gpu1"}

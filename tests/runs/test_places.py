@@ -63,6 +63,29 @@ def test_runs_of_the_same_name_stay_apart(tmp_path: Path) -> None:
     assert [places.folder_of(run).name for run in runs] == ["one", "two", "one"]
 
 
+def test_a_run_that_was_found_by_its_name_is_that_of_the_list(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder in ("one", "two"):
+        make_run(tmp_path / folder, "a")
+    monkeypatch.chdir(tmp_path)
+    places = Places([Path("one"), tmp_path / "two"])
+    assert places.listed(Run(Path("two", "a"))).key == "two:a"
+    assert places.listed(Run(tmp_path / "one" / "a")).key == "one:a"
+    assert places.listed(Run(tmp_path / "three" / "a")).key == "a"
+
+
+def test_hosts_are_left_at_the_same_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    places = Places([Address("gpu1", "/r"), Address("gpu2", "/r")], cache=tmp_path / "cache")
+    one, two = places.hosts
+    ended: list[bool] = []
+    monkeypatch.setattr(one, "close", lambda: ended.append(two._closed.is_set()))
+    places.close()
+    monkeypatch.undo()
+    one.close()
+    assert ended == [True]
+
+
 def test_new_runs_go_to_the_first_folder_of_this_machine(tmp_path: Path) -> None:
     places = Places([Address("gpu1", "/r"), tmp_path / "a", tmp_path / "b"], cache=tmp_path / "c")
     assert places.runs_dir == tmp_path / "a"

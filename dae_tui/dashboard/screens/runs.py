@@ -36,7 +36,8 @@ WIDE = 120
 # The pane takes this share of a wide terminal, and so many columns at least: three digits.
 PANE_SHARE, LEAST_PANE = 0.44, 64
 REST_SECONDS = 0.1
-ALL_ARCHIVED = "Every run is archived.\n\n/ is:archived shows them, and A brings one back."
+# What does nothing to a run that can only be read.
+WRITE = ("pause", "stop", "resume", "tag", "archive")
 # What does nothing in an empty list.
 NEED_A_RUN = ("select_cursor", "mark", "app.switch_mode", "sort", "tag")
 
@@ -156,7 +157,7 @@ class RunsScreen(LiveScreen[_Seen], RunActions):
     def offers(self, action: str) -> bool:
         """Whether an action does something now, and so has its key in the last line."""
         row = self._table.under_cursor
-        if row is not None and row.run.read_only and action in ("pause", "stop", "resume", "tag"):
+        if row is not None and row.run.read_only and action in WRITE:
             return False
         if action in ("pause", "stop"):
             return row is not None and row.summary.state.alive
@@ -394,12 +395,9 @@ class RunsScreen(LiveScreen[_Seen], RunActions):
 
         row = self._table.under_cursor
         if row is not None and row.summary.group:
-            places, place = self.context.places, row.run.place
-
-            def runs() -> list[Run]:
-                return [run for run in places.runs() if run.place == place]
-
-            self.app.push_screen(GroupScreen(runs, row.summary.group))
+            folders, place = self.context.places.folders, row.run.place
+            folder = next((each for each in folders if each.place == place), folders[0])
+            self.app.push_screen(GroupScreen(folder.runs, row.summary.group))
         elif row is not None:
             self.notify("this run is in no group: dae sweep and dae runs group make some")
 

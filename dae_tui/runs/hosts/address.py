@@ -51,6 +51,10 @@ class Address:
         # The shell there must see the tilde.
         folder = f"~/{shlex.quote(path[2:])}" if path.startswith("~/") else shlex.quote(path)
         there = f"{shlex.join(['dae', *words])} --runs-dir {folder}"
+        return self.login(there)
+
+    def login(self, there: str) -> str:
+        """The line that runs the line `there` on the host."""
         port = ["-p", str(self.port)] if self.port else []
         return shlex.join(["ssh", *port, self.destination, there])
 

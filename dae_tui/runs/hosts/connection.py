@@ -40,8 +40,8 @@ OPTIONS = (
 # What a login may print, a line of an answer, and the files of an answer that lists them.
 MOST_BANNER, MOST_LINE, MOST_FILES = 1 << 20, 8192, 100_000
 MOST_LINES = 2 * MOST_FILES
-# Of what ssh complains about.
-MOST_REASON, LONGEST_REASON = 4096, 160
+# Bytes, characters and seconds of what ssh complains about.
+MOST_REASON, LONGEST_REASON, LAST_WORDS_SECONDS = 4096, 160, 1.0
 BLOCK = 512
 _FILE = re.compile(rb"F (\d{1,12}) (\d{1,15}) (\d{1,20}) \./([^/]+)/([^\n]+)")
 
@@ -80,9 +80,9 @@ class Connection:
         self._mark = f"@@dae-{secrets.token_hex(8)}"
         self._buffer = bytearray()
         self._said = b""
-        """The last words of ssh itself."""
+        """The last messages of ssh itself."""
         self._silent = False
-        """Whether it says no more."""
+        """Whether it has closed its error output."""
         self._deadline = self._patience = 0.0
         self.owed_since: float | None = None
         """Since when the host owes an answer, or the rest of one."""
@@ -156,16 +156,18 @@ class Connection:
             with tarfile.open(fileobj=stream, mode="r|", bufsize=BLOCK) as archive:
                 for member in archive:
                     name = member.name.removeprefix("./")
-                    content = archive.extractfile(member) if member.isreg() else None
-                    if content is not None and name in names:
+                    # A sparse file can be of any size without being sent.
+                    whole = member.isreg() and not member.issparse()
+                    content = archive.extractfile(member) if whole and name in names else None
+                    if content is not None:
                         found[name] = content.read()
-        except (tarfile.TarError, ValueError, EOFError) as failure:
+        except (tarfile.TarError, ValueError, EOFError, RecursionError) as failure:
             raise LostError("its files arrive damaged") from failure
         self._skip(MOST_BANNER)
         return found
 
     def part(self, path: str, run: str, name: str, offset: int, count: int) -> bytes:
-        """So many bytes of a file; what it has lost since it was listed is zero."""
+        """`count` bytes of a file from `offset`; zeros for those that it has lost since."""
         self._send(shell.part(path, f"{run}/{name}", offset, count))
         line = self._line()
         head = f"{self._mark} B ".encode()
@@ -207,9 +209,15 @@ class Connection:
         self._deadline = time.monotonic() + seconds
         self.owed_since = time.time()
         self._buffer.clear()
-        assert self._process.stdin is not None
+        stream = self._process.stdin
+        assert stream is not None
+        left = memoryview(request)
         try:
-            self._process.stdin.write(request)
+            while left:
+                # So many bytes never wait where a pipe can be written.
+                if select.select([], [stream], [], 0.1)[1]:
+                    left = left[os.write(stream.fileno(), left[: select.PIPE_BUF]) :]
+                self._check_time()
         except OSError as failure:
             raise self._lost() from failure
 
@@ -232,9 +240,14 @@ class Connection:
                 raise LostError("says more than it was asked")
 
     def _line(self) -> bytes:
+        left_out = 0
         while b"\n" not in self._buffer:
-            if len(self._buffer) > MOST_LINE:
-                del self._buffer[:-MOST_LINE]  # No line of ours.
+            excess = len(self._buffer) - MOST_LINE
+            if excess > 0:  # No line of ours.
+                del self._buffer[:excess]
+                left_out += excess
+                if left_out > MOST_BANNER:
+                    raise LostError("says more than it was asked")
             self._read()
         return self.exactly(self._buffer.index(b"\n") + 1)[:-1]
 
@@ -242,17 +255,24 @@ class Connection:
         """Wait for more of an answer."""
         stream = self._process.stdout
         assert stream is not None
-        while stream not in self._readable():
-            if self._closed.is_set():
-                raise LostError("the dashboard is closed")
-            if time.monotonic() > self._deadline:
-                raise LostError(f"no answer for {self._patience:.0f} s")
+        found = False
+        while not found:
+            found = stream in self._readable()
+            if found:
+                self._deadline = time.monotonic() + self._patience
+            self._check_time()  # Also while a host never ceases to send.
         read = os.read(stream.fileno(), 1 << 16)
         if not read:
             raise self._lost()
-        self._deadline = time.monotonic() + self._patience
         self.owed_since = time.time()
         self._buffer += read
+
+    def _check_time(self) -> None:
+        """Raise LostError if nothing has come for too long, or nobody waits any more."""
+        if self._closed.is_set():
+            raise LostError("the dashboard is closed")
+        if time.monotonic() > self._deadline:
+            raise LostError(f"no answer for {self._patience:.0f} s")
 
     def _readable(self) -> list[IO[bytes]]:
         """Which streams have something to read, after a moment; keeps what ssh complains about."""
@@ -270,8 +290,10 @@ class Connection:
         """Why ssh has ended: its last words."""
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(1)
-        while not self._silent and self._process.stderr in self._readable():
-            pass
+        until = time.monotonic() + LAST_WORDS_SECONDS
+        while not self._silent and time.monotonic() < until:
+            if self._process.stderr not in self._readable():
+                break
         lines = [line.strip() for line in _text(self._said).replace("\r", "\n").split("\n")]
         words = next((line for line in reversed(lines) if line), "")
         code = self._process.returncode

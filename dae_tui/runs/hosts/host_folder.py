@@ -12,8 +12,8 @@ from dae_tui.runs.hosts.remote_run import RemoteRun
 from dae_tui.runs.layout import METRICS, MOST_JSON, STATUS, State, read_json
 from dae_tui.runs.reader import list_runs
 
-# Metrics up to this size are read for the curve in the list, of larger ones those of runs that are
-# alive or shown.
+# Metrics up to this size are read for the curve in the list; larger ones only if their run is alive
+# or shown.
 SMALL_METRICS = 256 << 10
 # The newest runs of a folder; older ones are not shown.
 MOST_RUNS = 2000
@@ -30,7 +30,10 @@ class HostFolder:
 
     def __init__(self, address: Address, mirror: Mirror, place: str) -> None:
         self.address, self.mirror, self.place = address, mirror, place
-        self.heard, self.ahead = time.time(), 0.0
+        # Until the host answers, a run that was alive at its last answer is taken to be so.
+        self.heard, self.ahead = 0.0, 0.0
+        self._listing = self.heard, self.ahead
+        """What these become once the files of the last list are here."""
         self.reason = ""
         """Why the host, which answers, does not list this folder."""
         self.known: dict[File, Stamp] = {}
@@ -39,7 +42,8 @@ class HostFolder:
         """Where the metrics that are kept begin, of runs with long ones."""
         self.listed = 0.0
         """When all files were listed last; 0 makes the next look list them."""
-        self._wanted: dict[str, float] = {}
+        self._wanted: dict[tuple[str, bool], float] = {}
+        """When a run was asked for last, or its curves only."""
         self._lock = Lock()
         self._alive: set[str] = set()
         self.asked: Callable[[], None] = lambda: None
@@ -57,23 +61,30 @@ class HostFolder:
             for run in list_runs(self.mirror.folder)
         ]
 
-    def want(self, run: str) -> None:
+    def want(self, run: str, *, curves_only: bool = False) -> None:
         with self._lock:
-            before = self._wanted.get(run, 0.0)
-            self._wanted[run] = time.monotonic()
+            before = self._wanted.get((run, curves_only), 0.0)
+            self._wanted[run, curves_only] = time.monotonic()
         if before < time.monotonic() - WANTED_SECONDS:
             self.asked()
 
     def wanted(self) -> set[str]:
         """The runs that are shown now."""
+        return {run for run, _ in self._wanted_now()}
+
+    def opened(self) -> set[str]:
+        """Those of which more than the curves is shown."""
+        return {run for run, curves_only in self._wanted_now() if not curves_only}
+
+    def _wanted_now(self) -> list[tuple[str, bool]]:
         with self._lock:
             late = time.monotonic() - WANTED_SECONDS
-            self._wanted = {run: at for run, at in self._wanted.items() if at > late}
-            return set(self._wanted)
+            self._wanted = {key: at for key, at in self._wanted.items() if at > late}
+            return list(self._wanted)
 
     def take(self, files: dict[File, Stamp], clock: int, *, all_of_them: bool) -> None:
         """Take what the host has listed."""
-        self.ahead, self.heard = time.time() - clock, float(clock)
+        self._listing = float(clock), time.time() - clock
         if all_of_them:
             self.listed = time.monotonic()
             runs = sorted({run for run, _ in files})[-MOST_RUNS:]
@@ -84,6 +95,13 @@ class HostFolder:
             self.mirror.write_index()
         else:
             self.known |= files
+
+    def caught_up(self) -> None:
+        """Judge runs by the clock of the last list, as the files that had changed are here.
+
+        Before, a heartbeat that was kept would look as old as the time without a connection.
+        """
+        self.heard, self.ahead = self._listing
 
     def keep(self, file: File, content: bytes) -> None:
         """Keep a small file that was just read."""
@@ -107,7 +125,7 @@ class HostFolder:
 
     def _settled(self, at: Stamp) -> Stamp:
         """The stamp to keep of a file that was just read."""
-        young = at.mtime >= self.heard - UNSETTLED_SECONDS
+        young = at.mtime >= self._listing[0] - UNSETTLED_SECONDS
         return Stamp(-1, at.size, at.inode) if young else at
 
     def needed(self) -> list[str]:

@@ -1,4 +1,4 @@
-"""A host whose runs are read again and again, in a thread of its own: it may be slow, or gone."""
+"""Reads the runs of a host again and again, in a thread of its own: it may be slow, or gone."""
 
 import time
 from collections.abc import Sequence
@@ -7,13 +7,14 @@ from pathlib import Path
 from threading import Event, Thread
 
 from dae_tui.errors import RunError
+from dae_tui.runs.hosts.address import HINT
 from dae_tui.runs.hosts.connection import Connection, LostError, RefusedError
 from dae_tui.runs.hosts.host_folder import BATCH_BYTES, HostFolder
 from dae_tui.runs.layout import LOG, METRICS
 from dae_tui.runs.summary import age
 from dae_tui.system.printable import printable
 
-# Of the metrics of one run, the newest; of one request; of all between two looks.
+# Bytes of metrics: the newest of one run; in one request; of all runs between two looks.
 MOST_METRICS, PIECE_BYTES, METRICS_PER_LOOK = 64 << 20, 1 << 20, 8 << 20
 MOST_SAMPLE = 16 << 20
 # As much of a log as its readers read, and a byte that tells them that it is not all.
@@ -90,7 +91,7 @@ class HostWatch:
                 for folder in self.folders:
                     self._read_rows(connection, folder)
                     if folder.reason:
-                        raise RunError(f"{self._address.host}: {folder.reason}")
+                        raise RunError(f"{self._address.host}: {folder.reason}", HINT)
                     if run and (run, METRICS) in folder.known:
                         self._read_metrics(connection, folder, run, MOST_METRICS)
             finally:
@@ -98,7 +99,7 @@ class HostWatch:
         except (LostError, OSError) as failure:
             raise RunError(
                 f"{self._address.host} cannot be read: {failure}",
-                f"this must work without a question: ssh {self._address.destination} true",
+                f"this must work without a question: {self._address.login('true')}",
             ) from failure
 
     @property
@@ -109,10 +110,14 @@ class HostWatch:
     def start(self) -> None:
         self._thread.start()
 
-    def close(self, seconds: float = 2.0) -> None:
-        """End the connection; waits for that a little."""
+    def end(self) -> None:
+        """Have the connection end soon; `close` waits for it."""
         self._closed.set()
         self._asked.set()
+
+    def close(self, seconds: float = 2.0) -> None:
+        """End the connection; waits for that a little."""
+        self.end()
         if self._thread.is_alive():
             self._thread.join(seconds)
         if not self._thread.is_alive():
@@ -169,7 +174,7 @@ class HostWatch:
             left -= self._read_metrics(connection, folder, run, left)
             if left <= 0:
                 return True
-        for run in folder.wanted():
+        for run in folder.opened():
             self._read_log(connection, folder, run)
             self._read_sample(connection, folder, run)
         return False
@@ -195,6 +200,7 @@ class HostWatch:
                     folder.known.pop(file)
                 else:
                     folder.keep(file, content)
+        folder.caught_up()
 
     def _read_metrics(self, connection: Connection, folder: HostFolder, run: str, most: int) -> int:
         """Bring the new bytes of a run's metrics here; returns how many."""

@@ -1,8 +1,8 @@
 """The folder of the cache that holds what is read of a host's runs.
 
-It has the layout of a folder of runs, without locks and weights, so the readers of runs read it. It
-is the user's alone, of bounded size, and can be deleted at any time. Every name in it is checked;
-no link is made or followed.
+It has the layout of a folder of runs, without locks and weights, so the readers of runs read it.
+Only the user can read it, its size is bounded, and it can be deleted at any time. Every name in it
+is checked; no link is made.
 """
 
 import contextlib
@@ -30,7 +30,7 @@ MOST_INDEX = 64 << 20
 MOST_BYTES = 512 << 20
 # Dashboards that run at the same time; each has a folder of its own.
 MOST_AT_ONCE = 16
-# What was read of a host that nobody looks at goes after so many days.
+# What was read of a host is removed so many days after it was last looked at.
 DAYS_KEPT = 30
 
 File = tuple[str, str]
@@ -132,7 +132,7 @@ class Mirror:
 
 
 def _make_private(folder: Path) -> None:
-    """Make a folder of the user's alone. Raises OSError for one of somebody else."""
+    """Make a folder that only the user can enter. Raises OSError for one of somebody else."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     about = os.lstat(folder)
     if not stat.S_ISDIR(about.st_mode) or about.st_uid != os.getuid():

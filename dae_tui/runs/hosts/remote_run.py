@@ -27,8 +27,8 @@ class Source(Protocol):
     def ahead(self) -> float:
         """Seconds by which the clock here is ahead of the host's."""
 
-    def want(self, run: str) -> None:
-        """Have all that is shown of a run brought here soon."""
+    def want(self, run: str, *, curves_only: bool = False) -> None:
+        """Have what is shown of a run brought here soon."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +46,8 @@ class RemoteRun(Run):
     def where(self) -> str:
         return f"{self.address}/{self.name}"
 
-    def want(self) -> None:
-        self.source.want(self.name)
+    def want(self, *, curves_only: bool = False) -> None:
+        self.source.want(self.name, curves_only=curves_only)
 
     def status(self) -> dict[str, Any]:
         status = super().status()

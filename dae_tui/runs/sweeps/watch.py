@@ -46,7 +46,7 @@ class GroupWatch:
         return self._groups[run.name][1]
 
     def _look_at(self, run: Run) -> Member:
-        run.want()
+        run.want(curves_only=True)
         stamp = run.stamp(METRICS)
         if run.name not in self._curves or self._curves[run.name][0] != stamp:
             self._curves[run.name] = stamp, overview(run)

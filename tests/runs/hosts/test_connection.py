@@ -1,7 +1,8 @@
 """The connection to a host, which may be slow, lying, talkative or gone."""
 
+import signal
+import tarfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from threading import Event
 
@@ -83,6 +84,46 @@ def test_a_login_that_never_ends_to_speak_is_given_up(
         Connection(address, Event())
 
 
+def test_a_line_that_never_ends_is_given_up(
+    ssh: FakeSsh, address: Address, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MOST_BANNER", 1 << 16)
+    ssh.does("exec cat /dev/zero")
+    with pytest.raises(LostError, match="says more than it was asked"):
+        Connection(address, Event())
+
+
+def test_complaints_that_never_end_are_given_up(
+    ssh: FakeSsh, address: Address, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "LAST_WORDS_SECONDS", 0.1)
+    ssh.does(f"{CHATTERS} no >&2")
+    with pytest.raises(LostError, match="no"):
+        Connection(address, Event())
+
+
+def test_closing_does_not_wait_for_a_host_that_never_ceases_to_send(
+    ssh: FakeSsh, address: Address
+) -> None:
+    ssh.does(CHATTERS)
+    closed = Event()
+    closed.set()
+    with pytest.raises(LostError, match="closed"):
+        Connection(address, closed)
+
+
+def test_a_host_that_takes_no_request_is_given_up(ssh: FakeSsh, address: Address) -> None:
+    closed = Event()
+    connection = Connection(address, closed)
+    connection._process.send_signal(signal.SIGSTOP)
+    closed.set()
+    try:
+        with pytest.raises(LostError, match="closed"):  # More than a pipe takes.
+            connection.fetch(address.path, [(f"{n:0200}", CONFIG) for n in range(1000)], 1000)
+    finally:
+        connection.close()
+
+
 @pytest.mark.parametrize("count", [200, 1200])
 def test_a_connection_that_dies_in_the_middle_of_an_answer_is_lost(
     ssh: FakeSsh, address: Address, count: int
@@ -101,16 +142,8 @@ def test_a_connection_that_dies_in_the_middle_of_an_answer_is_lost(
         talk()
 
 
-@pytest.fixture
-def hostile(ssh: FakeSsh, address: Address) -> Iterator[Connection]:
-    """A host whose folder has names and links that were made to harm."""
-    connection = Connection(address, Event())
-    yield connection
-    connection.close()
-
-
 def test_names_that_could_harm_and_links_are_not_listed(
-    hostile: Connection, address: Address, there: Path, tmp_path: Path
+    connection: Connection, address: Address, there: Path, tmp_path: Path
 ) -> None:
     secret = tmp_path / "secret"
     secret.mkdir()
@@ -121,14 +154,14 @@ def test_names_that_could_harm_and_links_are_not_listed(
         (there / name / STATUS).write_text("{}")
     (there / "linked").symlink_to(secret)
     (there / RUN / "tags.json").symlink_to(secret / STATUS)
-    listing = hostile.look(address.path, recent=False)
+    listing = connection.look(address.path, recent=False)
 
     assert {run for run, _ in listing.files} == {RUN, "a\\b"}
     assert (RUN, "tags.json") not in listing.files
     # Nor are they sent.
-    assert hostile.part(address.path, "linked", STATUS, 0, 2) == b""
-    assert hostile.part(address.path, RUN, "tags.json", 0, 2) == b""
-    assert hostile.fetch(address.path, [(RUN, "tags.json")], 100) == {}
+    assert connection.part(address.path, "linked", STATUS, 0, 2) == b""
+    assert connection.part(address.path, RUN, "tags.json", 0, 2) == b""
+    assert connection.fetch(address.path, [(RUN, "tags.json")], 100) == {}
 
 
 def test_more_bytes_than_were_listed_are_not_taken(
@@ -137,6 +170,47 @@ def test_more_bytes_than_were_listed_are_not_taken(
     (there / RUN / LOG).write_bytes(b"x" * 100_000)
     with pytest.raises(LostError, match="more than it has listed"):
         connection.fetch(address.path, [(RUN, LOG)], 1000)
+
+
+def archive_of(*members: tuple[str, bytes, bytes, int]) -> bytes:
+    """The start of a tar archive: name, kind, content and size of each member."""
+    made = b""
+    for name, kind, content, size in members:
+        member = tarfile.TarInfo(name)
+        member.type, member.size = kind, len(content)
+        head = bytearray(member.tobuf(tarfile.GNU_FORMAT))
+        head[483:495] = f"{size:011o}\0".encode()  # Where GNU tar says how large a sparse file is.
+        head[148:156] = b" " * 8
+        head[148:156] = f"{sum(head[:512]):06o}\0 ".encode()
+        made += head + content.ljust(-(-len(content) // 512) * 512, b"\0")
+    return made
+
+
+@pytest.fixture
+def packs(ssh: FakeSsh, tmp_path: Path) -> Path:
+    """What `tar` on the host answers, whatever it is asked for."""
+    program = tmp_path / "bin" / "tar"
+    program.write_text(f"#!/bin/sh\nexec cat '{tmp_path / 'packed'}'\n")
+    program.chmod(0o755)
+    return tmp_path / "packed"
+
+
+def test_a_file_that_claims_more_than_is_sent_is_not_taken(
+    packs: Path, connection: Connection, address: Address
+) -> None:
+    sparse = (f"./{RUN}/{CONFIG}", tarfile.GNUTYPE_SPARSE, b"", 1 << 28)
+    honest = (f"./{RUN}/{STATUS}", tarfile.REGTYPE, b"{}", 0)
+    packs.write_bytes(archive_of(sparse, honest) + bytes(1024))
+    files = [(RUN, CONFIG), (RUN, STATUS)]
+    assert connection.fetch(address.path, files, 1000) == {f"{RUN}/{STATUS}": b"{}"}
+
+
+def test_names_within_names_end_the_connection_and_nothing_else(
+    packs: Path, connection: Connection, address: Address
+) -> None:
+    packs.write_bytes(archive_of(*[("x", tarfile.GNUTYPE_LONGNAME, b"name\0", 0)] * 1000))
+    with pytest.raises(LostError, match="damaged"):
+        connection.fetch(address.path, [(RUN, CONFIG)], 4 << 20)
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "a/b", "-a", ".a", "a\n", "a\x1b", "x" * 256])

@@ -7,7 +7,7 @@ import pytest
 from dae_tui.runs.hosts import host_folder
 from dae_tui.runs.hosts.connection import Stamp
 from dae_tui.runs.hosts.host_folder import HostFolder
-from dae_tui.runs.layout import CONFIG, METRICS, MOST_JSON, STATUS
+from dae_tui.runs.layout import CONFIG, METRICS, MOST_JSON, STATUS, State
 
 OLD, NEW = "20260101-000000-digits-dense-0001", "20260102-000000-digits-dense-0002"
 NOW = 1_000_000
@@ -92,4 +92,20 @@ def test_a_run_that_is_alive_needs_its_metrics(folder: HostFolder) -> None:
 
 def test_clocks_are_compared(folder: HostFolder) -> None:
     folder.take({}, int(time.time()) - 100, all_of_them=True)
+    folder.caught_up()
     assert abs(folder.ahead - 100) < 3
+
+
+def test_a_run_is_not_taken_for_crashed_before_its_new_status_is_here(folder: HostFolder) -> None:
+    folder.take(files(OLD), NOW, all_of_them=True)
+    for file in files(OLD):
+        folder.keep(file, b'{"state": "running", "heartbeat": 1000000}')
+    (run,) = folder.runs()
+    assert run.state() is State.RUNNING  # The host has not said all yet.
+    folder.caught_up()
+    assert run.state() is State.RUNNING
+    # An hour later, after the connection was lost.
+    folder.take(files(OLD, mtime=6), NOW + 3600, all_of_them=True)
+    assert run.state() is State.RUNNING
+    folder.caught_up()
+    assert run.state() is State.CRASHED

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from fake_ssh import REFUSES, WORKS, FakeSsh, until
 
+from dae_tui.errors import RunError
 from dae_tui.runs.hosts import host_watch
-from dae_tui.runs.hosts.host_folder import HostFolder
+from dae_tui.runs.hosts.host_folder import SMALL_METRICS, HostFolder
 from dae_tui.runs.hosts.host_watch import HostState, HostWatch
 from dae_tui.runs.layout import CONFIG, LOG, METRICS, STATUS, write_json
 
@@ -41,6 +42,7 @@ def test_a_run_is_brought_here_and_followed(
         until(lambda name=name: same(folder, there, name))  # type: ignore[misc]
     assert not (folder.kept / RUN / LOG).exists()
     assert watch.state.words() == ""
+    until(lambda: abs(folder.heard - time.time()) < 100)
 
     write_json(there / RUN / STATUS, {"state": "running", "epoch": 3})
     with (there / RUN / METRICS).open("a") as file:
@@ -58,6 +60,20 @@ def test_of_a_run_that_is_shown_log_and_newest_images_come_too(
     folder.runs()[0].want()
     until(lambda: same(folder, there, LOG) and same(folder, there, "samples/00000008.npz"))
     assert not (folder.kept / RUN / "samples/00000001.npz").exists()
+
+
+def test_of_a_run_whose_curves_alone_are_shown_nothing_else_comes(
+    watch: HostWatch, folder: HostFolder, there: Path
+) -> None:
+    with (there / RUN / METRICS).open("ab") as file:
+        file.write(b"x" * SMALL_METRICS + b"\n")
+    watch.start()
+    until(folder.runs)
+    folder.runs()[0].want(curves_only=True)
+    until(lambda: same(folder, there, METRICS))
+    later = folder.listed
+    until(lambda: folder.listed > later)
+    assert {path.name for path in (folder.kept / RUN).iterdir()} == {STATUS, CONFIG, METRICS}
 
 
 def test_long_metrics_are_cut_to_the_newest(
@@ -106,6 +122,13 @@ def test_a_folder_that_is_missing_is_said_to_be(
     assert watch.state.connected
     (there.parent / "elsewhere").rename(there)
     until(lambda: folder.runs() and not folder.reason)
+
+
+def test_what_cannot_be_read_once_has_a_hint_how_to_try_it(watch: HostWatch, ssh: FakeSsh) -> None:
+    ssh.does(REFUSES)
+    with pytest.raises(RunError, match=r"gpu1 cannot be read: .* Connection refused") as refused:
+        watch.read_now()
+    assert refused.value.hint == "this must work without a question: ssh -p 2222 me@gpu1 true"
 
 
 def test_words_say_who_since_when_and_why(monkeypatch: pytest.MonkeyPatch) -> None:

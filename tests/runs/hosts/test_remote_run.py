@@ -22,7 +22,7 @@ class Source:
         self.heard = time.time() - self.ahead
         self.wanted: list[str] = []
 
-    def want(self, run: str) -> None:
+    def want(self, run: str, *, curves_only: bool = False) -> None:
         self.wanted.append(run)
 
 
