@@ -226,7 +226,7 @@ def quality(
     from dae_tui.commands.benchmarking.unfinished import KeptMeasurements, identity
     from dae_tui.core.evaluation import protocol as protocols
     from dae_tui.core.evaluation.benchmark import evaluate
-    from dae_tui.core.evaluation.classifier import find_classifier
+    from dae_tui.core.evaluation.classifiers.classifier import find_classifier
     from dae_tui.core.hardware import resolve_device
     from dae_tui.core.weights.weights_file import load_weights
 

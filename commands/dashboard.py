@@ -21,8 +21,8 @@ from dae_tui.dashboard.notifier import STALLED_MINUTES
 from dae_tui.dashboard.themes import Theme
 from dae_tui.errors import RunError, UsageError
 from dae_tui.runs.event_files.folders import find_event_runs, has_events
+from dae_tui.runs.folder.reader import Run, find_run, holds_run, list_runs
 from dae_tui.runs.places import Place, Places
-from dae_tui.runs.reader import Run, find_run, holds_run, list_runs
 from dae_tui.system.atomic import write_whole
 from dae_tui.system.interpreter import collector_paused
 from dae_tui.system.regular_files import is_file, is_folder

@@ -196,7 +196,7 @@ def denoise(
     # Imported here: torch takes seconds to import, and typing mistakes are told before that.
     with collector_paused():
         from dae_tui.commands.denoising.report import DenoiseReport
-        from dae_tui.core.denoising.pipeline import denoise_files
+        from dae_tui.core.denoising.files.pipeline import denoise_files
         from dae_tui.core.weights.choice import WeightsChoice
 
     for folder in planned.folders():

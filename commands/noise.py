@@ -26,7 +26,7 @@ from dae_tui.spec.training_config import holds_pairs
 from dae_tui.system.atomic import write_whole
 
 if TYPE_CHECKING:
-    from dae_tui.core.noise.measurement import Measurement
+    from dae_tui.core.noise.measured.measurement import Measurement
     from dae_tui.terminal.graphics import Graphics
 
 app = options.subcommand()
@@ -87,11 +87,11 @@ def estimate(
     from dae_tui.commands.output.terminal import graphics_of, print_json, print_lines, stdout
 
     if output is not None:
-        from dae_tui.runs.layout import dump_json
+        from dae_tui.runs.folder.layout import dump_json
 
         write_whole(output, (dump_json(content) + "\n").encode())
     if figure is not None:
-        from dae_tui.core.evaluation.noise_figures import write_variance_figure
+        from dae_tui.core.evaluation.figures.noise_figures import write_variance_figure
 
         write_variance_figure(figure, found)
     if json:
@@ -112,7 +112,7 @@ def _measured(
     pairs = len(inputs) == 1 and holds_pairs(str(inputs[0]))
     # Imported here: torch takes seconds to import.
     from dae_tui.core.data.noisy_images import read_noisy_images
-    from dae_tui.core.noise.measurement import measure, measure_pairs
+    from dae_tui.core.noise.measured.measurement import measure, measure_pairs
 
     if not pairs:
         images, remarks = read_noisy_images(inputs, black, white, recursive=recursive)
@@ -235,7 +235,7 @@ def add(
     )
     planned = plan(inputs, place, recursive)
 
-    from dae_tui.core.noise.noisy_files import NoiseOptions, add_to_files
+    from dae_tui.core.noise.synthetic.noisy_files import NoiseOptions, add_to_files
 
     errors = [outcome.error for outcome in planned.failed if outcome.error is not None]
     images = files = 0
@@ -276,7 +276,7 @@ def show(
         raise UsageError("there is no noise to show", "write one such as gaussian:0.5")
     from dae_tui.commands.output.pictures import views_side_by_side
     from dae_tui.commands.output.terminal import graphics_of, stdout
-    from dae_tui.core.noise.samples import noisy_samples
+    from dae_tui.core.noise.synthetic.samples import noisy_samples
 
     console = stdout()
     for views in noisy_samples(_levels(parsed), seed):

@@ -20,12 +20,11 @@ from dae_tui.commands.options import (
 )
 from dae_tui.commands.output.streams import print_name, say
 from dae_tui.errors import DaeError, RunError, UsageError
-from dae_tui.runs.deletion import check_deletable, delete_run, deleted_words
-from dae_tui.runs.layout import Request, State
-from dae_tui.runs.places import Place, Places, parse_place
-from dae_tui.runs.reader import Run, find_run, last_event
-from dae_tui.runs.summary import Summary, age, number, summarize
-from dae_tui.runs.tags import (
+from dae_tui.runs.folder.deletion import check_deletable, delete_run, deleted_words
+from dae_tui.runs.folder.layout import Request, State
+from dae_tui.runs.folder.reader import Run, find_run, last_event
+from dae_tui.runs.folder.summary import Summary, age, number, summarize
+from dae_tui.runs.folder.tags import (
     change_tags,
     check_archivable,
     check_group,
@@ -33,6 +32,7 @@ from dae_tui.runs.tags import (
     set_archived,
     set_group,
 )
+from dae_tui.runs.places import Place, Places, parse_place
 from dae_tui.system.atomic import write_whole
 from dae_tui.system.printable import printable
 
@@ -122,7 +122,7 @@ def _chosen(
     if not words:
         return [summary for _, summary in every if archived or not summary.hidden]
     # The filter of the dashboard; its rows take NumPy, which a plain list does without.
-    from dae_tui.dashboard.runs_filter import Condition, listed, matches, parse_condition
+    from dae_tui.dashboard.content.runs_filter import Condition, listed, matches, parse_condition
     from dae_tui.runs.watching.runs_watch import RunRow
 
     parsed: list[Condition] = [parse_condition(word) for word in words]

@@ -29,9 +29,9 @@ from dae_tui.commands.sweeping.search import (
     values_of,
 )
 from dae_tui.errors import DaeError, UsageError
-from dae_tui.runs.layout import State
+from dae_tui.runs.folder.layout import State
+from dae_tui.runs.folder.tags import LONGEST_TAG, check_group
 from dae_tui.runs.stop_signals import Signals, exit_code_of
-from dae_tui.runs.tags import LONGEST_TAG, check_group
 from dae_tui.system.ranks import ranks
 
 app = options.subcommand()

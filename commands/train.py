@@ -26,15 +26,15 @@ from dae_tui.commands.options import (
 from dae_tui.commands.output.streams import print_name
 from dae_tui.commands.training.rehearsal import Rehearsal, Rehearsed
 from dae_tui.commands.training.resumption import as_options, resumed
-from dae_tui.core.evaluation.classifier_file import check_ours
+from dae_tui.core.evaluation.classifiers.classifier_file import check_ours
 from dae_tui.errors import DaeError, UsageError
 from dae_tui.find_weights import find_weights
 from dae_tui.runs.detached_training import detach
 from dae_tui.runs.event_files.messages import needs_tensorboard
-from dae_tui.runs.layout import State, dump_json, new_run_name
-from dae_tui.runs.reader import Run, find_run
+from dae_tui.runs.folder.layout import State, dump_json, new_run_name
+from dae_tui.runs.folder.reader import Run, find_run
+from dae_tui.runs.folder.writer import RunWriter
 from dae_tui.runs.stop_signals import Signals, exit_code_of
-from dae_tui.runs.writer import RunWriter
 from dae_tui.spec.losses import LOSS_KINDS, rename_classifier
 from dae_tui.spec.model_cards import published, read_metadata
 from dae_tui.spec.noise_file import noise_text

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from dae_tui.errors import RunError, WeightsError
-from dae_tui.runs.reader import find_run
+from dae_tui.runs.folder.reader import find_run
 from dae_tui.spec.model_cards import published
 from dae_tui.system.printable import shortened
 

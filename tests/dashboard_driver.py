@@ -12,8 +12,8 @@ from textual.pilot import Pilot
 from textual.screen import Screen
 
 from dae_tui.dashboard.app import DashboardApp
-from dae_tui.dashboard.screens.live import LiveScreen
-from dae_tui.runs.reader import Run
+from dae_tui.dashboard.screens.shared.live import LiveScreen
+from dae_tui.runs.folder.reader import Run
 from dae_tui.terminal.graphics import Graphics
 
 PATIENCE = 20.0

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from dae_tui.core.data.embed_digits import EMBEDDED
+from dae_tui.core.data.digits.embed_digits import EMBEDDED
 from dae_tui.core.playground import PlaygroundResult
 from dae_tui.devices.gpu_processes import GpuProcess
 from dae_tui.devices.machine import Gpu, Machine
@@ -17,10 +17,10 @@ from dae_tui.devices.monitor import Monitor
 from dae_tui.devices.reading import Reading
 from dae_tui.runs.benchmarks import BENCHMARKS
 from dae_tui.runs.compressions import COMPRESSIONS
-from dae_tui.runs.layout import STATUS, State, read_json, write_json
-from dae_tui.runs.reader import Run
-from dae_tui.runs.tags import set_group
-from dae_tui.runs.writer import RunWriter
+from dae_tui.runs.folder.layout import STATUS, State, read_json, write_json
+from dae_tui.runs.folder.reader import Run
+from dae_tui.runs.folder.tags import set_group
+from dae_tui.runs.folder.writer import RunWriter
 
 GIB = 2.0**30
 LIVE = "20260131-235959-mnist-autoencoder-3f2a"

@@ -10,7 +10,7 @@ from torch import Tensor
 from dae_tui.core.data.image_set import ImageSet
 from dae_tui.core.hardware import place
 from dae_tui.core.training.loop import Training
-from dae_tui.core.training.objectives import Denoising, Objective
+from dae_tui.core.training.objectives.supervised import Denoising, Objective
 from dae_tui.models.registry import build
 from dae_tui.spec.events import (
     Checkpoint,

@@ -10,10 +10,10 @@ import pytest
 CHILD = """
 import os, sys, time
 from pathlib import Path
-from dae_tui.runs.layout import State
-from dae_tui.runs.reader import Run
+from dae_tui.runs.folder.layout import State
+from dae_tui.runs.folder.reader import Run
 from dae_tui.runs.stop_signals import Signals
-from dae_tui.runs.writer import RunWriter
+from dae_tui.runs.folder.writer import RunWriter
 
 folder = Path(sys.argv[sys.argv.index("--resume") + 1])
 config = Run(folder).config()

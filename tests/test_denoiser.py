@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from dae_tui import Denoiser
 from dae_tui.core.data.image_set import unit
 from dae_tui.core.data.load_data import load
-from dae_tui.core.evaluation.metrics import psnr
-from dae_tui.core.noise.synthesis import add_noise
+from dae_tui.core.evaluation.metrics.image_metrics import psnr
+from dae_tui.core.noise.synthetic.synthesis import add_noise
 from dae_tui.errors import DataError, UsageError, WeightsError
 from dae_tui.spec.noise_spec import parse_noise
 

@@ -6,9 +6,9 @@ import pytest
 
 from dae_tui.errors import UsageError, WeightsError
 from dae_tui.find_weights import find_weights
-from dae_tui.runs.layout import CONFIG, State, write_json
-from dae_tui.runs.reader import Run
-from dae_tui.runs.writer import RunWriter
+from dae_tui.runs.folder.layout import CONFIG, State, write_json
+from dae_tui.runs.folder.reader import Run
+from dae_tui.runs.folder.writer import RunWriter
 from dae_tui.spec.model_cards import published, weights_name
 
 

@@ -27,7 +27,7 @@ from PIL import Image
 from safetensors.numpy import save_file
 
 from dae_tui.runs.benchmarks import BENCHMARKS
-from dae_tui.runs.layout import (
+from dae_tui.runs.folder.layout import (
     BEST_WEIGHTS,
     CONFIG,
     CONTROL,

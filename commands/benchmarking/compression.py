@@ -10,7 +10,7 @@ from dae_tui.commands.options import JsonOption, QuietOption, make_folder
 from dae_tui.errors import UsageError
 
 if TYPE_CHECKING:
-    from dae_tui.core.evaluation.rate_distortion import Point
+    from dae_tui.core.evaluation.compression.rate_distortion import Point
 
 RATIOS = "8,12,16,24,32,48,64,96"
 
@@ -53,7 +53,7 @@ def compression(
     from dae_tui.commands.output.terminal import print_json, stderr
     from dae_tui.core.compression.codecs import load_codec
     from dae_tui.core.data.image_folder import read_folder
-    from dae_tui.core.evaluation.rate_distortion import rate_distortion, write_curves
+    from dae_tui.core.evaluation.compression.rate_distortion import rate_distortion, write_curves
 
     folder = read_folder(Path(data))
     found = [image for image, _ in folder.whole_images()][:images]

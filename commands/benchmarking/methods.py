@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dae_tui.commands.output.streams import say
-from dae_tui.core.evaluation.classifier_file import kind_of
+from dae_tui.core.evaluation.classifiers.classifier_file import kind_of
 from dae_tui.core.filters.classical_filters import FILTERS
 from dae_tui.errors import UsageError
 from dae_tui.find_weights import find_weights
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     import torch
 
     from dae_tui.core.evaluation.benchmark import Oracle
-    from dae_tui.core.evaluation.classifier import Classifier
-    from dae_tui.core.evaluation.evaluation_images import EvaluationImages
+    from dae_tui.core.evaluation.classifiers.classifier import Classifier
+    from dae_tui.core.evaluation.images.evaluation_images import EvaluationImages
     from dae_tui.core.weights.weights_file import Weights
 
 GROUPS = ("all", "networks", "filters")
@@ -149,7 +149,7 @@ def impartial(classifier: "Classifier | None", loaded: "Sequence[Weights]") -> "
 def find_oracle(images: "EvaluationImages", device: "torch.device") -> "Oracle | None":
     """The published classifier trained on noisy images of this data set, if there is one."""
     from dae_tui.core.evaluation.benchmark import Oracle
-    from dae_tui.core.evaluation.classifier import classifier_from_weights
+    from dae_tui.core.evaluation.classifiers.classifier import classifier_from_weights
     from dae_tui.core.weights.weights_file import load_weights
 
     path = published().get(f"{images.name}-oracle")

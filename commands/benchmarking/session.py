@@ -10,7 +10,10 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from dae_tui.commands.output.streams import say
 from dae_tui.commands.output.terminal import stderr
 from dae_tui.core.evaluation.benchmark import EvaluationProgress
-from dae_tui.core.evaluation.evaluation_images import EvaluationImages, load_evaluation_images
+from dae_tui.core.evaluation.images.evaluation_images import (
+    EvaluationImages,
+    load_evaluation_images,
+)
 from dae_tui.core.evaluation.protocol import Protocol
 from dae_tui.core.weights.weights_file import Weights
 from dae_tui.errors import UsageError

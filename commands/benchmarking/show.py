@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from dae_tui.commands.benchmarking.table_formats import print_table
 from dae_tui.commands.output.results import show_images_and_table, write_svg
 from dae_tui.commands.output.streams import say
-from dae_tui.core.evaluation.figures import write_figures
-from dae_tui.runs.reader import Run
+from dae_tui.core.evaluation.figures.benchmark_figures import write_figures
+from dae_tui.runs.folder.reader import Run
 from dae_tui.runs.watching.curves import overview
 from dae_tui.spec.model_cards import weights_name
 from dae_tui.spec.table import Table

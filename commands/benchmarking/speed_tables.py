@@ -8,10 +8,10 @@ from rich.console import Console
 
 from dae_tui.commands.output.fitted_table import print_fitted
 from dae_tui.commands.output.terminal import print_lines
-from dae_tui.core.speed.photograph_denoising import FFDNET, NLM, PhotographThroughput
+from dae_tui.core.speed.denoising.photograph_denoising import FFDNET, NLM, PhotographThroughput
 from dae_tui.core.speed.repeated_measurement import Spread
 from dae_tui.core.speed.report import EPOCH_IMAGES, SpeedReport
-from dae_tui.core.speed.time_to_accuracy import PAPER
+from dae_tui.core.speed.training.time_to_accuracy import PAPER
 from dae_tui.system.printable import printable
 
 # Columns of words; all others are numbers.

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from dae_tui.core.evaluation.evaluation_images import EvaluationImages
+from dae_tui.core.evaluation.images.evaluation_images import EvaluationImages
 from dae_tui.core.evaluation.measurements import Measurement
 from dae_tui.core.evaluation.protocol import Protocol
 from dae_tui.core.weights.weights_file import Weights

@@ -13,7 +13,12 @@ from dae_tui.commands.output.terminal import plain_table
 from dae_tui.core.compression.compress import Compressed
 from dae_tui.core.compression.container import Picture
 from dae_tui.core.compression.pictures import nominal_ratio
-from dae_tui.core.evaluation.compression import RIVALS, Quality, quality_of_file, rival_of_size
+from dae_tui.core.evaluation.compression.compression_quality import (
+    RIVALS,
+    Quality,
+    quality_of_file,
+    rival_of_size,
+)
 
 MOST_COMPARED = 64
 """So many images are compared with JPEG and WebP at most, each at its share of the file."""

@@ -17,7 +17,7 @@ from dae_tui.commands.output.terminal import plain_table
 from dae_tui.core.compression.container import Picture
 from dae_tui.core.compression.pictures import images_of
 from dae_tui.core.compression.pruning import CHUNK, Step
-from dae_tui.core.evaluation.compression import as_stored, quality_of
+from dae_tui.core.evaluation.compression.compression_quality import as_stored, quality_of
 from dae_tui.system.atomic import write_whole
 from dae_tui.terminal.blocks import shrink
 from dae_tui.terminal.graphics import Graphics

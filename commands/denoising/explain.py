@@ -3,9 +3,9 @@
 import numpy as np
 
 from dae_tui.core.denoising.examination import Examination
-from dae_tui.core.denoising.outcome import Outcome
+from dae_tui.core.denoising.files.outcome import Outcome
 from dae_tui.core.images.value_range import ValueRange
-from dae_tui.core.noise.image_noise import ImageNoise
+from dae_tui.core.noise.level.image_noise import ImageNoise
 from dae_tui.terminal.graphics import sparkline
 
 MOST_STACKS = 4

@@ -5,7 +5,7 @@ import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from dae_tui.core.denoising.outcome import Outcome
+from dae_tui.core.denoising.files.outcome import Outcome
 from dae_tui.core.images.folder import FolderContents, find_images, passed_over
 from dae_tui.core.images.formats import (
     is_camera_raw,

@@ -21,8 +21,8 @@ from dae_tui.commands.denoising.views import (
     residual_png,
 )
 from dae_tui.commands.output.terminal import enduring, graphics_of, print_json, stderr
-from dae_tui.core.denoising.outcome import Outcome
-from dae_tui.core.evaluation.reference_scores import Scores, score
+from dae_tui.core.denoising.files.outcome import Outcome
+from dae_tui.core.evaluation.metrics.reference_scores import Scores, score
 from dae_tui.core.images import formats as kinds
 from dae_tui.core.images.image_file import Stack
 from dae_tui.core.images.value_range import find_range

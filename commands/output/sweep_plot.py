@@ -3,7 +3,7 @@
 import numpy as np
 from rich.text import Text
 
-from dae_tui.core.evaluation.figures import NOISY, Sweep, sweep_of
+from dae_tui.core.evaluation.figures.benchmark_figures import NOISY, Sweep, sweep_of
 from dae_tui.spec.table import Table
 from dae_tui.terminal.graphics import Graphics
 from dae_tui.terminal.plot import Line, Marks, plot

@@ -13,7 +13,7 @@ from rich.segment import Segment
 from rich.table import Table
 
 from dae_tui.commands.output.streams import OutputError
-from dae_tui.runs.layout import dump_json
+from dae_tui.runs.folder.layout import dump_json
 from dae_tui.system.printable import printable
 from dae_tui.terminal.graphics import Graphics, terminal_graphics
 

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dae_tui.commands.sweeping.combinations import Combination
-from dae_tui.runs.layout import State
-from dae_tui.runs.reader import Run
+from dae_tui.runs.folder.layout import State
+from dae_tui.runs.folder.reader import Run
 from dae_tui.runs.sweeps.jobs import Job
 from dae_tui.runs.sweeps.members import find_same, members_of
 from dae_tui.spec.training_config import TrainingConfig

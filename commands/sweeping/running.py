@@ -9,7 +9,7 @@ from dae_tui.commands.output.streams import say
 from dae_tui.commands.sweeping.combinations import Combination
 from dae_tui.commands.sweeping.plan import FAILED, RESUMED, Planned
 from dae_tui.errors import RunError
-from dae_tui.runs.liveness import HeldLock
+from dae_tui.runs.folder.liveness import HeldLock
 from dae_tui.runs.stop_signals import Signals
 from dae_tui.runs.sweeps.jobs import Ended, Stopping, run_jobs
 from dae_tui.system.cores import usable_cores

@@ -22,7 +22,7 @@ from dae_tui.commands.sweeping.combinations import (
 from dae_tui.commands.sweeping.plan import Planned
 from dae_tui.commands.sweeping.report import by_psnr, outcomes_of, result_rows
 from dae_tui.errors import DaeError, RunError, UsageError
-from dae_tui.runs.layout import read_json, write_json
+from dae_tui.runs.folder.layout import read_json, write_json
 
 TRIALS = "trials.json"
 # Ranges whose ends are so many times apart are searched on a logarithmic scale.

@@ -17,8 +17,8 @@ from dae_tui.commands.output.streams import say
 from dae_tui.commands.output.terminal import enduring, print_json, stderr
 from dae_tui.commands.training.result import Display, Result
 from dae_tui.core.evaluation.benchmark import EvaluationProgress
-from dae_tui.runs.reader import Run
-from dae_tui.runs.summary import duration
+from dae_tui.runs.folder.reader import Run
+from dae_tui.runs.folder.summary import duration
 from dae_tui.spec.events import Checkpoint, Event, Sample, Started, Step, Validation, as_json
 from dae_tui.system.printable import printable
 from dae_tui.terminal.graphics import sparkline

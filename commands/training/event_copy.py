@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from dae_tui.commands.output.streams import say
 from dae_tui.errors import UsageError
 from dae_tui.runs.event_files.writer import EventWriter, config_text
-from dae_tui.runs.writer import RunWriter
+from dae_tui.runs.folder.writer import RunWriter
 
 
 class EventCopy:

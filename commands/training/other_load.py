@@ -7,7 +7,7 @@ import torch
 
 from dae_tui.commands.training.result import Display
 from dae_tui.devices.processor import Processor
-from dae_tui.runs.writer import RunWriter
+from dae_tui.runs.folder.writer import RunWriter
 from dae_tui.spec.events import Event, Started, Step
 
 # Seconds of training before the measurement, and the load in cores that is worth reporting.

@@ -10,8 +10,8 @@ from dae_tui.commands.output.terminal import enduring, stdout
 from dae_tui.core.evaluation.benchmark import EvaluationProgress
 from dae_tui.core.training.experiment import Experiment
 from dae_tui.core.weights.weights_file import Weights
-from dae_tui.runs.reader import Run
-from dae_tui.runs.summary import duration
+from dae_tui.runs.folder.reader import Run
+from dae_tui.runs.folder.summary import duration
 from dae_tui.spec.events import Event
 from dae_tui.spec.table import Table
 from dae_tui.system.printable import printable

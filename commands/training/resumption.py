@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from dae_tui.errors import RunError, UsageError
-from dae_tui.runs.layout import State
-from dae_tui.runs.reader import Run
+from dae_tui.runs.folder.layout import State
+from dae_tui.runs.folder.reader import Run
 from dae_tui.spec.training_config import DATA_SETS, TrainingConfig, command_line, flag
 from dae_tui.system.printable import shortened
 from dae_tui.system.regular_files import is_file, is_folder

@@ -20,10 +20,10 @@ from dae_tui.core.training.experiment import Experiment, prepare, versions, with
 from dae_tui.core.weights.weights_file import load_weights, to_bytes
 from dae_tui.errors import DataError, ExitCode, RunError, UsageError
 from dae_tui.models.registry import NETWORKS
-from dae_tui.runs.layout import LAST_STATE, Request, State
-from dae_tui.runs.reader import Run
+from dae_tui.runs.folder.layout import LAST_STATE, Request, State
+from dae_tui.runs.folder.reader import Run
+from dae_tui.runs.folder.writer import RunWriter
 from dae_tui.runs.stop_signals import Signals, exit_code_of
-from dae_tui.runs.writer import RunWriter
 from dae_tui.spec.events import Checkpoint, Event, Finished, Sample, as_json
 from dae_tui.spec.table import Table
 from dae_tui.spec.training_config import TrainingConfig

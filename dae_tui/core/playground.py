@@ -12,19 +12,19 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from dae_tui.core.data.beyond_memory.shards import is_sharded
 from dae_tui.core.data.image_folder import read_folder
 from dae_tui.core.data.image_set import ImageSet, unit
 from dae_tui.core.data.load_data import load, present_data_sets
 from dae_tui.core.data.paired.pairs import load_pairs
-from dae_tui.core.data.shards import is_sharded
 from dae_tui.core.data.splits import PARTS
 from dae_tui.core.data.stored_images import Ranges, StoredImage, as_unit, find_ranges, images_of
 from dae_tui.core.denoising.apply_network import denoise
 from dae_tui.core.denoising.single_image import Chosen, denoise_single
-from dae_tui.core.evaluation.classifier import find_classifier_weights
-from dae_tui.core.evaluation.metrics import psnr
+from dae_tui.core.evaluation.classifiers.classifier import find_classifier_weights
+from dae_tui.core.evaluation.metrics.image_metrics import psnr
 from dae_tui.core.images.formats import read_file
-from dae_tui.core.noise.synthesis import add_noise
+from dae_tui.core.noise.synthetic.synthesis import add_noise
 from dae_tui.core.weights.choice import WeightsChoice
 from dae_tui.core.weights.weights_file import Weights, load_weights
 from dae_tui.errors import DataError, WeightsError

@@ -22,13 +22,13 @@ from textual.worker import WorkerFailed
 from dae_tui.dashboard.context import Failed, MarkRuns, OpenRun, PlayWith
 from dae_tui.dashboard.control_characters import Harmless
 from dae_tui.dashboard.notifier import STALLED_MINUTES, Notifier
-from dae_tui.dashboard.screens.actions import Actions, offered_actions
-from dae_tui.dashboard.screens.live import LiveScreen
 from dae_tui.dashboard.screens.runs import RunsScreen
+from dae_tui.dashboard.screens.shared.actions import Actions, offered_actions
+from dae_tui.dashboard.screens.shared.live import LiveScreen
 from dae_tui.dashboard.themes import TEXTUAL_NAMES, Theme
 from dae_tui.errors import DaeError
+from dae_tui.runs.folder.reader import Run
 from dae_tui.runs.places import Places
-from dae_tui.runs.reader import Run
 from dae_tui.terminal.graphics import Graphics
 
 if TYPE_CHECKING:
@@ -313,7 +313,7 @@ class DashboardApp(App[None]):
         self.push_screen(NewRunScreen())
 
     def action_keys(self) -> None:
-        from dae_tui.dashboard.screens.help import Help
+        from dae_tui.dashboard.screens.dialogs.help import Help
 
         self.push_screen(Help(self.screen))
 

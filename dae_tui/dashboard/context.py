@@ -12,8 +12,8 @@ from textual.dom import DOMNode
 from textual.message import Message
 
 from dae_tui.errors import DaeError
+from dae_tui.runs.folder.reader import Run
 from dae_tui.runs.places import Places
-from dae_tui.runs.reader import Run
 from dae_tui.terminal.graphics import Graphics
 
 if TYPE_CHECKING:

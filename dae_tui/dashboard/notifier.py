@@ -14,7 +14,7 @@ from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 
 from dae_tui.errors import DaeError, UsageError
-from dae_tui.runs.layout import dump_json
+from dae_tui.runs.folder.layout import dump_json
 
 if TYPE_CHECKING:
     pass

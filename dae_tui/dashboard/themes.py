@@ -5,7 +5,7 @@ Imports nothing heavy: `dae dashboard --help` needs it.
 
 from enum import StrEnum
 
-from dae_tui.runs.layout import State
+from dae_tui.runs.folder.layout import State
 
 
 class Theme(StrEnum):

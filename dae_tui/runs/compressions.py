@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from dae_tui.runs.benchmarks import MOST_TABLE, list_named, objects_in, save_named
-from dae_tui.runs.layout import read_json
+from dae_tui.runs.folder.layout import read_json
 
 COMPRESSIONS = "compressions"
 

@@ -10,9 +10,9 @@ from threading import Thread
 from typing import Any
 
 from dae_tui.errors import ExitCode, RunError
-from dae_tui.runs.deletion import remove_new_run
-from dae_tui.runs.layout import CONFIG, LOG, STATUS, State, make_folder, write_json
-from dae_tui.runs.reader import Run
+from dae_tui.runs.folder.deletion import remove_new_run
+from dae_tui.runs.folder.layout import CONFIG, LOG, STATUS, State, make_folder, write_json
+from dae_tui.runs.folder.reader import Run
 from dae_tui.system.regular_files import open_regular
 
 POLL_SECONDS = 0.1

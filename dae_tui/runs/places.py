@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dae_tui.errors import RunError
+from dae_tui.runs.folder.reader import Run, list_runs
 from dae_tui.runs.hosts.address import Address, is_address, parse_address
-from dae_tui.runs.reader import Run, list_runs
 
 if TYPE_CHECKING:  # Most dashboards show this machine alone, and start without them.
     from dae_tui.runs.hosts.host_folder import HostFolder

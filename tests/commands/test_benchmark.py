@@ -21,13 +21,14 @@ from scipy import ndimage
 from dae_tui.core.data.image_set import unit
 from dae_tui.core.data.load_data import load
 from dae_tui.core.evaluation import benchmark as evaluation
-from dae_tui.core.evaluation import measurements, tuning_images
+from dae_tui.core.evaluation import measurements
+from dae_tui.core.evaluation.images import tuning_images
 from dae_tui.core.evaluation.measurements import Floats
-from dae_tui.core.evaluation.metrics import wilson_interval
+from dae_tui.core.evaluation.metrics.image_metrics import wilson_interval
 from dae_tui.core.evaluation.protocol import evaluation_generator
 from dae_tui.core.filters.classical_filters import FILTERS
 from dae_tui.core.filters.worker_pool import FilterPool
-from dae_tui.core.noise.synthesis import add_noise
+from dae_tui.core.noise.synthetic.synthesis import add_noise
 from dae_tui.core.weights.weights_file import load_weights, to_bytes
 from dae_tui.spec.model_cards import published, read_metadata
 from dae_tui.spec.noise_spec import parse_noise

@@ -18,7 +18,7 @@ from dae_tui.core.data.image_set import unit
 from dae_tui.core.data.load_data import load
 from dae_tui.core.evaluation.protocol import evaluation_generator
 from dae_tui.core.hardware import resolve_precision
-from dae_tui.core.noise.synthesis import add_noise
+from dae_tui.core.noise.synthetic.synthesis import add_noise
 from dae_tui.core.weights.weights_file import load_weights
 from dae_tui.spec.model_cards import METADATA_KEY, published, read_metadata
 from dae_tui.spec.noise_spec import parse_noise

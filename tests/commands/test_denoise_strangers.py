@@ -12,7 +12,7 @@ import pytest
 from command_line import Dae
 from PIL import Image
 
-from dae_tui.core.denoising import pipeline as denoise_files
+from dae_tui.core.denoising.files import pipeline as denoise_files
 from dae_tui.core.denoising.small_images import denoise_small
 from dae_tui.core.images import formats as kinds
 from dae_tui.core.images import output_file

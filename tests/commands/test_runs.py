@@ -10,8 +10,8 @@ import pytest
 from command_line import Dae
 from fake_ssh import REFUSES, FakeSsh
 
-from dae_tui.runs.layout import METRICS, STATUS, Request, State, make_folder, write_json
-from dae_tui.runs.writer import RunWriter
+from dae_tui.runs.folder.layout import METRICS, STATUS, Request, State, make_folder, write_json
+from dae_tui.runs.folder.writer import RunWriter
 from dae_tui.spec.model_cards import published
 
 

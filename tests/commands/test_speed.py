@@ -9,15 +9,15 @@ from command_line import Dae
 from rich.console import Console
 
 from dae_tui.commands.benchmarking.speed_tables import grids, show
-from dae_tui.core.speed.data_size import Scale
-from dae_tui.core.speed.denoising_speed import Throughput
-from dae_tui.core.speed.photograph_denoising import PhotographThroughput
+from dae_tui.core.speed.denoising.denoising_speed import Throughput
+from dae_tui.core.speed.denoising.photograph_denoising import PhotographThroughput
 from dae_tui.core.speed.repeated_measurement import Spread
 from dae_tui.core.speed.report import SpeedReport
 from dae_tui.core.speed.roofline import Peaks, Share
 from dae_tui.core.speed.startup import Startup
-from dae_tui.core.speed.time_to_accuracy import Agreement, Target
-from dae_tui.core.speed.training_speed import LoopSpeed
+from dae_tui.core.speed.training.data_size import Scale
+from dae_tui.core.speed.training.time_to_accuracy import Agreement, Target
+from dae_tui.core.speed.training.training_speed import LoopSpeed
 
 DOCS = Path(__file__).parents[2] / "docs"
 PROTOCOL = {

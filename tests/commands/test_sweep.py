@@ -18,10 +18,10 @@ from sweep_child import stand_in
 from dae_tui.commands.sweeping import running
 from dae_tui.commands.sweeping.running import folder_of
 from dae_tui.devices.monitor import Monitor
-from dae_tui.runs.layout import LOG, State
-from dae_tui.runs.liveness import HeldLock
-from dae_tui.runs.reader import Run, list_runs
-from dae_tui.runs.tags import read_tags
+from dae_tui.runs.folder.layout import LOG, State
+from dae_tui.runs.folder.liveness import HeldLock
+from dae_tui.runs.folder.reader import Run, list_runs
+from dae_tui.runs.folder.tags import read_tags
 
 PYTHON = sys.executable
 TRAIN = ["--", "train", "--data", "digits"]

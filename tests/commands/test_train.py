@@ -18,9 +18,9 @@ from PIL import Image
 from safetensors.numpy import load_file
 
 from dae_tui.devices.processor import Processor
-from dae_tui.runs.layout import Request, State
-from dae_tui.runs.reader import MetricsFollower, Run, list_runs
-from dae_tui.runs.writer import RunWriter
+from dae_tui.runs.folder.layout import Request, State
+from dae_tui.runs.folder.reader import MetricsFollower, Run, list_runs
+from dae_tui.runs.folder.writer import RunWriter
 from dae_tui.spec.model_cards import published, read_metadata
 from dae_tui.spec.training_config import TrainingConfig, default_config
 

@@ -15,17 +15,17 @@ from textual.screen import Screen
 
 from dae_tui.dashboard.app import DashboardApp
 from dae_tui.dashboard.context import Failed
-from dae_tui.dashboard.screens.actions import Actions
 from dae_tui.dashboard.screens.compare import CompareScreen
-from dae_tui.dashboard.screens.help import Help, actions_of, keys_of
+from dae_tui.dashboard.screens.dialogs.help import Help, actions_of, keys_of
+from dae_tui.dashboard.screens.dialogs.question import Question
 from dae_tui.dashboard.screens.machine import MachineScreen
 from dae_tui.dashboard.screens.new_run import NewRunScreen
 from dae_tui.dashboard.screens.playground import PlaygroundScreen
-from dae_tui.dashboard.screens.question import Question
 from dae_tui.dashboard.screens.run import RunScreen
 from dae_tui.dashboard.screens.runs import RunsScreen
+from dae_tui.dashboard.screens.shared.actions import Actions
 from dae_tui.errors import DaeError
-from dae_tui.runs.reader import Run
+from dae_tui.runs.folder.reader import Run
 from dae_tui.terminal.graphics import Graphics
 
 pytestmark = pytest.mark.asyncio

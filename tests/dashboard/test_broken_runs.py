@@ -19,8 +19,8 @@ from dashboard_example import LIVE
 
 from dae_tui.dashboard.context import OpenRun
 from dae_tui.dashboard.screens.run import RunScreen
-from dae_tui.runs.layout import CONFIG, CONTROL, LOCK, LOG, META, METRICS, SAMPLES, STATUS
-from dae_tui.runs.reader import Run
+from dae_tui.runs.folder.layout import CONFIG, CONTROL, LOCK, LOG, META, METRICS, SAMPLES, STATUS
+from dae_tui.runs.folder.reader import Run
 from dae_tui.system.printable import printable
 
 pytestmark = pytest.mark.asyncio
@@ -30,8 +30,8 @@ KILLED_SOON = """
 import sys, time
 from pathlib import Path
 from dae_tui.dashboard.context import OpenRun
-from dae_tui.runs.layout import State
-from dae_tui.runs.writer import RunWriter
+from dae_tui.runs.folder.layout import State
+from dae_tui.runs.folder.writer import RunWriter
 with RunWriter(Path(sys.argv[1])) as writer:
     writer.describe({"network": "autoencoder", "epochs": 9}, {})
     writer.status(State.RUNNING, epoch=3)

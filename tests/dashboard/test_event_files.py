@@ -14,7 +14,7 @@ from event_examples import image, scalar, tensor, text, write
 
 from dae_tui.dashboard.app import DashboardApp
 from dae_tui.dashboard.screens.run import RunScreen
-from dae_tui.dashboard.widgets.loss_chart import LossChart
+from dae_tui.dashboard.widgets.charts.loss_chart import LossChart
 from dae_tui.dashboard.widgets.pictures import Pictures
 from dae_tui.runs.event_files.folders import EventRun, find_event_runs
 from dae_tui.terminal.graphics import Graphics

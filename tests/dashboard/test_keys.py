@@ -16,9 +16,9 @@ from dae_tui.dashboard.screens.new_run import NewRunScreen
 from dae_tui.dashboard.screens.playground import PlaygroundScreen
 from dae_tui.dashboard.screens.run import RunScreen
 from dae_tui.dashboard.screens.runs import RunsScreen
-from dae_tui.dashboard.widgets.runs_table import RunsTable
-from dae_tui.runs.reader import Run
-from dae_tui.runs.tags import set_group
+from dae_tui.dashboard.widgets.tables.runs_table import RunsTable
+from dae_tui.runs.folder.reader import Run
+from dae_tui.runs.folder.tags import set_group
 
 pytestmark = pytest.mark.asyncio
 

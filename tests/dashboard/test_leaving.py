@@ -18,8 +18,8 @@ from command_line import Dae
 
 from dae_tui.commands.dashboard import check_terminal
 from dae_tui.errors import UsageError
-from dae_tui.runs.layout import State
-from dae_tui.runs.writer import RunWriter
+from dae_tui.runs.folder.layout import State
+from dae_tui.runs.folder.writer import RunWriter
 
 PATIENCE = 30.0
 LEAVE_SCREEN = b"\x1b[?1049l"

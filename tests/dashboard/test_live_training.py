@@ -13,9 +13,9 @@ import pytest
 from dashboard_driver import driving
 
 from dae_tui.dashboard.screens.run import RunScreen
-from dae_tui.dashboard.widgets.loss_chart import LossChart
+from dae_tui.dashboard.widgets.charts.loss_chart import LossChart
 from dae_tui.dashboard.widgets.pictures import Pictures
-from dae_tui.runs.reader import Run
+from dae_tui.runs.folder.reader import Run
 
 TRAIN = "-m dae_tui train --data digits --epochs 3 --name watched --detach --runs-dir"
 

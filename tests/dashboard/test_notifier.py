@@ -13,8 +13,8 @@ import pytest
 
 from dae_tui.dashboard.notifier import Notifier, check_targets
 from dae_tui.errors import DaeError, UsageError
-from dae_tui.runs.layout import State
-from dae_tui.runs.writer import RunWriter
+from dae_tui.runs.folder.layout import State
+from dae_tui.runs.folder.writer import RunWriter
 
 PATIENCE = 20.0
 

@@ -11,7 +11,7 @@ from dashboard_example import LIVE, FakeMonitor, sweep_runs
 from fake_ssh import REFUSES, FakeSsh
 
 from dae_tui.dashboard.app import DashboardApp
-from dae_tui.dashboard.runs_list import RunsList
+from dae_tui.dashboard.run_list.runs_list import RunsList
 from dae_tui.dashboard.screens.compare import CompareScreen
 from dae_tui.dashboard.screens.group import GroupScreen
 from dae_tui.dashboard.screens.run import RunScreen

@@ -20,11 +20,11 @@ from dashboard_example import (
 from textual.pilot import Pilot
 
 from dae_tui.dashboard.app import DashboardApp
-from dae_tui.dashboard.screens.live import LiveScreen
 from dae_tui.dashboard.screens.playground import PlaygroundScreen
+from dae_tui.dashboard.screens.shared.live import LiveScreen
 from dae_tui.dashboard.themes import Theme
 from dae_tui.devices.reading import Reading
-from dae_tui.runs.reader import Run
+from dae_tui.runs.folder.reader import Run
 from dae_tui.terminal.graphics import Graphics
 
 SIZES = [(80, 24), (120, 40)]
@@ -97,8 +97,8 @@ def test_the_list_of_runs(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # The clock, and which lines are glanced at: the times in them have more digits or fewer.
-    monkeypatch.setattr("dae_tui.dashboard.run_columns.age", lambda _: "2 h")
-    monkeypatch.setattr("dae_tui.dashboard.run_columns._curve", lambda *_: "█▅▃▂▂▁▁▁▁▁")
+    monkeypatch.setattr("dae_tui.dashboard.run_list.run_columns.age", lambda _: "2 h")
+    monkeypatch.setattr("dae_tui.dashboard.run_list.run_columns._curve", lambda *_: "█▅▃▂▂▁▁▁▁▁")
     assert snap_compare(dashboard(runs_dir), terminal_size=size, run_before=press("space"))
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dae_tui.runs.reader import Run
+from dae_tui.runs.folder.reader import Run
 
 Spawn = Callable[..., "subprocess.Popen[str]"]
 
@@ -45,4 +45,4 @@ def spawn() -> Iterator[Spawn]:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """A writer that finds the lock taken gives up at once."""
-    monkeypatch.setattr("dae_tui.runs.writer.LOCK_PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr("dae_tui.runs.folder.writer.LOCK_PATIENCE_SECONDS", 0.0)

@@ -18,7 +18,7 @@ from dae_tui.runs.benchmarks import (
     list_tables,
     save_table,
 )
-from dae_tui.runs.reader import list_runs
+from dae_tui.runs.folder.reader import list_runs
 
 ROW = {"view": "denoised", "method": "unet", "accuracy": 97.5, "psnr": 21.0, "ssim": None}
 

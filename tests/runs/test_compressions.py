@@ -14,7 +14,7 @@ from dae_tui.runs.compressions import (
     read_compression,
     save_compression,
 )
-from dae_tui.runs.reader import list_runs
+from dae_tui.runs.folder.reader import list_runs
 
 STEP = {"units": 6, "ratio": 42.7, "squared_error": 14.2, "psnr": 24.6}
 

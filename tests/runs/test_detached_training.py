@@ -10,8 +10,8 @@ import pytest
 
 from dae_tui.errors import RunError
 from dae_tui.runs.detached_training import detach
-from dae_tui.runs.layout import CONFIG, LOG, STATUS, Request, State, write_json
-from dae_tui.runs.reader import Run
+from dae_tui.runs.folder.layout import CONFIG, LOG, STATUS, Request, State, write_json
+from dae_tui.runs.folder.reader import Run
 
 DEADLINE_SECONDS = 20.0
 
@@ -19,8 +19,8 @@ DEADLINE_SECONDS = 20.0
 TRAINING = """
 import sys, time
 from pathlib import Path
-from dae_tui.runs.layout import Request, State
-from dae_tui.runs.writer import RunWriter
+from dae_tui.runs.folder.layout import Request, State
+from dae_tui.runs.folder.writer import RunWriter
 
 with RunWriter(Path(sys.argv[-1])) as writer:
     writer.status(State.RUNNING)
@@ -34,7 +34,7 @@ with RunWriter(Path(sys.argv[-1])) as writer:
 FAILS_WITH_THE_LOCK = """
 import sys, time
 from pathlib import Path
-from dae_tui.runs.writer import RunWriter
+from dae_tui.runs.folder.writer import RunWriter
 
 with RunWriter(Path(sys.argv[-1])):
     time.sleep(0.5)

@@ -16,9 +16,9 @@ from dae_tui.runs.event_files.folders import EventRun
 from dae_tui.runs.event_files.log import EventLog
 from dae_tui.runs.event_files.writer import EventWriter
 from dae_tui.runs.export import export_csv, export_events, export_mlflow
-from dae_tui.runs.layout import State
-from dae_tui.runs.reader import Run
-from dae_tui.runs.writer import RunWriter
+from dae_tui.runs.folder.layout import State
+from dae_tui.runs.folder.reader import Run
+from dae_tui.runs.folder.writer import RunWriter
 
 
 @pytest.fixture

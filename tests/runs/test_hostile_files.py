@@ -12,13 +12,23 @@ import pytest
 
 from dae_tui.errors import RunError
 from dae_tui.runs.benchmarks import find_table, list_tables
-from dae_tui.runs.layout import CONFIG, CONTROL, LOCK, LOG, META, METRICS, SAMPLES, STATUS, State
-from dae_tui.runs.reader import Run, last_event
+from dae_tui.runs.folder.layout import (
+    CONFIG,
+    CONTROL,
+    LOCK,
+    LOG,
+    META,
+    METRICS,
+    SAMPLES,
+    STATUS,
+    State,
+)
+from dae_tui.runs.folder.reader import Run, last_event
+from dae_tui.runs.folder.writer import RunWriter
 from dae_tui.runs.watching.curves import glance, overview
 from dae_tui.runs.watching.run_watch import RunWatch
 from dae_tui.runs.watching.runs_watch import RunsWatch
 from dae_tui.runs.watching.samples import BrokenSample, load_sample
-from dae_tui.runs.writer import RunWriter
 
 FILES = [CONFIG, META, STATUS, LOCK, METRICS, LOG, CONTROL, f"{SAMPLES}/00000001.npz"]
 GIGABYTE = 1 << 30

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from dae_tui.errors import RunError, UsageError
+from dae_tui.runs.folder.layout import STATUS, write_json
+from dae_tui.runs.folder.reader import Run
 from dae_tui.runs.hosts.address import Address
-from dae_tui.runs.layout import STATUS, write_json
 from dae_tui.runs.places import Places, parse_place
-from dae_tui.runs.reader import Run
 
 
 def make_run(runs_dir: Path, name: str) -> Run:

@@ -12,8 +12,8 @@ from command_line import Dae
 from PIL import Image
 
 from dae_tui.errors import RunError, UsageError
-from dae_tui.runs.layout import new_run_name
-from dae_tui.runs.reader import Run
+from dae_tui.runs.folder.layout import new_run_name
+from dae_tui.runs.folder.reader import Run
 from dae_tui.spec.model_cards import published, read_metadata
 from dae_tui.spec.presets import preset_config
 from dae_tui.spec.training_config import (

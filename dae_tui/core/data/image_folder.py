@@ -13,9 +13,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from dae_tui.core.data.beyond_memory.scratch import Scratch
 from dae_tui.core.data.crops import Crops, cropped
 from dae_tui.core.data.image_set import ImageSet
-from dae_tui.core.data.scratch import Scratch
 from dae_tui.core.data.splits import EVERY, PARTS, TEST, split
 from dae_tui.core.data.stored_images import (
     Ranges,

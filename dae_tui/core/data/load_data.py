@@ -19,10 +19,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dae_tui.core.data.embed_digits import EMBEDDED
+from dae_tui.core.data.beyond_memory.shards import is_sharded, load_shards
+from dae_tui.core.data.digits.embed_digits import EMBEDDED
 from dae_tui.core.data.image_folder import read_folder
 from dae_tui.core.data.image_set import ImageSet
-from dae_tui.core.data.shards import is_sharded, load_shards
 from dae_tui.core.images.formats import read_file
 from dae_tui.errors import DataError
 from dae_tui.spec.training_config import DATA_SETS, check_data

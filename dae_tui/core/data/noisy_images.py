@@ -5,8 +5,8 @@ from pathlib import Path
 
 from torch import Tensor
 
+from dae_tui.core.data.beyond_memory.scratch import Scratch
 from dae_tui.core.data.image_set import unit
-from dae_tui.core.data.scratch import Scratch
 from dae_tui.core.data.stored_images import as_unit, find_ranges, read_files
 from dae_tui.core.images.folder import find_images, passed_over
 from dae_tui.errors import DataError

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dae_tui.core.data.scratch import Scratch
+from dae_tui.core.data.beyond_memory.scratch import Scratch
 from dae_tui.core.images.formats import content_of, read
 from dae_tui.core.images.image_file import Stack
 from dae_tui.core.images.value_range import (

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from torch import Tensor
 
+from dae_tui.core.data.beyond_memory.shards import ShardedImages, is_sharded, load_shards
 from dae_tui.core.data.image_folder import read_folder
 from dae_tui.core.data.image_set import ImageSet, TrainingImages, split_validation
 from dae_tui.core.data.load_data import load
 from dae_tui.core.data.paired.pairs import Pairs, load_pairs
 from dae_tui.core.data.paired.takes import read_noisy, read_takes
-from dae_tui.core.data.shards import ShardedImages, is_sharded, load_shards
 from dae_tui.core.data.splits import TRAINING, VALIDATION
 from dae_tui.errors import UsageError
 from dae_tui.spec.training_config import (

@@ -16,7 +16,7 @@ from dae_tui.core.denoising.tiling import (
     tile_for_memory,
 )
 from dae_tui.core.hardware import place
-from dae_tui.core.noise.estimation import estimate_sigma
+from dae_tui.core.noise.level.estimation import estimate_sigma
 from dae_tui.core.symmetries import SYMMETRIES, turned, turned_back
 from dae_tui.core.weights.weights_file import Weights
 from dae_tui.errors import WeightsError

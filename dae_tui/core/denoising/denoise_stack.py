@@ -25,7 +25,7 @@ from dae_tui.core.denoising.planes.opponent import from_opponent, opponent_sigma
 from dae_tui.core.denoising.risk import Trial, attempt, least_change, middle
 from dae_tui.core.images.image_file import Stack
 from dae_tui.core.images.value_range import fill_unmeasured, from_unit, image_values
-from dae_tui.core.noise.image_noise import ImageNoise
+from dae_tui.core.noise.level.image_noise import ImageNoise
 from dae_tui.core.weights.choice import Candidates, WeightsChoice
 from dae_tui.core.weights.weights_file import Weights
 from dae_tui.spec.denoising import DenoiseOptions

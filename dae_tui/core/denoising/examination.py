@@ -28,15 +28,15 @@ from dae_tui.core.images.value_range import (
     image_values,
     to_unit,
 )
-from dae_tui.core.noise.dark_ground import other_noise
-from dae_tui.core.noise.estimation import estimate_sigma
-from dae_tui.core.noise.image_noise import CORRELATED_COLOUR, Correlation, ImageNoise
-from dae_tui.core.noise.impulses import find_impulses, repair_impulses
-from dae_tui.core.noise.level_function import (
+from dae_tui.core.noise.level.estimation import estimate_sigma
+from dae_tui.core.noise.level.image_noise import CORRELATED_COLOUR, Correlation, ImageNoise
+from dae_tui.core.noise.level.impulses import find_impulses, repair_impulses
+from dae_tui.core.noise.level.level_function import (
     LEAST_PIXELS,
     LevelFunction,
     estimate_level_functions,
 )
+from dae_tui.core.noise.measured.dark_ground import other_noise
 from dae_tui.spec.denoising import DenoiseOptions
 from dae_tui.spec.noise_spec import NoiseStage
 from dae_tui.spec.training_config import DATA_SETS_SIZE

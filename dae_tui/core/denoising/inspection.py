@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dae_tui.core.noise.estimation import estimate_sigma
+from dae_tui.core.noise.level.estimation import estimate_sigma
 from dae_tui.core.weights.weights_file import Weights
 from dae_tui.spec.training_config import DATA_SETS_SIZE
 

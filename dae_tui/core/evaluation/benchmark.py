@@ -14,8 +14,8 @@ from torch import Tensor
 
 from dae_tui.core.data.image_set import unit
 from dae_tui.core.denoising.apply_network import Compute, batches
-from dae_tui.core.evaluation.classifier import Classifier
-from dae_tui.core.evaluation.evaluation_images import EvaluationImages
+from dae_tui.core.evaluation.classifiers.classifier import Classifier
+from dae_tui.core.evaluation.images.evaluation_images import EvaluationImages
 from dae_tui.core.evaluation.measurements import EXAMPLES, Measurement, measure_method
 from dae_tui.core.evaluation.methods import (
     Method,
@@ -24,11 +24,11 @@ from dae_tui.core.evaluation.methods import (
     network_method,
     tuning_work,
 )
-from dae_tui.core.evaluation.metrics import SSIM_WINDOW
+from dae_tui.core.evaluation.metrics.image_metrics import SSIM_WINDOW
 from dae_tui.core.evaluation.protocol import Protocol, evaluation_generator, noisy_images
 from dae_tui.core.evaluation.rows import Entry, make_rows, test_of
 from dae_tui.core.filters.worker_pool import FilterPool
-from dae_tui.core.noise.synthesis import add_noise
+from dae_tui.core.noise.synthetic.synthesis import add_noise
 from dae_tui.core.weights.weights_file import Weights
 from dae_tui.spec.noise_spec import NoiseSpec
 from dae_tui.spec.table import AS_GIVEN, Table

@@ -15,11 +15,17 @@ from torch import Tensor
 
 from dae_tui.core.data.image_set import unit
 from dae_tui.core.denoising.apply_network import batches
-from dae_tui.core.evaluation.classifier import Classifier
-from dae_tui.core.evaluation.edges import LEAST_SIDE, edge_energy, edge_width
-from dae_tui.core.evaluation.evaluation_images import EvaluationImages
+from dae_tui.core.evaluation.classifiers.classifier import Classifier
+from dae_tui.core.evaluation.images.evaluation_images import EvaluationImages
 from dae_tui.core.evaluation.methods import Method
-from dae_tui.core.evaluation.metrics import SSIM_WINDOW, fitted_psnr, psnr, sharpness, ssim
+from dae_tui.core.evaluation.metrics.edges import LEAST_SIDE, edge_energy, edge_width
+from dae_tui.core.evaluation.metrics.image_metrics import (
+    SSIM_WINDOW,
+    fitted_psnr,
+    psnr,
+    sharpness,
+    ssim,
+)
 from dae_tui.core.hardware import synchronize
 
 # Images kept to be drawn later, if they are small.

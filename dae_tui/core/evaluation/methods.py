@@ -13,13 +13,13 @@ from dae_tui.core.denoising.apply_network import (
     denoise_large,
     fits_whole,
 )
-from dae_tui.core.evaluation.classifier import Classifier
-from dae_tui.core.evaluation.evaluation_images import EvaluationImages
-from dae_tui.core.evaluation.tuning_images import CLASSIFIED_FACTOR, TUNING_PIXELS, Tuning
+from dae_tui.core.evaluation.classifiers.classifier import Classifier
+from dae_tui.core.evaluation.images.evaluation_images import EvaluationImages
+from dae_tui.core.evaluation.images.tuning_images import CLASSIFIED_FACTOR, TUNING_PIXELS, Tuning
 from dae_tui.core.filters.classical_filters import LEVELS_OF_PAIRS
 from dae_tui.core.filters.worker_pool import FilterPool, Tuned
 from dae_tui.core.hardware import keep_freed_memory, place
-from dae_tui.core.noise.estimation import estimate_sigma
+from dae_tui.core.noise.level.estimation import estimate_sigma
 from dae_tui.core.weights.cost import Cost, network_cost
 from dae_tui.core.weights.weights_file import Weights
 

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from dae_tui.core.data.image_set import unit
 from dae_tui.core.denoising.apply_network import batches
-from dae_tui.core.evaluation.classifier import Classifier
-from dae_tui.core.evaluation.evaluation_images import EvaluationImages
-from dae_tui.core.noise.synthesis import add_noise
+from dae_tui.core.evaluation.classifiers.classifier import Classifier
+from dae_tui.core.evaluation.images.evaluation_images import EvaluationImages
+from dae_tui.core.noise.synthetic.synthesis import add_noise
 from dae_tui.errors import UsageError
 from dae_tui.spec.noise_spec import NoiseSpec, NoiseStage
 from dae_tui.spec.training_config import MAX_SEED

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dae_tui.core.evaluation.measurements import Floats, Measurement
-from dae_tui.core.evaluation.metrics import (
+from dae_tui.core.evaluation.metrics.image_metrics import (
     SIGN_TEST,
     WILCOXON,
     sign_test,

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dae_tui.core.evaluation.evaluation_images import EvaluationImages
+from dae_tui.core.evaluation.images.evaluation_images import EvaluationImages
 from dae_tui.core.evaluation.measurements import Measurement
 from dae_tui.core.evaluation.protocol import Protocol
 from dae_tui.core.hardware import device_name

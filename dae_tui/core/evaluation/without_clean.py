@@ -16,7 +16,7 @@ from torch import Tensor
 
 from dae_tui.core.data.image_set import ImageSet, unit
 from dae_tui.core.denoising.apply_network import Compute, batches
-from dae_tui.core.evaluation.evaluation_images import of_image_sets
+from dae_tui.core.evaluation.images.evaluation_images import of_image_sets
 from dae_tui.core.evaluation.measurements import EXAMPLES
 from dae_tui.core.evaluation.methods import network_method
 from dae_tui.core.weights.weights_file import Weights

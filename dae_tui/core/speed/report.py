@@ -11,21 +11,24 @@ from dae_tui.core.data.image_set import unit
 from dae_tui.core.data.load_data import load
 from dae_tui.core.evaluation.protocol import evaluation_generator
 from dae_tui.core.hardware import device_name, resolve_device, resolve_precision
-from dae_tui.core.noise.synthesis import add_noise
-from dae_tui.core.speed.data_size import COUNTS, Scale, measure_scale
-from dae_tui.core.speed.denoising_speed import Throughput, measure_inference
-from dae_tui.core.speed.photograph_denoising import PhotographThroughput, photograph_throughput
-from dae_tui.core.speed.photograph_training import PhotographSpeed, photograph_speed
+from dae_tui.core.noise.synthetic.synthesis import add_noise
+from dae_tui.core.speed.denoising.denoising_speed import Throughput, measure_inference
+from dae_tui.core.speed.denoising.photograph_denoising import (
+    PhotographThroughput,
+    photograph_throughput,
+)
 from dae_tui.core.speed.roofline import Peaks, Share, measure_peaks, measure_shares
 from dae_tui.core.speed.startup import Startup, measure_startup
-from dae_tui.core.speed.time_to_accuracy import (
+from dae_tui.core.speed.training.data_size import COUNTS, Scale, measure_scale
+from dae_tui.core.speed.training.photograph_training import PhotographSpeed, photograph_speed
+from dae_tui.core.speed.training.time_to_accuracy import (
     Agreement,
     Target,
     measure_agreement,
     measure_targets,
 )
-from dae_tui.core.speed.training_loops import BATCH, Task
-from dae_tui.core.speed.training_speed import LoopSpeed, training_speed
+from dae_tui.core.speed.training.training_loops import BATCH, Task
+from dae_tui.core.speed.training.training_speed import LoopSpeed, training_speed
 from dae_tui.core.weights.weights_file import Weights
 from dae_tui.spec.noise_spec import parse_noise
 from dae_tui.spec.training_config import OPERATING_POINT

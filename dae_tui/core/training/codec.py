@@ -14,8 +14,11 @@ from dae_tui.core.compression.learning import Images, learn
 from dae_tui.core.data.image_folder import read_folder
 from dae_tui.core.data.image_set import unit
 from dae_tui.core.data.load_data import load
-from dae_tui.core.evaluation.classifier import classifier_from_weights, find_classifier_weights
-from dae_tui.core.evaluation.compression import measure_codec
+from dae_tui.core.evaluation.classifiers.classifier import (
+    classifier_from_weights,
+    find_classifier_weights,
+)
+from dae_tui.core.evaluation.compression.compression_quality import measure_codec
 from dae_tui.core.hardware import device_name
 from dae_tui.core.training.experiment import versions
 from dae_tui.core.weights.weights_file import to_bytes

@@ -17,24 +17,27 @@ from dae_tui.core.data.crops import Crops
 from dae_tui.core.data.image_set import ImageSet, TrainingImages
 from dae_tui.core.data.training_data import TrainingData, load_training_data
 from dae_tui.core.evaluation.benchmark import EvaluationProgress, evaluate
-from dae_tui.core.evaluation.classifier import classifier_from_weights, find_classifier_weights
-from dae_tui.core.evaluation.evaluation_images import of_image_sets
+from dae_tui.core.evaluation.classifiers.classifier import (
+    classifier_from_weights,
+    find_classifier_weights,
+)
+from dae_tui.core.evaluation.images.evaluation_images import of_image_sets
 from dae_tui.core.evaluation.protocol import Protocol
 from dae_tui.core.evaluation.unchanged_views import UnchangedViews
 from dae_tui.core.evaluation.without_clean import measure_without_clean
 from dae_tui.core.hardware import device_name, place, resolve_device, resolve_precision
 from dae_tui.core.training.distributed import Group
 from dae_tui.core.training.fine_tuning import start_from
-from dae_tui.core.training.frozen_classifier import frozen_classifier
 from dae_tui.core.training.loop import Training
-from dae_tui.core.training.losses import Distance, make_loss
-from dae_tui.core.training.objectives import Classification, Denoising, Objective
-from dae_tui.core.training.self_supervision import (
+from dae_tui.core.training.objectives.frozen_classifier import frozen_classifier
+from dae_tui.core.training.objectives.losses import Distance, make_loss
+from dae_tui.core.training.objectives.self_supervision import (
     BlindSpot,
     Neighbours,
     Recorrupted,
     correlation_remark,
 )
+from dae_tui.core.training.objectives.supervised import Classification, Denoising, Objective
 from dae_tui.core.weights.weights_file import Weights, load_weights
 from dae_tui.errors import DataError, UsageError
 from dae_tui.models.registry import build

@@ -21,7 +21,7 @@ from dae_tui.core.training.checkpoint import Progress, pack, unpack
 from dae_tui.core.training.compilation import compiled, pays
 from dae_tui.core.training.distributed import Group
 from dae_tui.core.training.moving_average import MovingAverage
-from dae_tui.core.training.objectives import Objective
+from dae_tui.core.training.objectives.supervised import Objective
 from dae_tui.core.training.optimizer import FusedOptimizer
 from dae_tui.core.training.step_statistics import DIVERGED_HINT, StepStatistics
 from dae_tui.core.weights.weights_file import count_parameters, to_bytes

@@ -8,9 +8,8 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.widgets import DataTable, Static
 
-from dae_tui.dashboard.chart_lines import Metric, NamedLine, curve_of, line_of
-from dae_tui.dashboard.compared_pictures import ComparedPictures, NewestSamples, Samples
-from dae_tui.dashboard.comparison import (
+from dae_tui.dashboard.content.chart_lines import Metric, NamedLine, curve_of, line_of
+from dae_tui.dashboard.content.comparison import (
     RUN_COLUMNS,
     TABLE_COLUMNS,
     Compared,
@@ -23,20 +22,21 @@ from dae_tui.dashboard.comparison import (
     run_rows,
     state_of,
 )
+from dae_tui.dashboard.content.learning import NOISY_LOSS
 from dae_tui.dashboard.context import MarkRuns, OpenRun
-from dae_tui.dashboard.learning import NOISY_LOSS
-from dae_tui.dashboard.screens.chart import AXES_KEYS, MARKS_KEY, ZOOM_KEYS, ChartScreen
 from dae_tui.dashboard.screens.compressions import CompressionsScreen
-from dae_tui.dashboard.screens.image_keys import WHOLE_KEY
+from dae_tui.dashboard.screens.shared.chart import AXES_KEYS, MARKS_KEY, ZOOM_KEYS, ChartScreen
+from dae_tui.dashboard.screens.shared.image_keys import WHOLE_KEY
+from dae_tui.dashboard.shown.compared_pictures import ComparedPictures, NewestSamples, Samples
 from dae_tui.dashboard.themes import STATE_COLOURS
-from dae_tui.dashboard.widgets.compared_rows import ComparedRows
-from dae_tui.dashboard.widgets.differences import Differences
+from dae_tui.dashboard.widgets.charts.loss_chart import COLOURS, LossChart
 from dae_tui.dashboard.widgets.heading import Heading
 from dae_tui.dashboard.widgets.key_bar import KeyBar
 from dae_tui.dashboard.widgets.lines import theme_style
-from dae_tui.dashboard.widgets.loss_chart import COLOURS, LossChart
-from dae_tui.dashboard.widgets.runs_table import RunsTable
-from dae_tui.runs.tags import read_tags
+from dae_tui.dashboard.widgets.tables.compared_rows import ComparedRows
+from dae_tui.dashboard.widgets.tables.differences import Differences
+from dae_tui.dashboard.widgets.tables.runs_table import RunsTable
+from dae_tui.runs.folder.tags import read_tags
 from dae_tui.runs.watching.curves import Curve, Curves
 from dae_tui.system.printable import printable
 from dae_tui.terminal.plot import Marks

@@ -7,9 +7,9 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.widgets import DataTable, Static
 
-from dae_tui.dashboard.chart_lines import Axis, NamedLine
-from dae_tui.dashboard.comparison import ComparisonRow, give_colours
-from dae_tui.dashboard.compression_curves import (
+from dae_tui.dashboard.content.chart_lines import Axis, NamedLine
+from dae_tui.dashboard.content.comparison import ComparisonRow, give_colours
+from dae_tui.dashboard.content.compression_curves import (
     COLUMNS,
     LOGARITHMIC,
     Compression,
@@ -18,12 +18,12 @@ from dae_tui.dashboard.compression_curves import (
     compression_rows,
     figures_in,
 )
-from dae_tui.dashboard.screens.chart import MARKS_KEY, ZOOM_KEYS, ZoomScreen, after
-from dae_tui.dashboard.widgets.compared_rows import ComparedRows
+from dae_tui.dashboard.screens.shared.chart import MARKS_KEY, ZOOM_KEYS, ZoomScreen, after
+from dae_tui.dashboard.widgets.charts.loss_chart import COLOURS, LossChart
 from dae_tui.dashboard.widgets.heading import Heading
 from dae_tui.dashboard.widgets.key_bar import KeyBar
-from dae_tui.dashboard.widgets.loss_chart import COLOURS, LossChart
-from dae_tui.dashboard.widgets.runs_table import row_keys
+from dae_tui.dashboard.widgets.tables.compared_rows import ComparedRows
+from dae_tui.dashboard.widgets.tables.runs_table import row_keys
 from dae_tui.terminal.plot import Marks
 
 NOTHING = (

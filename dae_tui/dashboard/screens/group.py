@@ -8,9 +8,8 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.widgets import DataTable
 
-from dae_tui.dashboard.comparison import NONE
-from dae_tui.dashboard.context import MarkRuns
-from dae_tui.dashboard.group_table import (
+from dae_tui.dashboard.content.comparison import NONE
+from dae_tui.dashboard.content.group_table import (
     FIGURES,
     Figure,
     Group,
@@ -19,16 +18,17 @@ from dae_tui.dashboard.group_table import (
     group_of,
     sorted_members,
 )
-from dae_tui.dashboard.names import shortened_name
-from dae_tui.dashboard.screens.live import LiveScreen
+from dae_tui.dashboard.content.names import shortened_name
+from dae_tui.dashboard.context import MarkRuns
 from dae_tui.dashboard.screens.run import RunScreen
+from dae_tui.dashboard.screens.shared.live import LiveScreen
 from dae_tui.dashboard.themes import STATE_COLOURS
+from dae_tui.dashboard.widgets.charts.scatter_chart import Points, ScatterChart
 from dae_tui.dashboard.widgets.heading import Heading
 from dae_tui.dashboard.widgets.key_bar import KeyBar
 from dae_tui.dashboard.widgets.lines import theme_style
-from dae_tui.dashboard.widgets.runs_table import RunsTable
-from dae_tui.dashboard.widgets.scatter_chart import Points, ScatterChart
-from dae_tui.runs.reader import Run
+from dae_tui.dashboard.widgets.tables.runs_table import RunsTable
+from dae_tui.runs.folder.reader import Run
 from dae_tui.runs.sweeps.watch import GroupWatch, Member
 from dae_tui.system.printable import printable
 from dae_tui.terminal.graphics import Graphics

@@ -12,16 +12,16 @@ from textual.binding import Binding
 from textual.widgets import DataTable, Input, Static
 
 from dae_tui.dashboard.context import OpenRun
-from dae_tui.dashboard.screens.live import LiveScreen
-from dae_tui.dashboard.widgets.gpu_rows import GpuRows, reasons_of
+from dae_tui.dashboard.screens.shared.live import LiveScreen
 from dae_tui.dashboard.widgets.heading import Heading
 from dae_tui.dashboard.widgets.key_bar import KeyBar
-from dae_tui.dashboard.widgets.machine_panel import GIB
-from dae_tui.dashboard.widgets.runs_table import RunsTable
+from dae_tui.dashboard.widgets.machine.gpu_rows import GpuRows, reasons_of
+from dae_tui.dashboard.widgets.machine.machine_panel import GIB
+from dae_tui.dashboard.widgets.tables.runs_table import RunsTable
 from dae_tui.devices.gpu_processes import HIDDEN, GpuProcess
 from dae_tui.devices.machine import Machine
 from dae_tui.devices.reading import Reading
-from dae_tui.runs.reader import Run
+from dae_tui.runs.folder.reader import Run
 from dae_tui.system.printable import printable
 
 # Columns of the processes, and their widths with a gap; the command takes the rest.

@@ -13,10 +13,7 @@ from textual.suggester import SuggestFromList
 from textual.widget import Widget
 from textual.widgets import Button, Checkbox, Input, Select, Static
 
-from dae_tui.dashboard.context import Failed, OpenRun, context_of
-from dae_tui.dashboard.data_suggester import DataSuggester
-from dae_tui.dashboard.screens.shown_command import ShownCommand
-from dae_tui.dashboard.training_form import (
+from dae_tui.dashboard.content.training_form import (
     CHECKED,
     CHOICES,
     DEVICES,
@@ -30,12 +27,15 @@ from dae_tui.dashboard.training_form import (
     read_form,
     shown_command,
 )
+from dae_tui.dashboard.context import Failed, OpenRun, context_of
+from dae_tui.dashboard.screens.dialogs.shown_command import ShownCommand
+from dae_tui.dashboard.widgets.data_suggester import DataSuggester
 from dae_tui.dashboard.widgets.heading import Heading
 from dae_tui.dashboard.widgets.key_bar import KeyBar
 from dae_tui.errors import DaeError
 from dae_tui.runs.detached_training import detach
-from dae_tui.runs.layout import new_run_name
-from dae_tui.runs.reader import Run
+from dae_tui.runs.folder.layout import new_run_name
+from dae_tui.runs.folder.reader import Run
 from dae_tui.spec.losses import LOSS_KINDS
 from dae_tui.spec.training_config import TrainingConfig
 from dae_tui.system.printable import printable

@@ -17,9 +17,8 @@ from textual.binding import Binding
 from textual.screen import Screen
 from textual.widgets import Static
 
-from dae_tui.dashboard.context import Failed, context_of
-from dae_tui.dashboard.names import shortened_name
-from dae_tui.dashboard.playground_request import (
+from dae_tui.dashboard.content.names import shortened_name
+from dae_tui.dashboard.content.playground_request import (
     FIRST_NOISE,
     LEVELS,
     PlaygroundRequest,
@@ -29,16 +28,17 @@ from dae_tui.dashboard.playground_request import (
     next_strength,
     source_of,
 )
-from dae_tui.dashboard.screens.image_keys import PAN_KEYS, VIEW_KEY, WHOLE_KEY
-from dae_tui.dashboard.screens.open_image import OpenImage
-from dae_tui.dashboard.widgets.bars import Bars, Prediction
+from dae_tui.dashboard.context import Failed, context_of
+from dae_tui.dashboard.screens.dialogs.open_image import OpenImage
+from dae_tui.dashboard.screens.shared.image_keys import PAN_KEYS, VIEW_KEY, WHOLE_KEY
+from dae_tui.dashboard.widgets.charts.bars import Bars, Prediction
 from dae_tui.dashboard.widgets.fields import Field, Fields
 from dae_tui.dashboard.widgets.heading import Heading
 from dae_tui.dashboard.widgets.key_bar import KeyBar
 from dae_tui.dashboard.widgets.pictures import Picture, Pictures
 from dae_tui.errors import DaeError, WeightsError
 from dae_tui.models.registry import NETWORKS
-from dae_tui.runs.reader import Run
+from dae_tui.runs.folder.reader import Run
 from dae_tui.spec.model_cards import published, read_metadata, weights_name
 from dae_tui.spec.noise_spec import KINDS, NoiseSpec, NoiseStage
 from dae_tui.spec.table import AS_GIVEN

@@ -10,32 +10,32 @@ from textual.binding import Binding
 from textual.containers import Horizontal, Vertical
 from textual.notifications import SeverityLevel
 
-from dae_tui.dashboard.chart_lines import places
+from dae_tui.dashboard.content.chart_lines import places
+from dae_tui.dashboard.content.ending import ending_of
+from dae_tui.dashboard.content.learning import Learning, learning_of
+from dae_tui.dashboard.content.names import short
 from dae_tui.dashboard.context import Failed, OpenRun, PlayWith
-from dae_tui.dashboard.ending import ending_of
-from dae_tui.dashboard.learning import Learning, learning_of
-from dae_tui.dashboard.names import short
-from dae_tui.dashboard.screens.chart import AXES_KEYS, MARKS_KEY, ZOOM_KEYS, ChartScreen
-from dae_tui.dashboard.screens.image_keys import VIEW_KEY, WHOLE_KEY
-from dae_tui.dashboard.screens.question import Question
-from dae_tui.dashboard.shown_curves import ShownCurves
-from dae_tui.dashboard.shown_sample import SHOWN, Shown, is_current, shown_at
+from dae_tui.dashboard.screens.dialogs.question import Question
+from dae_tui.dashboard.screens.shared.chart import AXES_KEYS, MARKS_KEY, ZOOM_KEYS, ChartScreen
+from dae_tui.dashboard.screens.shared.image_keys import VIEW_KEY, WHOLE_KEY
+from dae_tui.dashboard.shown.shown_curves import ShownCurves
+from dae_tui.dashboard.shown.shown_sample import SHOWN, Shown, is_current, shown_at
 from dae_tui.dashboard.themes import STATE_COLOURS
+from dae_tui.dashboard.widgets.charts.loss_chart import LossChart
+from dae_tui.dashboard.widgets.charts.metric_charts import MetricCharts
 from dae_tui.dashboard.widgets.heading import Heading
 from dae_tui.dashboard.widgets.key_bar import KeyBar
 from dae_tui.dashboard.widgets.log_tail import LogTail
-from dae_tui.dashboard.widgets.loss_chart import LossChart
-from dae_tui.dashboard.widgets.machine_panel import MachinePanel
-from dae_tui.dashboard.widgets.metric_charts import MetricCharts
+from dae_tui.dashboard.widgets.machine.machine_panel import MachinePanel
 from dae_tui.dashboard.widgets.paragraphs import Paragraphs
 from dae_tui.dashboard.widgets.pictures import Pictures
 from dae_tui.dashboard.widgets.run_metrics import RunMetrics
 from dae_tui.devices.machine import Machine
 from dae_tui.errors import DaeError
 from dae_tui.runs.detached_training import detach
-from dae_tui.runs.layout import Request, State
-from dae_tui.runs.reader import Run
-from dae_tui.runs.summary import Summary, duration
+from dae_tui.runs.folder.layout import Request, State
+from dae_tui.runs.folder.reader import Run
+from dae_tui.runs.folder.summary import Summary, duration
 from dae_tui.runs.watching.curves import Curves
 from dae_tui.runs.watching.event_watch import watch_run
 from dae_tui.runs.watching.run_watch import RunView

@@ -12,24 +12,24 @@ from textual.containers import Horizontal, Vertical
 from textual.timer import Timer
 from textual.widgets import DataTable, Input, Static
 
+from dae_tui.dashboard.content.runs_filter import EXAMPLE, listed, parse_filter
+from dae_tui.dashboard.content.training_form import runs_dir_option
 from dae_tui.dashboard.context import MarkRuns, OpenRun
-from dae_tui.dashboard.runs_filter import EXAMPLE, listed, parse_filter
-from dae_tui.dashboard.runs_list import RunsList
-from dae_tui.dashboard.screens.live import LiveScreen
-from dae_tui.dashboard.screens.question import Question
-from dae_tui.dashboard.screens.run_actions import RunActions
-from dae_tui.dashboard.screens.tag_question import TagQuestion
-from dae_tui.dashboard.training_form import runs_dir_option
+from dae_tui.dashboard.run_list.runs_list import RunsList
+from dae_tui.dashboard.screens.dialogs.question import Question
+from dae_tui.dashboard.screens.dialogs.tag_question import TagQuestion
+from dae_tui.dashboard.screens.shared.live import LiveScreen
+from dae_tui.dashboard.screens.shared.run_actions import RunActions
 from dae_tui.dashboard.widgets.heading import Heading
 from dae_tui.dashboard.widgets.key_bar import KeyBar
-from dae_tui.runs.layout import Request, State
-from dae_tui.runs.reader import Run
+from dae_tui.runs.folder.layout import Request, State
+from dae_tui.runs.folder.reader import Run
 from dae_tui.runs.watching.places_watch import PlacesWatch
 from dae_tui.runs.watching.runs_watch import RunRow
 from dae_tui.system.printable import printable
 
 if TYPE_CHECKING:
-    from dae_tui.dashboard.run_pane import PaneView, PaneWatch
+    from dae_tui.dashboard.run_list.run_pane import PaneView, PaneWatch
 
 # On terminals of so many columns the run at the cursor is shown beside the list.
 WIDE = 120
@@ -121,7 +121,7 @@ class RunsScreen(LiveScreen[_Seen], RunActions):
         rows = self._watch.look()
         chosen = self._chosen
         if self._pane is None and chosen is not None:
-            from dae_tui.dashboard.run_pane import PaneWatch
+            from dae_tui.dashboard.run_list.run_pane import PaneWatch
 
             self._pane = PaneWatch()
         return _Seen(rows, chosen, None if self._pane is None else self._pane.look(chosen))
@@ -141,7 +141,7 @@ class RunsScreen(LiveScreen[_Seen], RunActions):
         """Show what was seen of the run at the cursor; whether there is a pane to show it in."""
         if self._pane is None:
             return True
-        from dae_tui.dashboard.run_pane import RunPane
+        from dae_tui.dashboard.run_list.run_pane import RunPane
 
         beside = self.query_one("#pane")
         pane = next(iter(beside.query(RunPane)), None)

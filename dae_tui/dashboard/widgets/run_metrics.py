@@ -5,11 +5,11 @@ from rich.style import Style
 from rich.text import Text
 from textual.strip import Strip
 
-from dae_tui.dashboard.learning import NOISY_LOSS, Learning
-from dae_tui.dashboard.names import short
+from dae_tui.dashboard.content.learning import NOISY_LOSS, Learning
+from dae_tui.dashboard.content.names import short
 from dae_tui.dashboard.widgets.lines import Lines
 from dae_tui.runs.event_files.tags import measures
-from dae_tui.runs.summary import duration, number
+from dae_tui.runs.folder.summary import duration, number
 from dae_tui.runs.watching.run_watch import RunView
 from dae_tui.system.printable import printable
 

@@ -10,8 +10,8 @@ from typing import Any, NoReturn
 
 from dae_tui.errors import RunError, WeightsError
 from dae_tui.runs.event_files.tags import STAGES
-from dae_tui.runs.layout import Request, State
-from dae_tui.runs.reader import Run
+from dae_tui.runs.folder.layout import Request, State
+from dae_tui.runs.folder.reader import Run
 
 EVENTS = "tfevents"
 # Folders are searched to this depth, and at most so many.

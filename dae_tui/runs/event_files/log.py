@@ -12,7 +12,7 @@ from dae_tui.runs.event_files.messages import Decoder, Floats, ImagePlace, Messa
 from dae_tui.runs.event_files.records import DamagedError, find_records
 from dae_tui.runs.event_files.series import Series
 from dae_tui.runs.event_files.tags import find_tag
-from dae_tui.runs.layout import State
+from dae_tui.runs.folder.layout import State
 from dae_tui.system.printable import printable
 from dae_tui.system.regular_files import open_regular
 

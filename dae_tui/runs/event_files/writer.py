@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from dae_tui.runs.event_files.messages import TEXT, needs_tensorboard
-from dae_tui.runs.figures import figures_of
-from dae_tui.runs.summary import number
+from dae_tui.runs.folder.figures import figures_of
+from dae_tui.runs.folder.summary import number
 
 # Others watch it live.
 FLUSH_SECONDS = 2

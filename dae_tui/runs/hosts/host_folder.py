@@ -5,12 +5,12 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from threading import Lock
 
+from dae_tui.runs.folder.layout import METRICS, MOST_JSON, STATUS, State, read_json
+from dae_tui.runs.folder.reader import list_runs
 from dae_tui.runs.hosts.address import Address
 from dae_tui.runs.hosts.connection import Stamp
 from dae_tui.runs.hosts.mirror import File, Mirror
 from dae_tui.runs.hosts.remote_run import RemoteRun
-from dae_tui.runs.layout import METRICS, MOST_JSON, STATUS, State, read_json
-from dae_tui.runs.reader import list_runs
 
 # Metrics up to this size are read for the curve in the list; larger ones only if their run is alive
 # or shown.

@@ -18,9 +18,9 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from dae_tui.errors import RunError
+from dae_tui.runs.folder.layout import METRICS, SAMPLES, read_json
 from dae_tui.runs.hosts.address import Address
 from dae_tui.runs.hosts.connection import Stamp, is_run_name
-from dae_tui.runs.layout import METRICS, SAMPLES, read_json
 from dae_tui.system.atomic import write_new
 from dae_tui.system.regular_files import open_regular
 

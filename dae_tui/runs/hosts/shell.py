@@ -16,7 +16,7 @@ each connection: whatever a login prints before is skipped. Nothing is written t
 import shlex
 from collections.abc import Iterable
 
-from dae_tui.runs.layout import CONFIG, LOG, META, METRICS, SAMPLES, STATUS, TAGS
+from dae_tui.runs.folder.layout import CONFIG, LOG, META, METRICS, SAMPLES, STATUS, TAGS
 
 FILES = (STATUS, CONFIG, META, TAGS, METRICS, LOG)
 # Files younger than this are listed at each look; the others now and then.

@@ -12,10 +12,10 @@ from typing import Any
 
 from dae_tui.errors import DaeError, ExitCode, RunError
 from dae_tui.runs.detached_training import DetachedTraining, start
-from dae_tui.runs.layout import STATUS, Request, State, new_run_name, read_json
-from dae_tui.runs.reader import Run
-from dae_tui.runs.tags import set_group
-from dae_tui.runs.writer import RunWriter
+from dae_tui.runs.folder.layout import STATUS, Request, State, new_run_name, read_json
+from dae_tui.runs.folder.reader import Run
+from dae_tui.runs.folder.tags import set_group
+from dae_tui.runs.folder.writer import RunWriter
 
 POLL_SECONDS = 0.1
 _STOPPED = (ExitCode.TERMINATED, ExitCode.INTERRUPTED, -signal.SIGTERM)

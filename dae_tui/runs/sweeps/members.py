@@ -5,9 +5,9 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from dae_tui.runs.layout import State, dump_json
-from dae_tui.runs.reader import Run, list_runs
-from dae_tui.runs.tags import read_tags
+from dae_tui.runs.folder.layout import State, dump_json
+from dae_tui.runs.folder.reader import Run, list_runs
+from dae_tui.runs.folder.tags import read_tags
 
 # What decides where a network is trained, and not which.
 MACHINE = ("data_dir", "device", "compile")

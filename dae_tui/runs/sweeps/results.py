@@ -5,9 +5,9 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dae_tui.runs.layout import State
-from dae_tui.runs.reader import Run
-from dae_tui.runs.summary import number
+from dae_tui.runs.folder.layout import State
+from dae_tui.runs.folder.reader import Run
+from dae_tui.runs.folder.summary import number
 from dae_tui.runs.watching.curves import Curves, overview
 
 FIGURES = ("val_loss", "best_val_loss", "val_psnr", "val_accuracy", "test_accuracy")

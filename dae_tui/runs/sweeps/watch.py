@@ -4,11 +4,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from dae_tui.runs.layout import METRICS, TAGS
-from dae_tui.runs.reader import Run, Stamp
-from dae_tui.runs.summary import Summary, summarize
+from dae_tui.runs.folder.layout import METRICS, TAGS
+from dae_tui.runs.folder.reader import Run, Stamp
+from dae_tui.runs.folder.summary import Summary, summarize
+from dae_tui.runs.folder.tags import read_tags
 from dae_tui.runs.sweeps.results import Result, result_from
-from dae_tui.runs.tags import read_tags
 from dae_tui.runs.watching.curves import Curves, overview
 
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from io import FileIO
 from typing import TYPE_CHECKING, Any
 
-from dae_tui.runs.layout import METRICS
-from dae_tui.runs.reader import LONGEST_LINE, MetricsFollower, Run, parse_events
-from dae_tui.runs.summary import number
+from dae_tui.runs.folder.layout import METRICS
+from dae_tui.runs.folder.reader import LONGEST_LINE, MetricsFollower, Run, parse_events
+from dae_tui.runs.folder.summary import number
 from dae_tui.system.regular_files import open_regular
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from PIL import Image
 from dae_tui.runs.event_files.folders import EventRun
 from dae_tui.runs.event_files.log import EventLog
 from dae_tui.runs.event_files.messages import ImagePlace, encoded_images
-from dae_tui.runs.reader import Run
-from dae_tui.runs.summary import summarize
+from dae_tui.runs.folder.reader import Run
+from dae_tui.runs.folder.summary import summarize
 from dae_tui.runs.watching.curves import Curves
 from dae_tui.runs.watching.run_watch import CATCH_UP_SECONDS, RunView, RunWatch
 from dae_tui.system.regular_files import open_regular

@@ -16,9 +16,9 @@ from statistics import median
 from typing import Any
 
 from dae_tui.errors import RunError
-from dae_tui.runs.layout import STATUS, State, read_json, write_json
-from dae_tui.runs.reader import Run, Stamp, list_runs
-from dae_tui.runs.summary import Summary, summarize
+from dae_tui.runs.folder.layout import STATUS, State, read_json, write_json
+from dae_tui.runs.folder.reader import Run, Stamp, list_runs
+from dae_tui.runs.folder.summary import Summary, summarize
 from dae_tui.system.regular_files import open_regular
 
 RECORD, LOCK = ".notified.json", ".notified.lock"

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from dae_tui.runs.checkpoints import SavedProgress, saved_progress
 from dae_tui.runs.event_files.series import Series
-from dae_tui.runs.layout import LOG
-from dae_tui.runs.reader import Run, Stamp
-from dae_tui.runs.summary import Summary, summarize
+from dae_tui.runs.folder.checkpoints import SavedProgress, saved_progress
+from dae_tui.runs.folder.layout import LOG
+from dae_tui.runs.folder.reader import Run, Stamp
+from dae_tui.runs.folder.summary import Summary, summarize
 from dae_tui.runs.watching.curves import CurveFollower, Curves, is_long, overview
 from dae_tui.runs.watching.samples import sample_steps
 from dae_tui.system.printable import printable

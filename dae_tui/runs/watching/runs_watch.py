@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dae_tui.runs.event_files.folders import EventRun, find_event_runs
-from dae_tui.runs.layout import CONFIG, METRICS, STATUS, TAGS
-from dae_tui.runs.reader import Run, Stamp, list_runs
-from dae_tui.runs.summary import Summary, summarize
+from dae_tui.runs.folder.layout import CONFIG, METRICS, STATUS, TAGS
+from dae_tui.runs.folder.reader import Run, Stamp, list_runs
+from dae_tui.runs.folder.summary import Summary, summarize
 from dae_tui.runs.watching.curves import glance
 
 if TYPE_CHECKING:

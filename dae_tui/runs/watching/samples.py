@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dae_tui.runs.archives import BROKEN, read_archive
-from dae_tui.runs.layout import SAMPLES
-from dae_tui.runs.reader import Run
+from dae_tui.runs.folder.layout import SAMPLES
+from dae_tui.runs.folder.reader import Run
 
 COLOURS = 3
 VIEWS = ("original", "noisy", "denoised")

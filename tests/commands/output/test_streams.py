@@ -12,8 +12,8 @@ import pytest
 from command_line import Dae
 
 from dae_tui.commands.output import streams
-from dae_tui.runs.layout import State
-from dae_tui.runs.reader import list_runs
+from dae_tui.runs.folder.layout import State
+from dae_tui.runs.folder.reader import list_runs
 
 FULL = "error: standard output cannot be written: no space left on device\n"
 CLOSED = "error: standard output cannot be written: it is not open for writing\n"

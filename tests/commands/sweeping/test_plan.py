@@ -4,9 +4,9 @@ from pathlib import Path
 
 from dae_tui.commands.sweeping.combinations import combine, parse_parameters
 from dae_tui.commands.sweeping.plan import plan, summary_of
-from dae_tui.runs.layout import CONFIG, STATUS, write_json
-from dae_tui.runs.reader import Run
-from dae_tui.runs.tags import set_group
+from dae_tui.runs.folder.layout import CONFIG, STATUS, write_json
+from dae_tui.runs.folder.reader import Run
+from dae_tui.runs.folder.tags import set_group
 
 
 def test_what_has_finished_is_left_out_and_the_rest_goes_on(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 from dae_tui.commands.sweeping.combinations import Parameter, combine, parse_parameters
 from dae_tui.commands.sweeping.plan import plan
 from dae_tui.commands.sweeping.report import Outcome, as_json, print_table
-from dae_tui.runs.layout import State
+from dae_tui.runs.folder.layout import State
 from dae_tui.runs.sweeps.results import Result
 
 DONE = State.FINISHED

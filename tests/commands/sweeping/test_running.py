@@ -6,7 +6,7 @@ import pytest
 
 from dae_tui.commands.sweeping.running import alone, folder_of
 from dae_tui.errors import RunError
-from dae_tui.runs.reader import list_runs
+from dae_tui.runs.folder.reader import list_runs
 
 
 def test_a_group_is_run_by_one_process_at_a_time(tmp_path: Path) -> None:

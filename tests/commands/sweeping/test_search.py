@@ -16,7 +16,7 @@ from dae_tui.commands.sweeping.search import (
     parse_spaces,
 )
 from dae_tui.errors import DaeError, UsageError
-from dae_tui.runs.layout import read_json, write_json
+from dae_tui.runs.folder.layout import read_json, write_json
 
 needs_optuna = pytest.mark.skipif(find_spec("optuna") is None, reason="optuna is not installed")
 TRAIN = ["train", "--data", "digits"]

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from dae_tui.commands.training import display
 from dae_tui.commands.training.display import LiveDisplay, PlainDisplay, smoothed
-from dae_tui.runs.reader import Run
+from dae_tui.runs.folder.reader import Run
 from dae_tui.spec.events import Started, Step, Validation
 
 STARTED = Started("cpu", "fp32", 1000, 20, 5, epochs=3, steps_per_epoch=2, step=0)

@@ -10,8 +10,8 @@ from command_line import Dae
 from PIL import Image
 from safetensors.numpy import load_file
 
-from dae_tui.runs.layout import META
-from dae_tui.runs.reader import Run, list_runs
+from dae_tui.runs.folder.layout import META
+from dae_tui.runs.folder.reader import Run, list_runs
 
 OPTIONS = ("--widths", "4,8", "--device", "cpu", "--precision", "fp32", "--quiet")
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torchvision import datasets
 
-from dae_tui.core.data.embed_digits import EMBEDDED
+from dae_tui.core.data.digits.embed_digits import EMBEDDED
 from dae_tui.core.data.image_set import unit
 from dae_tui.core.data.load_data import Split, load
 from dae_tui.errors import DataError, UsageError

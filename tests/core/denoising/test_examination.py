@@ -20,7 +20,7 @@ from dae_tui.core.denoising.examination import (
 )
 from dae_tui.core.images.image_file import Stack
 from dae_tui.core.images.value_range import ValueRange, find_range
-from dae_tui.core.noise.image_noise import ImageNoise
+from dae_tui.core.noise.level.image_noise import ImageNoise
 from dae_tui.errors import DataError
 from dae_tui.spec.denoising import DenoiseOptions
 

@@ -19,8 +19,8 @@ from dae_tui.core.denoising.inspection import (
     taken_structure,
     unlike,
 )
-from dae_tui.core.noise.estimation import estimate_sigma
-from dae_tui.core.noise.synthesis import add_noise
+from dae_tui.core.noise.level.estimation import estimate_sigma
+from dae_tui.core.noise.synthetic.synthesis import add_noise
 from dae_tui.core.weights.weights_file import Weights, load_weights
 from dae_tui.spec.model_cards import published
 from dae_tui.spec.noise_spec import parse_noise

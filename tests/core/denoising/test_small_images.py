@@ -18,7 +18,7 @@ from dae_tui.core.denoising.examination import Examination, examine, examine_sma
 from dae_tui.core.denoising.small_images import denoise_small
 from dae_tui.core.images.image_file import Stack
 from dae_tui.core.images.value_range import find_range
-from dae_tui.core.noise.synthesis import add_noise
+from dae_tui.core.noise.synthetic.synthesis import add_noise
 from dae_tui.core.weights.choice import WeightsChoice
 from dae_tui.errors import DaeError
 from dae_tui.spec.denoising import DenoiseOptions

@@ -10,8 +10,8 @@ import torch
 
 from dae_tui.core.data.image_set import ImageSet
 from dae_tui.core.evaluation.benchmark import evaluate
-from dae_tui.core.evaluation.classifier import classifier_from_weights
-from dae_tui.core.evaluation.evaluation_images import EvaluationImages, of_image_sets
+from dae_tui.core.evaluation.classifiers.classifier import classifier_from_weights
+from dae_tui.core.evaluation.images.evaluation_images import EvaluationImages, of_image_sets
 from dae_tui.core.evaluation.protocol import Protocol
 from dae_tui.core.evaluation.unchanged_views import UnchangedViews
 from dae_tui.core.weights.weights_file import Weights

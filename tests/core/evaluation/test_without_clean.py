@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from dae_tui.core.data.image_set import ImageSet
-from dae_tui.core.evaluation.metrics import psnr
+from dae_tui.core.evaluation.metrics.image_metrics import psnr
 from dae_tui.core.evaluation.without_clean import measure_without_clean
 from dae_tui.core.weights.weights_file import Weights
 from dae_tui.models.registry import build, settings_of

@@ -14,7 +14,7 @@ from dae_tui.core.data.image_set import unit
 from dae_tui.core.data.load_data import Split, load
 from dae_tui.core.filters.classical_filters import FILTERS, Images, apply_filter, contrast
 from dae_tui.core.filters.worker_pool import FilterPool, Tuned
-from dae_tui.core.noise.synthesis import add_noise
+from dae_tui.core.noise.synthetic.synthesis import add_noise
 from dae_tui.spec.noise_spec import parse_noise
 
 

@@ -8,18 +8,19 @@ from typing import Any
 import pytest
 import torch
 
-from dae_tui.core.speed import denoising_speed as inference
-from dae_tui.core.speed import photograph_denoising, startup
-from dae_tui.core.speed import time_to_accuracy as targets
-from dae_tui.core.speed.data_size import measure_scale
-from dae_tui.core.speed.denoising_speed import measure_inference
-from dae_tui.core.speed.ffdnet import COLOUR, FFDNet, Settings
-from dae_tui.core.speed.photograph_denoising import photograph_throughput
+from dae_tui.core.speed import startup
+from dae_tui.core.speed.denoising import denoising_speed as inference
+from dae_tui.core.speed.denoising import photograph_denoising
+from dae_tui.core.speed.denoising.denoising_speed import measure_inference
+from dae_tui.core.speed.denoising.ffdnet import COLOUR, FFDNet, Settings
+from dae_tui.core.speed.denoising.photograph_denoising import photograph_throughput
 from dae_tui.core.speed.repeated_measurement import spread
 from dae_tui.core.speed.roofline import Peaks, measure_peaks, measure_shares
-from dae_tui.core.speed.time_to_accuracy import recipes
-from dae_tui.core.speed.training_loops import BATCH, Task, own_rounds, textbook_rounds
-from dae_tui.core.speed.training_speed import training_speed
+from dae_tui.core.speed.training import time_to_accuracy as targets
+from dae_tui.core.speed.training.data_size import measure_scale
+from dae_tui.core.speed.training.time_to_accuracy import recipes
+from dae_tui.core.speed.training.training_loops import BATCH, Task, own_rounds, textbook_rounds
+from dae_tui.core.speed.training.training_speed import training_speed
 from dae_tui.core.weights.weights_file import Weights
 from dae_tui.errors import DaeError
 from dae_tui.models.registry import build

@@ -12,10 +12,10 @@ import torch
 from small_training import CPU, DENOISER, assert_same, kinds, last_state, training, weights
 from torch import Generator, Tensor, nn
 
+from dae_tui.core.data.beyond_memory.shards import load_shards
 from dae_tui.core.data.image_set import ImageSet
-from dae_tui.core.data.shards import load_shards
 from dae_tui.core.training.loop import Training, learning_rate
-from dae_tui.core.training.objectives import Classification, ValidationResult
+from dae_tui.core.training.objectives.supervised import Classification, ValidationResult
 from dae_tui.errors import DivergedError, RunError
 from dae_tui.spec.events import (
     Checkpoint,

@@ -15,7 +15,7 @@ from dae_tui.core.data.crops import Crops
 from dae_tui.core.data.image_set import ImageSet
 from dae_tui.core.training.loop import Training
 from dae_tui.core.training.moving_average import MovingAverage
-from dae_tui.core.training.objectives import Denoising
+from dae_tui.core.training.objectives.supervised import Denoising
 from dae_tui.errors import RunError
 from dae_tui.models.registry import build
 from dae_tui.spec.events import (

@@ -10,8 +10,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from dae_tui.core.data.image_set import unit
 from dae_tui.core.data.load_data import load
-from dae_tui.core.evaluation.classifier import classifier_from_weights
-from dae_tui.core.noise.synthesis import add_noise
+from dae_tui.core.evaluation.classifiers.classifier import classifier_from_weights
+from dae_tui.core.noise.synthetic.synthesis import add_noise
 from dae_tui.core.weights.folding import fold_batch_norm
 from dae_tui.core.weights.weights_file import Weights, count_parameters, load_weights, to_bytes
 from dae_tui.models.registry import NETWORKS, build, takes_sigma

@@ -12,7 +12,7 @@ from dae_tui.runs.event_files.folders import EventRun, find_event_runs
 from dae_tui.runs.event_files.glance import SMALL_BYTES, glance_at, some_losses
 from dae_tui.runs.event_files.log import EventLog
 from dae_tui.runs.event_files.series import Series
-from dae_tui.runs.layout import Request
+from dae_tui.runs.folder.layout import Request
 
 
 def log_of(folder: Path) -> EventLog:

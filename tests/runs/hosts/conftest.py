@@ -8,11 +8,11 @@ from threading import Event
 import pytest
 from fake_ssh import FakeSsh
 
+from dae_tui.runs.folder.layout import CONFIG, LOG, METRICS, SAMPLES, STATUS, write_json
 from dae_tui.runs.hosts.address import Address
 from dae_tui.runs.hosts.connection import Connection
 from dae_tui.runs.hosts.host_folder import HostFolder
 from dae_tui.runs.hosts.mirror import Mirror
-from dae_tui.runs.layout import CONFIG, LOG, METRICS, SAMPLES, STATUS, write_json
 
 RUN = "20260131-235959-mnist-autoencoder-3f2a"
 

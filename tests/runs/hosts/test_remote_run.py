@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from dae_tui.errors import RunError, WeightsError
+from dae_tui.runs.folder.layout import CONFIG, STATUS, Request, State, write_json
+from dae_tui.runs.folder.tags import change_tags
 from dae_tui.runs.hosts.address import Address
 from dae_tui.runs.hosts.remote_run import RemoteRun
-from dae_tui.runs.layout import CONFIG, STATUS, Request, State, write_json
-from dae_tui.runs.tags import change_tags
 
 NAME = "20260131-235959-mnist-autoencoder-3f2a"
 

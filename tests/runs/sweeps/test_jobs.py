@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from sweep_child import stand_in
 
-from dae_tui.runs.layout import LOG, State
-from dae_tui.runs.reader import Run, list_runs
+from dae_tui.runs.folder.layout import LOG, State
+from dae_tui.runs.folder.reader import Run, list_runs
+from dae_tui.runs.folder.tags import read_tags
+from dae_tui.runs.folder.writer import RunWriter
 from dae_tui.runs.sweeps.jobs import Began, Ended, Job, Stopping, run_jobs
-from dae_tui.runs.tags import read_tags
-from dae_tui.runs.writer import RunWriter
 
 
 @pytest.fixture(autouse=True)

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from dae_tui.runs.layout import CONFIG, STATUS, write_json
-from dae_tui.runs.reader import Run
+from dae_tui.runs.folder.layout import CONFIG, STATUS, write_json
+from dae_tui.runs.folder.reader import Run
+from dae_tui.runs.folder.tags import set_group
 from dae_tui.runs.sweeps.members import find_same, members_of, same_training
-from dae_tui.runs.tags import set_group
 
 WANTED = {"lr": 0.001, "seed": 0, "settings": {"widths": (4, 8)}, "device": "auto", "ema": 0.0}
 STORED = {"lr": 0.001, "seed": 0, "settings": {"widths": [4, 8]}, "device": "cpu", "ema": 0.0}

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from dae_tui.runs.layout import State
-from dae_tui.runs.reader import Run
+from dae_tui.runs.folder.layout import State
+from dae_tui.runs.folder.reader import Run
+from dae_tui.runs.folder.writer import RunWriter
 from dae_tui.runs.sweeps.results import Result, Spread, result_of, rows_of, spread_of
-from dae_tui.runs.writer import RunWriter
 
 
 def test_the_best_epoch_has_the_figures_of_the_kept_weights(tmp_path: Path) -> None:

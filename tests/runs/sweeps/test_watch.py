@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import Any
 
-from dae_tui.runs.layout import State
-from dae_tui.runs.reader import Run, list_runs
+from dae_tui.runs.folder.layout import State
+from dae_tui.runs.folder.reader import Run, list_runs
+from dae_tui.runs.folder.tags import set_group
+from dae_tui.runs.folder.writer import RunWriter
 from dae_tui.runs.sweeps.watch import GroupWatch
-from dae_tui.runs.tags import set_group
-from dae_tui.runs.writer import RunWriter
 
 
 def test_runs_come_and_go_and_their_figures_follow(tmp_path: Path) -> None:

@@ -8,11 +8,11 @@ from collections.abc import Iterable
 import numpy as np
 import pytest
 
-from dae_tui.runs.layout import METRICS
-from dae_tui.runs.reader import Run
+from dae_tui.runs.folder.layout import METRICS
+from dae_tui.runs.folder.reader import Run
+from dae_tui.runs.folder.writer import RunWriter
 from dae_tui.runs.watching import curves
 from dae_tui.runs.watching.curves import Curve, CurveFollower, Curves, glance, overview
-from dae_tui.runs.writer import RunWriter
 
 GARBAGE = [
     b"",

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from fake_ssh import REFUSES, FakeSsh, until
 
+from dae_tui.runs.folder.layout import CONFIG, STATUS, write_json
 from dae_tui.runs.hosts import host_watch
 from dae_tui.runs.hosts.address import Address
-from dae_tui.runs.layout import CONFIG, STATUS, write_json
 from dae_tui.runs.places import Places
 from dae_tui.runs.watching.places_watch import PlacesWatch
 

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from dae_tui.errors import RunError
-from dae_tui.runs.layout import CONFIG, STATUS, State, write_json
+from dae_tui.runs.folder.layout import CONFIG, STATUS, State, write_json
+from dae_tui.runs.folder.writer import RunWriter
 from dae_tui.runs.watching.run_events import RECORD, RunEvents
-from dae_tui.runs.writer import RunWriter
 
 
 def make(runs_dir: Path, name: str, state: str = "finished", **status: Any) -> None:

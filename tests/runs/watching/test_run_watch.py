@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dae_tui.runs.layout import (
+from dae_tui.runs.folder.layout import (
     CONFIG,
     CONTROL,
     LOCK,
@@ -19,12 +19,12 @@ from dae_tui.runs.layout import (
     State,
     write_json,
 )
-from dae_tui.runs.reader import Run
+from dae_tui.runs.folder.reader import Run
+from dae_tui.runs.folder.writer import RunWriter
 from dae_tui.runs.watching import curves
 from dae_tui.runs.watching import run_watch as watch
 from dae_tui.runs.watching.curves import CurveFollower
 from dae_tui.runs.watching.run_watch import LOG_BYTES, LOG_LINES, RunView, RunWatch, tail
-from dae_tui.runs.writer import RunWriter
 
 FILES = [CONFIG, META, STATUS, LOCK, METRICS, LOG, CONTROL]
 GARBAGE = [

@@ -8,17 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from dae_tui.runs.layout import CONFIG, METRICS, STATUS, State, write_json
-from dae_tui.runs.reader import Run
+from dae_tui.runs.folder.layout import CONFIG, METRICS, STATUS, State, write_json
+from dae_tui.runs.folder.reader import Run
+from dae_tui.runs.folder.writer import RunWriter
 from dae_tui.runs.watching import runs_watch as listing
 from dae_tui.runs.watching.runs_watch import RunsWatch
-from dae_tui.runs.writer import RunWriter
 
 TRAINING = """
 import sys
 from pathlib import Path
-from dae_tui.runs.layout import State
-from dae_tui.runs.writer import RunWriter
+from dae_tui.runs.folder.layout import State
+from dae_tui.runs.folder.writer import RunWriter
 
 with RunWriter(Path(sys.argv[1])) as writer:
     writer.status(State.RUNNING, epoch=3)

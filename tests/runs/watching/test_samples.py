@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from dae_tui.runs.layout import SAMPLES
-from dae_tui.runs.reader import Run
+from dae_tui.runs.folder.layout import SAMPLES
+from dae_tui.runs.folder.reader import Run
+from dae_tui.runs.folder.writer import RunWriter
 from dae_tui.runs.watching.samples import (
     VIEWS,
     BrokenSample,
@@ -19,7 +20,6 @@ from dae_tui.runs.watching.samples import (
     load_sample,
     sample_steps,
 )
-from dae_tui.runs.writer import RunWriter
 
 
 def arrays(shape: tuple[int, ...] = (2, 1, 4, 4)) -> dict[str, NDArray[Any]]:

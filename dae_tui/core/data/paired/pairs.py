@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from dae_tui.core.data.beyond_memory.scratch import Scratch
 from dae_tui.core.data.crops import cropped
 from dae_tui.core.data.image_folder import (
     WHOLE_UP_TO,
@@ -26,7 +27,6 @@ from dae_tui.core.data.paired.registration import (
     fit_brightness,
     shifted,
 )
-from dae_tui.core.data.scratch import Scratch
 from dae_tui.core.data.splits import EVERY, PARTS, TEST, TRAINING, split
 from dae_tui.core.data.stored_images import (
     NAMED,

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from dae_tui.core.data.beyond_memory.scratch import Scratch
 from dae_tui.core.data.image_folder import refuse_unlisted
 from dae_tui.core.data.paired.pairs import Pair, Pairs, read_pairs
-from dae_tui.core.data.scratch import Scratch
 from dae_tui.core.data.splits import EVERY, PARTS, split
 from dae_tui.core.data.stored_images import StoredFile, StoredImage, find_ranges, read_files
 from dae_tui.core.images.folder import find_images, passed_over

@@ -17,9 +17,9 @@ from dae_tui.core.denoising.planes.opponent import (
     to_opponent,
 )
 from dae_tui.core.denoising.planes.stabilisation import Stabilisation, stabilise
-from dae_tui.core.noise.estimation import estimate_sigma
-from dae_tui.core.noise.image_noise import ImageNoise
-from dae_tui.core.noise.impulses import find_impulses, repair_impulses
+from dae_tui.core.noise.level.estimation import estimate_sigma
+from dae_tui.core.noise.level.image_noise import ImageNoise
+from dae_tui.core.noise.level.impulses import find_impulses, repair_impulses
 from dae_tui.core.weights.weights_file import Weights
 
 # Where the noise of a plane differs so much from what independent channels have, they are not

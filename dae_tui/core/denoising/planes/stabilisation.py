@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dae_tui.core.noise.level_function import LevelFunction
+from dae_tui.core.noise.level.level_function import LevelFunction
 
 Array = NDArray[np.float64]
 

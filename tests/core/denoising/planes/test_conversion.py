@@ -8,8 +8,8 @@ from torch import Tensor
 
 from dae_tui.core.denoising.planes.conversion import Conversion, mended
 from dae_tui.core.denoising.planes.opponent import opponent_sigmas, to_opponent
-from dae_tui.core.noise.image_noise import ImageNoise
-from dae_tui.core.noise.level_function import LevelFunction
+from dae_tui.core.noise.level.image_noise import ImageNoise
+from dae_tui.core.noise.level.level_function import LevelFunction
 from dae_tui.core.weights.weights_file import Weights, load_weights
 from dae_tui.models.registry import build
 from dae_tui.spec.model_cards import published

@@ -6,7 +6,7 @@ import torch
 from noisy_pictures import shot_noise
 
 from dae_tui.core.denoising.planes.stabilisation import stabilise
-from dae_tui.core.noise.level_function import LevelFunction
+from dae_tui.core.noise.level.level_function import LevelFunction
 
 WHITE = 100
 LIGHT = LevelFunction((0.0, 1 / WHITE), sigma=0.07)

@@ -1,0 +1,1 @@
+"""The digits that are part of the package."""

@@ -1,0 +1,88 @@
+"""What was found and done in the images of a file, for its outcome."""
+
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from dae_tui.core.denoising.denoise_stack import Denoised
+from dae_tui.core.denoising.examination import Examination
+from dae_tui.core.denoising.files.outcome import Outcome
+from dae_tui.core.denoising.inspection import unlike
+from dae_tui.core.weights.weights_file import Weights
+
+KEPT = 16
+"""Of so many stacks the examination is kept for the report."""
+CORRELATED = (
+    "its noise is correlated between neighbours, as after a camera's processing, and the weights "
+    "know white noise alone"
+)
+
+
+@dataclass
+class Tally:
+    """Grows stack by stack."""
+
+    found: list[Examination] = field(default_factory=list)
+    stacks: int = 0
+    sigmas: list[float] = field(default_factory=list)
+    quiet: int = 0
+    harmed: int = 0
+    mended: int = 0
+    inverted: bool = False
+    correlated: bool = False
+    remarks: list[str] = field(default_factory=list)
+    names: Counter[str] = field(default_factory=Counter)
+    structures: dict[tuple[int, tuple[int, ...]], tuple[Weights, list[float]]] = field(
+        default_factory=dict
+    )
+
+    def add(self, found: Examination | None, denoised: Denoised) -> None:
+        """Take a stack; `found` is None if nothing was measured in it."""
+        self.stacks += 1
+        if found is not None:
+            self.sigmas.append(found.sigma)
+            # Weights that learnt from pairs know the noise of those, which may be correlated.
+            white = any(done.weights and done.weights.takes_sigma for done in denoised.images)
+            self.correlated |= white and any(
+                noise.correlation.between_pixels and noise.sigma > found.nothing
+                for noise in found.noise
+            )
+            self.remarks += found.remarks
+            if len(self.found) < KEPT:
+                self.found.append(found)
+        size = denoised.stack.values.shape[1:3]
+        for done in denoised.images:
+            self.harmed += done.harmed
+            self.mended += done.mended
+            self.inverted |= done.inverted
+            if done.weights is None:
+                self.quiet += not (done.harmed or done.mended)
+                continue
+            self.names[done.weights.name] += 1
+            key = id(done.weights), size
+            self.structures.setdefault(key, (done.weights, []))[1].append(done.structure)
+
+    def tell(self, outcome: Outcome) -> None:
+        """Put it all into the outcome."""
+        outcome.found = self.found
+        outcome.sigma = float(np.median(self.sigmas)) if self.sigmas else 0.0
+        outcome.quiet, outcome.harmed, outcome.mended = self.quiet, self.harmed, self.mended
+        outcome.inverted = self.inverted
+        outcome.weights = self.names.most_common(1)[0][0] if self.names else ""
+        for remark in self._remarks():
+            outcome.warn(remark)
+        if self.correlated:
+            outcome.warn(CORRELATED)
+        for (_, size), (weights, structures) in self.structures.items():
+            outcome.warn(unlike(weights, size, float(np.median(structures))))
+
+    def _remarks(self) -> list[str]:
+        """Each remark; of several pages without its numbers, which differ, and counted."""
+        if self.stacks == 1:
+            return self.remarks
+        counts = Counter(re.sub(r"^[\d,]+ ", "", remark) for remark in self.remarks)
+        return [
+            f"in {count:,} page{'s' * (count > 1)}, {remark}" for remark, count in counts.items()
+        ]

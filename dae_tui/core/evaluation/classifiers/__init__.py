@@ -1,0 +1,1 @@
+"""The classifiers that judge denoised digits, and the kinds of their files."""

@@ -1,0 +1,1 @@
+"""What compressed images have lost, at one size and over sizes."""

@@ -1,0 +1,1 @@
+"""Results and measurements as pictures, PNG and SVG."""

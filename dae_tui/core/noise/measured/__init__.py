@@ -1,0 +1,1 @@
+"""The noise of real images as a noise spec: `dae noise estimate`."""

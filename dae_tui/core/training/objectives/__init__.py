@@ -1,0 +1,1 @@
+"""What a training minimises: losses, with a clean target or without one."""

@@ -1,0 +1,1 @@
+"""Curves and images of runs, as they are shown."""

@@ -1,0 +1,1 @@
+"""Curves, points and bars."""

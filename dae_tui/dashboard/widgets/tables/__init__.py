@@ -1,0 +1,1 @@
+"""Tables of runs, and of what differs between them."""

@@ -1,0 +1,132 @@
+"""Salt and pepper are found and mended; letters, stars and texture are left alone."""
+
+import numpy as np
+import pytest
+import torch
+from noisy_pictures import Array, decibels, grey, impulses, page_of_text, shot_noise
+from scipy import ndimage
+from skimage import data
+
+from dae_tui.core.noise.level.impulses import find_impulses, repair_impulses
+
+PICTURES = ("camera", "astronaut", "coins", "moon", "chelsea", "coffee", "rocket", "brick", "grass")
+
+
+def plane(image: Array) -> torch.Tensor:
+    return torch.from_numpy(image.astype(np.float32))
+
+
+def mended(image: Array) -> Array:
+    found = find_impulses(plane(image))
+    assert found is not None
+    return repair_impulses(plane(image), found).numpy().astype(np.float64)
+
+
+@pytest.mark.parametrize("name", [*PICTURES, "page", "text", "clock", "hubble_deep_field"])
+@pytest.mark.parametrize("side", [128, 256])
+def test_pictures_hold_no_impulses(name: str, side: int) -> None:
+    assert find_impulses(plane(grey(name, side))) is None
+
+
+@pytest.mark.parametrize("name", ["camera", "brick", "grass", "gravel", "page", "text"])
+def test_pictures_at_full_size_hold_no_impulses(name: str) -> None:
+    assert find_impulses(plane(getattr(data, name)() / 255)) is None
+
+
+@pytest.mark.parametrize("name", ["camera", "coins", "rocket", "grass"])
+def test_other_noise_is_none_of_impulses(name: str) -> None:
+    clean = grey(name, 128)
+    draw = np.random.default_rng(0)
+    assert find_impulses(plane(clean + draw.normal(0, 0.05, clean.shape))) is None
+    assert find_impulses(plane((clean + draw.normal(0, 0.3, clean.shape)).clip(0, 1))) is None
+    assert find_impulses(plane(shot_noise(clean, 20))) is None
+    assert find_impulses(plane(clean * (1 + draw.normal(0, 0.1, clean.shape)))) is None
+
+
+@pytest.mark.parametrize("sigma", [0, 10 / 255, 50 / 255])
+def test_letters_are_no_impulses(sigma: float) -> None:
+    page = page_of_text() / 255
+    noisy = page + np.random.default_rng(0).normal(0, sigma, page.shape)
+    assert find_impulses(plane(noisy)) is None
+    assert find_impulses(plane(noisy.clip(0, 1))) is None
+    assert find_impulses(plane(1 - noisy)) is None
+
+
+@pytest.mark.parametrize("name", ["camera", "moon", "chelsea", "rocket", "brick"])
+@pytest.mark.parametrize(("share", "gain"), [(0.05, 5), (0.1, 5), (0.3, 2)])
+def test_salt_and_pepper_is_mended_far_better_than_by_the_median_filter(
+    name: str, share: float, gain: float
+) -> None:
+    clean = grey(name, 160)
+    noisy = impulses(clean, share)
+    medians = [decibels(ndimage.median_filter(noisy, size), clean) for size in (3, 5)]
+    assert decibels(mended(noisy), clean) > max(medians) + gain
+
+
+@pytest.mark.parametrize("share", [0.05, 0.1, 0.3])
+def test_the_impulses_that_are_found_are_those_that_were_added(share: float) -> None:
+    clean = grey("camera", 160)
+    noisy = impulses(clean, share)
+    found = find_impulses(plane(noisy))
+    assert found is not None
+    added = np.abs(noisy - clean) > 0.2
+    assert (found & added).sum() > 0.95 * added.sum()
+    assert (found & (noisy == clean)).sum() < 0.02 * found.size
+    repaired = repair_impulses(plane(noisy), found).numpy()
+    assert (repaired[~found] == noisy.astype(np.float32)[~found]).all()
+
+
+def test_impulses_of_any_value_are_found() -> None:
+    clean = grey("moon", 160)
+    draw = np.random.default_rng(0)
+    noisy = np.where(draw.random(clean.shape) < 0.1, draw.random(clean.shape), clean)
+    assert decibels(mended(noisy), clean) > decibels(noisy, clean) + 8
+
+
+@pytest.mark.parametrize("name", ["camera", "moon"])
+def test_impulses_in_white_noise_are_found(name: str) -> None:
+    clean = grey(name, 160)
+    without = clean + np.random.default_rng(1).normal(0, 0.05, clean.shape)
+    assert decibels(mended(impulses(without, 0.1)), clean) > decibels(without, clean) - 2
+
+
+def test_what_was_not_measured_is_no_impulse() -> None:
+    clean = grey("camera", 128).copy()
+    clean[::7, ::5] = np.nan
+    assert find_impulses(plane(clean)) is None
+    noisy = impulses(grey("camera", 128), 0.1)
+    noisy[40:60, 40:70] = np.nan
+    found = find_impulses(plane(noisy))
+    assert found is not None
+    assert not found[40:60, 40:70].any()
+    repaired = repair_impulses(plane(noisy), found)
+    assert repaired[40:60, 40:70].isnan().all()
+    assert int(repaired.isnan().sum()) == 600
+
+
+def test_the_median_of_the_good_neighbours_stands_for_an_impulse() -> None:
+    image = torch.arange(25.0).reshape(5, 5)
+    image[2, 2], image[2, 3] = 99, 99
+    found = image.numpy() == 99
+    repaired = repair_impulses(image, found)
+    assert repaired[2, 2] == np.median([6, 7, 8, 11, 16, 17, 18])
+    assert image[2, 2] == 99  # The argument is left alone.
+    # Where no good pixel is near, those that were mended help; where there is none, it stays.
+    blot = np.zeros((16, 16), bool)
+    blot[4:10, 4:10] = True
+    assert (repair_impulses(torch.where(torch.from_numpy(blot), 9.0, 0.5), blot) == 0.5).all()
+    everything = np.ones((9, 9), bool)
+    assert (repair_impulses(torch.ones(9, 9), everything) == 1).all()
+
+
+@pytest.mark.parametrize("size", [(1, 1), (7, 100), (100, 3)])
+def test_small_planes_hold_none(size: tuple[int, int]) -> None:
+    assert find_impulses(torch.rand(size, generator=torch.Generator().manual_seed(0))) is None
+
+
+@pytest.mark.parametrize("strength", [0.1, 0.2, 0.3])
+@pytest.mark.parametrize("name", ["camera", "coins", "rocket"])
+def test_speckle_holds_no_impulses(name: str, strength: float) -> None:
+    clean = grey(name)
+    noisy = clean * (1 + np.random.default_rng(1).normal(0, strength, clean.shape))
+    assert find_impulses(torch.from_numpy(noisy.clip(0, 1).astype(np.float32))) is None
