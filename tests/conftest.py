@@ -1,5 +1,6 @@
 """Fixtures that several folders of tests share."""
 
+import atexit
 import os
 import tempfile
 from pathlib import Path
@@ -16,6 +17,7 @@ from dae_tui.commands.app import run
 
 # What tests keep in the user's cache folder is theirs alone.
 _CACHE = tempfile.TemporaryDirectory()
+atexit.register(_CACHE.cleanup)
 os.environ["XDG_CACHE_HOME"] = _CACHE.name
 
 
