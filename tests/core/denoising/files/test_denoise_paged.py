@@ -17,7 +17,7 @@ import zarr
 from numpy.typing import NDArray
 
 from dae_tui.core.denoising.apply_network import Compute
-from dae_tui.core.denoising.files import paged as module
+from dae_tui.core.denoising.files import denoise_paged as module
 from dae_tui.core.denoising.files.outcome import Outcome
 from dae_tui.core.denoising.files.pipeline import denoise_files
 from dae_tui.core.images.image_file import Stack
