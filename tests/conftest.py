@@ -15,6 +15,13 @@ from command_line import Dae, Outcome
 
 from dae_tui.commands.app import run
 
+
+def _unsynced(fd: object) -> None:
+    """What tests write need not outlive a power failure, and disks take long to promise it."""
+
+
+os.fsync = _unsynced
+
 # What tests keep in the user's cache folder is theirs alone.
 _CACHE = tempfile.TemporaryDirectory()
 atexit.register(_CACHE.cleanup)
