@@ -54,9 +54,9 @@ def understood(dae: Dae, monkeypatch: pytest.MonkeyPatch) -> Understood:
 def test_a_preset_is_a_recipe_of_which_anything_can_be_changed(understood: Understood) -> None:
     fast = understood("dae train --preset fast")
     assert dataclasses.replace(fast, data_dir="") == preset_config("fast")
-    assert (fast.network, fast.epochs, fast.epoch_images) == ("unet", 1, 16_000)
+    assert (fast.network, fast.epochs, fast.epoch_images) == ("unet", 1, 7_200)
     changed = understood("dae train unet --preset fast --batch-size 64 --seed 3")
-    assert dataclasses.replace(changed, batch_size=32, seed=0) == fast
+    assert dataclasses.replace(changed, batch_size=16, seed=0) == fast
     wider = understood("dae train --preset fast --widths 32,64 --set blocks=2")
     assert wider.settings == fast.settings | {"widths": [32, 64], "blocks": 2}
 

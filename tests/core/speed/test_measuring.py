@@ -187,4 +187,4 @@ def test_a_dashboard_is_there_when_it_says_who_is_alive(tmp_path: Path) -> None:
 
 def test_the_recipes_are_those_of_the_command_line() -> None:
     fast = recipes("mnist")["fast"]
-    assert (fast.network, fast.epochs * fast.epoch_images) == ("unet", 16_000)
+    assert (fast.network, fast.epochs * fast.epoch_images) == ("unet", 7_200)
