@@ -38,6 +38,7 @@ from dae_tui.core.noise.level.level_function import (
     estimate_level_functions,
 )
 from dae_tui.core.noise.measured.dark_ground import other_noise
+from dae_tui.core.noise.measured.image_patterns import find_stripes
 from dae_tui.spec.denoising import DenoiseOptions
 from dae_tui.spec.noise_spec import NoiseStage
 from dae_tui.spec.training_config import DATA_SETS_SIZE
@@ -94,6 +95,8 @@ class Examination:
     """Whether the first image shows writing."""
     artefacts: bool = False
     """Whether the level is that of the file's compression, for lack of other noise."""
+    striped: bool = False
+    """Whether whole rows or columns of the first image are offset."""
     other: NoiseStage | None = None
     """The noise of small images if it is clearly not Gaussian: no level tells how strong it is."""
 
@@ -136,8 +139,22 @@ def examine(stack: Stack, options: DenoiseOptions, name: str) -> Examination:
     sigmas = torch.tensor([image.sigma for image in noise])
     nothing = nothing_in(stack, found, options)
     return Examination(
-        found, sigmas, dark, nothing, noise, _remarks(stack), page=page, artefacts=artefacts
+        found,
+        sigmas,
+        dark,
+        nothing,
+        noise,
+        _remarks(stack),
+        page=page,
+        artefacts=artefacts,
+        striped=_is_striped(stack, found),
     )
+
+
+def _is_striped(stack: Stack, found: ValueRange) -> bool:
+    parts = crops(stack.values[0])
+    planes = fill_unmeasured(unit_planes(parts[len(parts) // 2], stack, found))
+    return min(planes.shape[1:]) > 2 and find_stripes(planes) > 0
 
 
 def _is_page(stack: Stack, found: ValueRange) -> bool:

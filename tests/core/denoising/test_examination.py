@@ -302,3 +302,13 @@ def test_shot_noise_in_colour_texture_is_found_by_the_differences_of_colours() -
     true = np.sqrt((clean / 400).mean())
     assert found.sigma == pytest.approx(float(true), rel=0.08)
     assert not found.noise[0].correlation.shared
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_stripes_are_seen(axis: int) -> None:
+    clean = grey("camera", SIDE)
+    offsets = white_noise(0.05, *((SIDE, 1) if axis else (1, SIDE)))
+    assert not found_in(stored(clean)).striped
+    assert not found_in(stored(clean + white_noise(0.05, SIDE, SIDE))).striped
+    assert found_in(stored(clean + offsets)).striped
+    assert found_in(stored(clean + offsets, 100, 900, "u2")).striped

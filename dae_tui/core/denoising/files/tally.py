@@ -18,6 +18,10 @@ CORRELATED = (
     "its noise is correlated between neighbours, as after a camera's processing, and the weights "
     "know white noise alone"
 )
+STRIPED = (
+    "it has stripes: whole rows or columns are lighter or darker than their neighbours, and the "
+    "weights do not know such noise"
+)
 
 
 @dataclass
@@ -32,6 +36,7 @@ class Tally:
     mended: int = 0
     inverted: bool = False
     correlated: bool = False
+    striped: bool = False
     remarks: list[str] = field(default_factory=list)
     names: Counter[str] = field(default_factory=Counter)
     structures: dict[tuple[int, tuple[int, ...]], tuple[Weights, list[float]]] = field(
@@ -49,6 +54,8 @@ class Tally:
                 noise.correlation.between_pixels and noise.sigma > found.nothing
                 for noise in found.noise
             )
+            known = any(done.weights and not done.weights.takes_sigma for done in denoised.images)
+            self.striped |= found.striped and not known
             self.remarks += found.remarks
             if len(self.found) < KEPT:
                 self.found.append(found)
@@ -75,6 +82,8 @@ class Tally:
             outcome.warn(remark)
         if self.correlated:
             outcome.warn(CORRELATED)
+        if self.striped:
+            outcome.warn(STRIPED)
         for (_, size), (weights, structures) in self.structures.items():
             outcome.warn(unlike(weights, size, float(np.median(structures))))
 
