@@ -9,6 +9,7 @@ from noisy_pictures import Array, colour, grey, impulses, page_of_text, shot_noi
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from dae_tui.core.denoising import examination
 from dae_tui.core.denoising.examination import (
     Examination,
     examine,
@@ -21,6 +22,7 @@ from dae_tui.core.denoising.examination import (
 from dae_tui.core.images.image_file import Stack
 from dae_tui.core.images.value_range import ValueRange, find_range
 from dae_tui.core.noise.level.image_noise import ImageNoise
+from dae_tui.core.noise.level.level_function import LevelFunction
 from dae_tui.errors import DataError
 from dae_tui.spec.denoising import DenoiseOptions
 
@@ -273,3 +275,44 @@ def test_a_large_scan_with_empty_margins_is_a_page() -> None:
     options = DenoiseOptions(sigma=0.1)
     assert examine(Stack(scan[None, ..., None]), options, "scan").page
     assert not examine(Stack(np.full((1, 2600, 2000, 1), 240, np.uint8)), options, "blank").page
+
+
+def test_letters_on_blank_paper_are_not_taken_for_noise(monkeypatch: pytest.MonkeyPatch) -> None:
+    of_letters = LevelFunction((0.02, 1e-4), 0.6, 1.0, sigma=0.08)
+    monkeypatch.setattr(examination, "estimate_level_functions", lambda _: (of_letters,))
+    page = page_of_text()[None, ..., None]
+    clean = examine(Stack(page, compression_error=10.0), OPTIONS, "page.jpg")
+    assert clean.page and clean.artefacts
+    assert clean.sigma == pytest.approx(0.5 * 10 / 255)
+    noisy = page / 255 + white_noise(0.06, *page.shape)
+    found = examine(stored(noisy.clip(0, 1)), OPTIONS, "page.png")
+    assert found.page and found.sigma == pytest.approx(0.08)
+
+
+def test_weak_artefacts_of_a_page_are_left() -> None:
+    page = page_of_text()[None, ..., None]
+    for error, removed in ((2.0, False), (4.0, True)):
+        found = examine(Stack(page, compression_error=error), OPTIONS, "page.jpg")
+        assert found.page and found.artefacts is removed
+
+
+def test_shot_noise_in_colour_texture_is_found_by_the_differences_of_colours() -> None:
+    rng = np.random.default_rng(0)
+    white = rng.uniform(-1, 1, (SIDE, SIDE))
+    grain = (white + np.roll(white, 1, 0) + np.roll(white, 1, 1) + np.roll(white, (1, 1))) / 2
+    light = 0.15 + 0.6 * np.mgrid[:SIDE, :SIDE][1] / SIDE
+    clean = (light * (1 + 0.25 * grain)).clip(0.02, 0.95)[..., None] * np.array([1, 0.85, 0.75])
+    found = found_in(stored(rng.poisson(clean * 400) / 400))
+    true = np.sqrt((clean / 400).mean())
+    assert found.sigma == pytest.approx(float(true), rel=0.08)
+    assert not found.noise[0].correlation.shared
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_stripes_are_seen(axis: int) -> None:
+    clean = grey("camera", SIDE)
+    offsets = white_noise(0.05, *((SIDE, 1) if axis else (1, SIDE)))
+    assert not found_in(stored(clean)).striped
+    assert not found_in(stored(clean + white_noise(0.05, SIDE, SIDE))).striped
+    assert found_in(stored(clean + offsets)).striped
+    assert found_in(stored(clean + offsets, 100, 900, "u2")).striped

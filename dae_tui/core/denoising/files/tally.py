@@ -20,6 +20,10 @@ CORRELATED = (
     "its noise is correlated between neighbours, as after a camera's processing, and the weights "
     "know white noise alone"
 )
+STRIPED = (
+    "it has stripes: whole rows or columns are lighter or darker than their neighbours, and the "
+    "weights do not know such noise"
+)
 
 
 @dataclass
@@ -34,6 +38,7 @@ class Tally:
     mended: int = 0
     inverted: bool = False
     correlated: bool = False
+    striped: bool = False
     remarks: list[str] = field(default_factory=list)
     names: Counter[str] = field(default_factory=Counter)
     residuals: list[float] = field(default_factory=list)
@@ -52,6 +57,8 @@ class Tally:
                 noise.correlation.between_pixels and noise.sigma > found.nothing
                 for noise in found.noise
             )
+            known = any(done.weights and not done.weights.takes_sigma for done in denoised.images)
+            self.striped |= found.striped and not known
             self.remarks += found.remarks
             if len(self.found) < KEPT:
                 self.found.append(found)
@@ -81,6 +88,8 @@ class Tally:
             outcome.warn(CORRELATED)
         elif self.residuals and float(np.median(self.residuals)) > CORRELATED_RESIDUAL:
             outcome.warn(DETAIL_LOST)
+        if self.striped:
+            outcome.warn(STRIPED)
         for (_, size), (weights, structures) in self.structures.items():
             outcome.warn(unlike(weights, size, float(np.median(structures))))
 

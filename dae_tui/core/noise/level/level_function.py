@@ -78,7 +78,7 @@ class LevelFunction:
 
     def at(self, intensities: Array) -> Array:
         """The standard deviation at some intensities."""
-        variances = _basis(intensities, self.low, self.high, len(self.variances)) @ np.array(
+        variances = polynomials(intensities, self.low, self.high, len(self.variances)) @ np.array(
             self.variances
         )
         levels: Array = np.sqrt(np.maximum(variances, 0))
@@ -122,7 +122,7 @@ def estimate_level_function(plane: Tensor, degree: int | None = None) -> LevelFu
     fit = _simplest(patches) if degree is None else _fit(patches, degree, patches.clips_low)
     if len(fit.variances) == 1 and whole:
         return LevelFunction.constant(float(estimate_sigma(plane[None, None])))
-    shares = _basis(patches.means, patches.low, patches.high, len(fit.variances)).mean(0)
+    shares = polynomials(patches.means, patches.low, patches.high, len(fit.variances)).mean(0)
     sigma = math.sqrt(float(shares @ fit.variances))
     return LevelFunction(tuple(fit.variances.tolist()), patches.low, patches.high, sigma)
 
@@ -156,7 +156,7 @@ class _Patches:
             return None
         means = values.mean(1)
         values = values - means[:, None]
-        energies = _without_slope(values).square().sum(1) / max(1, values.shape[1] - 3)
+        energies = without_slope(values).square().sum(1) / max(1, values.shape[1] - 3)
         used = energies > FLAT
         if used.sum() < LEAST_IN_GROUP * values.shape[1]:
             return None
@@ -187,7 +187,7 @@ class _Patches:
         )
 
 
-def _without_slope(patches: Tensor) -> Tensor:
+def without_slope(patches: Tensor) -> Tensor:
     """Patches (n, side²) without their mean slopes.
 
     Else none of a gradient would pass for noise but those that happen to hold little of it: the
@@ -249,18 +249,20 @@ def _simpler_will_do(patches: _Patches, fit: _Fit) -> bool:
     terms = len(fit.variances)
     own = _misfit(patches, fit, fit.variances)
     simpler = _solve(
-        _basis(fit.at, patches.low, patches.high, terms - 1), fit.measured, fit.certainty
+        polynomials(fit.at, patches.low, patches.high, terms - 1), fit.measured, fit.certainty
     )
     error = _misfit(patches, fit, simpler)
     if terms > 2:
         return error <= max(MISFIT, WORSE * own)
     ends = np.quantile(patches.means, [0.03, 0.97])
-    levels = np.sqrt(np.maximum(_basis(ends, patches.low, patches.high, 2) @ fit.variances, 1e-12))
+    levels = np.sqrt(
+        np.maximum(polynomials(ends, patches.low, patches.high, 2) @ fit.variances, 1e-12)
+    )
     return error <= MISFIT / 2 or bool(levels.max() < LEAST_SLOPE * levels.min())
 
 
 def _misfit(patches: _Patches, fit: _Fit, variances: Array) -> float:
-    expected = _basis(fit.at, patches.low, patches.high, len(variances)) @ variances
+    expected = polynomials(fit.at, patches.low, patches.high, len(variances)) @ variances
     ratios = np.log(fit.measured / np.maximum(expected, 1e-12))
     return math.sqrt(float(np.average(ratios**2, weights=fit.certainty**2)))
 
@@ -286,7 +288,8 @@ def _fit(patches: _Patches, degree: int, clips_low: bool) -> _Fit:
         at = np.array([patches.means[group].mean() for group in groups])
         old = variances
         variances = np.maximum(
-            _solve(_basis(at, patches.low, patches.high, degree + 1), measured, certainty), 1e-12
+            _solve(polynomials(at, patches.low, patches.high, degree + 1), measured, certainty),
+            1e-12,
         )
         if turn and np.abs(np.log(variances.sum() / old.sum())) < 1e-3:
             break
@@ -337,11 +340,11 @@ def _expected(patches: _Patches, variances: Array, clips_low: bool) -> tuple[Arr
     terms = len(variances)
     if not (clips_low or patches.clips_high):
         full = np.maximum(
-            _basis(patches.means, patches.low, patches.high, terms) @ variances, 1e-12
+            polynomials(patches.means, patches.low, patches.high, terms) @ variances, 1e-12
         )
         return full, full
     clean = np.linspace(-0.3 if clips_low else 0, 1.3 if patches.clips_high else 1, KNOTS)
-    unclipped = np.maximum(_basis(clean, patches.low, patches.high, terms) @ variances, 1e-12)
+    unclipped = np.maximum(polynomials(clean, patches.low, patches.high, terms) @ variances, 1e-12)
     means, variance = clipped_moments(
         torch.from_numpy(clean),
         torch.from_numpy(np.sqrt(unclipped)),
@@ -367,7 +370,7 @@ def _solve(basis: Array, measured: Array, certainty: Array) -> Array:
     return result
 
 
-def _basis(at: Array, low: float, high: float, terms: int) -> Array:
+def polynomials(at: Array, low: float, high: float, terms: int) -> Array:
     """Bernstein's polynomials of a degree, (n, terms): none is negative over [low, high]."""
     x = np.clip((at - low) / max(high - low, 1e-12), 0, 1)
     degree = terms - 1

@@ -1,5 +1,6 @@
 """What was done with the images of a file, counted."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -50,3 +51,10 @@ def test_remarks_of_one_stack_stay_and_those_of_pages_are_counted() -> None:
     assert told((found(0, "12 values are NaN"), QUIET)).remarks == ["12 values are NaN"]
     pages = told((found(0, "12 values are NaN"), QUIET), (found(0, "1,012 values are NaN"), QUIET))
     assert pages.remarks == ["in 2 pages, values are NaN"]
+
+
+def test_stripes_are_told_whatever_was_done() -> None:
+    striped = replace(found(0.1), striped=True)
+    for done in (HARMED, QUIET):
+        assert any("stripes" in remark for remark in told((striped, done)).remarks)
+    assert not told((found(0.1), HARMED)).remarks
