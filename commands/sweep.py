@@ -20,7 +20,6 @@ from dae_tui.commands.sweeping.combinations import (
 )
 from dae_tui.commands.sweeping.plan import Planned, plan, summary_of
 from dae_tui.commands.sweeping.request import SweepRequest
-from dae_tui.commands.sweeping.running import alone, folder_of, run_planned
 from dae_tui.commands.sweeping.search import (
     Search,
     check_optuna,
@@ -28,6 +27,7 @@ from dae_tui.commands.sweeping.search import (
     parse_spaces,
     values_of,
 )
+from dae_tui.commands.sweeping.start_runs import alone, folder_of, run_planned
 from dae_tui.errors import DaeError, UsageError
 from dae_tui.runs.folder.layout import State
 from dae_tui.runs.folder.tags import LONGEST_TAG, check_group

@@ -35,7 +35,7 @@ from dae_tui.runs.folder.layout import State, dump_json, new_run_name
 from dae_tui.runs.folder.reader import Run, find_run
 from dae_tui.runs.folder.writer import RunWriter
 from dae_tui.runs.stop_signals import Signals, exit_code_of
-from dae_tui.spec.losses import LOSS_KINDS, rename_classifier
+from dae_tui.spec.loss_spec import LOSS_KINDS, rename_classifier
 from dae_tui.spec.model_cards import published, read_metadata
 from dae_tui.spec.noise_file import noise_text
 from dae_tui.spec.presets import preset_config

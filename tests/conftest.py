@@ -1,5 +1,6 @@
 """Fixtures that several folders of tests share."""
 
+import atexit
 import os
 import tempfile
 from pathlib import Path
@@ -14,8 +15,16 @@ from command_line import Dae, Outcome
 
 from dae_tui.commands.app import run
 
+
+def _unsynced(fd: object) -> None:
+    """What tests write need not outlive a power failure, and disks take long to promise it."""
+
+
+os.fsync = _unsynced
+
 # What tests keep in the user's cache folder is theirs alone.
 _CACHE = tempfile.TemporaryDirectory()
+atexit.register(_CACHE.cleanup)
 os.environ["XDG_CACHE_HOME"] = _CACHE.name
 
 

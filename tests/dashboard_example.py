@@ -1,10 +1,14 @@
 """A folder of runs that looks the same on every machine and day, for the snapshots."""
 
+import atexit
 import math
+import shutil
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +32,13 @@ LIVE = "20260131-235959-mnist-autoencoder-3f2a"
 HOUR = 3600
 # 2026-01-31 23:59 UTC.
 LOST = 1769903940.0
+# Name, state, network, epochs, accuracy, and how many hours ago it was heard of.
+ENDED = (
+    ("20260130-101500-mnist-dense-77c1", State.FINISHED, "dense", 30, 97.28, 2.2),
+    ("20260130-120000-digits-autoencoder-a0b1", State.STOPPED, "autoencoder", 12, 94.5, 26.5),
+    ("20260131-080000-mnist-unstable-0d0d", State.FAILED, "autoencoder", 3, None, 50.5),
+    ("20260131-091500-mnist-killed-9e9e", State.RUNNING, "autoencoder", 7, None, 99.5),
+)
 
 
 EXAMPLE_PROCESSES = (
@@ -103,26 +114,30 @@ class EightGpus(FakeMonitor):
 @contextmanager
 def example_runs(runs_dir: Path) -> Iterator[Path]:
     """Runs in every state, one of them alive; two benchmark tables."""
-    ended = (
-        ("20260130-101500-mnist-dense-77c1", State.FINISHED, "dense", 30, 97.28, 2.2),
-        ("20260130-120000-digits-autoencoder-a0b1", State.STOPPED, "autoencoder", 12, 94.5, 26.5),
-        ("20260131-080000-mnist-unstable-0d0d", State.FAILED, "autoencoder", 3, None, 50.5),
-        ("20260131-091500-mnist-killed-9e9e", State.RUNNING, "autoencoder", 7, None, 99.5),
-    )
-    for name, state, network, epochs, accuracy, hours in ended:
+    shutil.copytree(_ended_runs(), runs_dir, dirs_exist_ok=True)
+    for name, _, _, _, _, hours in ENDED:
+        status = read_json(runs_dir / name / STATUS) or {}
+        write_json(runs_dir / name / STATUS, status | {"heartbeat": time.time() - hours * HOUR})
+    with RunWriter(runs_dir / LIVE) as writer:
+        _train(writer, "autoencoder", 12, State.RUNNING)
+        yield runs_dir
+
+
+@cache
+def _ended_runs() -> Path:
+    """A folder with all of it but the run that is alive, written once for all tests."""
+    runs_dir = Path(tempfile.mkdtemp())
+    atexit.register(shutil.rmtree, runs_dir)
+    for name, state, network, epochs, accuracy, _ in ENDED:
         with RunWriter(runs_dir / name) as writer:
             _train(writer, network, epochs, state)
             reason = "the training diverged: the loss of step 1650 is nan"
             writer.status(state, reason if state is State.FAILED else "", test_accuracy=accuracy)
-        status = read_json(runs_dir / name / STATUS) or {}
-        write_json(runs_dir / name / STATUS, status | {"heartbeat": time.time() - hours * HOUR})
     for n, (noise, accuracy) in enumerate((("gaussian:0.5", 98.05), ("poisson:30", 98.91))):
         folder = runs_dir / BENCHMARKS
         folder.mkdir(exist_ok=True)
         write_json(folder / f"2026013{n}-120000-mnist-00a{n}.json", _table(noise, accuracy))
-    with RunWriter(runs_dir / LIVE) as writer:
-        _train(writer, "autoencoder", 12, State.RUNNING)
-        yield runs_dir
+    return runs_dir
 
 
 def sweep_runs(runs_dir: Path) -> None:
@@ -224,6 +239,7 @@ def _devices(epoch: int) -> dict[str, Any]:
     return {"event": "devices", "step": step, "cpu": 30.0 + 5 * (epoch % 3), "gpus": [gpu]}
 
 
+@cache
 def _digits(epoch: int) -> dict[str, np.ndarray]:
     """Sixteen embedded digits, with noise, and less and less of it left over."""
     with np.load(EMBEDDED) as stored:

@@ -11,7 +11,7 @@ from dae_tui.core.filters.classical_filters import FILTERS
 from dae_tui.errors import UsageError
 from dae_tui.find_weights import find_weights
 from dae_tui.models.registry import NETWORKS
-from dae_tui.spec.losses import parse_loss
+from dae_tui.spec.loss_spec import parse_loss
 from dae_tui.spec.model_cards import published, read_metadata, weights_name
 from dae_tui.spec.noise_spec import parse_noise
 from dae_tui.spec.training_config import FEATURES, check_data, is_pair_list

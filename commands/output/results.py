@@ -17,8 +17,8 @@ from dae_tui.commands.output.benchmark_tables import (
     settings_lines,
     verdict,
 )
+from dae_tui.commands.output.noise_level_plot import sweep_plots
 from dae_tui.commands.output.pictures import standing_alone, views_side_by_side
-from dae_tui.commands.output.sweep_plot import sweep_plots
 from dae_tui.commands.output.terminal import graphics_of, stdout
 from dae_tui.spec.table import Example, Table
 from dae_tui.system.atomic import write_whole

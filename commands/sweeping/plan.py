@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from dae_tui.commands.sweeping.combinations import Combination
 from dae_tui.runs.folder.layout import State
 from dae_tui.runs.folder.reader import Run
-from dae_tui.runs.sweeps.jobs import Job
 from dae_tui.runs.sweeps.members import find_same, members_of
+from dae_tui.runs.sweeps.run_jobs import Job
 from dae_tui.spec.training_config import TrainingConfig
 
 NEW, DONE, RESUMED, ALIVE = "new", "finished already", "to resume", "being trained"

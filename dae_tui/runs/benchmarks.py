@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dae_tui.errors import RunError
-from dae_tui.runs.archives import BROKEN, read_archive
 from dae_tui.runs.folder.layout import dump_json, new_run_name, read_json, write_json
+from dae_tui.runs.npz_files import BROKEN, read_archive
 from dae_tui.system.atomic import remove_leftovers, write_whole
 
 BENCHMARKS = "benchmarks"

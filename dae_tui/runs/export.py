@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from dae_tui.errors import DaeError, RunError
-from dae_tui.runs.archives import BROKEN, read_archive
 from dae_tui.runs.event_files.writer import EventWriter, config_text
 from dae_tui.runs.folder.figures import NAMES, figures_of, valid_events
 from dae_tui.runs.folder.layout import SAMPLES, State
 from dae_tui.runs.folder.reader import Run
 from dae_tui.runs.folder.summary import number
+from dae_tui.runs.npz_files import BROKEN, read_archive
 from dae_tui.runs.watching.samples import MOST_BYTES, sample_steps
 
 # The most metrics that MLflow takes at once; the longest value of a parameter.

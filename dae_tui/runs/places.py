@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from dae_tui.errors import RunError
 from dae_tui.runs.folder.reader import Run, list_runs
-from dae_tui.runs.hosts.address import Address, is_address, parse_address
+from dae_tui.runs.ssh_hosts.address import Address, is_address, parse_address
 
 if TYPE_CHECKING:  # Most dashboards show this machine alone, and start without them.
-    from dae_tui.runs.hosts.host_folder import HostFolder
-    from dae_tui.runs.hosts.host_watch import HostWatch
+    from dae_tui.runs.ssh_hosts.host_folder import HostFolder
+    from dae_tui.runs.ssh_hosts.host_watch import HostWatch
 
 Place = Path | Address
 
@@ -76,9 +76,9 @@ class Places:
     def _take_hosts(
         self, addresses: Mapping[Address, str], cache: Path, refresh_seconds: float
     ) -> None:
-        from dae_tui.runs.hosts.host_folder import HostFolder
-        from dae_tui.runs.hosts.host_watch import HostWatch
-        from dae_tui.runs.hosts.mirror import Mirror
+        from dae_tui.runs.ssh_hosts.host_folder import HostFolder
+        from dae_tui.runs.ssh_hosts.host_watch import HostWatch
+        from dae_tui.runs.ssh_hosts.mirror import Mirror
 
         shared: dict[object, list[HostFolder]] = {}
         for address, name in addresses.items():

@@ -92,7 +92,7 @@ _SWEEP = re.compile(
 MOST_LEVELS = 100
 # Every stage is drawn for every batch; nobody needs more.
 MOST_STAGES = 16
-MOST_ALTERNATIVES = 16
+MOST_ALTERNATIVES = 32
 _SWEEP_HINT = f"write gaussian:0.1..1.0/10 for 10 levels; 2 to {MOST_LEVELS}, from low to high"
 _HINT = (
     "write KIND:LEVEL, KIND:LOW-HIGH, a chain with + or alternatives with |; kinds: "

@@ -16,7 +16,7 @@ from typing import Any
 from dae_tui.errors import RunError, UsageError
 from dae_tui.models.registry import NETWORKS, TRAINED
 from dae_tui.spec.device import parse_device
-from dae_tui.spec.losses import CROSS_ENTROPY, parse_loss
+from dae_tui.spec.loss_spec import CROSS_ENTROPY, parse_loss
 from dae_tui.spec.model_cards import published
 from dae_tui.spec.noise_spec import parse_noise
 from dae_tui.system.printable import shortened

@@ -246,6 +246,7 @@ def test_no_network_is_judged_by_what_it_was_trained_against(dae: Dae, tmp_path:
     assert dae(*words).code == 0
 
 
+@pytest.mark.slow
 def test_seeds_are_averaged_and_their_spread_is_told(dae: Dae) -> None:
     single = [json.loads(dae(*QUALITY, "--seed", n, "--json").out) for n in ("0", "1")]
     both = json.loads(dae(*QUALITY, "--seeds", "2", "--json").out)
@@ -272,6 +273,7 @@ def test_a_sweep_has_every_level_figures_and_a_plot(dae: Dae, tmp_path: Path) ->
     assert saved["protocol"]["noise"] == ["gaussian:0.2", "gaussian:0.4", "gaussian:0.6"]
 
 
+@pytest.mark.slow
 def test_the_losses_of_a_run_are_the_papers_figure_5(dae: Dae, tmp_path: Path) -> None:
     assert dae("train", "dense", "--data", "digits", "--epochs", "2", "--widths", "16").code == 0
     outcome = dae(
@@ -684,6 +686,7 @@ def test_a_classifier_that_is_trusted_is_opened_and_told_of(dae: Dae, tmp_path: 
     assert dae(*command, "-q").err == ""
 
 
+@pytest.mark.slow
 def test_the_oracle_of_the_operating_point_is_a_row_there_alone(dae: Dae, mnist_dir: Path) -> None:
     outcome = dae(
         *("benchmark", "quality", "--data-dir", mnist_dir, "--images", "2000", "--json"),

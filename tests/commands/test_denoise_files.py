@@ -505,6 +505,7 @@ def test_a_strength_beyond_one_is_refused(dae: Dae, folder: Path, tmp_path: Path
         assert "the strength is" in outcome.err
 
 
+@pytest.mark.slow
 def test_best_takes_the_mean_over_turns_and_flips(dae: Dae, tmp_path: Path) -> None:
     noisy = noisy_photograph(tmp_path / "noisy.png")
     clean = grey("camera", 128) * 255

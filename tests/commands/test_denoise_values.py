@@ -122,6 +122,7 @@ def test_floats_from_0_to_1_in_strong_noise_keep_0_and_1(
 # Noise
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "photons"), [("coffee", 30), ("rocket", 100)])
 def test_shot_noise_in_colour(dae: Dae, tmp_path: Path, name: str, photons: int) -> None:
     clean = colour(name, SIDE)

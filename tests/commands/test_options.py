@@ -6,7 +6,7 @@ import pytest
 from command_line import Dae
 
 from dae_tui.commands.options import resolve_places
-from dae_tui.runs.hosts.address import Address
+from dae_tui.runs.ssh_hosts.address import Address
 
 
 def test_several_folders_may_be_named(monkeypatch: pytest.MonkeyPatch) -> None:

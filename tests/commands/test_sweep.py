@@ -15,8 +15,8 @@ from command_line import Dae
 from fake_nvml import FakeGpu, FakeNvml
 from sweep_child import stand_in
 
-from dae_tui.commands.sweeping import running
-from dae_tui.commands.sweeping.running import folder_of
+from dae_tui.commands.sweeping import start_runs as running
+from dae_tui.commands.sweeping.start_runs import folder_of
 from dae_tui.devices.monitor import Monitor
 from dae_tui.runs.folder.layout import LOG, State
 from dae_tui.runs.folder.liveness import HeldLock

@@ -161,6 +161,7 @@ def test_unlabelled_images_have_no_accuracy(dae: Dae, tmp_path: Path) -> None:
     assert dae("train", "classifier", "--data", tmp_path / "images").code == 1
 
 
+@pytest.mark.slow
 def test_a_network_that_is_told_the_level_learns_from_a_folder(dae: Dae, tmp_path: Path) -> None:
     """Its settings come from the command line; the weights do not say where the folder lay."""
     folder = tmp_path / "somewhere" / "photos"
@@ -200,6 +201,7 @@ def test_one_training_image_is_too_few(dae: Dae, tmp_path: Path) -> None:
     assert list_runs(tmp_path / "runs") == []
 
 
+@pytest.mark.slow
 def test_killed_after_two_epochs_it_goes_on_to_the_same_bits(dae: Dae, tmp_path: Path) -> None:
     arguments = [*SHORT[:-4], "--epochs", "4", "--device", "cpu", "--precision", "fp32"]
     whole = json.loads(dae("train", *arguments, "--json").out.splitlines()[-1])
@@ -219,6 +221,7 @@ def test_killed_after_two_epochs_it_goes_on_to_the_same_bits(dae: Dae, tmp_path:
             assert value.tobytes() == second[name].tobytes(), name
 
 
+@pytest.mark.slow
 def test_a_lost_connection_is_ignored_and_a_termination_saves(tmp_path: Path) -> None:
     process = start(tmp_path, *SHORT[:-4], "--epochs", "1000", "--device", "cpu")
     read_until(process, event="checkpoint", kind="last")
@@ -244,6 +247,7 @@ def test_a_lost_connection_is_ignored_and_a_termination_saves(tmp_path: Path) ->
     ]
 
 
+@pytest.mark.slow
 def test_a_terminal_that_goes_away_does_not_end_the_training(tmp_path: Path) -> None:
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
@@ -266,6 +270,7 @@ def test_a_terminal_that_goes_away_does_not_end_the_training(tmp_path: Path) -> 
     assert run.status()["epoch"] == 10
 
 
+@pytest.mark.slow
 def test_a_reader_that_has_seen_enough_does_not_end_the_training(tmp_path: Path) -> None:
     process = start(tmp_path, *SHORT)
     read_until(process, event="started")
@@ -291,6 +296,7 @@ def test_stopped_before_its_first_step_it_is_stopped_and_not_failed(
     assert only_run(tmp_path).state() is State.FINISHED
 
 
+@pytest.mark.slow
 def test_detaching_keeps_the_classifier_and_the_folder_of_data(
     dae: Dae, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -307,6 +313,7 @@ def test_detaching_keeps_the_classifier_and_the_folder_of_data(
     assert "-other-" not in run.name
 
 
+@pytest.mark.slow
 def test_a_live_run_keeps_its_config_when_another_resume_is_refused(
     dae: Dae, tmp_path: Path
 ) -> None:
@@ -354,6 +361,7 @@ def test_a_resumed_run_keeps_its_network(dae: Dae) -> None:
     assert "network" in outcome.err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("threads", "taken", "advice"),
     [(4, 1.4, 2), (4, 0.5, 3), (1, 1.4, None), (4, 0.3, None), (4, 4.0, 1)],
@@ -457,6 +465,7 @@ def test_only_weights_of_ours_evaluate_a_training(dae: Dae, tmp_path: Path, name
     assert list_runs(tmp_path / "runs") == []
 
 
+@pytest.mark.slow
 def test_detached_it_is_paused_resumed_and_stopped_by_others(dae: Dae, tmp_path: Path) -> None:
     outcome = dae("train", *SHORT[:-4], "--epochs", "1000", "--device", "cpu", "--detach")
     assert outcome.code == 0, outcome.err
@@ -497,6 +506,7 @@ def test_a_mistake_is_said_before_anything_detaches(dae: Dae, tmp_path: Path) ->
     assert list_runs(tmp_path / "runs") == []
 
 
+@pytest.mark.slow
 def test_a_finished_run_goes_on_only_for_more_epochs(dae: Dae, tmp_path: Path) -> None:
     assert dae("train", *SHORT, "--quiet").code == 0
     refused = dae("train", "--resume", "latest")
@@ -598,6 +608,7 @@ def test_fewer_epochs_than_it_has_are_refused(dae: Dae) -> None:
     assert "epoch 2" in outcome.err
 
 
+@pytest.mark.slow
 def test_pairs_are_learnt_from_as_they_are(dae: Dae, tmp_path: Path) -> None:
     """Stripes that no noise of ours is like, and that are at the same places in each image."""
     random = np.random.default_rng(0)

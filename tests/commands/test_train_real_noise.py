@@ -101,6 +101,7 @@ def test_a_single_noisy_file_is_enough(how: str, dae: Dae, tmp_path: Path) -> No
         assert denoised.size == (80, 48)
 
 
+@pytest.mark.slow
 def test_a_training_starts_from_other_weights(dae: Dae, tmp_path: Path) -> None:
     for number in range(12):
         for side, image in (("clean", picture(number)), ("noisy", noisy(number))):

@@ -128,6 +128,7 @@ def test_a_name_that_is_a_path_is_not_a_run(dae: Dae, name: str) -> None:
 PAGE = Path(__file__).parents[2] / "docs" / "weights.md"
 
 
+@pytest.mark.slow
 def test_the_example_of_the_documentation_denoises_with_onnxruntime_and_numpy_alone(
     dae: Dae, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -155,6 +156,7 @@ def test_the_example_of_the_documentation_denoises_with_onnxruntime_and_numpy_al
     assert done.stdout == printed
 
 
+@pytest.mark.slow
 def test_a_network_is_exported_as_programs_once(dae: Dae, tmp_path: Path) -> None:
     import torch
 

@@ -16,9 +16,9 @@ from dae_tui.dashboard.screens.compare import CompareScreen
 from dae_tui.dashboard.screens.group import GroupScreen
 from dae_tui.dashboard.screens.run import RunScreen
 from dae_tui.dashboard.screens.runs import RunsScreen
-from dae_tui.runs.hosts import host_watch
-from dae_tui.runs.hosts.address import Address
 from dae_tui.runs.places import Places
+from dae_tui.runs.ssh_hosts import host_watch
+from dae_tui.runs.ssh_hosts.address import Address
 from dae_tui.terminal.graphics import Graphics
 
 pytestmark = pytest.mark.asyncio

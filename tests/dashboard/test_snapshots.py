@@ -32,9 +32,9 @@ from dae_tui.dashboard.screens.shared.live import LiveScreen
 from dae_tui.dashboard.themes import Theme
 from dae_tui.devices.reading import Reading
 from dae_tui.runs.folder.reader import Run
-from dae_tui.runs.hosts.address import Address
-from dae_tui.runs.hosts.host_watch import HostState
 from dae_tui.runs.places import Places
+from dae_tui.runs.ssh_hosts.address import Address
+from dae_tui.runs.ssh_hosts.host_watch import HostState
 from dae_tui.terminal.graphics import Graphics
 
 SIZES = [(80, 24), (120, 40)]
@@ -128,9 +128,9 @@ def test_a_slow_host_and_a_lost_one(
     # What changes from second to second.
     monkeypatch.setattr("dae_tui.dashboard.run_list.run_columns.age", lambda _: "2 h")
     monkeypatch.setattr("dae_tui.dashboard.run_list.run_columns._curve", lambda *_: "█▅▃▂▂▁▁▁▁▁")
-    monkeypatch.setattr("dae_tui.runs.hosts.host_watch.age", lambda _: "12 s")
-    monkeypatch.setattr("dae_tui.runs.hosts.host_watch.SLOW_SECONDS", 0.1)
-    monkeypatch.setattr("dae_tui.runs.hosts.host_watch.FIRST_WAIT_SECONDS", 0.1)
+    monkeypatch.setattr("dae_tui.runs.ssh_hosts.host_watch.age", lambda _: "12 s")
+    monkeypatch.setattr("dae_tui.runs.ssh_hosts.host_watch.SLOW_SECONDS", 0.1)
+    monkeypatch.setattr("dae_tui.runs.ssh_hosts.host_watch.FIRST_WAIT_SECONDS", 0.1)
     words = HostState.words
     in_two = partial(re.sub, r"next try in \d+ s|trying again", "next try in 2 s")
     monkeypatch.setattr(HostState, "words", lambda state: in_two(words(state)))

@@ -13,7 +13,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from dae_tui.errors import DaeError, RunError
 from dae_tui.runs.event_files.folders import EventRun
-from dae_tui.runs.event_files.log import EventLog
+from dae_tui.runs.event_files.reader import EventLog
 from dae_tui.runs.event_files.writer import EventWriter
 from dae_tui.runs.export import export_csv, export_events, export_mlflow
 from dae_tui.runs.folder.layout import State

@@ -7,8 +7,8 @@ import pytest
 from dae_tui.errors import RunError, UsageError
 from dae_tui.runs.folder.layout import STATUS, write_json
 from dae_tui.runs.folder.reader import Run
-from dae_tui.runs.hosts.address import Address
 from dae_tui.runs.places import Places, parse_place
+from dae_tui.runs.ssh_hosts.address import Address
 
 
 def make_run(runs_dir: Path, name: str) -> Run:

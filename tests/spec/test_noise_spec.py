@@ -290,12 +290,12 @@ def test_alternatives_cover_what_one_of_them_covers() -> None:
         assert not spec.covers(parse_noise(other)), other
 
 
-def test_a_noise_has_at_most_sixteen_alternatives() -> None:
-    assert len(parse_noise("|".join(["gaussian:0.1"] * 16)).chains) == 16
-    for count in (17, 10_000):
+def test_a_noise_has_at_most_thirty_two_alternatives() -> None:
+    assert len(parse_noise("|".join(["gaussian:0.1"] * 32)).chains) == 32
+    for count in (33, 10_000):
         with pytest.raises(UsageError, match=f"the noise has {count} alternatives") as caught:
             parse_noise("|".join(["gaussian:0.1"] * count))
-        assert caught.value.hint == "a noise has at most 16"
+        assert caught.value.hint == "a noise has at most 32"
 
 
 @pytest.mark.parametrize("text", ["|", "gaussian:0.1|", "|gaussian:0.1", "gaussian:0.1||none"])

@@ -22,6 +22,7 @@ from dae_tui.core.denoising.examination import Examination, small_planes, unit_p
 from dae_tui.core.denoising.inspection import UNLIKE, taken_structure
 from dae_tui.core.denoising.planes.conversion import QUIET, Conversion, mended
 from dae_tui.core.denoising.planes.opponent import from_opponent, opponent_sigmas, to_opponent
+from dae_tui.core.denoising.residual import residual_correlation
 from dae_tui.core.denoising.risk import Trial, attempt, least_change, middle
 from dae_tui.core.images.image_file import Stack
 from dae_tui.core.images.value_range import fill_unmeasured, from_unit, image_values
@@ -71,6 +72,9 @@ class Done:
     """Whether impulses were replaced and nothing else was there to be denoised."""
     structure: float = 0.0
     """How much of what was removed was not noise; see `inspection.taken_structure`."""
+    residual: float = 0.0
+    """How far what was removed is correlated between neighbours, where white noise was expected;
+    see `residual.residual_correlation`."""
 
 
 @dataclass(frozen=True)
@@ -192,8 +196,18 @@ class _Image:
         self._apply(_Mixture(candidates.weights, mixture), conversion, out)
         if self._may_be_wrong(candidates) and self._change(out) > MOST_CHANGE * self.noise.sigma:
             return self._left(out)
-        structure = self._structure(out) if candidates.named else 0.0
-        return Done(weights, conversion.negative, structure=structure)
+        before, after = self._middle_of(out)
+        structure = residual = 0.0
+        if candidates.named:
+            structure = float(taken_structure(before[None], after[None])[0])
+        if weights.takes_sigma and not (self._noise_is_other or self.found.artefacts):
+            residual = residual_correlation(before, after)
+        return Done(weights, conversion.negative, structure=structure, residual=residual)
+
+    @property
+    def _noise_is_other(self) -> bool:
+        """Whether what is removed is not white, and rightly so."""
+        return bool(self.noise.impulses) or self.noise.correlation.between_pixels
 
     def _left(self, out: NDArray[Any]) -> Done:
         """Leave the image, which denoising would harm, but for its impulses."""
@@ -370,12 +384,12 @@ class _Image:
             stored = np.where(values[..., -1:] != 0, stored, values[..., :channels])
         out[rows, ..., :channels] = stored
 
-    def _structure(self, out: NDArray[Any]) -> float:
+    def _middle_of(self, out: NDArray[Any]) -> tuple[Tensor, Tensor]:
+        """The middle before and after, (C, h, w) each, in [0, 1]."""
         rows, columns = self._middle()
         before = self._planes(rows, columns)
         after = unit_planes(out[slice(*rows), slice(*columns)], self.stack, self.found.range)
-        after = after.where(after.isfinite(), before)
-        return float(taken_structure(before[None], after[None])[0])
+        return before, after.where(after.isfinite(), before)
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ from dae_tui.core.images.kinds import (
     kind_of_content,
     kind_of_name,
 )
-from dae_tui.core.images.quiet import quiet
+from dae_tui.core.images.library_warnings import quiet
 from dae_tui.errors import DataError, UsageError
 from dae_tui.system.regular_files import is_folder, open_regular
 

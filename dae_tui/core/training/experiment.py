@@ -42,7 +42,7 @@ from dae_tui.core.weights.weights_file import Weights, load_weights
 from dae_tui.errors import DataError, UsageError
 from dae_tui.models.registry import build
 from dae_tui.spec.events import Event
-from dae_tui.spec.losses import parse_loss, rename_classifier
+from dae_tui.spec.loss_spec import parse_loss, rename_classifier
 from dae_tui.spec.model_cards import published, read_metadata, weights_name
 from dae_tui.spec.noise_spec import parse_noise
 from dae_tui.spec.table import Table

@@ -12,7 +12,7 @@ from dae_tui.errors import DaeError, UsageError
 from dae_tui.find_weights import find_weights
 from dae_tui.models.registry import NETWORKS, TRAINED
 from dae_tui.runs.folder.layout import new_run_name
-from dae_tui.spec.losses import rename_classifier
+from dae_tui.spec.loss_spec import rename_classifier
 from dae_tui.spec.model_cards import published
 from dae_tui.spec.training_config import (
     ALONE,

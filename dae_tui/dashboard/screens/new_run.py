@@ -36,7 +36,7 @@ from dae_tui.errors import DaeError
 from dae_tui.runs.detached_training import detach
 from dae_tui.runs.folder.layout import new_run_name
 from dae_tui.runs.folder.reader import Run
-from dae_tui.spec.losses import LOSS_KINDS
+from dae_tui.spec.loss_spec import LOSS_KINDS
 from dae_tui.spec.training_config import TrainingConfig
 from dae_tui.system.printable import printable
 

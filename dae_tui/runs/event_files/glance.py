@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from dae_tui.runs.event_files.folders import EventRun
-from dae_tui.runs.event_files.log import EventLog
+from dae_tui.runs.event_files.reader import EventLog
 from dae_tui.runs.event_files.records import first_record
 from dae_tui.runs.event_files.tags import find_tag
 from dae_tui.system.regular_files import open_regular

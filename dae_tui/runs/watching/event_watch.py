@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from dae_tui.runs.event_files.folders import EventRun
-from dae_tui.runs.event_files.log import EventLog
 from dae_tui.runs.event_files.messages import ImagePlace, encoded_images
+from dae_tui.runs.event_files.reader import EventLog
 from dae_tui.runs.folder.reader import Run
 from dae_tui.runs.folder.summary import summarize
 from dae_tui.runs.watching.curves import Curves

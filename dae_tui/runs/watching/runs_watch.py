@@ -14,7 +14,7 @@ from dae_tui.runs.folder.summary import Summary, summarize
 from dae_tui.runs.watching.curves import glance
 
 if TYPE_CHECKING:
-    from dae_tui.runs.event_files.log import EventLog
+    from dae_tui.runs.event_files.reader import EventLog
 
 SPARKLINE_LOSSES = 24
 # Sparklines cost the most to read: at most so many at each look, the newest runs first.

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dae_tui.runs.archives import BROKEN, read_archive
 from dae_tui.runs.folder.layout import SAMPLES
 from dae_tui.runs.folder.reader import Run
+from dae_tui.runs.npz_files import BROKEN, read_archive
 
 COLOURS = 3
 VIEWS = ("original", "noisy", "denoised")

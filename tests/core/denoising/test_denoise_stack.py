@@ -211,6 +211,7 @@ def test_nan_and_infinity_stay(side: int) -> None:
     assert np.abs(values[finite] - given[finite]).max() < 0.5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("side", [64, SIDE])
 def test_transparent_pixels_stay_and_do_not_reach_their_neighbours(side: int) -> None:
     given = stored(noisy(colour("astronaut", side), 0.08), 0, 255, "u1")
@@ -304,6 +305,7 @@ def test_many_tiny_images_take_no_more_memory_than_fewer_larger_ones(
     assert max(passed) * 64 * -((-side // 8) ** 2) <= 2.5 * denoising.BATCH_PIXELS
 
 
+@pytest.mark.slow
 def test_what_is_brighter_than_the_middle_is_not_cut_off() -> None:
     """Level and curve are looked at in the middle, but hold for the whole image."""
     light = 0.05 + 0.15 * grey("waves", 512)
@@ -318,6 +320,7 @@ def test_what_is_brighter_than_the_middle_is_not_cut_off() -> None:
     assert top == pytest.approx(light[:120].mean(), abs=0.005)
 
 
+@pytest.mark.slow
 def test_what_takes_away_more_than_the_noise_is_not_trusted(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -335,6 +338,7 @@ def test_what_takes_away_more_than_the_noise_is_not_trusted(
     np.testing.assert_array_equal(done.stack.values, stack.values)
 
 
+@pytest.mark.slow
 def test_the_noise_of_colours_that_a_jpeg_has_spread_is_removed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -361,6 +365,7 @@ def test_the_noise_of_colours_that_a_jpeg_has_spread_is_removed(
     assert measured_apart > after() + 0.1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("shared", "name"), [(False, "photos-unet-colour"), (True, "photos-unet")])
 def test_channels_are_denoised_together_where_their_noise_is_independent(
     shared: bool, name: str

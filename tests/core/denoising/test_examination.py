@@ -62,6 +62,7 @@ def test_the_level_is_found_in_any_unit(dtype: str, black: float, white: float) 
     assert found.noise[0].impulses == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("channels", [1, 3])
 def test_shot_noise_has_a_function_for_each_channel(channels: int) -> None:
     clean = grey("camera", SIDE) if channels == 1 else colour("astronaut", 256)
@@ -147,6 +148,7 @@ def test_noise_that_a_camera_has_smoothed_is_correlated() -> None:
     assert coloured(smooth).correlation.between_pixels
 
 
+@pytest.mark.slow
 def test_correlated_noise_is_that_of_cameras_unless_it_is_too_strong() -> None:
     smooth = ndimage.gaussian_filter(
         np.random.default_rng(0).normal(0, 1, (256, 256, 3)), (0.6, 0.6, 0)
@@ -159,6 +161,7 @@ def test_correlated_noise_is_that_of_cameras_unless_it_is_too_strong() -> None:
     assert not found_in(stored(np.clip(clean + white, 0, 1))).camera
 
 
+@pytest.mark.slow
 def test_noise_of_the_brightness_is_shared_by_the_channels() -> None:
     noise = np.random.default_rng(0).normal(0, 0.06, (256, 256, 1))
     own = np.random.default_rng(1).normal(0, 0.01, (256, 256, 3))
@@ -263,6 +266,7 @@ def test_small_is_below_the_least_for_a_function() -> None:
     assert not is_small(Stack(np.zeros((1, 96, 96, 1), np.uint8)))
 
 
+@pytest.mark.slow
 def test_a_large_scan_with_empty_margins_is_a_page() -> None:
     scan = np.full((2600, 2000), 240, np.uint8)
     scan[600:2200, 232:1768] = np.tile(page_of_text(), (10, 8))

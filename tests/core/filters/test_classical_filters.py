@@ -81,6 +81,7 @@ def test_contrast_is_what_least_squares_give() -> None:
     assert contrast(np.full_like(original, 0.3), original)[0] == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sigma", [0.1, 0.3, 0.5, 1.0])
 def test_tuned_filters_beat_untuned_ones_at_every_sigma(pool: FilterPool, sigma: float) -> None:
     training, test = digits("train", 12), digits("test", 30)
@@ -103,6 +104,7 @@ def test_on_pairs_more_settings_are_tried(name: str) -> None:
     assert {tuple(each) for each in candidates} == {tuple(usual[0])}
 
 
+@pytest.mark.slow
 def test_noise_of_pairs_is_found_beside_a_difference_in_contrast(pool: FilterPool) -> None:
     original = digits("train", 12)
     given = noisy(0.4 * original + 0.3, 0.05, 0)

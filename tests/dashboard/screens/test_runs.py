@@ -88,6 +88,7 @@ async def test_the_filter_follows_what_is_typed_until_escape(runs_dir: Path) -> 
         await driver.sees("No run has 'nothing has this'", "Esc shows every run")
 
 
+@pytest.mark.slow
 async def test_every_column_can_be_sorted_by(runs_dir: Path) -> None:
     async with driving(runs_dir, size=(200, 24)) as driver:
         await driver.press("v")
@@ -349,6 +350,7 @@ async def test_n_opens_the_form(runs_dir: Path) -> None:
         await driver.until(lambda: isinstance(driver.app.screen, NewRunScreen))
 
 
+@pytest.mark.slow
 async def test_a_thousand_runs(tmp_path: Path) -> None:
     for number in range(1000):
         folder = tmp_path / f"20260101-000000-run-{number:04x}"

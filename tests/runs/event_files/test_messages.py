@@ -11,8 +11,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from dae_tui.errors import DaeError
 from dae_tui.runs.event_files.folders import EventRun
-from dae_tui.runs.event_files.log import EventLog
 from dae_tui.runs.event_files.messages import needs_tensorboard
+from dae_tui.runs.event_files.reader import EventLog
 
 
 def read(folder: Path) -> EventLog:

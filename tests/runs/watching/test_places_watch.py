@@ -6,9 +6,9 @@ import pytest
 from fake_ssh import REFUSES, FakeSsh, until
 
 from dae_tui.runs.folder.layout import CONFIG, STATUS, write_json
-from dae_tui.runs.hosts import host_watch
-from dae_tui.runs.hosts.address import Address
 from dae_tui.runs.places import Places
+from dae_tui.runs.ssh_hosts import host_watch
+from dae_tui.runs.ssh_hosts.address import Address
 from dae_tui.runs.watching.places_watch import PlacesWatch
 
 OLD, NEW = "20260101-000000-digits-dense-0001", "20260102-000000-digits-dense-0002"

@@ -14,9 +14,9 @@ from concurrent.futures import Future
 from dae_tui.core.denoising.apply_network import Compute
 from dae_tui.core.denoising.denoise_stack import candidates_for, denoise_stack
 from dae_tui.core.denoising.examination import examine, examine_small, is_small
+from dae_tui.core.denoising.files.denoise_paged import PagedOutcome, Progress, denoise_paged, paged
 from dae_tui.core.denoising.files.loaded_file import LoadedFile
 from dae_tui.core.denoising.files.outcome import Outcome
-from dae_tui.core.denoising.files.paged import PagedOutcome, Progress, denoise_paged, paged
 from dae_tui.core.denoising.files.tally import Tally
 from dae_tui.core.denoising.small_images import denoise_small
 from dae_tui.core.hardware import helper_thread, keep_freed_memory

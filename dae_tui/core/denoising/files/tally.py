@@ -10,6 +10,8 @@ from dae_tui.core.denoising.denoise_stack import Denoised
 from dae_tui.core.denoising.examination import Examination
 from dae_tui.core.denoising.files.outcome import Outcome
 from dae_tui.core.denoising.inspection import unlike
+from dae_tui.core.denoising.residual import CORRELATED as CORRELATED_RESIDUAL
+from dae_tui.core.denoising.residual import DETAIL_LOST
 from dae_tui.core.weights.weights_file import Weights
 
 KEPT = 16
@@ -34,6 +36,7 @@ class Tally:
     correlated: bool = False
     remarks: list[str] = field(default_factory=list)
     names: Counter[str] = field(default_factory=Counter)
+    residuals: list[float] = field(default_factory=list)
     structures: dict[tuple[int, tuple[int, ...]], tuple[Weights, list[float]]] = field(
         default_factory=dict
     )
@@ -61,6 +64,7 @@ class Tally:
                 self.quiet += not (done.harmed or done.mended)
                 continue
             self.names[done.weights.name] += 1
+            self.residuals.append(done.residual)
             key = id(done.weights), size
             self.structures.setdefault(key, (done.weights, []))[1].append(done.structure)
 
@@ -75,6 +79,8 @@ class Tally:
             outcome.warn(remark)
         if self.correlated:
             outcome.warn(CORRELATED)
+        elif self.residuals and float(np.median(self.residuals)) > CORRELATED_RESIDUAL:
+            outcome.warn(DETAIL_LOST)
         for (_, size), (weights, structures) in self.structures.items():
             outcome.warn(unlike(weights, size, float(np.median(structures))))
 

@@ -1,7 +1,7 @@
 """How sharp images are: the energy of their edges, and the width of an edge.
 
-`image_metrics.sharpness` is the share of the reference's edges that is kept. It counts an edge at the
-right place alone; these two look at the image's own edges, wherever the reference has some.
+`image_metrics.sharpness` is the share of the reference's edges that is kept. It counts an edge at
+the right place alone; these two look at the image's own edges, wherever the reference has some.
 """
 
 import torch

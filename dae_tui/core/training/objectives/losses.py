@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from dae_tui.core.evaluation.metrics.image_metrics import SSIM_WINDOW, similarity_maps
 from dae_tui.errors import UsageError
-from dae_tui.spec.losses import LossTerm
+from dae_tui.spec.loss_spec import LossTerm
 
 Distance = Callable[[Tensor, Tensor], Tensor]
 """Takes denoised and original images, float32 (N, C, H, W), and returns a scalar."""

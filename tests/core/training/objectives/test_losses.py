@@ -24,7 +24,7 @@ from dae_tui.core.training.objectives.losses import (
 from dae_tui.core.training.objectives.supervised import Denoising
 from dae_tui.core.weights.weights_file import load_weights, to_bytes
 from dae_tui.errors import UsageError, WeightsError
-from dae_tui.spec.losses import LOSS_KINDS, parse_loss
+from dae_tui.spec.loss_spec import LOSS_KINDS, parse_loss
 from dae_tui.spec.model_cards import published
 from dae_tui.spec.noise_spec import parse_noise
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from dae_tui.commands.sweeping.running import alone, folder_of
+from dae_tui.commands.sweeping.start_runs import alone, folder_of
 from dae_tui.errors import RunError
 from dae_tui.runs.folder.reader import list_runs
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dae_tui.runs.hosts import shell
+from dae_tui.runs.ssh_hosts import shell
 
 Ask = Callable[[bytes], bytes]
 SHELLS = [name for name in ("sh", "dash", "bash") if shutil.which(name)]

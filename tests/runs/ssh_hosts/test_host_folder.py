@@ -5,9 +5,9 @@ import time
 import pytest
 
 from dae_tui.runs.folder.layout import CONFIG, METRICS, MOST_JSON, STATUS, State
-from dae_tui.runs.hosts import host_folder
-from dae_tui.runs.hosts.connection import Stamp
-from dae_tui.runs.hosts.host_folder import HostFolder
+from dae_tui.runs.ssh_hosts import host_folder
+from dae_tui.runs.ssh_hosts.connection import Stamp
+from dae_tui.runs.ssh_hosts.host_folder import HostFolder
 
 OLD, NEW = "20260101-000000-digits-dense-0001", "20260102-000000-digits-dense-0002"
 NOW = 1_000_000

@@ -10,9 +10,9 @@ import pytest
 from fake_ssh import CHATTERS, HANGS, REFUSES, FakeSsh
 
 from dae_tui.runs.folder.layout import CONFIG, LOG, METRICS, STATUS
-from dae_tui.runs.hosts import connection as module
-from dae_tui.runs.hosts.address import Address
-from dae_tui.runs.hosts.connection import Connection, LostError, RefusedError, is_run_name
+from dae_tui.runs.ssh_hosts import connection as module
+from dae_tui.runs.ssh_hosts.address import Address
+from dae_tui.runs.ssh_hosts.connection import Connection, LostError, RefusedError, is_run_name
 
 RUN = "20260131-235959-mnist-autoencoder-3f2a"
 

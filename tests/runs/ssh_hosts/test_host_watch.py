@@ -9,9 +9,9 @@ from fake_ssh import REFUSES, WORKS, FakeSsh, until
 
 from dae_tui.errors import RunError
 from dae_tui.runs.folder.layout import CONFIG, LOG, METRICS, STATUS, write_json
-from dae_tui.runs.hosts import host_watch
-from dae_tui.runs.hosts.host_folder import SMALL_METRICS, HostFolder
-from dae_tui.runs.hosts.host_watch import HostState, HostWatch
+from dae_tui.runs.ssh_hosts import host_watch
+from dae_tui.runs.ssh_hosts.host_folder import SMALL_METRICS, HostFolder
+from dae_tui.runs.ssh_hosts.host_watch import HostState, HostWatch
 
 RUN = "20260131-235959-mnist-autoencoder-3f2a"
 

@@ -19,8 +19,8 @@ from pathlib import Path
 
 from dae_tui.errors import RunError
 from dae_tui.runs.folder.layout import METRICS, SAMPLES, read_json
-from dae_tui.runs.hosts.address import Address
-from dae_tui.runs.hosts.connection import Stamp, is_run_name
+from dae_tui.runs.ssh_hosts.address import Address
+from dae_tui.runs.ssh_hosts.connection import Stamp, is_run_name
 from dae_tui.system.atomic import write_new
 from dae_tui.system.regular_files import open_regular
 

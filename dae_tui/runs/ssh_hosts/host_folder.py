@@ -7,10 +7,10 @@ from threading import Lock
 
 from dae_tui.runs.folder.layout import METRICS, MOST_JSON, STATUS, State, read_json
 from dae_tui.runs.folder.reader import list_runs
-from dae_tui.runs.hosts.address import Address
-from dae_tui.runs.hosts.connection import Stamp
-from dae_tui.runs.hosts.mirror import File, Mirror
-from dae_tui.runs.hosts.remote_run import RemoteRun
+from dae_tui.runs.ssh_hosts.address import Address
+from dae_tui.runs.ssh_hosts.connection import Stamp
+from dae_tui.runs.ssh_hosts.mirror import File, Mirror
+from dae_tui.runs.ssh_hosts.remote_run import RemoteRun
 
 # Metrics up to this size are read for the curve in the list; larger ones only if their run is alive
 # or shown.

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.lib import format as npy
 
-from dae_tui.runs.archives import BROKEN, read_archive
+from dae_tui.runs.npz_files import BROKEN, read_archive
 
 MOST = 1 << 20
 

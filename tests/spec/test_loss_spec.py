@@ -3,7 +3,7 @@
 import pytest
 
 from dae_tui.errors import UsageError
-from dae_tui.spec.losses import LOSS_KINDS, LossTerm, parse_loss, rename_classifier
+from dae_tui.spec.loss_spec import LOSS_KINDS, LossTerm, parse_loss, rename_classifier
 
 
 @pytest.mark.parametrize("kind", LOSS_KINDS)

@@ -10,7 +10,7 @@ from dae_tui.runs.folder.layout import BEST_WEIGHTS, Request
 from dae_tui.runs.folder.liveness import SILENT_SECONDS
 from dae_tui.runs.folder.reader import Run
 from dae_tui.runs.folder.summary import number
-from dae_tui.runs.hosts.address import Address
+from dae_tui.runs.ssh_hosts.address import Address
 
 # Clocks that differ by less are taken to agree, so that a row stays the same.
 SAME_CLOCK_SECONDS = 2.0

@@ -11,7 +11,7 @@ from dae_tui.commands.sweeping.plan import FAILED, RESUMED, Planned
 from dae_tui.errors import RunError
 from dae_tui.runs.folder.liveness import HeldLock
 from dae_tui.runs.stop_signals import Signals
-from dae_tui.runs.sweeps.jobs import Ended, Stopping, run_jobs
+from dae_tui.runs.sweeps.run_jobs import Ended, Stopping, run_jobs
 from dae_tui.system.cores import usable_cores
 
 # In the folder of runs: what keeps two processes from running one group.

@@ -10,7 +10,7 @@ from event_examples import NAME, NOW, image, many, scalar, write
 from dae_tui.errors import RunError
 from dae_tui.runs.event_files.folders import EventRun, find_event_runs
 from dae_tui.runs.event_files.glance import SMALL_BYTES, glance_at, some_losses
-from dae_tui.runs.event_files.log import EventLog
+from dae_tui.runs.event_files.reader import EventLog
 from dae_tui.runs.event_files.series import Series
 from dae_tui.runs.folder.layout import Request
 
@@ -69,7 +69,7 @@ def test_what_follows_damage_is_left_out_and_the_log_says_so(tmp_path: Path) -> 
 def test_a_record_larger_than_a_piece_is_read_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dae_tui.runs.event_files.log.PIECE_BYTES", 1000)
+    monkeypatch.setattr("dae_tui.runs.event_files.reader.PIECE_BYTES", 1000)
     noise = np.random.default_rng(0).integers(0, 256, (100, 100, 3))
     write(tmp_path, image("photo", 1, noise), scalar("loss", 2, 0.5))
     log = log_of(tmp_path)

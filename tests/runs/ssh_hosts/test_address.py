@@ -5,7 +5,7 @@ import shlex
 import pytest
 
 from dae_tui.errors import UsageError
-from dae_tui.runs.hosts.address import Address, is_address, parse_address
+from dae_tui.runs.ssh_hosts.address import Address, is_address, parse_address
 
 
 @pytest.mark.parametrize(

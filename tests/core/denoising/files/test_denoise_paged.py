@@ -17,7 +17,7 @@ import zarr
 from numpy.typing import NDArray
 
 from dae_tui.core.denoising.apply_network import Compute
-from dae_tui.core.denoising.files import paged as module
+from dae_tui.core.denoising.files import denoise_paged as module
 from dae_tui.core.denoising.files.outcome import Outcome
 from dae_tui.core.denoising.files.pipeline import denoise_files
 from dae_tui.core.images.image_file import Stack
@@ -143,6 +143,7 @@ def test_in_place(tmp_path: Path, name: str, choice: WeightsChoice) -> None:
     assert [entry.name for entry in tmp_path.iterdir()] == [name]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("large")
 def test_one_range_for_all_pages_and_a_level_for_each(
     tmp_path: Path, choice: WeightsChoice
@@ -192,6 +193,7 @@ def test_small_images_go_in_groups(tmp_path: Path, choice: WeightsChoice) -> Non
     )
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("large")
 @pytest.mark.parametrize("name", KINDS)
 @pytest.mark.parametrize("how", [KeyboardInterrupt, MemoryError, OSError])

@@ -9,9 +9,9 @@ from threading import Event, Thread
 from dae_tui.errors import RunError
 from dae_tui.runs.folder.layout import LOG, METRICS
 from dae_tui.runs.folder.summary import age
-from dae_tui.runs.hosts.address import HINT
-from dae_tui.runs.hosts.connection import Connection, LostError, RefusedError
-from dae_tui.runs.hosts.host_folder import BATCH_BYTES, HostFolder
+from dae_tui.runs.ssh_hosts.address import HINT
+from dae_tui.runs.ssh_hosts.connection import Connection, LostError, RefusedError
+from dae_tui.runs.ssh_hosts.host_folder import BATCH_BYTES, HostFolder
 from dae_tui.system.printable import printable
 
 # Bytes of metrics: the newest of one run; in one request; of all runs between two looks.

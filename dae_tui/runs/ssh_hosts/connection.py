@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from threading import Event
 from typing import IO
 
-from dae_tui.runs.hosts import shell
-from dae_tui.runs.hosts.address import Address
+from dae_tui.runs.ssh_hosts import shell
+from dae_tui.runs.ssh_hosts.address import Address
 from dae_tui.system.printable import printable, shortened
 
 CONNECT_SECONDS, ANSWER_SECONDS = 20.0, 20.0

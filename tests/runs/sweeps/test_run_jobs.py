@@ -12,7 +12,7 @@ from dae_tui.runs.folder.layout import LOG, State
 from dae_tui.runs.folder.reader import Run, list_runs
 from dae_tui.runs.folder.tags import read_tags
 from dae_tui.runs.folder.writer import RunWriter
-from dae_tui.runs.sweeps.jobs import Began, Ended, Job, Stopping, run_jobs
+from dae_tui.runs.sweeps.run_jobs import Began, Ended, Job, Stopping, run_jobs
 
 
 @pytest.fixture(autouse=True)

@@ -9,9 +9,9 @@ import pytest
 
 from dae_tui.errors import RunError
 from dae_tui.runs.folder.layout import CONFIG, METRICS, STATUS
-from dae_tui.runs.hosts.address import Address
-from dae_tui.runs.hosts.connection import Stamp
-from dae_tui.runs.hosts.mirror import INDEX, Mirror
+from dae_tui.runs.ssh_hosts.address import Address
+from dae_tui.runs.ssh_hosts.connection import Stamp
+from dae_tui.runs.ssh_hosts.mirror import INDEX, Mirror
 
 RUN = "20260131-235959-mnist-autoencoder-3f2a"
 OTHER = "20260131-235959-digits-dense-0000"

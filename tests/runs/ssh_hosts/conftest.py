@@ -9,10 +9,10 @@ import pytest
 from fake_ssh import FakeSsh
 
 from dae_tui.runs.folder.layout import CONFIG, LOG, METRICS, SAMPLES, STATUS, write_json
-from dae_tui.runs.hosts.address import Address
-from dae_tui.runs.hosts.connection import Connection
-from dae_tui.runs.hosts.host_folder import HostFolder
-from dae_tui.runs.hosts.mirror import Mirror
+from dae_tui.runs.ssh_hosts.address import Address
+from dae_tui.runs.ssh_hosts.connection import Connection
+from dae_tui.runs.ssh_hosts.host_folder import HostFolder
+from dae_tui.runs.ssh_hosts.mirror import Mirror
 
 RUN = "20260131-235959-mnist-autoencoder-3f2a"
 

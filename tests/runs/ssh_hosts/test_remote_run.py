@@ -8,8 +8,8 @@ import pytest
 from dae_tui.errors import RunError, WeightsError
 from dae_tui.runs.folder.layout import CONFIG, STATUS, Request, State, write_json
 from dae_tui.runs.folder.tags import change_tags
-from dae_tui.runs.hosts.address import Address
-from dae_tui.runs.hosts.remote_run import RemoteRun
+from dae_tui.runs.ssh_hosts.address import Address
+from dae_tui.runs.ssh_hosts.remote_run import RemoteRun
 
 NAME = "20260131-235959-mnist-autoencoder-3f2a"
 

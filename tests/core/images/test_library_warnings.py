@@ -5,7 +5,7 @@ import warnings
 
 import pytest
 
-from dae_tui.core.images.quiet import quiet
+from dae_tui.core.images.library_warnings import quiet
 
 
 def test_warnings_are_silenced_and_come_back() -> None:
