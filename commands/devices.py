@@ -169,7 +169,7 @@ def _missing(gpu: "Gpu") -> str:
         if reading.value is None:
             fields.setdefault(reading.reason, []).append(unit)
     return "; ".join(
-        reason if len(units) == len(UNITS) else f"{', '.join(units)}: {reason}"
+        gpu.silence or reason if len(units) == len(UNITS) else f"{', '.join(units)}: {reason}"
         for reason, units in fields.items()
     )
 

@@ -7,6 +7,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,8 @@ from dae_tui.runs.folder.writer import RunWriter
 GIB = 2.0**30
 LIVE = "20260131-235959-mnist-autoencoder-3f2a"
 HOUR = 3600
+# 2026-01-31 23:59 UTC.
+LOST = 1769903940.0
 # Name, state, network, epochs, accuracy, and how many hours ago it was heard of.
 ENDED = (
     ("20260130-101500-mnist-dense-77c1", State.FINISHED, "dense", 30, 97.28, 2.2),
@@ -64,6 +67,48 @@ class FakeMonitor(Monitor):
         cpu = Reading(45.0)
         used, total = Reading(5.1 * GIB), Reading(128.0 * GIB)
         return Machine(0.0, "box", (gpu,), "", "AMD EPYC", 16, cpu, used, total)
+
+
+class EightGpus(FakeMonitor):
+    """A machine with eight GPUs, of which number 5 is lost from the second reading on."""
+
+    def __init__(self) -> None:
+        super().__init__({})
+        self._readings = 0
+
+    def read(self, *, processes: bool = False) -> Machine:
+        self._readings += 1
+        machine = super().read(processes=processes)
+        (gpu,) = machine.gpus
+        gpus = [
+            replace(
+                gpu,
+                index=n,
+                uuid=f"GPU-{n}",
+                utilisation=Reading(11.0 * n + 5),
+                processes=tuple(
+                    replace(each, pid=each.pid + 10 * n, command=f"{each.command} --seed {n}")
+                    for each in gpu.processes[:1]
+                ),
+            )
+            for n in range(8)
+        ]
+        if self._readings > 1:
+            lost = Reading(None, "GPU lost")
+            gpus[5] = replace(
+                gpus[5],
+                utilisation=lost,
+                memory_used=lost,
+                memory_total=lost,
+                power=lost,
+                power_limit=lost,
+                temperature=lost,
+                clock=lost,
+                processes=(),
+                process_reason="GPU lost",
+                lost_since=LOST,
+            )
+        return replace(machine, gpus=tuple(gpus))
 
 
 @contextmanager
@@ -168,6 +213,7 @@ def _train(writer: RunWriter, network: str, epochs: int, state: State) -> None:
             event |= {"images_per_second": 9100.0, "seconds": step / 91}
             writer.record({"event": "step", **event})
             figures |= event
+        writer.record(_devices(epoch))
         validation = {
             "epoch": epoch,
             "step": 550 * epoch,
@@ -183,6 +229,14 @@ def _train(writer: RunWriter, network: str, epochs: int, state: State) -> None:
     writer.status(state, **figures)
     log = writer.folder / "train.log"
     log.write_text("".join(f"2026-01-31 23:59:{n:02d} epoch {n} is over\n" for n in range(9)))
+
+
+def _devices(epoch: int) -> dict[str, Any]:
+    """What is recorded of the devices, towards the end of an epoch."""
+    gpu = {"gpu": 0, "use": 80.0 + epoch % 5, "memory": (10 + epoch / 6) * GIB}
+    gpu["power"] = 580.0 + 9 * (epoch % 4)
+    step = 550 * epoch
+    return {"event": "devices", "step": step, "cpu": 30.0 + 5 * (epoch % 3), "gpus": [gpu]}
 
 
 @cache

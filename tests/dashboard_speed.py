@@ -99,6 +99,7 @@ def measure_keys(runs_dir: Path) -> None:
         ("Run, chart", "", "()"),
         ("Compare", "3", "jk"),
         ("Machine, to and fro", "4", "34"),
+        ("Runs, to and fro", "1", "41"),
         ("New run", "n", "\t\t"),
         ("Playground", "2", "\x1b[C\x1b[D"),
     ]
@@ -116,6 +117,9 @@ def measure_keys(runs_dir: Path) -> None:
             terminal.read(QUIET)
         used = (terminal.cpu() - before) / KEYS
         print(f"{name:19} key to screen {1000 * median(waits):4.0f} ms, {1000 * used:3.0f} ms CPU")
+        if name == "Runs, to and fro":
+            terminal.press("1")
+            terminal.read_for(1)
         if name == "New run":
             terminal.press("\x1b")
             terminal.read_for(1)
@@ -156,6 +160,7 @@ def measure_live(run: Path, size: tuple[int, int]) -> None:
 
 
 def main() -> None:
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # An installed package has its bytecode.
     with tempfile.TemporaryDirectory() as folder, example_runs(Path(folder) / "few") as few:
         many = Path(folder) / "many"
         many.mkdir()

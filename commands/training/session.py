@@ -1,6 +1,7 @@
 """One training from start to result: each event goes to the run's folder and to the display."""
 
 import dataclasses
+import os
 import subprocess
 import sys
 import time
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dae_tui.commands.training.device_readings import DeviceReadings
 from dae_tui.commands.training.event_copy import EventCopy
 from dae_tui.commands.training.other_load import OtherLoad
 from dae_tui.commands.training.result import Display, Result
@@ -18,6 +20,7 @@ from dae_tui.core.hardware import device_name
 from dae_tui.core.training.distributed import Group, joined
 from dae_tui.core.training.experiment import Experiment, prepare, versions, with_metrics
 from dae_tui.core.weights.weights_file import load_weights, to_bytes
+from dae_tui.devices.nvidia import NvidiaGpus
 from dae_tui.errors import DataError, ExitCode, RunError, UsageError
 from dae_tui.models.registry import NETWORKS
 from dae_tui.runs.folder.layout import LAST_STATE, Request, State
@@ -59,7 +62,8 @@ def run_training(
         events = _ready(experiment, run, signals, group)
         writer.describe(config.as_json(), _meta(experiment, group, run))
         copy.describe(config.as_json(), experiment.command)
-        finished = _train(events, writer, display, signals, copy)
+        with _device_readings(experiment) as readings:
+            finished = _train(events, writer, display, signals, copy, readings)
     if writer.lock_replaced:
         raise RunError(
             "its lock file was replaced, so that another process may train in its folder; it "
@@ -143,16 +147,30 @@ def _train(
     display: Display,
     signals: Signals,
     copy: EventCopy,
+    readings: DeviceReadings,
 ) -> Finished:
     writer.status(State.RUNNING, test_accuracy=None)
     other_load = OtherLoad(writer, display)
     for event in events:
         _store(event, writer, copy)
+        measured = readings.take(event.step)
+        if measured is not None:
+            writer.record(measured)
+            copy.record(measured)
         display.show(event)
         other_load.notice(event)
         _obey(writer, display, signals)
     assert isinstance(event, Finished)
     return event
+
+
+def _device_readings(experiment: Experiment) -> DeviceReadings:
+    """Of the GPUs of this machine that the processes train on, and of the processor."""
+    device, together = experiment.device, ranks()
+    if device.type != "cuda":
+        return DeviceReadings([])
+    used = range(together.here) if together.size > 1 else [device.index or 0]
+    return DeviceReadings(used, NvidiaGpus(os.environ))
 
 
 def _store(event: Event, writer: RunWriter, copy: EventCopy) -> None:

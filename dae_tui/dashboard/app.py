@@ -17,6 +17,7 @@ from textual.notifications import Notify
 from textual.pilot import Pilot
 from textual.reactive import reactive
 from textual.screen import Screen
+from textual.widget import AwaitMount
 from textual.worker import WorkerFailed
 
 from dae_tui.dashboard.context import Failed, MarkRuns, OpenRun, PlayWith
@@ -158,6 +159,9 @@ class DashboardApp(App[None]):
         self._notify, self._stalled_minutes = notify, stalled_minutes
         self._notifiers: list[Notifier] = []
         self._harmless = Harmless()
+        self._opened = {self.DEFAULT_MODE}
+        """The modes whose screens have been shown."""
+        self._masked = True
 
         self._console = self.console
 
@@ -285,6 +289,23 @@ class DashboardApp(App[None]):
                 self._unnotify(old, refresh=False)
                 # Left to Textual, the frame of the toast would stay there, empty.
                 self.screen.query(f"#--textual-toast-{old.identity}").remove()
+
+    def switch_mode(self, mode: str) -> AwaitMount:
+        """Go to another screen, at once if it has been open before."""
+        self._masked = mode not in self._opened
+        self._opened.add(mode)
+        try:
+            return super().switch_mode(mode)
+        finally:
+            self._masked = True
+
+    def delay_update(self, delay: float = 0.05) -> None:
+        """Draw nothing for so many seconds, while a new screen is put together.
+
+        One that is whole already needs no such mask.
+        """
+        if self._masked:
+            super().delay_update(delay)
 
     async def action_switch_mode(self, mode: str) -> None:
         """Go to another screen; Compare compares runs at first, whatever was left open there."""

@@ -1,5 +1,6 @@
 """One reading of the whole machine, as plain data."""
 
+import time
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -25,6 +26,21 @@ class Gpu:
     clock: Reading = NOT_READ  # MHz of the multiprocessors.
     processes: tuple[GpuProcess, ...] = ()  # Those that use it, where they were asked for.
     process_reason: str = ""  # Why there are no processes, where NVML does not say which.
+    lost_since: float | None = None  # Seconds since 1970; None unless it answered before.
+
+    @property
+    def silence(self) -> str:
+        """Why it gives neither use nor memory, and since when; empty where it gives any."""
+        missing = (self.utilisation, self.memory_used)
+        reasons = {reading.reason for reading in missing}
+        if any(reading.value is not None for reading in missing) or len(reasons) > 1:
+            return ""
+        reason = reasons.pop()
+        if self.lost_since is None:
+            return reason
+        lost = time.localtime(self.lost_since)
+        today = lost[:3] == time.localtime()[:3]
+        return f"{reason} since {time.strftime('%H:%M:%S' if today else '%Y-%m-%d %H:%M', lost)}"
 
 
 @dataclass(frozen=True)

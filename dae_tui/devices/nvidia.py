@@ -55,6 +55,9 @@ class NvidiaGpus:
         self._nvml = nvml
         self._devices: list[_Device] = []
         self._identities: dict[int, tuple[str, str]] = {}
+        self._answered: set[str] = set()
+        """The UUIDs of those that have given figures."""
+        self._lost_since: dict[str, float] = {}
         self._reason = ""
         self._is_open = False
         self._tried = float("-inf")
@@ -148,6 +151,7 @@ class NvidiaGpus:
         running, none_running = None, ""
         if processes:
             running, none_running = self._ask(device, "ComputeRunningProcesses")
+        self._note_loss(device)
         return Gpu(
             index,
             device.name,
@@ -161,7 +165,16 @@ class NvidiaGpus:
             clock=Reading(clock, no_clock),
             processes=described(running or ()),
             process_reason=none_running,
+            lost_since=self._lost_since.get(device.uuid),
         )
+
+    def _note_loss(self, device: _Device) -> None:
+        """Keep since when a GPU that had answered does not any more."""
+        if not device.lost:
+            self._answered.add(device.uuid)
+            self._lost_since.pop(device.uuid, None)
+        elif device.uuid in self._answered:
+            self._lost_since.setdefault(device.uuid, time.time())
 
     def _ask(self, device: _Device, what: str, *arguments: Any) -> tuple[Any, str]:
         """The answer of nvmlDeviceGet…, or None and the reason."""

@@ -54,13 +54,15 @@ def export_events(run: Run, folder: Path) -> int:
 def export_csv(run: Run, out: TextIO) -> int:
     """Write the figures of a run as a table, one line per event; returns the number of lines."""
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["step", "time", *NAMES])
+    events = [(event, figures_of(event)) for event in valid_events(run)]
+    found = {name for _, figures in events for name in figures}
+    names = [*NAMES, *sorted(found - {*NAMES})]
+    writer.writerow(["step", "time", *names])
     count = 0
-    for event in valid_events(run):
-        figures = figures_of(event)
+    for event, figures in events:
         if figures:
             when = number(event.get("time"))
-            values = ["" if name not in figures else f"{figures[name]:.9g}" for name in NAMES]
+            values = ["" if name not in figures else f"{figures[name]:.9g}" for name in names]
             writer.writerow([event.get("step"), "" if when is None else f"{when:.3f}", *values])
             count += 1
     return count

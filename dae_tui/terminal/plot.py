@@ -168,6 +168,47 @@ def scatter(
     )
 
 
+def polylines(
+    heights: Floats,
+    columns: Sequence[int],
+    width: int,
+    height: int,
+    *,
+    marks: Marks = Marks.BRAILLE,
+    symbols: Sequence[str] = "*",
+) -> Plot:
+    """Draw a line for each row of `heights`, from axis to axis; a later one lies on top.
+
+    Args:
+        heights: (N, A): where each line meets each axis, from 0 at the bottom to 1 at the top. NaN
+            breaks the line.
+        columns: the cell of each of the A axes, ascending.
+        width: in cells.
+        height: in cells.
+        marks: what the lines are made of.
+        symbols: in ASCII what the lines are drawn with, in turn.
+    """
+    across, down = _CELLS[marks]
+    codes = np.full((height, width), -1) if marks is Marks.ASCII else np.zeros((height, width), int)
+    owners = np.full((height, width), -1)
+    places = [column * across + across // 2 for column in columns]
+    for number, line in enumerate(heights):
+        rows = (1 - line) * (height * down - 1)
+        for left, right, start, end in zip(places, places[1:], rows, rows[1:], strict=False):
+            if not (np.isfinite(start) and np.isfinite(end)):
+                continue
+            count = int(max(right - left, abs(end - start))) + 1
+            x = np.linspace(left, right, count).round().astype(np.int64)
+            y = np.linspace(start, end, count).round().astype(np.int64)
+            cells = y // down, x // across
+            owners[cells] = number
+            if marks is Marks.ASCII:
+                codes[cells] = number
+            else:
+                np.bitwise_or.at(codes, cells, _BITS[marks][y % down, x % across])
+    return Plot(_characters(codes, marks, symbols), owners, {})
+
+
 def _range(values: Floats, log: bool) -> tuple[float, float]:
     """The least and the greatest value, on the scale of the axis; never the same."""
     low, high = float(values.min()), float(values.max())

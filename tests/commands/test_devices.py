@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 from command_line import Dae
 from fake_nvml import FakeGpu, FakeNvml
 
+from dae_tui.commands.devices import _missing, _readings
 from dae_tui.devices import monitor
 
 COMMAND = [sys.executable, "-m", "dae_tui", "devices"]
@@ -52,6 +54,19 @@ def test_missing_figures_say_why_below_the_table(dae: Dae, plug: Plug) -> None:
     assert "–/700" in out
     assert "\nGPU 0  power, temperature: N/A on this GPU\n" in out
     assert "\nGPU 1  GPU lost\n" in out
+
+
+def test_a_gpu_that_was_lost_while_it_was_watched_says_since_when(
+    plug: Plug, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dae_tui.commands.devices.FIRST_SECONDS", 0.0)
+    gpu = FakeGpu()
+    plug(FakeGpu(), gpu)
+    readings = _readings(0.0)
+    next(readings)
+    gpu.failures["*"] = pynvml.NVMLError_GpuIsLost
+    lost = next(readings).gpus[1]
+    assert re.fullmatch(r"GPU lost since [\d:]{8}", _missing(lost))
 
 
 def test_what_a_driver_says_steers_no_terminal(dae: Dae, plug: Plug) -> None:

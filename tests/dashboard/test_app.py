@@ -60,7 +60,8 @@ def actions_bound(bindings: Iterable[object]) -> set[str]:
 
 
 async def test_the_list_of_runs_is_shown_without_torch_numpy_and_psutil() -> None:
-    heavy = {"torch", "numpy", "psutil", "dae_tui.dashboard.screens.run"}
+    # secrets loads OpenSSL.
+    heavy = {"torch", "numpy", "psutil", "secrets", "dae_tui.dashboard.screens.run"}
     script = (
         f"import sys, dae_tui.commands.dashboard, dae_tui.dashboard.app; "
         f"print(*{heavy} & {{*sys.modules}})"

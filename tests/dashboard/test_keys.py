@@ -75,7 +75,7 @@ MEANINGS: dict[str, set[str]] = {
     "pageup": {"page", "page_up"},
     "pagedown": {"page", "page_down"},
     "space": {"mark", "hide", "new_noise"},  # Do or undo something to what is at the cursor.
-    "v": {"next_view", "curve", "pane"},  # Another view of the same.
+    "v": {"next_view", "curve", "pane", "view"},  # Another view of the same.
     "i": {"images", "open_image"},
     "a": {"add", "another", "any_image"},  # Another one.
     "plus": {"zoom", "strength"},  # More.

@@ -3,28 +3,38 @@
 `pytest tests/dashboard/test_snapshots.py --snapshot-update` makes them anew.
 """
 
+import re
+import shutil
+import signal
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from dashboard_example import (
     LIVE,
+    EightGpus,
     FakeMonitor,
     compressions,
     example_result,
     photographs_run,
     sweep_runs,
 )
+from fake_ssh import REFUSES, FakeSsh
 from textual.pilot import Pilot
 
 from dae_tui.dashboard.app import DashboardApp
 from dae_tui.dashboard.screens.playground import PlaygroundScreen
+from dae_tui.dashboard.screens.runs import RunsScreen
 from dae_tui.dashboard.screens.shared.live import LiveScreen
 from dae_tui.dashboard.themes import Theme
 from dae_tui.devices.reading import Reading
 from dae_tui.runs.folder.reader import Run
+from dae_tui.runs.places import Places
+from dae_tui.runs.ssh_hosts.address import Address
+from dae_tui.runs.ssh_hosts.host_watch import HostState
 from dae_tui.terminal.graphics import Graphics
 
 SIZES = [(80, 24), (120, 40)]
@@ -44,7 +54,7 @@ def dashboard(
         graphics,
         run=run,
         refresh_seconds=600,
-        monitor=FakeMonitor({}),
+        monitor=options.pop("monitor", None) or FakeMonitor({}),
         **options,
     )
 
@@ -102,6 +112,51 @@ def test_the_list_of_runs(
     assert snap_compare(dashboard(runs_dir), terminal_size=size, run_before=press("space"))
 
 
+@pytest.mark.parametrize("size", [SIZES[0], (200, 60)], ids=str)
+def test_a_slow_host_and_a_lost_one(
+    snap_compare: Compare,
+    runs_dir: Path,
+    tmp_path: Path,
+    size: tuple[int, int],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ssh = FakeSsh(tmp_path / "bin", monkeypatch)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for host in ("gpu1", "gpu2"):
+        name = f"20260131-220000-mnist-{host}-00a1"
+        shutil.copytree(runs_dir / "20260130-101500-mnist-dense-77c1", tmp_path / host / name)
+    # What changes from second to second.
+    monkeypatch.setattr("dae_tui.dashboard.run_list.run_columns.age", lambda _: "2 h")
+    monkeypatch.setattr("dae_tui.dashboard.run_list.run_columns._curve", lambda *_: "█▅▃▂▂▁▁▁▁▁")
+    monkeypatch.setattr("dae_tui.runs.ssh_hosts.host_watch.age", lambda _: "12 s")
+    monkeypatch.setattr("dae_tui.runs.ssh_hosts.host_watch.SLOW_SECONDS", 0.1)
+    monkeypatch.setattr("dae_tui.runs.ssh_hosts.host_watch.FIRST_WAIT_SECONDS", 0.1)
+    words = HostState.words
+    in_two = partial(re.sub, r"next try in \d+ s|trying again", "next try in 2 s")
+    monkeypatch.setattr(HostState, "words", lambda state: in_two(words(state)))
+    there = [Address(host, f"~/{host}") for host in ("gpu1", "gpu2")]
+    places = Places([runs_dir, *there], cache=tmp_path / "cache", refresh_seconds=0.1)
+
+    async def trouble(pilot: Pilot[None]) -> None:
+        screen = pilot.app.screen
+        assert isinstance(screen, RunsScreen)
+        while len(places.runs()) < 7:
+            await pilot.pause(0.05)
+        ssh.does(REFUSES.replace("gpu1", "gpu2"))
+        slow, lost = (host._connection for host in places.hosts)
+        assert slow and lost
+        slow._process.send_signal(signal.SIGSTOP)
+        lost._process.terminate()
+        wanted = ("gpu1: slow", "gpu2: lost 12 s ago: ssh: connect to host gpu2")
+        while not all(words in " ".join(places.troubles()) for words in wanted):
+            await pilot.pause(0.05)
+        screen.look_soon()
+        await settle(pilot)
+
+    app = dashboard(runs_dir, places=places)
+    assert snap_compare(app, terminal_size=size, run_before=trouble)
+
+
 @pytest.mark.parametrize("size", SIZES, ids=str)
 def test_a_run_that_crashed(snap_compare: Compare, runs_dir: Path, size: tuple[int, int]) -> None:
     app = dashboard(runs_dir, name="20260131-091500-mnist-killed-9e9e")
@@ -141,6 +196,16 @@ def test_a_group(
     assert snap_compare(app, terminal_size=size, run_before=press("S"))
 
 
+@pytest.mark.parametrize("size", [SIZES[0], (200, 60)], ids=str)
+def test_a_group_as_lines(
+    snap_compare: Compare, tmp_path: Path, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    sweep_runs(tmp_path)
+    app = dashboard(tmp_path)
+    assert snap_compare(app, terminal_size=size, run_before=press("S", "v", "down"))
+
+
 @pytest.mark.parametrize("size", SIZES, ids=str)
 def test_the_playground(
     snap_compare: Compare,
@@ -174,6 +239,30 @@ def test_the_machine(
     gib = Reading(2.0**30)
     monkeypatch.setattr("dae_tui.dashboard.screens.machine._disk", lambda _: (gib, gib))
     assert snap_compare(dashboard(runs_dir), terminal_size=size, run_before=press("4"))
+
+
+@pytest.mark.parametrize("screen", ["machine", "run"])
+@pytest.mark.parametrize("size", [SIZES[0], (200, 60)], ids=str)
+def test_a_gpu_that_was_lost(
+    snap_compare: Compare,
+    runs_dir: Path,
+    size: tuple[int, int],
+    screen: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    gib = Reading(2.0**30)
+    monkeypatch.setattr("dae_tui.dashboard.screens.machine._disk", lambda _: (gib, gib))
+    monkeypatch.setattr("time.localtime", time.gmtime)
+
+    async def look_twice(pilot: Pilot[None]) -> None:
+        await press(*("4" if screen == "machine" else ""))(pilot)
+        shown = pilot.app.screen
+        assert isinstance(shown, LiveScreen)
+        shown.look_soon()
+        await settle(pilot)
+
+    app = dashboard(runs_dir, live=screen == "run", monitor=EightGpus())
+    assert snap_compare(app, terminal_size=size, run_before=look_twice)
 
 
 @pytest.mark.parametrize("size", SIZES, ids=str)

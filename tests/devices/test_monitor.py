@@ -47,6 +47,7 @@ def test_json_has_null_and_the_reason() -> None:
         "clock": 1980,
         "processes": [],
         "process_reason": "",
+        "lost_since": None,
         "reasons": {"power": "N/A on this GPU"},
     }
     assert set(shown["reasons"]) <= {"cpu_utilisation"}

@@ -163,6 +163,26 @@ def test_a_lost_gpu_is_shown_beside_the_others_and_comes_back(clock: list[float]
     assert nvml.opened == 3  # What works stays open.
 
 
+def test_since_when_a_gpu_is_lost_is_known_if_it_answered_before(clock: list[float]) -> None:
+    gpus = three()
+    gpus[2].failures["*"] = pynvml.NVMLError_GpuIsLost
+    monitor = NvidiaGpus({}, FakeNvml(*gpus))
+    assert [gpu.lost_since for gpu in monitor.read()[0]] == [None, None, None]
+    gpus[1].failures["*"] = pynvml.NVMLError_GpuIsLost
+    before = time.time()
+    _, first, never = monitor.read()[0]
+    assert first.lost_since is not None
+    assert before <= first.lost_since <= time.time()
+    assert first.silence.startswith("GPU lost since ")
+    assert never.silence == "GPU lost"
+    clock[0] += nvidia.RETRY_SECONDS
+    assert monitor.read()[0][1].lost_since == first.lost_since  # Over opening NVML again.
+    gpus[1].failures.clear()
+    clock[0] += nvidia.RETRY_SECONDS
+    back = monitor.read()[0][1]
+    assert (back.lost_since, back.silence) == (None, "")
+
+
 def test_a_lost_gpu_is_not_asked_for_every_figure(clock: list[float]) -> None:
     gpu = FakeGpu()
     monitor = NvidiaGpus({}, FakeNvml(gpu))

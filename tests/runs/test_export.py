@@ -121,3 +121,18 @@ def test_mlflow_gets_settings_and_figures(
     history = client.get_metric_history(identity, "loss/train")
     assert sorted(each.step for each in history) == [1, 2, 3, 4, 5, 6]
     assert logged.data.metrics["accuracy/val"] == 97.5
+
+
+def test_how_busy_the_devices_were_is_exported_too(run: Run, tmp_path: Path) -> None:
+    gpu = {"gpu": 1, "use": 90.0, "memory": 3 * 2**30, "power": 612.0}
+    with RunWriter(run.folder) as writer:
+        writer.record({"event": "devices", "step": 6, "cpu": 40.0, "gpus": [gpu, "broken"]})
+    out = io.StringIO()
+    export_csv(run, out)
+    last = list(csv.DictReader(io.StringIO(out.getvalue())))[-1]
+    figures = ("cpu_percent", "gpu_percent/1", "gpu_memory_gib/1", "gpu_watts/1", "loss/train")
+    assert [last[name] for name in figures] == ["40", "90", "3", "612", ""]
+    export_events(run, tmp_path / "out")
+    judge = EventAccumulator(str(tmp_path / "out" / run.name), size_guidance={"scalars": 0})
+    judge.Reload()
+    assert [(each.step, each.value) for each in judge.Scalars("gpu_watts/1")] == [(6, 612.0)]

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dae_tui.terminal.plot import Line, Marks, Plot, plot, scatter
+from dae_tui.terminal.plot import Line, Marks, Plot, plot, polylines, scatter
 
 NAN = float("nan")
 
@@ -175,3 +175,15 @@ def test_the_labels_of_the_x_axis_can_be_given() -> None:
     ticks = [(0.001, "1e-3"), (0.01, "1e-2"), (1.0, "1")]
     drawn = points([0.001, 0.1], [1, 2], log=(True, False), x_ticks=ticks)
     assert drawn.x_ticks == {0: "1e-3", 2: "1e-2"}
+
+
+def test_polylines_go_from_axis_to_axis_and_the_last_lies_on_top() -> None:
+    heights = np.array([[0.0, 1.0], [1.0, 0.0], [0.5, np.nan]])
+    drawn = polylines(heights, [0, 4], 5, 5, marks=Marks.ASCII, symbols="ab")
+    assert drawn.rows == ["b   a", " b a ", "  b  ", " a b ", "a   b"]
+    assert drawn.owners[2, 2] == 1
+    assert drawn.owners[2, 0] == -1  # A line without its end is not drawn.
+    fine = polylines(heights[:1], [0, 4], 5, 5)
+    assert sum(cell != " " for row in fine.rows for cell in row) >= 5
+    assert fine.rows[4][0] != " " and fine.rows[0][4] != " "
+    assert fine.rows[0][0] == fine.rows[4][4] == " "

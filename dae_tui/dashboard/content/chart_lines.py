@@ -1,7 +1,7 @@
 """What a chart can show of runs: which metric, over what. Does not import Textual."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
@@ -32,10 +32,28 @@ class Metric(StrEnum):
     ACCURACY = "accuracy"
     RATE = "learning rate"
     SPEED = "images/s"
+    USE = "use of the devices"
+    MEMORY = "GPU memory"
+    POWER = "GPU power"
 
 
 # The names of the axis, with units.
-TITLES: dict[StrEnum, str] = {Metric.PSNR: "val PSNR, dB", Metric.ACCURACY: "val accuracy, %"}
+TITLES: dict[StrEnum, str] = {
+    Metric.PSNR: "val PSNR, dB",
+    Metric.ACCURACY: "val accuracy, %",
+    Metric.USE: "use, %",
+    Metric.MEMORY: "GPU memory, GiB",
+    Metric.POWER: "GPU power, W",
+}
+# The metrics of devices: the name of each among their curves, and its unit in that of the curves.
+DEVICE_METRICS = {
+    Metric.USE: ("use", 1.0),
+    Metric.MEMORY: ("memory", 2.0**30),
+    Metric.POWER: ("power", 1.0),
+}
+CPU = "CPU"
+# As many lines as can be told apart.
+MOST_LINES = 8
 # The colour of each metric in a chart of one run.
 _COLOURS = {Metric.PSNR: 1, Metric.ACCURACY: 2, Metric.RATE: 5, Metric.SPEED: 4}
 
@@ -63,7 +81,9 @@ class Axis(StrEnum):
 
 
 def curve_of(curves: Curves, metric: Metric) -> Curve:
-    """The curve of a metric other than the loss."""
+    """The curve of a metric other than the loss; of several GPUs their mean."""
+    if metric in DEVICE_METRICS:
+        return _mean(curves, metric)
     return {
         Metric.PSNR: curves.psnr,
         Metric.ACCURACY: curves.accuracy,
@@ -72,10 +92,44 @@ def curve_of(curves: Curves, metric: Metric) -> Curve:
     }[metric]
 
 
+def _device_curves(curves: Curves, metric: Metric) -> dict[str, Curve]:
+    """What was recorded of each device, GPUs first."""
+    figure, _ = DEVICE_METRICS[metric]
+    found = {name: getattr(each, figure) for name, each in curves.devices.items()}
+    names = sorted(found, key=lambda name: (name == CPU, len(name), name))
+    return {name: found[name] for name in names if len(found[name])}
+
+
+def _mean(curves: Curves, metric: Metric) -> Curve:
+    """The mean of the GPUs at the steps of the first of them; of the processor without any."""
+    found = _device_curves(curves, metric)
+    shown = [curve.arrays() for name, curve in found.items() if name != CPU or len(found) == 1]
+    if not shown:
+        return Curve()
+    steps = shown[0][0]
+    values = np.mean([np.interp(steps, *each) for each in shown], axis=0)
+    return Curve.of(steps, values / DEVICE_METRICS[metric][1])
+
+
+def _device_lines(curves: Curves, metric: Metric, axis: Axis) -> list[NamedLine]:
+    """A line for each device, in the unit of the chart."""
+    lines = []
+    for colour, (name, curve) in enumerate(_device_curves(curves, metric).items()):
+        line = line_of(curves, curve, axis)
+        lines.append(NamedLine(name, replace(line, y=line.y / DEVICE_METRICS[metric][1]), colour))
+    return lines[:MOST_LINES]
+
+
+def _recorded(curves: Curves, metric: Metric) -> bool:
+    if metric in DEVICE_METRICS:
+        return bool(_device_curves(curves, metric))
+    return len(curve_of(curves, metric)) > 0
+
+
 def metrics_in(every: Sequence[Curves]) -> list[Metric]:
     """The loss, and the metrics that any of the runs has."""
     others = [metric for metric in Metric if metric is not Metric.LOSS]
-    return [Metric.LOSS, *(m for m in others if any(len(curve_of(c, m)) for c in every))]
+    return [Metric.LOSS, *(m for m in others if any(_recorded(c, m) for c in every))]
 
 
 def axes_in(every: Sequence[Curves]) -> list[Axis]:
@@ -111,6 +165,8 @@ def lines_of(
     curves: Curves, metric: Metric = Metric.LOSS, axis: Axis = Axis.STEP
 ) -> list[NamedLine]:
     """A metric of a run; of the loss that of training and of validation."""
+    if metric in DEVICE_METRICS:
+        return _device_lines(curves, metric, axis)
     if metric is not Metric.LOSS:
         curve = curve_of(curves, metric)
         line = line_of(curves, curve, axis, smooth=metric is Metric.SPEED)

@@ -128,6 +128,22 @@ def best_of(group: Group, figure: Figure) -> Member | None:
     return group.members[best]
 
 
+def in_order_of_marks(group: Group, figure: Figure, chosen: str) -> list[int]:
+    """The places of the runs, the worst first; the best, and the run named `chosen`, last.
+
+    What is drawn later lies on top.
+    """
+    best = best_of(group, figure)
+
+    def key(place: int) -> tuple[bool, bool, bool, float]:
+        member = group.members[place]
+        value = figure.of(member)
+        worth = 0.0 if value is None else (-value if figure.lowest else value)
+        return member.run.name == chosen, member is best, value is not None, worth
+
+    return sorted(range(len(group.members)), key=key)
+
+
 def _key(group: Group, place: int, column: str) -> tuple[float, str] | None:
     """What a run is sorted by; None if it is unknown."""
     member = group.members[place]

@@ -35,7 +35,7 @@ from dae_tui.dashboard.widgets.key_bar import KeyBar
 from dae_tui.dashboard.widgets.lines import theme_style
 from dae_tui.dashboard.widgets.tables.compared_rows import ComparedRows
 from dae_tui.dashboard.widgets.tables.differences import Differences
-from dae_tui.dashboard.widgets.tables.runs_table import RunsTable
+from dae_tui.dashboard.widgets.tables.runs_table import RunsTable, Table
 from dae_tui.runs.folder.tags import read_tags
 from dae_tui.runs.watching.curves import Curve, Curves
 from dae_tui.system.printable import printable
@@ -106,7 +106,7 @@ class CompareScreen(ChartScreen[_Seen]):
         yield ComparedPictures(id="pictures")
         yield Differences(id="differences")
         yield RunsTable(id="compared", cursor_type="row", cell_padding=0)
-        yield DataTable(id="tables", cursor_type="row", cell_padding=0)
+        yield Table(id="tables", cursor_type="row", cell_padding=0)
         yield Static(id="nothing", markup=False)
         yield KeyBar()
 

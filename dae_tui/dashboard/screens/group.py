@@ -16,13 +16,16 @@ from dae_tui.dashboard.content.group_table import (
     Parameter,
     best_of,
     group_of,
+    in_order_of_marks,
     sorted_members,
 )
 from dae_tui.dashboard.content.names import shortened_name
+from dae_tui.dashboard.content.parallel_axes import parallel_of
 from dae_tui.dashboard.context import MarkRuns
 from dae_tui.dashboard.screens.run import RunScreen
 from dae_tui.dashboard.screens.shared.live import LiveScreen
 from dae_tui.dashboard.themes import STATE_COLOURS
+from dae_tui.dashboard.widgets.charts.parallel_chart import ParallelChart
 from dae_tui.dashboard.widgets.charts.scatter_chart import Points, ScatterChart
 from dae_tui.dashboard.widgets.heading import Heading
 from dae_tui.dashboard.widgets.key_bar import KeyBar
@@ -48,6 +51,13 @@ class GroupScreen(LiveScreen[Group]):
 
     BINDINGS = [
         Binding("X", "axis", "parameter", tooltip="Chart over the next parameter that differs"),
+        Binding(
+            "v",
+            "view",
+            "points/lines",
+            tooltip="A point for each run over one parameter, or a line over all (parallel "
+            "coordinates)",
+        ),
         Binding("M", "metric", "metric", tooltip="Chart: loss, PSNR or accuracy"),
         Binding("y", "log_scale", "log", tooltip="Logarithmic or linear figure"),
         Binding("o", "sort(False)", "order", tooltip="Sort by the next column"),
@@ -73,10 +83,12 @@ class GroupScreen(LiveScreen[Group]):
     def compose(self) -> ComposeResult:
         yield Heading(f"group {self._name}")
         yield ScatterChart(id="scatter")
+        yield ParallelChart(id="parallel")
         yield RunsTable(id="members", cursor_type="row", cell_padding=0)
         yield KeyBar()
 
     def on_mount(self) -> None:
+        self.query_one("#parallel").display = False
         self.app.theme_changed_signal.subscribe(self, lambda _: self._show_all())
         self.watch(self.app, "graphics", self._show_all, init=False)
 
@@ -200,8 +212,9 @@ class GroupScreen(LiveScreen[Group]):
         return table.ordered_rows[table.cursor_row].key.value or ""
 
     def _draw(self) -> None:
-        """Draw the chart."""
-        chart, group = self.query_one(ScatterChart), self._group
+        """Draw the chart that is shown."""
+        scatter, parallel = self.query_one(ScatterChart), self.query_one(ParallelChart)
+        chart, group = parallel if parallel.display else scatter, self._group
         if not group.members:
             chart.show(None, "no runs" if self.looks else "reading the runs…")
             return
@@ -213,17 +226,16 @@ class GroupScreen(LiveScreen[Group]):
         if all(value is None for value in values):
             chart.show(None, f"no run has a {figure.name} yet")
             return
+        chosen, log = self._at_cursor(), figure.log and figure.name not in self._linear
+        if parallel.display:
+            first = parameter.name
+            parallel.show(parallel_of(group, figure, log=log, first=first, chosen=chosen))
+            return
         known = [float("nan") if value is None else value for value in values]
-        names = [member.run.name for member in group.members]
-        best, chosen = best_of(group, figure), self._at_cursor()
-        log = figure.log and figure.name not in self._linear
-        # A later point lies over an earlier one: the two that are marked come last.
-        order = sorted(
-            range(len(names)),
-            key=lambda n: (names[n] == chosen, best is group.members[n]),
-        )
-        shown = [names[place] for place in order]
-        chart.show(
+        best = best_of(group, figure)
+        order = in_order_of_marks(group, figure, chosen)
+        shown = [group.members[place].run.name for place in order]
+        scatter.show(
             Points(
                 [parameter.places[place] for place in order],
                 [known[place] for place in order],
@@ -251,6 +263,12 @@ class GroupScreen(LiveScreen[Group]):
             now = names.index(self._chosen_parameter().name)
             self._parameter = names[(now + 1) % len(names)]
             self._draw()
+
+    def action_view(self) -> None:
+        """Show lines over all parameters, or points over one again."""
+        scatter, parallel = self.query_one(ScatterChart), self.query_one(ParallelChart)
+        scatter.display, parallel.display = parallel.display, scatter.display
+        self.call_after_refresh(self._draw)
 
     def action_metric(self) -> None:
         """Show the next figure that some run has."""

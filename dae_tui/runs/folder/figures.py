@@ -25,9 +25,24 @@ NAMES = tuple(name for names in _NAMES.values() for name in names.values())
 
 def figures_of(event: Mapping[str, Any]) -> dict[str, float]:
     """The figures of an event of the metrics by name; empty for events without any."""
+    if event.get("event") == "devices":
+        return _device_figures(event)
     names = _NAMES.get(str(event.get("event")), {})
     known = {name: number(event.get(key)) for key, name in names.items()}
     return {name: value for name, value in known.items() if value is not None}
+
+
+def _device_figures(event: Mapping[str, Any]) -> dict[str, float]:
+    """How busy the processor and each GPU were; memory in GiB."""
+    found = {"cpu_percent": number(event.get("cpu"))}
+    gpus = event.get("gpus")
+    for gpu in gpus if isinstance(gpus, list) else ():
+        if isinstance(gpu, Mapping) and type(gpu.get("gpu")) is int:
+            index, memory = gpu["gpu"], number(gpu.get("memory"))
+            found[f"gpu_percent/{index}"] = number(gpu.get("use"))
+            found[f"gpu_memory_gib/{index}"] = None if memory is None else memory / 2**30
+            found[f"gpu_watts/{index}"] = number(gpu.get("power"))
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def valid_events(run: Run) -> Iterator[dict[str, Any]]:

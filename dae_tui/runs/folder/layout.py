@@ -17,7 +17,6 @@ import json
 import math
 import os
 import re
-import secrets
 import time
 from collections.abc import Mapping
 from enum import StrEnum
@@ -92,7 +91,7 @@ def new_run_name(label: str) -> str:
             f"a run cannot be named {label[:LONGEST_LABEL]!r}",
             f"use letters, digits, and - or _ between them, {LONGEST_LABEL} bytes at most",
         )
-    return f"{time.strftime('%Y%m%d-%H%M%S')}-{label}-{secrets.token_hex(2)}"
+    return f"{time.strftime('%Y%m%d-%H%M%S')}-{label}-{os.urandom(2).hex()}"
 
 
 def dump_json(value: Mapping[str, Any], indent: int | None = None) -> str:

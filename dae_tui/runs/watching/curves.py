@@ -11,7 +11,7 @@ from array import array
 from bisect import bisect_left
 from dataclasses import dataclass, field
 from io import FileIO
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from dae_tui.runs.folder.layout import METRICS
 from dae_tui.runs.folder.reader import LONGEST_LINE, MetricsFollower, Run, parse_events
@@ -30,6 +30,8 @@ END_BYTES = 8_000
 SEARCH_BYTES = 4_000_000
 # Many more validations than a chart has columns; beyond that, every second one is left out.
 MOST_RARE = 20_000
+# Numbers of GPUs from here on are taken for a broken line.
+MOST_GPUS = 64
 # The newest best epochs: an earlier one counts again if a resumed run repeats the later steps.
 MOST_BESTS = 1000
 _STEP = b'"event": "step"'
@@ -66,11 +68,28 @@ class Curve:
         del self._steps[kept:]
         del self._values[kept:]
 
+    @classmethod
+    def of(cls, steps: "NDArray[np.float64]", values: "NDArray[np.float64]") -> Self:
+        """A curve of ascending steps and their values, both (N,)."""
+        return cls(array("d", steps.tolist()), array("d", values.tolist()))
+
     def arrays(self) -> "tuple[NDArray[np.float64], NDArray[np.float64]]":
         """Copies of steps and values, both (N,)."""
         import numpy as np  # Here: the list of runs is shown before NumPy is loaded.
 
         return np.array(self._steps), np.array(self._values)
+
+
+@dataclass
+class DeviceCurves:
+    """What was recorded of a GPU, or of the processor, which has only its use."""
+
+    use: Curve = field(default_factory=Curve)
+    """Percent of the time, or of the cores."""
+    memory: Curve = field(default_factory=Curve)
+    """Bytes that all processes have."""
+    power: Curve = field(default_factory=Curve)
+    """Watts."""
 
 
 @dataclass
@@ -89,6 +108,8 @@ class Curves:
     """The learning rate."""
     speed: Curve = field(default_factory=Curve)
     """Images per second."""
+    devices: dict[str, DeviceCurves] = field(default_factory=dict)
+    """Of each GPU, as `GPU 0`, and of the processor, `CPU`."""
     clock: Curve = field(default_factory=Curve)
     """When each step was recorded, in seconds since 1970."""
     began: float | None = None
@@ -127,6 +148,22 @@ class Curves:
                 if event.get("best") is True:
                     self._bests.append(event)
                     del self._bests[:-MOST_BESTS]
+            case "devices":
+                self._add_devices(step, event)
+
+    def _add_devices(self, step: float, event: dict[str, Any]) -> None:
+        """Add what was read of GPUs and processor; what is not as the writer writes it is not."""
+        found = [("CPU", {"use": event.get("cpu")})]
+        gpus = event.get("gpus")
+        for gpu in gpus[:MOST_GPUS] if isinstance(gpus, list) else ():
+            index = gpu.get("gpu") if isinstance(gpu, dict) else None
+            if type(index) is int and 0 <= index < MOST_GPUS:
+                found.append((f"GPU {index}", gpu))
+        for name, figures in found:
+            for figure in ("use", "memory", "power"):
+                if number(figures.get(figure)) is not None:
+                    curves = self.devices.setdefault(name, DeviceCurves())
+                    _add_known(getattr(curves, figure), step, figures[figure])
 
     def _cut(self, step: float) -> None:
         """Remove what was recorded at `step` and after."""
@@ -138,6 +175,7 @@ class Curves:
             self.rate,
             self.speed,
             self.clock,
+            *(curve for each in self.devices.values() for curve in vars(each).values()),
         ):
             curve.cut(step)
         self._cut_bests(step)

@@ -12,6 +12,8 @@ from dae_tui.dashboard.screens.compare import CompareScreen
 from dae_tui.dashboard.screens.group import GroupScreen
 from dae_tui.dashboard.screens.run import RunScreen
 from dae_tui.dashboard.screens.runs import RunsScreen
+from dae_tui.dashboard.widgets.charts.parallel_chart import ParallelChart
+from dae_tui.dashboard.widgets.charts.scatter_chart import ScatterChart
 from dae_tui.runs.folder.layout import State
 from dae_tui.runs.folder.reader import Run, list_runs
 from dae_tui.runs.folder.tags import set_group
@@ -161,3 +163,36 @@ async def test_runs_that_do_not_differ_and_figures_that_are_missing(tmp_path: Pa
             writer.status(State.STOPPED)
             set_group(Run(writer.folder), "same")
         await driver.sees("no run has a best loss yet")
+
+
+@pytest.mark.parametrize("size", [(80, 24), (200, 60)], ids=str)
+async def test_every_run_is_a_line_over_all_settings(runs: Path, size: tuple[int, int]) -> None:
+    async with driving(runs, size=size) as driver:
+        await opened(driver)
+        await driver.sees("v points/lines")
+        await driver.press("v")
+        await driver.sees(" a line for each run", "* best", " lr ", " seed ", "best loss", "│0.001")
+        chart = driver.app.screen.query_one(ParallelChart)
+        assert chart.display
+        assert not driver.app.screen.query_one(ScatterChart).display
+        # The run at the cursor is the best; its marks are those of the cursor, on three axes.
+        assert driver.text().count("●") == 1 + 3
+        await driver.press("down")
+        await driver.until(lambda: driver.text().count("*") >= 1 + 2, "the best")
+        await driver.press("X")
+        await driver.until(lambda: driver.text().index(" seed ") < driver.text().index(" lr "))
+        await driver.press("M")
+        await driver.until(lambda: driver.text().splitlines()[2].rstrip().endswith("PSNR"))
+        await driver.press("v")
+        await driver.sees("PSNR (linear) over seed (linear)")
+
+
+async def test_parallel_lines_are_drawn_in_ascii_too(runs: Path) -> None:
+    async with driving(runs) as driver:
+        driver.app.graphics = Graphics.ASCII
+        await opened(driver)
+        await driver.press("v", "down")
+        await driver.sees("@ at the cursor", "|0.001", "*0")
+        chart = driver.app.screen.query_one(ParallelChart)
+        rows = driver.text().splitlines()[1 : 1 + chart.size.height]
+        assert all(row.isascii() for row in rows)

@@ -97,8 +97,54 @@ async def test_a_gpu_that_is_lost_says_so_and_the_others_stay(runs_dir: Path) ->
     async with machine(runs_dir, gpus) as driver:
         await driver.sees("  3 H200")
         gpus[3].failures["*"] = pynvml.NVMLError_GpuIsLost
-        await driver.sees("  3 H200         GPU lost", "  4 H200")
+        await driver.sees("  3 H200         GPU lost since ", "  4 H200")
         await looks_again(driver)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (200, 60)], ids=str)
+async def test_one_of_eight_gpus_is_lost_and_comes_back(
+    runs_dir: Path, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dae_tui.devices.nvidia.RETRY_SECONDS", 0.05)
+    gpus = eight()
+    gpus[5].percent = 100
+    async with machine(runs_dir, gpus, size) as driver:
+        await driver.sees("3 processes on GPUs", "  5 H200         100%")
+        gpus[5].failures["*"] = pynvml.NVMLError_GpuIsLost
+        await driver.sees("  5 H200         GPU lost since ", "2 processes on GPUs")
+        await looks_again(driver)
+        row = next(line for line in driver.text().splitlines() if "  5 H200" in line)
+        assert "█" in row  # Its history.
+        assert not any(digit.isdigit() for digit in row.partition("since ")[2][8:])
+        for n in (4, 6):
+            assert f"{10 * n:>3}%   12.0/139.0    612/700    {40 + n}  1980" in driver.text()
+        await driver.press("o", "o", "slash", *"gpu0", "enter")
+        await driver.sees("2 with 'gpu0'", "GiB▲")
+        assert [row[2] for row in processes(driver)] == ["3.0", "–"]
+        await driver.press("escape", "slash", *"gpu5", "enter")
+        await driver.sees("0 with 'gpu5'", "GPU lost since ")
+        await driver.press("escape")
+        gpus[5].failures.clear()
+        await driver.sees("  5 H200         100%", "3 processes on GPUs")
+
+
+@pytest.mark.parametrize("size", [(80, 24), (200, 60)], ids=str)
+async def test_a_run_is_shown_on_while_a_gpu_is_lost(
+    runs_dir: Path, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dae_tui.devices.nvidia.RETRY_SECONDS", 0.05)
+    gpus = eight()
+    async with machine(runs_dir, gpus, size) as driver:
+        await driver.press("enter")
+        await driver.until(lambda: isinstance(driver.app.screen, RunScreen))
+        await driver.sees("GPU0 ")
+        gpus[0].failures["*"] = pynvml.NVMLError_GpuIsLost
+        await driver.sees("GPU0 H200: GPU lost since ", "epoch 12/30")
+        gpus[7].failures["*"] = pynvml.NVMLError_GpuIsLost
+        await driver.sees(" more, 1 lost: ")
+        gpus[0].failures.clear()
+        gpus[7].failures.clear()
+        await driver.until(lambda: " lost" not in driver.text(), "the GPUs again")
 
 
 async def test_mig_and_missing_processes_have_their_reasons(runs_dir: Path) -> None:

@@ -424,7 +424,9 @@ def is_seen(driver: Driver, pattern: str) -> bool:
 
 async def test_the_chart_shows_other_metrics_over_steps_epochs_or_time(runs_dir: Path) -> None:
     async with driving(runs_dir, Run(runs_dir / LIVE)) as driver:
-        for title in ("val PSNR, dB", "val accuracy, %", "learning rate", "images/s", "loss, log"):
+        of_devices = ("use, %", "GPU memory, GiB", "GPU power, W")
+        of_training = ("val PSNR, dB", "val accuracy, %", "learning rate", "images/s")
+        for title in (*of_training, *of_devices, "loss, log"):
             await driver.press("M")
             await driver.sees(title)
         for key, below in (
@@ -439,9 +441,10 @@ async def test_the_chart_shows_other_metrics_over_steps_epochs_or_time(runs_dir:
 
 async def test_a_large_screen_has_charts_of_all_metrics(runs_dir: Path) -> None:
     async with driving(runs_dir, Run(runs_dir / LIVE), (200, 60)) as driver:
-        await driver.sees("val PSNR, dB", "val accuracy, %", "learning rate", "images/s, linear")
+        await driver.sees("val PSNR, dB", "val accuracy, %", "learning rate", "images/s")
+        await driver.sees("use, %", "GPU memory, GiB", "GPU power, W")
         await driver.press("left_parenthesis")
-        await driver.sees("PSNR 20.733", "accuracy 97.333", "learning rate 0.0008")
+        await driver.sees("PSNR 20.733", "accuracy 97.333", "━ 0.0008", "━ 82 ━ 30", "GPU 0 580")
 
 
 def shown(driver: Driver) -> RunScreen:

@@ -16,7 +16,7 @@ from dae_tui.errors import UsageError
 from dae_tui.runs.folder.layout import Request, State, new_run_name, read_json, write_json
 
 LIGHT = ["dae_tui.system.atomic", "dae_tui.terminal.blocks", "dae_tui.errors"] + [
-    f"dae_tui.runs.{module.name}" for module in pkgutil.iter_modules(dae_tui.runs.__path__)
+    module.name for module in pkgutil.walk_packages(dae_tui.runs.__path__, "dae_tui.runs.")
 ]
 
 

@@ -67,7 +67,14 @@ class LiveScreen(Screen[None], Generic[Seen]):
         self.run_worker(self._live(), name="look")
 
     def on_screen_resume(self) -> None:
-        self._visible.set()
+        if self.looks:  # Drawn first: a thread that reads delays that.
+            self.call_after_refresh(self._look_if_visible)
+        else:
+            self._visible.set()
+
+    def _look_if_visible(self) -> None:
+        if self.is_active:  # It may have been covered again.
+            self._visible.set()
 
     def on_screen_suspend(self) -> None:
         self._visible.clear()

@@ -12,6 +12,8 @@ from dae_tui.devices.reading import Reading
 from dae_tui.system.printable import printable
 
 NAME = 12
+# The cells before a history.
+WORDS = 54
 # The cells of a history that says something.
 LEAST_HISTORY = 6
 NONE = "–"
@@ -33,8 +35,8 @@ class GpuRows(Lines):
         self._note("ram", _share(machine.memory_used, machine.memory_total))
         self._note("disk", _share(*disk))
         for gpu in machine.gpus:
-            self._note(gpu.uuid, gpu.utilisation)
-            self._note(f"{gpu.uuid} memory", _share(gpu.memory_used, gpu.memory_total))
+            self._note(_key(gpu), gpu.utilisation)
+            self._note(f"{_key(gpu)} memory", _share(gpu.memory_used, gpu.memory_total))
         self.redraw()
 
     def lines(self, room: int) -> int:
@@ -72,22 +74,24 @@ class GpuRows(Lines):
         return f"{'more GPUs' if machine.gpus else 'GPU'}  {machine.gpu_reason}"
 
     def _gpu(self, gpu: Gpu, width: int) -> Text:
-        reasons = {each.reason for each in (gpu.utilisation, gpu.memory_used) if each.reason}
         name = printable(gpu.name).removeprefix("NVIDIA ").removeprefix("GeForce ")
         left = f"{gpu.index:>3} {name[:NAME]:<{NAME}} "
-        if gpu.utilisation.value is None and gpu.memory_used.value is None and len(reasons) == 1:
-            return Text.assemble(left, (reasons.pop(), self.colour("error")), no_wrap=True)
+        if gpu.silence:
+            # What it did before it was lost stays.
+            line = self._line(f"{left + printable(gpu.silence):<{WORDS}}", _key(gpu), width)
+            line.stylize(self.colour("error"), len(left), WORDS)
+            return line
         memory = f"{_gib(gpu.memory_used)}/{_gib(gpu.memory_total)}"
         power = f"{_rounded(gpu.power)}/{_rounded(gpu.power_limit)}"
         left += f"{_rounded(gpu.utilisation):>3}% {memory:>12} {power:>10} "
         left += f"{_rounded(gpu.temperature):>5} {_rounded(gpu.clock):>5}"
-        return self._line(left, gpu.uuid, width)
+        return self._line(left, _key(gpu), width)
 
     def _memory(self, gpu: Gpu, width: int) -> Text:
         share = _share(gpu.memory_used, gpu.memory_total)
-        reason = gpu.utilisation.reason or gpu.process_reason
+        reason = "" if gpu.silence else gpu.utilisation.reason or gpu.process_reason
         left = f"{'':<{4 + NAME}} {_rounded(share):>3}% of memory   {printable(reason)}"
-        return self._line(f"{left:<54}", f"{gpu.uuid} memory", width)
+        return self._line(f"{left:<{WORDS}}", f"{_key(gpu)} memory", width)
 
     def _host(self, machine: Machine, width: int) -> list[Text]:
         cores = f"{machine.cpu_count} core{'s' if machine.cpu_count != 1 else ''}"
@@ -119,9 +123,15 @@ class GpuRows(Lines):
         self._histories.setdefault(key, History()).values.append(reading.value)
 
 
+def _key(gpu: Gpu) -> str:
+    """Of its history: one that never answered has no UUID."""
+    return gpu.uuid or f"GPU {gpu.index}"
+
+
 def reasons_of(gpus: Sequence[Gpu]) -> list[str]:
     """Why NVML does not say which processes are on some GPUs."""
-    return [f"GPU {gpu.index}: {gpu.process_reason}" for gpu in gpus if gpu.process_reason]
+    silent = [gpu for gpu in gpus if gpu.process_reason and not gpu.silence]
+    return [f"GPU {gpu.index}: {gpu.process_reason}" for gpu in silent]
 
 
 def _share(used: Reading, total: Reading) -> Reading:

@@ -75,7 +75,10 @@ class MachinePanel(Lines):
             gpus.append(self._dim(("more GPUs: " if gpus else "GPU  ") + machine.gpu_reason))
         if len(gpus) > room:
             hidden = len(gpus) - max(0, room - 1)
-            gpus = [*gpus[: max(0, room - 1)], self._dim(f"{hidden} more: dae devices")]
+            kept = max(0, room - 1)
+            lost = sum(gpu.lost_since is not None for gpu in machine.gpus[kept:])
+            words = f"{hidden} more{f', {lost} lost' if lost else ''}: dae devices"
+            gpus = [*gpus[:kept], self._dim(words)]
         lines: list[Text | Strip] = [*gpus, *host]
         if height - len(lines) >= CHART_LINES:
             lines += self._chart(machine, width, height - len(lines))
@@ -123,13 +126,13 @@ class MachinePanel(Lines):
         name = printable(gpu.name).removeprefix("NVIDIA ").removeprefix("GeForce ")
         warmth = f"{_rounded(gpu.temperature)}°C {_rounded(gpu.power)}W"
         memory = f"{_gib(gpu.memory_used)}/{_gib(gpu.memory_total)} GiB"
-        reasons = {
-            reading.reason
-            for reading in (gpu.utilisation, gpu.memory_used, gpu.power, gpu.temperature)
-            if reading.value is None
-        }
-        if len(reasons) == 1 and gpu.utilisation.value is None and gpu.memory_used.value is None:
-            return [self._dim(f"GPU{gpu.index} {name}: {reasons.pop()}")]
+        if gpu.silence and gpu.power.value is gpu.temperature.value is None:
+            words = self._dim(f"GPU{gpu.index} {name}: {gpu.silence}")
+            if gpu.lost_since is None:
+                return [words]
+            words.style = self.colour("error")
+            # What it did before stays.
+            return [words, self._line("  use", gpu.uuid, "", width)] if whole else [words]
         if not whole:
             return [
                 self._line(

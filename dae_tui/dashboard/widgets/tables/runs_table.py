@@ -19,7 +19,25 @@ def row_keys(row: str) -> list[Binding]:
     ]
 
 
-class RunsTable(DataTable[Text], inherit_bindings=False):
+class Table(DataTable[Text]):
+    """A table that remembers how its rows were drawn until something changes how they look."""
+
+    _drawn_for: tuple[object, ...] | None = None
+
+    def notify_style_update(self) -> None:
+        """Forget how rows were drawn where they would be drawn differently now.
+
+        Textual applies all styles anew whenever a screen comes back, and drawing the rows of a
+        table takes longer than all else then.
+        """
+        nodes = self.css_path_nodes
+        now = (self.app.theme, *((node.classes, node.pseudo_classes) for node in nodes))
+        if now != self._drawn_for:
+            self._drawn_for = now
+            super().notify_style_update()
+
+
+class RunsTable(Table, inherit_bindings=False):
     """A table where Enter opens a run, and Home and End go to the first and the last."""
 
     BINDINGS = [
