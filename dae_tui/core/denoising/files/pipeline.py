@@ -10,7 +10,6 @@ import threading
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
-from dataclasses import replace
 
 from dae_tui.core.denoising.apply_network import Compute
 from dae_tui.core.denoising.denoise_stack import candidates_for, denoise_stack
@@ -22,7 +21,6 @@ from dae_tui.core.denoising.files.tally import Tally
 from dae_tui.core.denoising.small_images import denoise_small
 from dae_tui.core.hardware import helper_thread, keep_freed_memory
 from dae_tui.core.images import formats as kinds
-from dae_tui.core.images.image_file import ImageFile
 from dae_tui.core.images.output_file import (
     FAILURES,
     encoded,
@@ -134,7 +132,7 @@ def _load(job: Job, options: DenoiseOptions, given: bytes | DaeError) -> "Loaded
         content = given if job.source is None else kinds.content_of(job.source, job.name)
         if isinstance(content, DaeError):
             raise content
-        file = _read(content, job)
+        file = kinds.read(content, job.name)
         loaded = LoadedFile(outcome, file, content)
         if not _is_single(loaded):  # Single small images are examined together, in batches.
             loaded.found = [examine(stack, options, job.name) for stack in file.stacks]
@@ -145,18 +143,6 @@ def _load(job: Job, options: DenoiseOptions, given: bytes | DaeError) -> "Loaded
     outcome.size = file.stacks[0].values.shape[1:3]
     outcome.remarks += file.remarks
     return loaded
-
-
-def _read(content: bytes, job: Job) -> ImageFile:
-    """The file, whose artefacts are left alone where it is compressed again in the same way.
-
-    That would bring them back: JPEGs of clean pages came out 1 dB worse.
-    """
-    file = kinds.read(content, job.name)
-    if job.kind not in (None, file.kind) or not any(each.compression_error for each in file.stacks):
-        return file
-    stacks = [replace(stack, compression_error=0.0) for stack in file.stacks]
-    return replace(file, stacks=stacks)
 
 
 def _is_single(entry: LoadedFile) -> bool:

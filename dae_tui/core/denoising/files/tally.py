@@ -24,6 +24,9 @@ STRIPED = (
     "it has stripes: whole rows or columns are lighter or darker than their neighbours, and the "
     "weights do not know such noise"
 )
+STORED_FINELY = (
+    "it is stored as JPEG of quality 95: its own compression would bring its artefacts back"
+)
 
 
 @dataclass
@@ -90,6 +93,8 @@ class Tally:
             outcome.warn(DETAIL_LOST)
         if self.striped:
             outcome.warn(STRIPED)
+        if any(found.artefacts for found in self.found) and outcome.job.kind in (None, "jpeg"):
+            outcome.warn(STORED_FINELY)
         for (_, size), (weights, structures) in self.structures.items():
             outcome.warn(unlike(weights, size, float(np.median(structures))))
 
