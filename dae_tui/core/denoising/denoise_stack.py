@@ -151,9 +151,7 @@ def denoise_stack(
         ]
     else:
         images = _denoise_small(candidates, stack, found, options, compute, denoised)
-    # What is left of the file's compression is gone.
-    error = 0.0 if found.artefacts else stack.compression_error
-    return Denoised(replace(stack, values=denoised, compression_error=error), images)
+    return Denoised(replace(stack, values=denoised, artefacts_removed=found.artefacts), images)
 
 
 @dataclass(frozen=True)

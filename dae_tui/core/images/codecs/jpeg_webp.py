@@ -232,7 +232,7 @@ def _jpeg_options(image: JpegImageFile) -> tuple[dict[str, Any], list[str]]:
 
 def _encode_jpeg(stacks: Sequence[Stack], kept: bytes, options: dict[str, Any]) -> bytes:
     """As the file was, but finely where artefacts were removed: its own tables bring them back."""
-    if stacks[0].compression_error == 0:
+    if stacks[0].artefacts_removed:
         options = {name: value for name, value in options.items() if name != "qtables"}
         options["quality"] = _NEW_JPEG_QUALITY
     made = _saved(stacks[0].values[0], "JPEG", options)
