@@ -151,7 +151,8 @@ def denoise_stack(
         ]
     else:
         images = _denoise_small(candidates, stack, found, options, compute, denoised)
-    return Denoised(replace(stack, values=denoised, artefacts_removed=found.artefacts), images)
+    removed = found.artefacts and any(done.weights for done in images)
+    return Denoised(replace(stack, values=denoised, artefacts_removed=removed), images)
 
 
 @dataclass(frozen=True)
@@ -207,7 +208,8 @@ class _Image:
     @property
     def _noise_is_other(self) -> bool:
         """Whether what is removed is not white, and rightly so."""
-        return bool(self.noise.impulses) or self.noise.correlation.between_pixels
+        correlated = self.noise.correlation.between_pixels or self.found.striped
+        return bool(self.noise.impulses) or correlated
 
     def _left(self, out: NDArray[Any]) -> Done:
         """Leave the image, which denoising would harm, but for its impulses."""

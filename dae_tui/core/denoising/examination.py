@@ -147,7 +147,7 @@ def examine(stack: Stack, options: DenoiseOptions, name: str) -> Examination:
         _remarks(stack),
         page=page,
         artefacts=artefacts,
-        striped=_is_striped(stack, found),
+        striped=not page and _is_striped(stack, found),
     )
 
 

@@ -7,7 +7,6 @@ import struct
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import replace
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -34,7 +33,6 @@ from dae_tui.core.images.kinds import (
     kind_of_name,
 )
 from dae_tui.core.images.library_warnings import quiet
-from dae_tui.core.images.padding import with_padding
 from dae_tui.errors import DataError, UsageError
 from dae_tui.system.regular_files import is_folder, open_regular
 
@@ -75,19 +73,11 @@ def is_image_folder(path: Path) -> bool:
 
 
 def read(content: bytes, name: str) -> ImageFile:
-    """Decode the images of a file. Raises DataError, which names the file, if it cannot be read.
-
-    Values that fill areas and are far from all others become the no-data value, with a remark.
-    """
+    """Decode the images of a file. Raises DataError, which names the file, if it cannot be read."""
     kind = _known(content, name)
     with one_error(kind, name):
         file: ImageFile = _function("read", kind, name)(content, name)
-    known = [with_padding(stack) for stack in file.stacks]
-    remarks = tuple(dict.fromkeys(remark for _, remark in known if remark))
-    if not remarks:
-        return file
-    stacks = [stack for stack, _ in known]
-    return replace(file, stacks=stacks, remarks=(*file.remarks, *remarks))
+    return file
 
 
 def read_file(path: Path, name: str) -> ImageFile:

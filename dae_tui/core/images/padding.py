@@ -1,8 +1,8 @@
 """Values that fill what was not measured, in files that do not say so.
 
 CT scanners fill what lies outside of their circle with -2000, maps what lies outside of their edge
-with -9999 or 65535. To a network such areas would be darker than anything, and their edges
-the strongest of the image.
+with -9999. To a network such areas would be darker than anything, and their edges the strongest of
+the image. Black and white themselves, such as the ground of a drawing, are never padding.
 """
 
 from dataclasses import replace
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dae_tui.core.images.image_file import Stack
+from dae_tui.core.images.image_file import ImageFile, Stack
 
 SAMPLE_VALUES = 2**20
 TAIL = 0.001
@@ -22,6 +22,15 @@ LEAST_GAP = 0.1
 """How far the value is from all others, at least, as a part of their robust range."""
 SOLID = 0.7
 """So many of the pixels have only pixels of the same value around them: areas, not impulses."""
+
+
+def find_padding(file: ImageFile) -> ImageFile:
+    """The file, with the padding of its stacks as their no-data value, and a remark for it."""
+    known = [with_padding(stack) for stack in file.stacks]
+    remarks = tuple(dict.fromkeys(remark for _, remark in known if remark))
+    if not remarks:
+        return file
+    return replace(file, stacks=[stack for stack, _ in known], remarks=(*file.remarks, *remarks))
 
 
 def with_padding(stack: Stack) -> tuple[Stack, str]:
@@ -47,6 +56,8 @@ def _padding(values: NDArray[Any]) -> float | None:
     if finite.size == 0:
         return None
     for end in (finite.min(), finite.max()):
+        if _is_black_or_white(end):
+            continue
         same = (values == end).all(-1)
         if same.mean() < LEAST_SHARE or not _is_solid(same):
             continue
@@ -59,6 +70,12 @@ def _padding(values: NDArray[Any]) -> float | None:
         if high > low and abs(nearest - float(end)) > LEAST_GAP * (high - low):
             return float(end)
     return None
+
+
+def _is_black_or_white(value: np.generic) -> bool:
+    """Whether a stored value is what pictures of its type have as their ground."""
+    white = 256**value.dtype.itemsize - 1 if value.dtype.kind == "u" else 1
+    return float(value) in (0, white)
 
 
 def _is_solid(same: NDArray[np.bool_]) -> bool:

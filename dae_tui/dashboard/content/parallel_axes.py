@@ -7,7 +7,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dae_tui.dashboard.content.group_table import Figure, Group, Parameter, in_order_of_marks
+from dae_tui.dashboard.content.group_table import (
+    Figure,
+    Group,
+    Parameter,
+    best_of,
+    in_order_of_marks,
+)
 
 # The most values of an axis that are labelled one by one.
 MOST_LABELS = 8
@@ -60,9 +66,9 @@ def parallel_of(
     worth = tuple(1 - height if figure.lowest else height for height in last.heights)
     shown = [group.members[place].run.name for place in order]
     marked = shown.index(chosen) if chosen in shown else None
-    known = [place for place, height in enumerate(worth) if not math.isnan(height)]
-    best = max(known, key=lambda place: worth[place]) if known else None
-    return Parallel((*axes, last), worth, best, marked)
+    best = best_of(group, figure)
+    starred = None if best is None else shown.index(best.run.name)
+    return Parallel((*axes, last), worth, starred, marked)
 
 
 def _parameter_axis(parameter: Parameter, order: Sequence[int]) -> ParallelAxis:

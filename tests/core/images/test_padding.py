@@ -8,7 +8,7 @@ import tifffile
 
 from dae_tui.core.images.formats import read
 from dae_tui.core.images.image_file import Stack
-from dae_tui.core.images.padding import with_padding
+from dae_tui.core.images.padding import find_padding, with_padding
 
 SIDE = 64
 ROWS, COLUMNS = np.mgrid[:SIDE, :SIDE]
@@ -32,8 +32,7 @@ def padded(value: float, low: float, high: float, dtype: str) -> Stack:
     [
         (-2000, -1000, 800, "i2"),
         (-9999, 0, 1, "f4"),
-        (65535, 300, 4000, "u2"),
-        (0, 600, 900, "u2"),
+        (-32768, 300, 4000, "i2"),
         (-3.4028234663852886e38, 0, 5000, "f4"),
     ],
 )
@@ -56,6 +55,16 @@ def test_8_bits_two_values_and_constants_have_none() -> None:
     assert with_padding(Stack(np.full((1, 9, 9, 1), np.nan, "f4")))[0].no_data is None
 
 
+@pytest.mark.parametrize(
+    ("ground", "low", "high", "dtype"),
+    [(0, 0.3, 1, "f4"), (1, 0.1, 0.7, "f4"), (0, 9000, 40000, "u2"), (65535, 300, 4000, "u2")],
+)
+def test_a_ground_of_black_or_white_is_none(
+    ground: float, low: float, high: float, dtype: str
+) -> None:
+    assert with_padding(padded(ground, low, high, dtype))[0].no_data is None
+
+
 def test_impulses_are_none() -> None:
     image = measured(1000, 3000)
     image[np.random.default_rng(1).random(image.shape) < 0.1] = 65535
@@ -65,7 +74,8 @@ def test_impulses_are_none() -> None:
 def test_a_file_is_read_with_its_padding() -> None:
     written = BytesIO()
     tifffile.imwrite(written, np.where(OUTSIDE, -2000, measured(-1000, 800)).astype(np.int16))
-    file = read(written.getvalue(), "ct.tif")
+    assert read(written.getvalue(), "ct.tif").stacks[0].no_data is None
+    file = find_padding(read(written.getvalue(), "ct.tif"))
     assert file.stacks[0].no_data == -2000
     assert any("-2000" in remark for remark in file.remarks)
     assert tifffile.imread(BytesIO(file.encode(file.stacks))).min() == -2000

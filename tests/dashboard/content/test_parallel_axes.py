@@ -1,12 +1,20 @@
 """A group as parallel coordinates: where each run is on each axis."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from dashboard_example import sweep_runs
 
-from dae_tui.dashboard.content.group_table import FIGURES, Group, group_of, parameter_of
+from dae_tui.dashboard.content.group_table import (
+    FIGURES,
+    Group,
+    best_of,
+    group_of,
+    in_order_of_marks,
+    parameter_of,
+)
 from dae_tui.dashboard.content.parallel_axes import _parameter_axis, parallel_of
 from dae_tui.runs.folder.reader import list_runs
 from dae_tui.runs.sweeps.watch import GroupWatch
@@ -52,6 +60,16 @@ def test_the_figure_comes_last_and_the_best_and_the_chosen_run_lie_on_top(group:
     assert math.isnan(loss.heights[0])
     assert math.isnan(shown.worth[0])
     assert shown.worth[4] == 1.0
+
+
+def test_of_equal_runs_the_same_one_is_the_best_as_in_the_table(group: Group) -> None:
+    equal = replace(FIGURES[0], of=lambda member: 0.1)
+    starred = best_of(group, equal)
+    shown = parallel_of(group, equal, log=False)
+    assert starred is not None
+    order = in_order_of_marks(group, equal, "")
+    assert shown.best is not None
+    assert group.members[order[shown.best]] is starred
 
 
 def test_another_parameter_can_come_first(group: Group) -> None:

@@ -30,6 +30,7 @@ from dae_tui.core.images.output_file import (
     not_written,
     write_output,
 )
+from dae_tui.core.images.padding import find_padding
 from dae_tui.core.images.value_range import find_range
 from dae_tui.core.weights.choice import WeightsChoice
 from dae_tui.errors import DaeError, DataError
@@ -132,7 +133,7 @@ def _load(job: Job, options: DenoiseOptions, given: bytes | DaeError) -> "Loaded
         content = given if job.source is None else kinds.content_of(job.source, job.name)
         if isinstance(content, DaeError):
             raise content
-        file = kinds.read(content, job.name)
+        file = find_padding(kinds.read(content, job.name))
         loaded = LoadedFile(outcome, file, content)
         if not _is_single(loaded):  # Single small images are examined together, in batches.
             loaded.found = [examine(stack, options, job.name) for stack in file.stacks]

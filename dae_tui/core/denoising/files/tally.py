@@ -41,6 +41,7 @@ class Tally:
     mended: int = 0
     inverted: bool = False
     correlated: bool = False
+    stored_finely: bool = False
     striped: bool = False
     remarks: list[str] = field(default_factory=list)
     names: Counter[str] = field(default_factory=Counter)
@@ -52,6 +53,7 @@ class Tally:
     def add(self, found: Examination | None, denoised: Denoised) -> None:
         """Take a stack; `found` is None if nothing was measured in it."""
         self.stacks += 1
+        self.stored_finely |= denoised.stack.artefacts_removed
         if found is not None:
             self.sigmas.append(found.sigma)
             # Weights that learnt from pairs know the noise of those, which may be correlated.
@@ -93,7 +95,7 @@ class Tally:
             outcome.warn(DETAIL_LOST)
         if self.striped:
             outcome.warn(STRIPED)
-        if any(found.artefacts for found in self.found) and outcome.job.kind in (None, "jpeg"):
+        if self.stored_finely and outcome.job.kind in (None, "jpeg"):
             outcome.warn(STORED_FINELY)
         for (_, size), (weights, structures) in self.structures.items():
             outcome.warn(unlike(weights, size, float(np.median(structures))))

@@ -84,10 +84,8 @@ class ParallelChart(Lines):
         for axis, column in zip(axes, columns, strict=True):
             for row in range(rows):
                 canvas.put(row, column, "|" if self._ascii else "│")
-            for place, words in axis.labels:
-                canvas.write(
-                    round((1 - place) * (rows - 1)), column + 1, printable(words)[:BETWEEN]
-                )
+            for row, words in _one_a_row(axis.labels, rows).items():
+                canvas.write(row, column + 1, words)
         marks = (parallel.best, "*"), (parallel.chosen, "@" if self._ascii else "●")
         for number, mark in marks:
             for column, place in zip(
@@ -151,6 +149,15 @@ class _Canvas:
                 line.append(character, self._styles[owner] if owner >= 0 else self._dim)
             found.append(line)
         return found
+
+
+def _one_a_row(labels: Sequence[tuple[float, str]], rows: int) -> dict[int, str]:
+    """The labels by their rows, those of the ends first; one whose row is taken is left out."""
+    found: dict[int, str] = {}
+    for place, words in sorted(labels, key=lambda label: min(label[0], 1 - label[0])):
+        narrow = "".join(each if cell_len(each) == 1 else "?" for each in printable(words))
+        found.setdefault(round((1 - place) * (rows - 1)), narrow[:BETWEEN])
+    return found
 
 
 def _beside(words: Sequence[str], columns: Sequence[int], width: int) -> str:
