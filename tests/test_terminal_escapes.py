@@ -222,6 +222,7 @@ COMMANDS = [
 ]
 
 
+@pytest.mark.slow
 def test_no_command_lets_words_steer_the_terminal(folder: Path) -> None:
     with terminal(["-c", RUN_EACH, json.dumps(COMMANDS)], folder, (50, 150)) as shown:
         assert shown.read_to_the_end() == 0

@@ -181,6 +181,7 @@ def test_published_weights_keep_their_promise(
     assert denoised["accuracy"] >= least
 
 
+@pytest.mark.slow
 def test_every_method_is_compared_with_the_best(dae: Dae) -> None:
     outcome = dae(
         *(*QUALITY, "--weights", "mnist-dense", "--methods", "median,mean", "--images", "200"),

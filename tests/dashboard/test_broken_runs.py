@@ -79,6 +79,7 @@ async def test_garbage_in_every_file(runs_dir: Path) -> None:
     await survive(runs_dir, dict.fromkeys(runs, "crashed"))
 
 
+@pytest.mark.slow
 async def test_values_of_the_wrong_kind(runs_dir: Path) -> None:
     run = Run(runs_dir / ENDED)
     known = {name: json.loads((run.folder / name).read_text()) for name in (CONFIG, META, STATUS)}
@@ -93,6 +94,7 @@ async def test_values_of_the_wrong_kind(runs_dir: Path) -> None:
             await driver.sees("mnist-dense-77c1", "failed")
 
 
+@pytest.mark.slow
 async def test_a_missing_file(runs_dir: Path) -> None:
     names = (*FILES, SAMPLES, "checkpoints")
     states = {}
@@ -132,6 +134,7 @@ LOSSES: tuple[list[float | str | None], ...] = (
 )
 
 
+@pytest.mark.slow
 async def test_losses_that_are_no_curve(runs_dir: Path) -> None:
     runs = copies(runs_dir, len(LOSSES))
     for run, losses in zip(runs, LOSSES, strict=True):
@@ -165,6 +168,7 @@ SAMPLE_FILES: tuple[Callable[[Path], object], ...] = (
 )
 
 
+@pytest.mark.slow
 async def test_broken_digits_say_why(runs_dir: Path) -> None:
     whole = (runs_dir / LIVE / SAMPLES / "00006600.npz").read_bytes()
     runs = copies(runs_dir, len(SAMPLE_FILES), LIVE)
@@ -196,6 +200,7 @@ async def test_digits_of_any_size(runs_dir: Path, shape: tuple[int, ...]) -> Non
             await driver.sees("after step 9,900", "▀")
 
 
+@pytest.mark.slow
 async def test_a_run_that_is_deleted_while_it_is_watched(runs_dir: Path) -> None:
     async with driving(runs_dir, Run(runs_dir / ENDED), (120, 40)) as driver:
         await driver.sees("finished")
@@ -258,6 +263,7 @@ def assert_plain(text: str) -> None:
     assert not any(ord(character) < 32 for character in text.replace("\n", ""))
 
 
+@pytest.mark.slow
 async def test_words_that_would_confuse_a_terminal(runs_dir: Path) -> None:
     every = (MARKUP, ESCAPES, SURROGATE, CONTROLS, WIDE)
     runs = copies(runs_dir, len(every))
@@ -290,6 +296,7 @@ async def test_words_that_would_confuse_a_terminal(runs_dir: Path) -> None:
             assert driver.text().count("\n") == 59
 
 
+@pytest.mark.slow
 async def test_names_that_would_confuse_a_terminal(runs_dir: Path) -> None:
     labels = (b"[red]x[", b"[b", b"a\x1b[31mb", b"a\xffb")
     runs = [Run(runs_dir / f"20260601-000000-{os.fsdecode(label)}-0001") for label in labels]

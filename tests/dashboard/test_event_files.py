@@ -103,6 +103,7 @@ async def test_a_plain_pytorch_training_is_watched_live(
         await driver.sees("report: the loss is 0.")
 
 
+@pytest.mark.slow
 async def test_the_first_run_of_an_empty_list_is_opened_by_enter(tmp_path: Path) -> None:
     (tmp_path / "logs").mkdir()
     app = watching(tmp_path / "logs")

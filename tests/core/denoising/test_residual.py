@@ -74,6 +74,7 @@ def test_a_level_that_is_told_too_high_is_warned_of(
     assert ("detail went with the noise" in done.err) == warned
 
 
+@pytest.mark.slow
 def test_a_level_that_is_estimated_is_not(dae: Dae, tmp_path: Path) -> None:
     clean = colour("coffee", SIDE)
     noisy = (clean + 0.1 * np.random.default_rng(0).normal(size=clean.shape)).clip(0, 1)

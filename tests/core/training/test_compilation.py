@@ -41,6 +41,7 @@ def test_to_ask_changes_nothing_in_the_network() -> None:
         assert torch.equal(value, before[name])
 
 
+@pytest.mark.slow
 def test_without_a_compiler_it_goes_on_as_it_was_but_not_where_asked_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -169,6 +169,7 @@ def in_training(runs: Path) -> Iterator[subprocess.Popen[str]]:
         training.kill()
 
 
+@pytest.mark.slow
 def test_sigterm_saves_and_ends_all(tmp_path: Path) -> None:
     with in_training(tmp_path) as training:
         training.terminate()

@@ -58,6 +58,7 @@ def inputs(of: Weights, images: int, height: int, width: int) -> list[Tensor]:
     return [noisy, torch.rand(images, generator=generator)][: 1 + takes_sigma(of.network)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [*FAST, *SLOW])
 def test_a_network_is_the_same_as_onnx_and_as_torch_export(kind: str) -> None:
     of = weights(kind)
@@ -94,6 +95,7 @@ def test_every_published_network_is_exported_and_codecs_are_refused(name: str, p
     assert to_torch_export(of, "MIT")
 
 
+@pytest.mark.slow
 def test_the_files_say_what_the_network_is_for_and_nothing_of_this_machine() -> None:
     of = weights("unet")
     content = to_onnx(of, "MIT")
@@ -124,6 +126,7 @@ def test_the_files_say_what_the_network_is_for_and_nothing_of_this_machine() -> 
         assert b".py" not in file
 
 
+@pytest.mark.slow
 def test_a_program_that_differs_from_the_network_is_refused() -> None:
     of = weights("unet")
     of.__dict__["folded"] = weights("unet").network

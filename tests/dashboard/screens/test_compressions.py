@@ -79,6 +79,7 @@ async def test_the_metric_and_the_scale_change(tmp_path: Path) -> None:
         await driver.sees("mean squared error, linear")
 
 
+@pytest.mark.slow
 async def test_the_cursor_reads_every_curve_at_whole_units(tmp_path: Path) -> None:
     compressions(tmp_path)
     async with comparison(tmp_path, (200, 60)) as (driver, _):

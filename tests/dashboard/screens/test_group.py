@@ -165,6 +165,7 @@ async def test_runs_that_do_not_differ_and_figures_that_are_missing(tmp_path: Pa
         await driver.sees("no run has a best loss yet")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(80, 24), (200, 60)], ids=str)
 async def test_every_run_is_a_line_over_all_settings(runs: Path, size: tuple[int, int]) -> None:
     async with driving(runs, size=size) as driver:

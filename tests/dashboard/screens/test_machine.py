@@ -101,6 +101,7 @@ async def test_a_gpu_that_is_lost_says_so_and_the_others_stay(runs_dir: Path) ->
         await looks_again(driver)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(80, 24), (200, 60)], ids=str)
 async def test_one_of_eight_gpus_is_lost_and_comes_back(
     runs_dir: Path, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
@@ -128,6 +129,7 @@ async def test_one_of_eight_gpus_is_lost_and_comes_back(
         await driver.sees("  5 H200         100%", "3 processes on GPUs")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(80, 24), (200, 60)], ids=str)
 async def test_a_run_is_shown_on_while_a_gpu_is_lost(
     runs_dir: Path, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch

@@ -117,6 +117,7 @@ async def test_every_field_fits_on_a_small_terminal(tmp_path: Path) -> None:
             assert screen.region.contains_region(screen.query_one(f"#{key}").region)
 
 
+@pytest.mark.slow
 async def test_every_option_comes_into_the_command(tmp_path: Path) -> None:
     async with form(tmp_path) as (driver, screen):
         for key, typed in {
@@ -212,6 +213,7 @@ async def test_the_supervision_decides_the_other_defaults(tmp_path: Path) -> Non
         assert value(screen, "noise") == "gaussian:0.5"
 
 
+@pytest.mark.slow
 async def test_what_was_typed_outlasts_other_defaults(tmp_path: Path) -> None:
     async with form(tmp_path) as (driver, screen):
         await fill(driver, screen, "epochs", "100")
@@ -254,6 +256,7 @@ async def test_each_mistake_is_known_by_its_field(
     assert failure.value.fields == (key,)
 
 
+@pytest.mark.slow
 async def test_a_mistake_is_said_and_its_field_marked_and_nothing_starts(
     tmp_path: Path, detached: Detached
 ) -> None:
@@ -281,6 +284,7 @@ async def test_a_mistake_is_said_and_its_field_marked_and_nothing_starts(
         assert driver.app.clipboard == ""
 
 
+@pytest.mark.slow
 async def test_the_command_is_sent_to_the_clipboard_and_shown_to_select(tmp_path: Path) -> None:
     async with form(tmp_path) as (driver, screen):
         await driver.press("f6")
@@ -333,6 +337,7 @@ async def test_a_start_opens_the_run(tmp_path: Path, detached: Detached) -> None
         await driver.until(lambda: isinstance(driver.app.screen, RunsScreen))
 
 
+@pytest.mark.slow
 async def test_the_button_starts_too_and_from_another_mode(
     tmp_path: Path, detached: Detached
 ) -> None:
@@ -379,6 +384,7 @@ async def test_a_failed_start_is_told_and_keeps_what_was_typed(
         await driver.until(lambda: isinstance(driver.app.screen, RunScreen))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fails", [True, False])
 async def test_the_form_can_be_left_while_it_starts(
     tmp_path: Path, detached: Detached, fails: bool
@@ -396,6 +402,7 @@ async def test_the_form_can_be_left_while_it_starts(
         assert isinstance(driver.app.screen, RunsScreen)
 
 
+@pytest.mark.slow
 async def test_letters_go_into_the_fields_and_nowhere_else(tmp_path: Path) -> None:
     async with form(tmp_path) as (driver, screen):
         await fill(driver, screen, "name", "")
@@ -434,6 +441,7 @@ async def test_a_choice_is_made_with_keys(tmp_path: Path) -> None:
         assert driver.app.screen is screen
 
 
+@pytest.mark.slow
 async def test_help_and_escape(tmp_path: Path) -> None:
     async with form(tmp_path) as (driver, screen):
         await driver.press("f1")
@@ -452,6 +460,7 @@ def pairs(tmp_path: Path) -> Path:
     return tmp_path / "photos"
 
 
+@pytest.mark.slow
 async def test_a_training_on_pairs_is_started_without_noise(
     tmp_path: Path, pairs: Path, detached: Detached
 ) -> None:
@@ -471,6 +480,7 @@ async def test_a_training_on_pairs_is_started_without_noise(
         assert (config["data"], config["noise"]) == (str(pairs), "none")
 
 
+@pytest.mark.slow
 async def test_back_from_pairs_there_is_noise_again(tmp_path: Path, pairs: Path) -> None:
     async with form(tmp_path) as (driver, screen):
         await fill(driver, screen, "data", str(pairs))

@@ -161,6 +161,7 @@ def test_up_and_down_choose_the_level(tmp_path: Path) -> None:
     play(tmp_path, act)
 
 
+@pytest.mark.slow
 def test_plus_and_minus_choose_how_much_noise_is_taken_away(tmp_path: Path) -> None:
     async def act(player: Player) -> None:
         before = player.screen.result
@@ -182,6 +183,7 @@ def test_plus_and_minus_choose_how_much_noise_is_taken_away(tmp_path: Path) -> N
     play(tmp_path, act)
 
 
+@pytest.mark.slow
 def test_e_goes_through_the_kinds_and_each_keeps_its_level(tmp_path: Path) -> None:
     async def act(player: Player) -> None:
         await player.press("up")
@@ -201,6 +203,7 @@ def test_e_goes_through_the_kinds_and_each_keeps_its_level(tmp_path: Path) -> No
     play(tmp_path, act)
 
 
+@pytest.mark.slow
 def test_the_ratio_of_a_compression_is_a_level(tmp_path: Path) -> None:
     async def act(player: Player) -> None:
         for _ in LEVELS:
@@ -237,6 +240,7 @@ def for_photographs(name: str) -> bool:
     return not name.startswith("mnist")
 
 
+@pytest.mark.slow
 def test_w_goes_through_published_weights_and_those_of_runs(tmp_path: Path) -> None:
     run = a_run(tmp_path)
     broken = tmp_path / "runs" / "20260201-000000-broken-0000"
@@ -272,6 +276,7 @@ def test_d_goes_through_the_data_sets_on_disk(tmp_path: Path, mnist_dir: Path) -
     play(tmp_path, act)
 
 
+@pytest.mark.slow
 def test_i_opens_an_image_of_any_size_and_d_leaves_it(tmp_path: Path) -> None:
     np.save(tmp_path / "own.npy", np.full((90, 61), 128, np.uint8))
 
@@ -308,6 +313,7 @@ def test_i_opens_an_image_of_any_size_and_d_leaves_it(tmp_path: Path) -> None:
     play(tmp_path, act)
 
 
+@pytest.mark.slow
 def test_the_part_of_a_large_image_is_moved_pixel_by_pixel(tmp_path: Path) -> None:
     image = np.tile(np.arange(600, dtype=np.uint16) * 100, (60, 1))
     np.save(tmp_path / "own.npy", image)
@@ -459,6 +465,7 @@ def test_classifiers_are_refused_with_a_reason(tmp_path: Path) -> None:
     play(tmp_path, act)
 
 
+@pytest.mark.slow
 def test_many_keys_at_once_end_at_the_last_request(tmp_path: Path) -> None:
     async def act(player: Player) -> None:
         await player.press(*["right"] * 40)

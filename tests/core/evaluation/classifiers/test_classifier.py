@@ -36,6 +36,7 @@ def classifier() -> nn.Module:
     return load_weights(published()["digits-classifier"], task="classify").network
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("dynamic", [True, False])
 def test_a_classifier_of_any_kind_reads_what_the_original_reads(

@@ -85,6 +85,7 @@ def test_a_sensor_has_a_gain_and_an_offset() -> None:
     assert np.allclose(np.sqrt(found.variances), np.sqrt(wanted), rtol=0.15)
 
 
+@pytest.mark.slow
 def test_colours_share_noise_as_they_do() -> None:
     images = [
         torch.from_numpy(colour(name, 256)).float().movedim(-1, 0)
