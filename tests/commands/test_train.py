@@ -377,7 +377,13 @@ def test_other_work_on_the_cores_is_told(
     monkeypatch.setattr("dae_tui.commands.training.other_load.LOOK_AFTER", 0.0)
     monkeypatch.setattr("torch.get_num_threads", lambda: threads)
     monkeypatch.setattr(Processor, "taken_by_others", lambda _: taken)
-    monkeypatch.setattr(Processor, "__init__", lambda self: setattr(self, "count", 4))
+    begin = Processor.__init__
+
+    def begin_with_four(processor: Processor) -> None:
+        begin(processor)
+        processor.count = 4
+
+    monkeypatch.setattr(Processor, "__init__", begin_with_four)
     outcome = dae("train", *SHORT)
     said = f"other work takes {taken} of 4 cores"
     assert (said in outcome.err) is (advice is not None)
