@@ -20,7 +20,18 @@ from dae_tui.core.noise.level.estimation import (
     noise_patches,
     weak_variance,
 )
-from dae_tui.core.noise.level.level_function import LevelFunction, polynomials, without_slope
+from dae_tui.core.noise.level.level_function import LevelFunction
+from dae_tui.core.noise.level.patch_groups import (
+    GROUPS,
+    LEAST_IN_GROUP,
+    MOST_BIAS,
+    ROUNDS,
+    TEXTURE,
+    grouped,
+    polynomials,
+    variance_ratios,
+    without_slope,
+)
 
 Array = NDArray[np.float64]
 Indices = NDArray[np.intp]
@@ -28,13 +39,8 @@ Indices = NDArray[np.intp]
 PAIRS = ((0, 1), (0, 2), (1, 2))
 MOST_PATCHES = 2**14
 """Of one channel, spread evenly over it."""
-GROUPS = 8
-"""Of equal numbers of patches, from dark to light."""
-LEAST_IN_GROUP = 6
-"""Patches of a group per dimension of a patch."""
 LEAST_KEPT = 0.2
 """With a smaller share of patches without texture nothing is known."""
-ROUNDS = 6
 CLEAR_OF_ENDS = 2.5
 """So many levels from black and white a patch must be in a channel that touches them: nearer, noise
 was clipped."""
@@ -56,10 +62,6 @@ SHARED = 2.3
 channels would give it, in the weak directions of its calmest patches."""
 CALM = 0.1
 """The share of the patches that count as its calmest."""
-TEXTURE = 1.25
-"""Groups this many times above the polynomial hold texture, and count less."""
-MOST_BIAS = 1.15
-"""How many times too low the variances of groups may be, because they have few patches."""
 
 
 def levels_by_differences(planes: Tensor) -> tuple[LevelFunction, ...] | None:
@@ -218,11 +220,11 @@ def _fit(patches: _Patches, degree: int, *, one: bool = False) -> _Fit | None:
         for pair, apart, energies in zip(PAIRS, patches.differences, patches.energies, strict=True):
             expected = alone[:, pair].sum(1).clip(1e-12)
             noise = energies <= expected * (1 + SPREAD * math.sqrt(2 / patches.size))
-            groups = _groups(patches, noise & clear)
+            groups = grouped(noise & clear, patches.group_of, GROUPS, LEAST_IN_GROUP * patches.size)
             if len(groups) < terms + MORE_GROUPS:
                 return None
             kept += float(noise[clear].mean()) / len(PAIRS)
-            ratios = _ratios(apart, groups, expected)
+            ratios = _unbiased_ratios(apart, groups, expected)
             for group, ratio in zip(groups, ratios, strict=True):
                 row = np.zeros((len(PAIRS), terms))
                 for channel in pair:
@@ -259,43 +261,20 @@ def _clear_of_ends(patches: _Patches, variances: Array) -> NDArray[np.bool_]:
     return clear
 
 
-def _groups(patches: _Patches, kept: NDArray[np.bool_]) -> list[Indices]:
-    """The kept patches of each group of intensities; small groups join their neighbours."""
-    least = LEAST_IN_GROUP * patches.size
-    groups: list[Indices] = []
-    waiting: list[Indices] = []
-    for number in range(GROUPS):
-        waiting.append(np.flatnonzero(kept & (patches.group_of == number)))
-        if sum(map(len, waiting)) >= least:
-            groups.append(np.concatenate(waiting))
-            waiting = []
-    if groups:
-        groups[-1] = np.concatenate([groups[-1], *waiting])
-    return groups
+def _unbiased_ratios(values: Tensor, groups: Sequence[Indices], expected: Array) -> Array:
+    """The variance of each group as a multiple of what is expected.
 
-
-def _ratios(values: Tensor, groups: Sequence[Indices], expected: Array) -> Array:
-    """The variance of each group, as a multiple of what is expected."""
-    scale = torch.from_numpy(1 / np.sqrt(expected)).float()
-    largest = max(map(len, groups))
-    scaled = torch.zeros(len(groups), largest, values.shape[1])
-    kept = torch.zeros(len(groups), largest, dtype=torch.bool)
-    for number, group in enumerate(groups):
-        rows = torch.from_numpy(group)
-        scaled[number, : len(group)] = values[rows] * scale[rows, None]
-        kept[number, : len(group)] = True
-    ratios: Array = weak_variance(scaled, kept).double().numpy().clip(1e-6)
-    # The fewer patches, the more the weak directions differ by chance, and the weakest count.
-    together = scaled[kept][None]
-    whole = float(weak_variance(together, torch.ones(1, together.shape[1], dtype=torch.bool))[0])
+    The fewer patches, the more the weak directions differ by chance, and the weakest count.
+    """
+    ratios = variance_ratios(values, groups, expected)
+    whole = float(variance_ratios(values, [np.concatenate(groups)], expected)[0])
     share = whole / float(np.average(ratios, weights=[len(group) for group in groups]))
     return ratios * min(max(share, 1.0), MOST_BIAS)
 
 
 def _shared(patches: _Patches, fit: _Fit) -> float:
     """The variance of brightness as a multiple of what independent channels would give it."""
-    bright = sum(patches.values) / len(PAIRS)
-    assert isinstance(bright, Tensor)
+    bright = torch.stack(patches.values).mean(0)
     bright = bright - bright.mean(1, keepdim=True)
     expected = (
         sum(
@@ -307,4 +286,4 @@ def _shared(patches: _Patches, fit: _Fit) -> float:
     ratios = _energies(bright) / expected
     least = max(LEAST_IN_GROUP * patches.size, int(CALM * len(ratios)))
     calmest = np.argpartition(ratios, least - 1)[:least]
-    return float(_ratios(bright, [calmest], expected)[0])
+    return float(_unbiased_ratios(bright, [calmest], expected)[0])

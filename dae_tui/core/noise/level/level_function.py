@@ -24,6 +24,17 @@ from dae_tui.core.noise.level.estimation import (
     noise_patches,
     weak_variance,
 )
+from dae_tui.core.noise.level.patch_groups import (
+    GROUPS,
+    LEAST_IN_GROUP,
+    MOST_BIAS,
+    ROUNDS,
+    TEXTURE,
+    grouped,
+    polynomials,
+    variance_ratios,
+    without_slope,
+)
 
 Array = NDArray[np.float64]
 
@@ -31,10 +42,6 @@ MOST_PATCHES = 2**15
 """Of one plane, spread evenly over it."""
 LEAST_PIXELS = 96 * 96
 """Smaller planes have too few patches for more than one level."""
-GROUPS = 8
-LEAST_IN_GROUP = 6
-"""Patches of a group per dimension of a patch."""
-ROUNDS = 6
 MISFIT = 0.1
 """The relative error of a function's variances, root mean square, that passes for chance."""
 WORSE = 1.3
@@ -47,10 +54,6 @@ WHITE = 0.04
 """Below this error a constant explains the data well, if it takes as many patches for noise."""
 ALL_NOISE = 0.7
 """With so many patches nothing can take many more."""
-TEXTURE = 1.25
-"""Groups this many times above the function hold texture, and count less."""
-MOST_BIAS = 1.15
-"""How many times too low the variances of groups may be, because they have few patches."""
 KNOTS = 161
 
 
@@ -187,22 +190,6 @@ class _Patches:
         )
 
 
-def without_slope(patches: Tensor) -> Tensor:
-    """Patches (n, side²) without their mean slopes.
-
-    Else none of a gradient would pass for noise but those that happen to hold little of it: the
-    levels of smooth images at 1000 photons came out a fifth too low.
-    """
-    side = math.isqrt(patches.shape[1])
-    if side < 2:
-        return patches
-    across = torch.linspace(-1, 1, side).repeat(side)
-    down = across.reshape(side, side).T.flatten()
-    slopes = torch.stack([across, down]) / across.norm()
-    flat: Tensor = patches - patches @ slopes.T @ slopes
-    return flat
-
-
 @dataclass(frozen=True)
 class _Fit:
     variances: Array
@@ -278,8 +265,7 @@ def _fit(patches: _Patches, degree: int, clips_low: bool) -> _Fit:
         # Clipping on one side makes heavy tails: the kurtosis is about 3 times the loss.
         limit = expected * (1 + SPREAD * np.sqrt(np.maximum(3 * loss - 1, 0) / size))
         groups = _groups(patches, patches.energies <= limit)
-        scale = torch.from_numpy(1 / np.sqrt(expected)).float()
-        ratios = _ratios(patches, groups, scale)
+        ratios = variance_ratios(patches.values, groups, expected)
         lost = np.array([loss[group].mean() for group in groups])
         power = np.where(ratios > 1, lost.clip(1, 2), 1)
         measured = np.array([full[group].mean() for group in groups]) * ratios**power
@@ -298,41 +284,21 @@ def _fit(patches: _Patches, degree: int, clips_low: bool) -> _Fit:
     # The fewer patches, the more the weak directions differ by chance, and the weakest count: each
     # group alone comes out some per cent too low, all of them together do not.
     together = [np.concatenate(groups)]
-    share = _ratios(patches, together, scale)[0] / float(np.average(ratios, weights=certainty**2))
+    share = variance_ratios(patches.values, together, expected)[0] / float(
+        np.average(ratios, weights=certainty**2)
+    )
     share = min(max(share, 1.0), MOST_BIAS)
     return _Fit(variances * share, error, at, measured * share, certainty, kept)
 
 
 def _groups(patches: _Patches, kept: NDArray[np.bool_]) -> list[NDArray[np.intp]]:
-    """The kept patches of each group of intensities; small groups join their neighbours."""
-    least = LEAST_IN_GROUP * patches.size
-    groups: list[NDArray[np.intp]] = []
-    waiting: list[NDArray[np.intp]] = []
-    chosen = np.flatnonzero(kept)
-    for number in range(patches.groups):
-        waiting.append(chosen[patches.group_of[chosen] == number])
-        if sum(map(len, waiting)) >= least:
-            groups.append(np.concatenate(waiting))
-            waiting = []
+    """The kept patches of each group of intensities."""
+    groups = grouped(kept, patches.group_of, patches.groups, LEAST_IN_GROUP * patches.size)
     if groups:
-        groups[-1] = np.concatenate([groups[-1], *waiting])
         return groups
     # All is texture: the least restless patches come nearest to noise.
     quiet = np.argsort(patches.energies)
-    return [quiet[: max(least, len(quiet) // 4)]]
-
-
-def _ratios(patches: _Patches, groups: list[NDArray[np.intp]], scale: Tensor) -> Array:
-    """The variance of each group, as a multiple of what is expected."""
-    largest = max(map(len, groups))
-    values = torch.zeros(len(groups), largest, patches.size)
-    kept = torch.zeros(len(groups), largest, dtype=torch.bool)
-    for number, group in enumerate(groups):
-        rows = torch.from_numpy(group)
-        values[number, : len(group)] = patches.values[rows] * scale[rows, None]
-        kept[number, : len(group)] = True
-    ratios: Array = np.maximum(weak_variance(values, kept).double().numpy(), 1e-6)
-    return ratios
+    return [quiet[: max(LEAST_IN_GROUP * patches.size, len(quiet) // 4)]]
 
 
 def _expected(patches: _Patches, variances: Array, clips_low: bool) -> tuple[Array, Array]:
@@ -368,13 +334,3 @@ def _solve(basis: Array, measured: Array, certainty: Array) -> Array:
         weights = certainty / fitted * np.where(measured > TEXTURE * fitted, 0.3, 1)
     result: Array = found
     return result
-
-
-def polynomials(at: Array, low: float, high: float, terms: int) -> Array:
-    """Bernstein's polynomials of a degree, (n, terms): none is negative over [low, high]."""
-    x = np.clip((at - low) / max(high - low, 1e-12), 0, 1)
-    degree = terms - 1
-    values: Array = np.stack(
-        [math.comb(degree, k) * x**k * (1 - x) ** (degree - k) for k in range(terms)], axis=-1
-    )
-    return values
