@@ -26,8 +26,8 @@ LEAST_PIXELS = 20_000
 
 
 DETAIL_LOST = (
-    "what was removed is correlated between neighbours: detail went with the noise, or the noise is "
-    "not white; --residual FILE.png shows it, and a lower --sigma or --strength keeps more"
+    "what was removed is correlated between neighbours: detail went with the noise, or the noise "
+    "is not white; --residual FILE.png shows it, and a lower --sigma or --strength keeps more"
 )
 
 
