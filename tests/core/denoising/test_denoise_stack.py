@@ -417,6 +417,17 @@ def test_weak_noise_of_a_camera_is_not_for_weights_that_take_something_from_ever
     assert after > before - 0.1
 
 
+def test_of_weak_noise_some_is_left_since_it_may_be_grain() -> None:
+    given = stored(photograph(0.04), 0, 255, "u1")[0].astype(np.float64)
+    cautious = as_a_cameras(0.04)[0].stack.values[0]
+    planes = torch.from_numpy(given / 255).float().movedim(-1, 0)[None]
+    weights = load_weights(published()["camera-unet"])
+    wholly = denoise_images(weights, planes, torch.zeros(1), FP32)
+    taken = given - wholly[0].movedim(0, -1).double().numpy() * 255
+    share = np.sum((given - cautious) * taken) / np.sum(taken**2)
+    assert share == pytest.approx(0.95, abs=0.01)
+
+
 def test_weights_for_cameras_leave_a_photograph_without_noise_alone() -> None:
     done, _, after = as_a_cameras(0.0)
     used = done.images[0].weights
