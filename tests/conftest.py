@@ -14,6 +14,7 @@ import pytest
 from command_line import Dae, Outcome
 
 from dae_tui.commands.app import run
+from dae_tui.system.cores import usable_cores
 
 
 def _unsynced(fd: object) -> None:
@@ -21,6 +22,12 @@ def _unsynced(fd: object) -> None:
 
 
 os.fsync = _unsynced
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One process more than there are cores, as many tests wait for a screen or a process."""
+    return usable_cores() + 1
+
 
 # What tests keep in the user's cache folder is theirs alone.
 _CACHE = tempfile.TemporaryDirectory()
