@@ -6,7 +6,7 @@ counts, floats around zero. There robust limits of the data decide, and no value
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,9 @@ SAMPLE_VALUES = 2**20
 """So many values, spread over a stack, are enough to know its limits."""
 TAIL = 0.001
 """The share of values beyond each robust limit: hot pixels and impulses do not set the range."""
+SINGLE = 0.1
+"""Values far beyond all others are those of single pixels where in the medians of 3×3 pixels they
+are rarer by this factor."""
 BLOCK = 4
 """The side of blocks whose means show the image below its noise."""
 NEAR_UNIT = 0.1
@@ -109,6 +112,7 @@ def find_range(
 def _default(stack: Stack, limits: Limits) -> ValueRange:
     """The range by the file alone."""
     dtype = stack.values.dtype
+    limits = _without_single_pixels(stack, limits)
     if stack.stated is not None:
         black, white = stack.stated
         if black < white and black <= limits.low and limits.high <= white:
@@ -126,6 +130,48 @@ def _default(stack: Stack, limits: Limits) -> ValueRange:
     if not low < high:  # A constant: nothing is there to be denoised.
         high = low + max(1.0, abs(low))
     return ValueRange(low, high, "data")
+
+
+def _without_single_pixels(stack: Stack, limits: Limits) -> Limits:
+    """The limits without those that hot or dead pixels alone set, far from all other values."""
+    pixels, medians = _medians(stack)
+    if len(medians) == 0:
+        return limits
+    low, high = (float(value) for value in np.quantile(medians, [TAIL, 1 - TAIL]))
+    far = high - low
+    if not far:  # A constant but for these.
+        return limits
+
+    usual = pixels[(pixels >= low - far) & (pixels <= high + far)]
+
+    def are_single(sign: int, limit: float) -> bool:
+        beyond = float(np.mean(sign * pixels > sign * limit + far))
+        return float(np.mean(sign * medians > sign * limit + far)) <= SINGLE * beyond
+
+    if limits.highest - high > far and are_single(1, high):
+        high = float(np.quantile(usual, 1 - TAIL))
+        limits = replace(limits, highest=high, high=high)
+    if low - limits.lowest > far and are_single(-1, low):
+        low = float(np.quantile(usual, TAIL))
+        limits = replace(limits, lowest=low, low=low)
+    return limits
+
+
+def _medians(stack: Stack) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Values from all over a stack, and the medians of the 3×3 pixels around each."""
+    values = image_values(stack)
+    count, height, width, _ = values.shape
+    step = 3 * max(1, int(math.sqrt(values.size / SAMPLE_VALUES)))
+    images = values[:: max(1, count // 64)]
+    rows = np.arange(0, height - 2, step)[:, None]
+    columns = np.arange(0, width - 2, step)[None]
+    around = np.stack(
+        [images[:, rows + down, columns + across] for down in range(3) for across in range(3)]
+    )
+    use = usable(around, stack.no_data)
+    around = around.astype(np.float64) if use is None else np.where(use, around, np.nan)
+    around = around[:, np.isfinite(around).all(0)]
+    return around[4], np.median(around, axis=0) if around.size else around[4]
 
 
 def _is_unit(stack: Stack, limits: Limits) -> bool:

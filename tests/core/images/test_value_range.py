@@ -135,6 +135,27 @@ def test_hot_pixels_do_not_set_the_range() -> None:
     assert found.highest == 4_000_000
 
 
+@pytest.mark.parametrize("share", [0.0001, 0.005, 0.02])
+@pytest.mark.parametrize(("dtype", "hot", "dead"), [("u2", 60000, 0), ("i4", 10**6, -(10**6))])
+def test_neither_do_many_nor_those_that_reach_the_end_of_the_type(
+    dtype: str, hot: int, dead: int, share: float
+) -> None:
+    values = photograph(20000, 23000, dtype)
+    plain = find_range(Stack(values, alpha=False), "x")
+    lot = np.random.default_rng(1).random(values.shape)
+    values[lot < share], values[lot > 1 - share] = hot, dead
+    found = find_range(Stack(values, alpha=False), "x")
+    assert (found.black, found.white) == pytest.approx((plain.black, plain.white), abs=300)
+    assert (found.lowest, found.highest) == (values.min(), values.max())
+
+
+def test_a_lamp_in_the_dark_is_part_of_the_range() -> None:
+    values = photograph(100, 3000, "u2")
+    values[0, 40:45, 40:45] = 60000
+    found = find_range(Stack(values, alpha=False), "x")
+    assert (found.black, found.white) == (0, 65535)
+
+
 @pytest.mark.parametrize("dtype", [*INTEGERS, *FLOATS])
 @pytest.mark.parametrize("value", [0, 1, 100])
 def test_a_constant_has_a_range_and_comes_back(dtype: str, value: int) -> None:

@@ -1,9 +1,10 @@
-"""Salt and pepper are found and mended; letters, stars and texture are left alone."""
+"""Salt and pepper and hot pixels are found and mended; letters, stars and texture are left."""
 
 import numpy as np
 import pytest
 import torch
 from noisy_pictures import Array, decibels, grey, impulses, page_of_text, shot_noise
+from numpy.typing import NDArray
 from scipy import ndimage
 from skimage import data
 
@@ -88,6 +89,56 @@ def test_impulses_in_white_noise_are_found(name: str) -> None:
     clean = grey(name, 160)
     without = clean + np.random.default_rng(1).normal(0, 0.05, clean.shape)
     assert decibels(mended(impulses(without, 0.1)), clean) > decibels(without, clean) - 2
+
+
+def with_hot_pixels(clean: Array, share: float, sign: int) -> tuple[Array, NDArray[np.bool_]]:
+    """White noise, and pixels that are lighter or darker by 0.5 to 1, and where these are."""
+    draw = np.random.default_rng(0)
+    noisy: Array = clean + draw.normal(0, 0.03, clean.shape)
+    hot = draw.random(clean.shape) < share
+    noisy[hot] += sign * draw.uniform(0.5, 1, hot.sum())
+    return noisy, hot
+
+
+@pytest.mark.parametrize("name", ["moon", "coins", "chelsea"])
+@pytest.mark.parametrize("share", [0.002, 0.01, 0.03])
+@pytest.mark.parametrize("sign", [1, -1], ids=["hot", "dead"])
+def test_hot_pixels_and_dead_ones_are_found(name: str, share: float, sign: int) -> None:
+    noisy, hot = with_hot_pixels(grey(name, 256), share, sign)
+    found = find_impulses(plane(noisy))
+    assert found is not None
+    assert (found & hot).sum() > 0.85 * hot.sum()
+    assert (found & ~hot).mean() < 0.0001
+
+
+def test_far_beyond_the_range_a_few_hot_pixels_are_enough() -> None:
+    clean = grey("camera", 128)
+    noisy = clean + np.random.default_rng(0).normal(0, 0.03, clean.shape)
+    noisy[[40, 0, 70, 100, 127], [50, 127, 20, 90, 0]] = noisy[90:92, 7] = 20.0
+    found = find_impulses(plane(noisy))
+    assert found is not None
+    assert np.array_equal(found, noisy == 20.0)
+
+
+@pytest.mark.parametrize("name", ["camera", "moon", "coins"])
+def test_bright_pixels_of_shot_noise_and_speckle_are_no_hot_ones(name: str) -> None:
+    clean = grey(name, 256)
+    for photons in (3, 10, 100):
+        assert find_impulses(plane(shot_noise(0.2 * clean, photons))) is None
+    draw = np.random.default_rng(0)
+    assert find_impulses(plane(clean * (1 + draw.normal(0, 0.2, clean.shape)))) is None
+
+
+@pytest.mark.parametrize("width", [1.0, 1.5, 2.5])
+def test_stars_are_no_hot_pixels(width: float) -> None:
+    """Their full width at half maximum in pixels; the brightest are far beyond the range."""
+    draw = np.random.default_rng(0)
+    sky = np.zeros((900, 900))
+    np.add.at(sky, tuple(draw.integers(0, 900, (2, 300))), draw.pareto(1.2, 300))
+    blurred = ndimage.gaussian_filter(sky, 3 * width / 2.355)
+    stars = blurred.reshape(300, 3, 300, 3).sum((1, 3))
+    stars /= np.quantile(stars, 0.999)
+    assert find_impulses(plane(stars + draw.normal(0, 0.01, stars.shape))) is None
 
 
 def test_what_was_not_measured_is_no_impulse() -> None:
