@@ -82,15 +82,20 @@ class Network(nn.Module):
     def forward(self, noisy: Tensor, sigma: Tensor | None = None) -> Tensor:
         """(N, C, H, W) noisy in, (N, C, H, W) denoised out; any H and W.
 
-        `sigma` (N,) is the noise level, if the settings ask for it.
+        `sigma` is the noise level, (N,) or of each pixel (N, 1, H, W), if the settings ask for it.
         """
         height, width = noisy.shape[-2:]
         pad = (0, -width % self.stride, 0, -height % self.stride)
         padded = F.pad(noisy, pad, mode="replicate") if any(pad) else noisy
         gathered = F.pixel_unshuffle(padded, self.settings.gather)
         if sigma is not None:
-            level = sigma.to(padded.dtype).view(-1, 1, 1, 1)
-            gathered = torch.cat([gathered, level.expand(-1, 1, *gathered.shape[-2:])], dim=1)
+            level = sigma.to(padded.dtype)
+            if level.ndim == 4:
+                level = F.pad(level, pad, mode="replicate") if any(pad) else level
+                level = F.avg_pool2d(level, self.settings.gather)
+            else:
+                level = level.view(-1, 1, 1, 1).expand(-1, 1, *gathered.shape[-2:])
+            gathered = torch.cat([gathered, level], dim=1)
         features = self.head(gathered)
         skipped = []
         for refine, down in zip(self.encoder, self.down, strict=True):

@@ -35,6 +35,11 @@ BANDS_SHARE = 1 / 8
 LARGEST_BATCH_PIXELS = 16_384 * 28 * 28
 
 
+Levels = Tensor | Callable[[Tensor], Tensor]
+"""The noise levels of images (N, C, H, W): (N,), (N, C), or a function that gives those of all
+their values, of the same shape, for noise that differs from place to place."""
+
+
 @dataclass(frozen=True)
 class Compute:
     """Where and how a network is applied."""
@@ -80,38 +85,54 @@ def denoise_batch(
     network: nn.Module,
     noisy: Tensor,
     precision: str = "fp32",
-    sigma: Tensor | None = None,
+    sigma: Levels | None = None,
     *,
     clip: bool = True,
     turns: int = 1,
 ) -> Tensor:
     """Denoised float32 images, of the shape and on the device of `noisy` (N, C, H, W).
 
-    A network with one channel denoises each channel of a colour image separately. `sigma`, (N,) or
-    (N, C), is the noise level, for networks that take it as an input; None estimates it. With
-    `clip` the result lies in [0, 1]. It is the mean over so many `turns` and flips of the images.
+    A network with one channel denoises each channel of a colour image separately. `sigma` is the
+    noise level, for networks that take it as an input; None estimates it. With `clip` the result
+    lies in [0, 1]. It is the mean over so many `turns` and flips of the images.
     """
     planes = noisy.reshape(-1, channels_of(network), *noisy.shape[-2:])
-    levels = []
-    if takes_sigma(network):
-        sigma = estimate_sigma(noisy.cpu()) if sigma is None else sigma
-        levels = [sigma.to(noisy.device).flatten()]
-        levels = [levels[0].repeat_interleave(len(planes) // len(levels[0]))]
+    levels = _levels_of(planes, noisy, sigma) if takes_sigma(network) else None
     denoised = _apply(network, planes, levels, precision)
     for turn in range(1, turns):
-        again = _apply(network, turned(planes, turn), levels, precision)
+        of_turn = turned(levels, turn) if levels is not None and levels.ndim == 4 else levels
+        again = _apply(network, turned(planes, turn), of_turn, precision)
         denoised += (turned_back(again, turn) - denoised) / (turn + 1)
     denoised = denoised.reshape(noisy.shape)
     return denoised.clamp(0, 1) if clip else denoised
 
 
-def _apply(network: nn.Module, planes: Tensor, levels: list[Tensor], precision: str) -> Tensor:
+def _levels_of(planes: Tensor, noisy: Tensor, sigma: Levels | None) -> Tensor:
+    """The levels of planes (n, c, H, W), into which images (N, C, H, W) were laid out.
+
+    Returns (n,) or, if they differ from place to place, (n, 1, H, W): channels that the network
+    sees together have one level, the root of their mean variance.
+    """
+    if sigma is None:
+        sigma = estimate_sigma(noisy.cpu())
+    elif not isinstance(sigma, Tensor):
+        of_values = sigma(noisy).reshape(planes.shape)
+        return of_values.square().mean(1, keepdim=True).sqrt()
+    levels = sigma.to(noisy.device).flatten()
+    return levels.repeat_interleave(len(planes) // len(levels))
+
+
+def _apply(network: nn.Module, planes: Tensor, levels: Tensor | None, precision: str) -> Tensor:
     """What the network makes of planes (N, C, H, W), float32."""
     height, width = planes.shape[-2:]
     stride = getattr(network, "stride", 1)
-    padded = pad_to(planes, height + -height % stride, width + -width % stride)
+    size = height + -height % stride, width + -width % stride
+    padded = pad_to(planes, *size)
+    if levels is not None and levels.ndim == 4:
+        levels = pad_to(levels, *size)
+    told = () if levels is None else (levels,)
     with torch.autocast(planes.device.type, torch.bfloat16, enabled=precision == "bf16"):
-        denoised: Tensor = network(padded.contiguous(memory_format=torch.channels_last), *levels)
+        denoised: Tensor = network(padded.contiguous(memory_format=torch.channels_last), *told)
     return denoised[..., :height, :width].float()
 
 
@@ -127,7 +148,7 @@ def denoise(
 
 
 def denoise_images(
-    weights: Weights, noisy: Tensor, sigma: Tensor | None, compute: Compute, *, clip: bool = True
+    weights: Weights, noisy: Tensor, sigma: Levels | None, compute: Compute, *, clip: bool = True
 ) -> Tensor:
     """Denoise float32 images (N, C, H, W) without tiling; see `denoise_batch`."""
     # Without torch.compile: measured on two cores in bf16 with batches of 200 digits, the first
@@ -144,7 +165,7 @@ def denoise_images(
             network,
             noisy[part].to(compute.device),
             compute.precision,
-            None if sigma is None else sigma[part],
+            sigma[part] if isinstance(sigma, Tensor) else sigma,
             clip=clip,
             turns=_turns(weights, compute),
         ).cpu()
@@ -166,19 +187,20 @@ def fits_whole(weights: Weights, height: int, width: int, compute: Compute) -> b
 def denoise_large(
     parts: Sequence[tuple[Weights, float]],
     rows: Callable[[int, int], Tensor],
-    size: tuple[int, int],
-    sigmas: Tensor,
+    size: tuple[int, int, int],
+    sigmas: Levels,
     compute: Compute,
 ) -> Iterator[tuple[int, Tensor]]:
     """Denoise an image in tiles; see `tiling.denoise_rows` for `rows` and what is yielded.
 
-    All tiles get the same levels, so that they do not differ. The result is not clipped.
+    All tiles get the same levels, or those of the same function, so that they do not differ. The
+    result is not clipped.
 
     Args:
         parts: weights and the share of each in the result.
         rows: returns rows of the noisy image.
-        size: height and width of the image.
-        sigmas: the noise levels (C,).
+        size: channels, height and width of the image.
+        sigmas: the noise levels, (C,) or a function.
         compute: where and how.
     """
     networks = [place(weights.folded, compute.device) for weights, _ in parts]
@@ -190,7 +212,8 @@ def denoise_large(
         noisy = noisy.to(compute.device)
         mean = torch.zeros_like(noisy)
         for network, (weights, share) in zip(networks, parts, strict=True):
-            levels, turns = _levels(weights, sigmas), _turns(weights, compute)
+            levels = _levels(weights, sigmas) if isinstance(sigmas, Tensor) else sigmas
+            turns = _turns(weights, compute)
             mean += share * denoise_batch(
                 network, noisy, compute.precision, levels, clip=False, turns=turns
             )
@@ -199,8 +222,8 @@ def denoise_large(
     return denoise_rows(
         apply,
         rows,
-        *size,
-        tile=_shape(parts, size, len(sigmas), overlap, stride, compute),
+        *size[1:],
+        tile=_shape(parts, size, overlap, stride, compute),
         overlap=overlap,
         stride=stride,
         receptive_field=receptive_field,
@@ -209,8 +232,7 @@ def denoise_large(
 
 def _shape(
     parts: Sequence[tuple[Weights, float]],
-    size: tuple[int, int],
-    channels: int,
+    size: tuple[int, int, int],
     overlap: int,
     stride: int,
     compute: Compute,
@@ -221,8 +243,9 @@ def _shape(
         side = max(side, 3 * (overlap + stride))
         return side, side
     # Beside the tile there are two bands of rows of the whole width: the noisy and the denoised.
-    rows = BANDS_SHARE * compute.free_bytes / (2 * 4 * channels * size[1])
-    return shape_for(size, side**2, overlap, stride, rows)
+    channels, height, width = size
+    rows = BANDS_SHARE * compute.free_bytes / (2 * 4 * channels * width)
+    return shape_for((height, width), side**2, overlap, stride, rows)
 
 
 def _levels(weights: Weights, sigmas: Tensor) -> Tensor:

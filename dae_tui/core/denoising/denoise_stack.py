@@ -277,7 +277,8 @@ class _Image:
         trials = []
         for weights, conversion in zip(candidates.weights, conversions, strict=True):
             apply = partial(self._network, weights, conversion)
-            trials.append(attempt(apply, conversion.forward(part), conversion.sigmas))
+            planes = conversion.forward(part)
+            trials.append(attempt(apply, planes, conversion.levels_at(planes)))
         ways = {tuple(shares): trial.risk for shares, trial in zip(alone, trials, strict=True)}
         for first, second in combinations(range(len(trials)), 2):
             if not _go_together(*(candidates.weights[each] for each in (first, second))):
@@ -364,7 +365,9 @@ class _Image:
         def rows_of(top: int, end: int) -> Tensor:
             return conversion.forward(self._planes((top, end)))
 
-        bands = denoise_large(parts, rows_of, (height, width), conversion.sigmas, self.compute)
+        size = len(self.noise.levels), height, width
+        levels = conversion.level_map or conversion.sigmas
+        bands = denoise_large(parts, rows_of, size, levels, self.compute)
         for top, planes in bands:
             rows = slice(top, top + planes.shape[-2])
             kept = planes

@@ -32,9 +32,9 @@ class Trial:
     """A part of an image and what a network makes of it."""
 
     noisy: Tensor
-    """Planes (C, h, w) with white noise."""
+    """Planes (C, h, w) with independent noise."""
     sigmas: Tensor
-    """The noise level of each plane, (C,)."""
+    """The noise level of each plane, (C, 1, 1), or of each value, (C, h, w)."""
     signs: Tensor
     """The direction of the probe, 1 or -1 for each value."""
     denoised: Tensor
@@ -47,11 +47,11 @@ class Trial:
 
         0 is perfect, and 1 is as bad as the noise itself.
         """
-        steps = PROBE * self.sigmas[:, None, None]
-        divergence = (self.signs * (self.probed - self.denoised) / steps).mean((1, 2))
+        moved = self.signs * (self.probed - self.denoised) / PROBE
+        divergence = (self.sigmas * moved).mean((1, 2))  # Times the variances.
         distance = (self.denoised - self.noisy).square().mean((1, 2))
-        variances = self.sigmas.square()
-        risks = distance - variances + 2 * variances * divergence
+        variances = self.sigmas.square().mean((1, 2))
+        risks = distance - variances + 2 * divergence
         weights = 1 / variances.clamp(min=LEAST_PART * float(variances.max()))
         return float((weights * risks).sum() / (weights * variances).sum())
 
@@ -65,10 +65,13 @@ class Trial:
 
 
 def attempt(apply: Callable[[Tensor], Tensor], noisy: Tensor, sigmas: Tensor) -> Trial:
-    """Try `apply`, which denoises planes (C, h, w), on noisy planes with levels `sigmas` (C,)."""
+    """Try `apply`, which denoises planes (C, h, w), on noisy ones.
+
+    `sigmas` are their levels, (C, 1, 1) or (C, h, w).
+    """
     generator = torch.Generator().manual_seed(SEED)
     signs = torch.randint(0, 2, noisy.shape, generator=generator).to(noisy.dtype) * 2 - 1
-    step = PROBE * sigmas[:, None, None] * signs
+    step = PROBE * sigmas * signs
     return Trial(noisy, sigmas, signs, apply(noisy), apply(noisy + step))
 
 

@@ -146,7 +146,8 @@ def _denoise_in_tiles(
     sigma = estimate_sigma(image[None]) if level is None else torch.tensor([level])
     sigmas = sigma.expand(len(image))
     denoised = torch.empty_like(image)
-    size = image.shape[-2], image.shape[-1]
+    channels, height, width = image.shape
+    size = channels, height, width
     for top, rows in denoise_large(
         [(weights, 1.0)], lambda top, end: image[:, top:end], size, sigmas, compute
     ):

@@ -23,6 +23,8 @@ SAMPLE_VALUES = 2**20
 """So many values, spread over a stack, are enough to know its limits."""
 TAIL = 0.001
 """The share of values beyond each robust limit: hot pixels and impulses do not set the range."""
+FEW = 1000
+"""In fewer places single pixels are not told from fine strokes."""
 SINGLE = 0.1
 """Values far beyond all others are those of single pixels where in the medians of 3×3 pixels they
 are rarer by this factor."""
@@ -135,7 +137,7 @@ def _default(stack: Stack, limits: Limits) -> ValueRange:
 def _without_single_pixels(stack: Stack, limits: Limits) -> Limits:
     """The limits without those that hot or dead pixels alone set, far from all other values."""
     pixels, medians = _medians(stack)
-    if len(medians) == 0:
+    if len(medians) < FEW:
         return limits
     low, high = (float(value) for value in np.quantile(medians, [TAIL, 1 - TAIL]))
     far = high - low
@@ -171,7 +173,7 @@ def _medians(stack: Stack) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     use = usable(around, stack.no_data)
     around = around.astype(np.float64) if use is None else np.where(use, around, np.nan)
     around = around[:, np.isfinite(around).all(0)]
-    return around[4], np.median(around, axis=0) if around.size else around[4]
+    return around[4], np.median(around, axis=0)
 
 
 def _is_unit(stack: Stack, limits: Limits) -> bool:

@@ -110,6 +110,19 @@ def test_shot_noise_in_colour_is_taken_out(dtype: str) -> None:
     assert decibels(after, clean) > decibels(told, clean) - 0.5
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("best", [False, True])
+def test_strong_speckle_is_taken_out(channels: int, best: bool) -> None:
+    clean = grey("coffee", 256) if channels == 1 else colour("coffee", 256)
+    speckled = clean * (1 + np.random.default_rng(0).normal(0, 0.4, clean.shape))
+    given = stored(speckled.clip(0, 1), 0, 255, "u1")
+    done = denoise(Stack(given), compute=Compute(precision="fp32", best=best))
+    after = done.stack.values[0] / 255
+    shape = (256, 256, channels)
+    before = decibels(given[0] / 255, clean.reshape(shape))
+    assert decibels(after, clean.reshape(shape)) > before + 6
+
+
 @pytest.mark.parametrize("side", [64, SIDE])
 def test_grey_stored_as_colour_is_denoised_as_grey_and_stays_grey(side: int) -> None:
     clean = grey("rocket", side)

@@ -39,22 +39,31 @@ def true_risk(apply: Callable[[Tensor], Tensor], noisy: Tensor, clean: Tensor) -
 def test_it_is_the_true_error(sigma: float, apply: Callable[[Tensor], Tensor]) -> None:
     noise = torch.randn(CLEAN.shape, generator=torch.Generator().manual_seed(1))
     noisy = CLEAN + sigma * noise
-    found = attempt(apply, noisy, torch.tensor([sigma])).risk
+    found = attempt(apply, noisy, torch.full((1, 1, 1), sigma)).risk
     assert found == pytest.approx(true_risk(apply, noisy, CLEAN), rel=0.05, abs=0.05)
+
+
+@pytest.mark.parametrize("width", [0.5, 1.0, 3.0])
+def test_noise_may_differ_from_place_to_place(width: float) -> None:
+    sigmas = 0.05 + 0.3 * CLEAN
+    noise = torch.randn(CLEAN.shape, generator=torch.Generator().manual_seed(1))
+    noisy = CLEAN + sigmas * noise
+    found = attempt(blur(width), noisy, sigmas).risk
+    assert found == pytest.approx(true_risk(blur(width), noisy, CLEAN), rel=0.05, abs=0.02)
 
 
 def test_leaving_the_image_has_the_risk_of_its_noise() -> None:
     noisy = CLEAN + 0.1 * torch.randn(CLEAN.shape, generator=torch.Generator().manual_seed(1))
-    assert attempt(lambda planes: planes, noisy, torch.tensor([0.1])).risk == pytest.approx(
+    assert attempt(lambda planes: planes, noisy, torch.full((1, 1, 1), 0.1)).risk == pytest.approx(
         1, abs=0.02
     )
 
 
 def test_planes_of_different_levels_count_alike() -> None:
     clean = torch.from_numpy(colour("astronaut", SIDE).astype(np.float32)).movedim(-1, 0)
-    sigmas = torch.tensor([0.08, 0.1, 0.2])
+    sigmas = torch.tensor([0.08, 0.1, 0.2])[:, None, None]
     noise = torch.randn(clean.shape, generator=torch.Generator().manual_seed(1))
-    noisy = clean + sigmas[:, None, None] * noise
+    noisy = clean + sigmas * noise
     found = attempt(blur(1.0), noisy, sigmas).risk
     assert found == pytest.approx(true_risk(blur(1.0), noisy, clean), rel=0.03)
 
@@ -62,7 +71,7 @@ def test_planes_of_different_levels_count_alike() -> None:
 def test_a_plane_without_noise_does_not_decide_alone() -> None:
     noisy = CLEAN + 0.1 * torch.randn(CLEAN.shape, generator=torch.Generator().manual_seed(1))
     planes = torch.cat([noisy, torch.full_like(noisy, 0.5)])
-    sigmas = torch.tensor([0.1, 1e-6])
+    sigmas = torch.tensor([0.1, 1e-6])[:, None, None]
 
     def nearly(given: Tensor) -> Tensor:
         return torch.cat([blur(1.0)(given[:1]), given[1:] + 1e-3])
@@ -82,7 +91,7 @@ def test_a_mean_of_two_is_tried_without_applying_them_again() -> None:
     sigma = 0.1
     clean = torch.from_numpy(grey("camera", 160).astype(np.float32))[None]
     noisy = clean + sigma * torch.randn(clean.shape, generator=torch.Generator().manual_seed(0))
-    levels = torch.tensor([sigma])
+    levels = torch.full((1, 1, 1), sigma)
     strong, weak = blur(2.0), blur(0.5)
     mixed = attempt(strong, noisy, levels).mixed(attempt(weak, noisy, levels), 0.25)
     both = attempt(lambda planes: 0.25 * strong(planes) + 0.75 * weak(planes), noisy, levels)

@@ -17,6 +17,7 @@ from dae_tui.core.denoising.apply_network import (
     denoise_images,
     denoise_large,
 )
+from dae_tui.core.denoising.planes.level_map import LevelMap
 from dae_tui.core.denoising.tiling import (
     LARGEST_TILE,
     SMALLEST_TILE,
@@ -26,6 +27,7 @@ from dae_tui.core.denoising.tiling import (
     share_out,
     tile_for_memory,
 )
+from dae_tui.core.noise.level.level_function import LevelFunction
 from dae_tui.core.symmetries import SYMMETRIES, turned, turned_back
 from dae_tui.core.weights.weights_file import Weights, load_weights
 from dae_tui.models.registry import build
@@ -58,7 +60,7 @@ def mean_in_tiles(
     done = 0
     sigmas = torch.full((len(noisy),), sigma)
     bands = denoise_large(
-        parts, lambda top, end: noisy[:, top:end], (*noisy.shape[1:],), sigmas, compute
+        parts, lambda top, end: noisy[:, top:end], (*noisy.shape,), sigmas, compute
     )
     for top, rows in bands:
         assert top == done
@@ -142,12 +144,30 @@ def test_each_channel_has_its_own_level() -> None:
     found, noisy = weights("unet", widths=(4, 6, 8)), image(150, 160, channels=3)
     sigmas = torch.tensor([0.02, 0.1, 0.4])
     bands = denoise_large(
-        [(found, 1.0)], lambda top, end: noisy[:, top:end], (150, 160), sigmas, Compute(tile=128)
+        [(found, 1.0)], lambda top, end: noisy[:, top:end], (3, 150, 160), sigmas, Compute(tile=128)
     )
     tiled = torch.cat([rows for _, rows in bands], dim=1)
     for plane, one, sigma in zip(tiled, noisy, sigmas.tolist(), strict=True):
         assert (plane - whole(found, one[None], sigma)[0]).abs().max() < 1e-5
     assert (tiled - whole(found, noisy, 0.1)).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_levels_that_differ_from_place_to_place_are_those_of_the_whole(channels: int) -> None:
+    found, noisy = weights("unet", widths=(4, 6, 8), channels=channels), image(152, 168, channels=3)
+    dim = LevelFunction((0.001, 0.05), sigma=0.1)
+    levels = LevelMap((dim, dim, LevelFunction.constant(0.2)))
+    assert levels(noisy[None])[:, 0].std() > 0.01
+    bands = denoise_large(
+        [(found, 1.0)],
+        lambda top, end: noisy[:, top:end],
+        (3, 152, 168),
+        levels,
+        Compute(tile=128),
+    )
+    tiled = torch.cat([rows for _, rows in bands], dim=1)
+    together = denoise_images(found, noisy[None], levels, Compute(), clip=False)[0]
+    assert (tiled - together).abs().max() < 1e-4
 
 
 @pytest.mark.parametrize(

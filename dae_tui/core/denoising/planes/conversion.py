@@ -1,7 +1,7 @@
 """The way of an image's planes to its network and back: every step forward has one backward.
 
-Impulses are replaced, the negative is taken, the noise is made equally strong at all intensities,
-and colours become brightness and differences, as far as image and network ask for it.
+Impulses are replaced, the negative is taken, and colours become brightness and differences, as far
+as image and network ask for it. Where the noise differs from place to place, the network is told.
 """
 
 from collections.abc import Sequence
@@ -10,13 +10,15 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from dae_tui.core.denoising.apply_network import Levels
+from dae_tui.core.denoising.planes.level_map import LevelMap
 from dae_tui.core.denoising.planes.opponent import (
     from_opponent,
     opponent_sigmas,
     opponent_variance,
     to_opponent,
 )
-from dae_tui.core.denoising.planes.stabilisation import Stabilisation, stabilise
+from dae_tui.core.denoising.planes.stabilisation import Stabilisation, stabilise, unclipped
 from dae_tui.core.noise.level.estimation import estimate_sigma
 from dae_tui.core.noise.level.image_noise import ImageNoise
 from dae_tui.core.noise.level.impulses import find_impulses, repair_impulses
@@ -43,6 +45,8 @@ class Conversion:
     negative: bool = False
     stabilisation: Stabilisation | None = None
     opponent: bool = False
+    level_map: LevelMap | None = None
+    """The levels of all values, where they differ from place to place."""
 
     @classmethod
     def plan(
@@ -71,16 +75,36 @@ class Conversion:
         if not weights.takes_sigma or ends is None:
             return plain
         opponent = len(sample) == 3 and weights.channels == 1
-        steps = stabilise(noise.levels, *ends, unclip=opponent)
+        if not opponent:
+            if all(level.is_constant for level in noise.levels):
+                return plain
+            return replace(plain, level_map=LevelMap(noise.levels, negative))
+        steps = stabilise(noise.levels, *ends, unclip=True)
         if steps is not None:
             sigmas = steps.sigmas
-        if not opponent:
-            return cls(sigmas, plain.impulses, negative, steps)
         ideal = opponent_sigmas(sigmas[None])[0]
-        found = cls(ideal, plain.impulses, negative, steps, opponent)
-        if given:
-            return found
-        planes = found.forward(sample)
+        even = cls(ideal, plain.impulses, negative, steps, opponent)
+        chosen = ideal if given else even._measured(sample, sigmas)
+        if all(level.is_constant for level in noise.levels):
+            return replace(even, sigmas=chosen)
+        ratios = chosen / ideal.clamp(min=1e-9)
+        # Measured where the noise is equally strong, used where it is as it was.
+        return cls(
+            opponent_sigmas(plain.sigmas[None])[0] * ratios,
+            plain.impulses,
+            negative,
+            unclipped(noise.levels, *ends),
+            opponent,
+            LevelMap(noise.levels, negative, ratios),
+        )
+
+    def _measured(self, sample: Tensor, sigmas: Tensor) -> Tensor:
+        """The levels of brightness and colour differences, (3,), as measured in a sample.
+
+        `sigmas` (3,) are those of the channels. Where channels are independent, what they give
+        counts.
+        """
+        ideal, planes = self.sigmas, self.forward(sample)
         measured = estimate_sigma(planes[:, None].contiguous())
         # A JPEG holds colours at half the resolution: their noise shows in every second pixel.
         measured[1:] = torch.maximum(measured[1:], _level_apart(planes[1:]))
@@ -89,15 +113,22 @@ class Conversion:
         # The axes are orthogonal: whatever channels share, the sum of the variances stays.
         total = opponent_variance(measured[None]) / sigmas.square().sum().clamp(min=1e-18)
         if float(total) < CONSERVED:
-            return found
-        chosen = torch.where(independent, ideal, measured)
-        return replace(found, sigmas=chosen)
+            return ideal
+        return torch.where(independent, ideal, measured)
 
-    def levels_for(self, weights: Weights) -> Tensor:
+    def levels_for(self, weights: Weights) -> Levels:
         """The levels as `denoise_images` takes them: one for a network that sees all planes."""
+        if self.level_map is not None:
+            return self.level_map
         if weights.channels == 1:
             return self.sigmas[None]
         return self.sigmas.square().mean().sqrt()[None]
+
+    def levels_at(self, planes: Tensor) -> Tensor:
+        """The levels of what the network gets, planes (C, h, w): (C, 1, 1) or (C, h, w)."""
+        if self.level_map is None:
+            return self.sigmas[:, None, None]
+        return self.level_map(planes[None])[0]
 
     @property
     def has_quiet(self) -> bool:

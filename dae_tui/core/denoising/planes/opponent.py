@@ -28,8 +28,8 @@ def from_opponent(planes: Tensor) -> Tensor:
 
 
 def opponent_sigmas(sigmas: Tensor) -> Tensor:
-    """The noise levels (N, 3) of `to_opponent`, for levels (N, 3) of independent channels."""
-    variances = torch.einsum("ij,nj->ni", _AXES.square(), sigmas.square())
+    """The noise levels (…, 3) of `to_opponent`, for levels (…, 3) of independent channels."""
+    variances = torch.einsum("ij,...j->...i", _AXES.square(), sigmas.square())
     return variances.sqrt() * _SCALES
 
 

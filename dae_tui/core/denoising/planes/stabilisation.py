@@ -105,7 +105,31 @@ def stabilise(
     return Stabilisation(tuple(curves), tuple(scales), torch.tensor(sigmas))
 
 
-def _curve(function: LevelFunction, lowest: float, highest: float, *, unclip: bool) -> Curve:
+def unclipped(
+    functions: Sequence[LevelFunction], lowest: Sequence[float], highest: Sequence[float]
+) -> Stabilisation | None:
+    """The way back alone: it undoes the shift of the mean where noise was clipped to 0 or 1.
+
+    The arguments are those of `stabilise`. None if no channel reaches 0 or 1.
+    """
+    curves = [
+        _curve(function, low, high, unclip=True, straight=True) if low == 0 or high == 1 else None
+        for function, low, high in zip(functions, lowest, highest, strict=True)
+    ]
+    if not any(curves):
+        return None
+    sigmas = torch.tensor([function.sigma for function in functions])
+    return Stabilisation(tuple(curves), (1.0,) * len(curves), sigmas)
+
+
+def _curve(
+    function: LevelFunction,
+    lowest: float,
+    highest: float,
+    *,
+    unclip: bool,
+    straight: bool = False,
+) -> Curve:
     margin = 0.5 * max(highest - lowest, 1e-6)
     at = np.linspace(lowest - margin, highest + margin, KNOTS)
     levels = function.at(at)
@@ -114,6 +138,8 @@ def _curve(function: LevelFunction, lowest: float, highest: float, *, unclip: bo
     slopes = 1 / levels
     stabilised = np.concatenate([[0], np.cumsum((slopes[1:] + slopes[:-1]) / 2 * np.diff(at))])
     stabilised -= np.interp(lowest, at, stabilised)
+    if straight:
+        stabilised = at
     nodes, weights = np.polynomial.hermite_e.hermegauss(NODES)
     noisy = at[:, None] + levels[:, None] * nodes
     if unclip:

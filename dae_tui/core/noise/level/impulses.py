@@ -135,7 +135,8 @@ def _block_medians(values: NDArray[np.float32]) -> NDArray[np.float32]:
     blocks = padded.reshape(rows, AROUND, columns, AROUND).swapaxes(1, 2)
     medians = np.median(blocks.reshape(rows, columns, -1), axis=2)
     medians = np.maximum(medians, _neighbours(medians, "constant").max(0))
-    return medians.repeat(AROUND, 0).repeat(AROUND, 1)[:height, :width]
+    whole: NDArray[np.float32] = medians.repeat(AROUND, 0).repeat(AROUND, 1)
+    return whole[:height, :width]
 
 
 def _hot(

@@ -161,7 +161,7 @@ def _application(weights: Weights, noisy: Tensor, compute: Compute) -> Callable[
         bands = denoise_large(
             [(weights, 1.0)],
             lambda top, end: noisy[:, top:end],
-            (height, width),
+            (channels, height, width),
             sigmas,
             compute,
         )

@@ -53,7 +53,9 @@ def test_white_noise_in_grey_needs_no_steps(photos: Weights) -> None:
     assert torch.equal(found.forward(image), image)
     assert torch.equal(found.backward(image), image)
     assert found.sigmas.tolist() == pytest.approx([0.1])
-    assert found.levels_for(photos).tolist() == [pytest.approx([0.1])]
+    levels = found.levels_for(photos)
+    assert isinstance(levels, Tensor)
+    assert levels.tolist() == [pytest.approx([0.1])]
 
 
 def test_a_network_gets_the_negative_and_gives_it_back(blind: Weights) -> None:
@@ -69,15 +71,37 @@ def test_networks_that_take_no_level_see_the_image_as_it_is(blind: Weights) -> N
     assert torch.equal(found.forward(image), image)
 
 
-def test_shot_noise_is_made_equally_strong(photos: Weights) -> None:
+@pytest.mark.parametrize("negative", [False, True])
+def test_the_levels_of_shot_noise_differ_from_place_to_place(
+    photos: Weights, negative: bool
+) -> None:
     clean = grey("discs", 256)
     image = planes(shot_noise(clean, 100))
-    found = planned(photos, ImageNoise((LIGHT,)), image)
-    noise = found.forward(image) - found.forward(planes(clean))
+    found = planned(photos, ImageNoise((LIGHT,)), image, negative=negative)
+    given = found.forward(image)
+    assert torch.equal(given, 1 - image if negative else image)
+    levels = found.levels_at(given)
+    assert levels.shape == image.shape
+    noise = image - planes(clean)
     for inside in (clean < 0.1, (clean > 0.2) & (clean < 0.4), clean > 0.4):
-        level = noise[0][torch.from_numpy(inside)].std()
-        assert float(level / found.sigmas[0]) == pytest.approx(1, abs=0.1)
-    assert found.forward(image).min() > -0.01 and found.forward(image).max() < 1.01
+        there = torch.from_numpy(inside)
+        expected = float(noise[0][there].std())
+        assert float(levels[0][there].mean()) == pytest.approx(expected, rel=0.1)
+
+
+@pytest.mark.parametrize("negative", [False, True])
+def test_so_do_those_of_brightness_and_colour_differences(photos: Weights, negative: bool) -> None:
+    clean = np.stack([grey("discs", 256), grey("waves", 256), grey("discs", 256)[::-1]], axis=-1)
+    image = planes(shot_noise(clean, 100))
+    found = planned(photos, ImageNoise((LIGHT,) * 3), image, negative=negative, given=True)
+    assert found.opponent
+    given = found.forward(image)
+    noise, levels = given - found.forward(planes(clean)), found.levels_at(given)
+    bright = clean.mean(-1)
+    for inside in (bright < 0.2, (bright > 0.25) & (bright < 0.3), bright > 0.35):
+        there = torch.from_numpy(inside)
+        expected = noise[:, there].std(1)
+        assert levels[:, there].square().mean(1).sqrt() == pytest.approx(expected, rel=0.1)
 
 
 @pytest.mark.parametrize("level", [WHITE, LIGHT])
@@ -98,7 +122,9 @@ def test_colours_become_brightness_and_differences(photos: Weights) -> None:
     found = planned(photos, ImageNoise((LevelFunction.constant(0.02),) * 3), image)
     assert torch.allclose(found.forward(image), to_opponent(image[None])[0], atol=1e-6)
     assert torch.allclose(found.sigmas, opponent_sigmas(torch.full((1, 3), 0.02))[0])
-    assert torch.equal(found.levels_for(photos), found.sigmas[None])
+    levels = found.levels_for(photos)
+    assert isinstance(levels, Tensor)
+    assert torch.equal(levels, found.sigmas[None])
 
 
 def test_noise_that_channels_share_is_measured(photos: Weights) -> None:
@@ -121,7 +147,9 @@ def test_a_network_of_three_channels_gets_colour_and_one_level() -> None:
     found = planned(weights, ImageNoise(levels), image)
     assert not found.opponent
     assert torch.equal(found.forward(image), image)
-    assert found.levels_for(weights).tolist() == pytest.approx([0.03**0.5])
+    told = found.levels_for(weights)
+    assert isinstance(told, Tensor)
+    assert told.tolist() == pytest.approx([0.03**0.5])
 
 
 def test_impulses_are_mended_on_the_way(photos: Weights) -> None:
