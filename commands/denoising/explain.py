@@ -93,6 +93,10 @@ def _of_noise(noise: ImageNoise, reach: ValueRange, *, utf8: bool) -> list[str]:
     for number, level in enumerate(noise.levels):
         name = "level" if len(noise.levels) == 1 else f"channel {number + 1}"
         kind = KINDS[min(len(level.variances), 3) - 1]
+        if level.is_speckle:
+            share = level.variances[-1] ** 0.5
+            lines.append(f"    {name:<12} {share:.3f} of the intensity, as speckle is")
+            continue
         if level.is_constant:
             lines.append(f"    {name:<12} {_short(level.sigma * reach.span)}, {kind}")
             continue

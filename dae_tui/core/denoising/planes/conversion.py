@@ -1,7 +1,8 @@
 """The way of an image's planes to its network and back: every step forward has one backward.
 
 Impulses are replaced, the negative is taken, and colours become brightness and differences, as far
-as image and network ask for it. Where the noise differs from place to place, the network is told.
+as image and network ask for it. Noise that grows with the light is made equally strong everywhere,
+or the network is told how strong it is in each place: see `level_map`.
 """
 
 from collections.abc import Sequence
@@ -75,17 +76,18 @@ class Conversion:
         if not weights.takes_sigma or ends is None:
             return plain
         opponent = len(sample) == 3 and weights.channels == 1
-        if not opponent:
-            if all(level.is_constant for level in noise.levels):
-                return plain
+        quadratic = any(len(level.variances) > 2 for level in noise.levels)
+        if not opponent and (quadratic or (len(sample) > 1 and not noise.is_constant)):
             return replace(plain, level_map=LevelMap(noise.levels, negative))
-        steps = stabilise(noise.levels, *ends, unclip=True)
+        steps = stabilise(noise.levels, *ends, unclip=opponent)
         if steps is not None:
             sigmas = steps.sigmas
+        if not opponent:
+            return cls(sigmas, plain.impulses, negative, steps)
         ideal = opponent_sigmas(sigmas[None])[0]
         even = cls(ideal, plain.impulses, negative, steps, opponent)
         chosen = ideal if given else even._measured(sample, sigmas)
-        if all(level.is_constant for level in noise.levels):
+        if not quadratic:
             return replace(even, sigmas=chosen)
         ratios = chosen / ideal.clamp(min=1e-9)
         # Measured where the noise is equally strong, used where it is as it was.

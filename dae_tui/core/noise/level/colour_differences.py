@@ -37,6 +37,8 @@ Array = NDArray[np.float64]
 Indices = NDArray[np.intp]
 
 PAIRS = ((0, 1), (0, 2), (1, 2))
+SPECKLE = -1
+"""Stands for a degree: noise that is a share of the intensity."""
 MOST_PATCHES = 2**14
 """Of one channel, spread evenly over it."""
 LEAST_KEPT = 0.2
@@ -84,14 +86,17 @@ def levels_by_differences(planes: Tensor) -> tuple[LevelFunction, ...] | None:
         return None
     if best.error > MISFIT or best.kept < LEAST_KEPT or _shared(patches, best) > SHARED:
         return None
-    if best.variances.shape[1] == 1:
+    if best.degree == SPECKLE:
+        share = math.sqrt(float(best.variances[0, 0]))
+        return tuple(LevelFunction.speckle(share, means) for means in patches.means.T)
+    if best.degree == 0:
         return _constants(planes, np.sqrt(best.variances[:, 0]))
     return tuple(
         LevelFunction(
             tuple(variances.tolist()),
             patches.low,
             patches.high,
-            math.sqrt(float((patches.polynomials(channel, len(variances)) @ variances).mean())),
+            math.sqrt(float((patches.terms(channel, best.degree) @ variances).mean())),
         )
         for channel, variances in enumerate(best.variances)
     )
@@ -100,8 +105,8 @@ def levels_by_differences(planes: Tensor) -> tuple[LevelFunction, ...] | None:
 def _simplest(patches: "_Patches") -> "_Fit | None":
     """The polynomials of the least degree that explain the patches, one for all channels if so."""
     linear = _fit(patches, 1)
-    if linear is None:
-        return None
+    if linear is None:  # Strong speckle reaches too far beyond it.
+        return _fit(patches, SPECKLE, one=True)
     simple = _fit(patches, 0)
     if simple is not None and _will_do(simple, linear):
         return simple
@@ -110,7 +115,10 @@ def _simplest(patches: "_Patches") -> "_Fit | None":
         rich = _fit(patches, 2)
         if rich is not None and not _will_do(linear, rich):
             best = rich
-    one = _fit(patches, best.variances.shape[1] - 1, one=True)
+    speckle = _fit(patches, SPECKLE, one=True)
+    if speckle is not None and _will_do(speckle, best):
+        return speckle
+    one = _fit(patches, best.degree, one=True)
     return one if one is not None and _will_do(one, best) else best
 
 
@@ -145,9 +153,12 @@ class _Patches:
     def size(self) -> int:
         return self.values[0].shape[1]
 
-    def polynomials(self, channel: int, terms: int) -> Array:
-        """(n, terms)."""
-        return polynomials(self.means[:, channel], self.low, self.high, terms)
+    def terms(self, channel: int, degree: int) -> Array:
+        """(n, terms): Bernstein's polynomials, or the square of the intensity for `SPECKLE`."""
+        if degree == SPECKLE:
+            squares: Array = self.means[:, channel, None] ** 2
+            return squares
+        return polynomials(self.means[:, channel], self.low, self.high, degree + 1)
 
     @classmethod
     def of(cls, planes: Tensor) -> "_Patches | None":
@@ -193,6 +204,8 @@ class _Fit:
     """Of the variances of the groups around it, relative, root mean square."""
     kept: float
     """The share of the patches that it takes for noise."""
+    degree: int
+    """Of the polynomials, or `SPECKLE`."""
 
 
 def _will_do(simple: _Fit, rich: _Fit) -> bool:
@@ -208,11 +221,12 @@ def _fit(patches: _Patches, degree: int, *, one: bool = False) -> _Fit | None:
     """
     from scipy.optimize import nnls
 
-    terms = degree + 1
-    each = [patches.polynomials(channel, terms) for channel in range(len(PAIRS))]
+    each = [patches.terms(channel, degree) for channel in range(len(PAIRS))]
+    terms = each[0].shape[1]
     everything = torch.ones(1, len(patches.means), dtype=torch.bool)
     start = min(float(weak_variance(part[None], everything)[0]) for part in patches.differences)
-    found = np.full((len(PAIRS), terms), max(start / 2, 1e-12))
+    usual = float(np.mean([basis.sum(1) for basis in each]))
+    found = np.full((len(PAIRS), terms), max(start / 2 / usual, 1e-12))
     for turn in range(ROUNDS):
         alone = np.stack([basis @ own for basis, own in zip(each, found, strict=True)], axis=1)
         clear = _clear_of_ends(patches, alone)
@@ -246,7 +260,7 @@ def _fit(patches: _Patches, degree: int, *, one: bool = False) -> _Fit | None:
         if turn and abs(math.log(found.sum() / old.sum())) < 1e-3:
             break
     error = math.sqrt(float(np.average(np.log(goal / fitted) ** 2, weights=weights**2)))
-    return _Fit(found, error, kept)
+    return _Fit(found, error, kept, degree)
 
 
 def _clear_of_ends(patches: _Patches, variances: Array) -> NDArray[np.bool_]:
@@ -277,10 +291,7 @@ def _shared(patches: _Patches, fit: _Fit) -> float:
     bright = torch.stack(patches.values).mean(0)
     bright = bright - bright.mean(1, keepdim=True)
     expected = (
-        sum(
-            patches.polynomials(channel, len(own)) @ own
-            for channel, own in enumerate(fit.variances)
-        )
+        sum(patches.terms(channel, fit.degree) @ own for channel, own in enumerate(fit.variances))
         / len(PAIRS) ** 2
     )
     ratios = _energies(bright) / expected

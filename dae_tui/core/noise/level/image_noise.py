@@ -42,6 +42,11 @@ class ImageNoise:
     correlation: Correlation = Correlation()
 
     @property
+    def is_constant(self) -> bool:
+        """Whether it is equally strong at all intensities."""
+        return all(level.is_constant for level in self.levels)
+
+    @property
     def sigma(self) -> float:
         """The root mean square over pixels and channels."""
         return float(np.sqrt(np.mean([level.sigma**2 for level in self.levels])))

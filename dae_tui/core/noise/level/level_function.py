@@ -74,6 +74,17 @@ class LevelFunction:
         """The level function of white noise."""
         return cls((sigma**2,), sigma=sigma)
 
+    @classmethod
+    def speckle(cls, share: float, means: Array) -> "LevelFunction":
+        """That of noise that is a share of the intensity, in an image with the local `means`."""
+        sigma = share * math.sqrt(float(np.mean(means**2)))
+        return cls((0.0, 0.0, share**2), sigma=sigma)
+
+    @property
+    def is_speckle(self) -> bool:
+        """Whether the noise is a share of the intensity."""
+        return len(self.variances) > 2 and not any(self.variances[:-1]) and self.low == 0
+
     @property
     def is_constant(self) -> bool:
         """Whether the noise is equally strong everywhere."""
@@ -123,6 +134,8 @@ def estimate_level_function(plane: Tensor, degree: int | None = None) -> LevelFu
     if patches is None:
         return LevelFunction.constant(0.0)
     fit = _simplest(patches) if degree is None else _fit(patches, degree, patches.clips_low)
+    if isinstance(fit, float):
+        return LevelFunction.speckle(fit, patches.means)
     if len(fit.variances) == 1 and whole:
         return LevelFunction.constant(float(estimate_sigma(plane[None, None])))
     shares = polynomials(patches.means, patches.low, patches.high, len(fit.variances)).mean(0)
@@ -205,8 +218,8 @@ class _Fit:
     """The share of the patches that the function takes for noise."""
 
 
-def _simplest(patches: _Patches) -> _Fit:
-    """The simplest function that explains the patches."""
+def _simplest(patches: _Patches) -> _Fit | float:
+    """The simplest function that explains the patches; for speckle its share of the intensity."""
     clips_low = patches.clips_low
     white = _fit(patches, 0, clips_low)
     if white.kept > ALL_NOISE and white.error < WHITE:
@@ -221,6 +234,9 @@ def _simplest(patches: _Patches) -> _Fit:
         explains = free.kept > 0.95 * fit.kept
         if explains and fit.error > max(ALIKE_CLIPPED, 1.2 * free.error):
             fit, clips_low = free, False
+    speckle = _speckle(patches, fit)
+    if speckle is not None:
+        return speckle
     if _simpler_will_do(patches, fit):
         fit = _fit(patches, 1, clips_low)
         # The richer functions may have been measured at few intensities; a constant must explain
@@ -229,6 +245,22 @@ def _simplest(patches: _Patches) -> _Fit:
         if agrees and _simpler_will_do(patches, fit):
             return white
     return fit
+
+
+def _speckle(patches: _Patches, fit: _Fit) -> float | None:
+    """The share of the intensity that the noise is, if that explains the groups of a quadratic.
+
+    It is one number, which two that explain them no better must not replace.
+    """
+    if fit.at.min() <= 0:
+        return None
+    shares = fit.measured / fit.at**2
+    share = math.sqrt(float(np.average(shares, weights=fit.certainty)))
+    ratios = np.log(shares / share**2)
+    error = math.sqrt(float(np.average(ratios**2, weights=fit.certainty**2)))
+    linear = _solve(polynomials(fit.at, patches.low, patches.high, 2), fit.measured, fit.certainty)
+    as_well = error <= max(MISFIT, WORSE * _misfit(patches, fit, fit.variances))
+    return share if as_well and error < _misfit(patches, fit, linear) else None
 
 
 def _simpler_will_do(patches: _Patches, fit: _Fit) -> bool:

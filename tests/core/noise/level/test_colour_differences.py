@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from noisy_pictures import grey
 from torch import Tensor
 
 from dae_tui.core.noise.level.colour_differences import levels_by_differences
@@ -50,6 +51,19 @@ def test_shot_noise_in_texture() -> None:
     assert np.abs(errors(found, clean, true) - 1).max() < 0.1
     alone = estimate_level_functions(planes)
     assert np.abs(errors(alone, clean, true) - 1).max() > 0.2
+
+
+@pytest.mark.parametrize("strength", [0.1, 0.2])
+def test_speckle_is_a_share_of_the_intensity(strength: float) -> None:
+    waves = grey("waves", 256)
+    clean = np.stack([waves, 0.2 + 0.6 * waves.T, 0.9 - 0.7 * waves], axis=-1)
+    noisy = clean * (1 + np.random.default_rng(7).normal(0, strength, clean.shape))
+    found = levels_by_differences(planes_of(noisy))
+    assert found is not None
+    assert all(level.is_speckle for level in found)
+    at = np.array([0.1, 0.5])
+    for level in found:
+        np.testing.assert_allclose(level.at(at), strength * at, rtol=0.1)
 
 
 def test_white_noise_is_constant() -> None:
