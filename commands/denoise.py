@@ -167,9 +167,10 @@ def denoise(
 
     Reads PNG, JPEG, WebP, BMP, TIFF, PNM, GIF, JPEG 2000, JPEG XL, AVIF, .npy, .npz, IDX and CSV of
     MNIST; with dae-tui[science] MRC, FITS, DICOM, NIfTI, Zarr and HDF5 (file.h5:/path/to/set); with
-    dae-tui[camera] raw files of cameras. Size, type, pages, alpha, profile and orientation stay as
-    they are. A file that cannot be read does not stop the rest; existing outputs are skipped, so
-    that the same command goes on where it was interrupted.
+    dae-tui[camera] HEIC photographs and raw files of cameras, which become TIFFs. Size, type,
+    pages, alpha, profile and orientation stay as they are. A file that cannot be read does not stop
+    the rest; existing outputs are skipped, so that the same command goes on where it was
+    interrupted.
     """
     from dae_tui.commands.denoising.plan import MOST_DRAWN, Place, plan
     from dae_tui.core.images.formats import check_kind

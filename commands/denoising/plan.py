@@ -8,13 +8,13 @@ from pathlib import Path
 from dae_tui.core.denoising.files.outcome import Outcome
 from dae_tui.core.images.folder import FolderContents, find_images, passed_over
 from dae_tui.core.images.formats import (
-    is_camera_raw,
     is_image_folder,
     kind_of_name,
+    not_written_back,
     split_part,
     with_ending,
 )
-from dae_tui.core.images.kinds import USUAL_ENDINGS
+from dae_tui.core.images.kinds import ENDINGS, KINDS, USUAL_ENDINGS
 from dae_tui.errors import DataError, UsageError
 from dae_tui.spec.denoising import Job
 from dae_tui.system.printable import printable
@@ -24,6 +24,8 @@ STANDARD = "-"
 # At most so many files are drawn side by side.
 MOST_DRAWN = 16
 _OTHER_NAME = "choose another -o"
+# What kinds that become another one are called.
+_ONLY_READ = {"raw": "raw data of a camera", "heif": "a HEIF photograph"}
 
 
 @dataclass
@@ -147,13 +149,10 @@ def _add(planned: Plan, entries: list[tuple[Path, Path]], place: Place, one: boo
     sources = {identity for source, _ in entries if (identity := _identity(source))}
     for number, (source, below) in enumerate(entries):
         target = _target(source, below, place, one)
-        if place.in_place and _stays_raw(source):
+        if place.in_place and (kind := not_written_back(source)):
+            reason = f"is {_ONLY_READ[kind]}, which cannot be written back"
             planned.failed.append(
-                _failure(
-                    source,
-                    "is raw data of a camera, which cannot be written back",
-                    "name a folder with -o: it becomes a 16-bit TIFF",
-                )
+                _failure(source, reason, "name a folder with -o: it becomes a TIFF")
             )
             continue
         kind = place.kind or (kind_of_name(target.name) if one else None)
@@ -202,9 +201,13 @@ def _target(source: Path, below: Path, place: Place, one: bool) -> Path:
     if place.output is not None and one:
         return place.output
     target = split_part(source)[0] if place.output is None else place.output / below
-    if place.kind is None and kind_of_name(target.name) == "raw":
-        return with_ending(target, "tiff")
-    return with_ending(target, place.kind) if place.kind else target
+    if place.kind is not None:
+        return with_ending(target, place.kind)
+    named = kind_of_name(target.name)
+    # Only names of such kinds change: what is named as a TIFF becomes one.
+    if named and KINDS[named].becomes and (kind := not_written_back(source)):
+        return with_ending(target, KINDS[kind].becomes)
+    return target
 
 
 def _standard(inputs: list[Path], place: Place) -> Plan:
@@ -302,17 +305,12 @@ def _with_part(place: Place, inputs: list[Path]) -> Place:
     return replace(place, output=output, kind=f"hdf5:{part}")
 
 
-def _stays_raw(source: Path) -> bool:
-    """Whether a file is raw data of a camera; some of them have names of TIFFs."""
-    kind = kind_of_name(source.name)
-    return kind == "raw" or (kind in ("tiff", None) and is_camera_raw(source))
-
-
 def _check_ending(output: Path, kind: str | None) -> None:
     """Refuse an ending that no image has, unless the format is given: it is a typing mistake."""
-    if kind is None and kind_of_name(output.name) == "raw":
-        raise UsageError(f"{output} would be raw data of a camera", "write .tif")
-    if kind is None and output.suffix and kind_of_name(output.name) is None and not _sink(output):
+    named = kind_of_name(output.name)
+    if kind is None and named and (other := KINDS[named].becomes):
+        raise UsageError(f"{output} would be {_ONLY_READ[named]}", f"write {ENDINGS[other][0]}")
+    if kind is None and output.suffix and named is None and not _sink(output):
         raise UsageError(
             f"{output} does not have the ending of an image",
             f"use {USUAL_ENDINGS}; or --format for any other name, or a / at the end for a folder",

@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import h5py
+import heic_files
 import numpy as np
 import pytest
 import tifffile
 import zarr
 from command_line import Dae
 from numpy.typing import NDArray
+from PIL import Image
 
 from dae_tui.core.data.image_set import unit
 from dae_tui.core.data.load_data import load
@@ -144,13 +146,52 @@ def test_tables_of_digits(dae: Dae, tmp_path: Path, digits: NDArray[np.uint8]) -
     np.testing.assert_array_equal(table[:, 1:], made)
 
 
+def test_heic_photographs_become_tiffs_and_are_not_replaced(dae: Dae, tmp_path: Path) -> None:
+    source = tmp_path / "in"
+    source.mkdir()
+    (source / "a.HEIC").write_bytes(heic_files.TURNED)
+    (source / "b.heif").write_bytes(heic_files.FLAT)  # Without noise, which others copy.
+    (source / "c.tif").write_bytes(heic_files.TEN_BITS)
+    Image.fromarray(heic_files.waves(3)).save(source / "d.heic", "AVIF")
+    before = {path: path.read_bytes() for path in source.iterdir() if path.name < "d"}
+    refused = dae("denoise", source, "--in-place")
+    assert refused.code == 1
+    assert refused.err.count("is a HEIF photograph, which cannot be written back") == 3
+    assert {path: path.read_bytes() for path in before} == before
+    assert dae("denoise", source / "a.HEIC", "-o", tmp_path / "out.heic").code == 2
+    assert dae("denoise", source, "-o", tmp_path / "out").code == 0
+    made = {path.name: path for path in (tmp_path / "out").iterdir()}
+    assert sorted(made) == ["a.tif", "b.tif", "c.tif", "d.heic"]
+    assert tifffile.imread(made["a.tif"]).shape == (48, 32, 3)
+    assert (tifffile.imread(made["b.tif"]) == 90).mean() > 0.99
+    assert tifffile.imread(made["c.tif"]).dtype == np.uint16
+    with Image.open(made["d.heic"]) as image:
+        assert image.format == "AVIF"
+    again = dae("denoise", source, "-o", tmp_path / "out")
+    assert "skipped 4 files whose output exists" in again.err
+
+
+def test_a_heic_with_another_name_needs_a_kind(dae: Dae, tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(heic_files.COLOUR)
+    for command in (["denoise"], ["noise", "add", "--noise", "gaussian:0.1"]):
+        refused = dae(*command, tmp_path / "a.jpg", "-o", f"{tmp_path}/out/")
+        assert refused.code == 1
+        assert "is a heif file in truth, and becomes a tiff" in refused.err
+        assert not (tmp_path / "out" / "a.jpg").exists()
+    made = tmp_path / "b.png"
+    assert dae("denoise", tmp_path / "a.jpg", "-o", made).code == 0
+    with Image.open(made) as image:
+        assert (image.format, image.size) == ("PNG", (48, 32))
+
+
 def test_pngs_are_read_without_the_libraries_of_other_kinds(tmp_path: Path) -> None:
     program = (
         "import sys; from pathlib import Path; from dae_tui.core.images import formats;"
         "import numpy as np; from PIL import Image;"
         "Image.fromarray(np.zeros((9, 9), np.uint8)).save('a.png');"
         "formats.read_file(Path('a.png'), 'a.png');"
-        "heavy = {'mrcfile', 'astropy', 'pydicom', 'nibabel', 'zarr', 'h5py', 'rawpy'};"
+        "heavy = {'mrcfile', 'astropy', 'pydicom', 'nibabel', 'zarr', 'h5py', 'rawpy',"
+        " 'pi_heif'};"
         "sys.exit(str(heavy & set(sys.modules)) if heavy & set(sys.modules) else 0)"
     )
     done = subprocess.run(

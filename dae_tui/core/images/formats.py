@@ -120,9 +120,16 @@ def is_named_image(path: Path) -> bool:
     return _kind_of_file(path, "") == kind
 
 
-def is_camera_raw(path: Path) -> bool:
-    """Whether a file holds the readings of a camera's sensor, which cannot be written back."""
-    return _kind_of_file(path, path.name) == "raw"
+def not_written_back(path: Path) -> str | None:
+    """The kind of a file whose kind cannot be written back; None for all others.
+
+    Names tell most files apart. What is named as a TIFF, as some raw files are, as HEIF, which
+    other photographs are named as well, or not at all is known by its content.
+    """
+    kind = kind_of_name(path.name)
+    if kind in ("tiff", "heif", None):
+        kind = _kind_of_file(path, path.name) or kind
+    return kind if kind and KINDS[kind].becomes else None
 
 
 def _kind_of_file(path: Path, name: str) -> str | None:

@@ -54,6 +54,8 @@ class About:
     """EXIF as a TIFF structure, without the prefix that JPEG puts before it."""
     dpi: tuple[float, float] | None = None
     """Dots per inch, horizontal and vertical."""
+    xmp: bytes | None = None
+    """XMP as XML, of kinds that are written as another one in any case."""
 
 
 Encode = Callable[[Sequence[Stack]], bytes]

@@ -36,6 +36,8 @@ class Kind:
     """Whether its library warns about files on its own."""
     at_end: bool = False
     """Whether it tells anywhere in a file, or at its end, what it holds."""
+    becomes: str = ""
+    """The kind of what its `encode` gives, where files of it cannot be written back."""
 
 
 def _extra(endings: str, module: str, written: bool = True, at_end: bool = True) -> Kind:
@@ -49,8 +51,20 @@ def _extra(endings: str, module: str, written: bool = True, at_end: bool = True)
     )
 
 
-def _photograph(endings: str, module: str, written: bool = True) -> Kind:
-    return Kind(tuple(endings.split()), f"photographs.{module}", written=written, quiet=True)
+def _photograph(endings: str, module: str) -> Kind:
+    return Kind(tuple(endings.split()), f"photographs.{module}", quiet=True)
+
+
+def _camera(endings: str, module: str, at_end: bool = False) -> Kind:
+    return Kind(
+        tuple(endings.split()),
+        f"photographs.{module}",
+        extra="camera",
+        written=False,
+        quiet=True,
+        at_end=at_end,
+        becomes="tiff",
+    )
 
 
 KINDS = {
@@ -68,20 +82,15 @@ KINDS = {
     "avif": _photograph(".avif", "avif"),
     "jp2": _photograph(".jp2 .j2k .jpx .jpf .j2c .jpc", "jpeg2000"),
     "gif": _photograph(".gif", "gif"),
-    "heif": _photograph(".heic .heif .hif", "heif", written=False),
+    "heif": _camera(".heic .heif .hif", "heif"),
     "mrc": _extra(".mrc .mrcs .map .st .ali .rec .mrc.gz .map.gz", "mrc", at_end=False),
     "fits": _extra(".fits .fit .fts .fits.gz .fits.fz", "fits"),
     "dicom": _extra(".dcm .dicom", "dicom", written=False),
     "nifti": _extra(".nii .nii.gz", "nifti", at_end=False),
     "zarr": _extra(".zarr .zarr.zip", "zarr"),
     "hdf5": _extra(".h5 .hdf5 .hdf .he5 .nxs .nc", "hdf5"),
-    "raw": Kind(
-        (".dng", ".cr2", ".cr3", ".nef", ".nrw", ".arw", ".raf", ".rw2", ".orf", ".pef", ".srw"),
-        "photographs.camera_raw",
-        extra="camera",
-        written=False,
-        quiet=True,
-        at_end=True,
+    "raw": _camera(
+        ".dng .cr2 .cr3 .nef .nrw .arw .raf .rw2 .orf .pef .srw", "camera_raw", at_end=True
     ),
     # Animations have the names of still pictures.
     "animated png": _photograph("", "animation"),
@@ -129,8 +138,8 @@ _BRANDS = {
     b"crx ": "raw",
 }
 READABLE = (
-    "readable are PNG, JPEG, WebP, BMP, TIFF, PNM, GIF, JPEG 2000, JPEG XL, AVIF, .npy, .npz, IDX, "
-    "CSV of MNIST, MRC, FITS, DICOM, NIfTI, Zarr, HDF5 and raw camera files"
+    "readable are PNG, JPEG, WebP, BMP, TIFF, PNM, GIF, JPEG 2000, JPEG XL, AVIF, HEIC, .npy, "
+    ".npz, IDX, CSV of MNIST, MRC, FITS, DICOM, NIfTI, Zarr, HDF5 and raw camera files"
 )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from dae_tui.core.images import formats
 from dae_tui.core.images.image_file import ImageFile, Stack
+from dae_tui.core.images.kinds import ENDINGS, KINDS, kind_of_name
 from dae_tui.errors import DaeError, DataError
 from dae_tui.spec.denoising import Job
 from dae_tui.system.atomic import FULL, write_new
@@ -15,10 +16,29 @@ FAILURES = (MemoryError, RuntimeError, ValueError)
 
 
 def encoded(file: ImageFile, stacks: Sequence[Stack], job: Job) -> bytes:
-    """The content of a job's output: that of `file` with other images. Raises DataError."""
+    """The content of a job's output: that of `file` with other images.
+
+    Raises DataError, also as `check_output`.
+    """
+    check_output(file, job)
     if job.kind is not None and job.kind != file.kind:
         return formats.write(job.kind, stacks, file.about, job.name)
     return formats.encode(file, stacks, job.name)
+
+
+def check_output(file: ImageFile, job: Job) -> None:
+    """Raise DataError for an output of another kind than its name says.
+
+    A kind that cannot be written back becomes another one. Its output gets the ending of that where
+    the input has one of its own kind, but not where it is, for example, a HEIF named as a JPEG.
+    """
+    becomes = KINDS[file.kind].becomes
+    named = kind_of_name(job.target.name) if job.target else None
+    if job.kind is None and becomes and named not in (None, becomes):
+        raise DataError(
+            f"{job.name} is a {file.kind} file in truth, and becomes a {becomes}",
+            f"name it {ENDINGS[file.kind][0]}, or choose the kind of the output with --format",
+        )
 
 
 def write_output(content: bytes, job: Job) -> bool:

@@ -12,6 +12,7 @@ import zlib
 from pathlib import Path
 from typing import Any
 
+import heic_files
 import numpy as np
 import pytest
 from PIL import Image
@@ -20,11 +21,11 @@ from dae_tui.core.images.formats import (
     check_kind,
     content_of,
     encode,
-    is_camera_raw,
     is_image_folder,
     is_named_image,
     kind_of_content,
     kind_of_name,
+    not_written_back,
     read,
     read_file,
     split_part,
@@ -183,19 +184,44 @@ def test_folders_that_are_images(tmp_path: Path) -> None:
     (tmp_path / "zarr.json").touch()
     assert is_image_folder(tmp_path)
     assert not is_image_folder(tmp_path / "zarr.json")
-    assert not is_camera_raw(tmp_path)
+    assert not_written_back(tmp_path) is None
 
 
 def test_a_missing_library_is_told_with_its_command(monkeypatch: pytest.MonkeyPatch) -> None:
-    for kind, library, extra in (("mrc", "mrcfile", "science"), ("raw", "rawpy", "camera")):
+    starts = {
+        "mrc": bytes(208) + b"MAP " + bytes(2000),
+        "raw": b"IIRO" + bytes(99),
+        "heif": heic_files.COLOUR,
+    }
+    for kind, library, extra in (
+        ("mrc", "mrcfile", "science"),
+        ("raw", "rawpy", "camera"),
+        ("heif", "pi_heif", "camera"),
+    ):
         module = f"dae_tui.core.images.codecs.{KINDS[kind].module}"
         monkeypatch.delitem(sys.modules, module, raising=False)
         monkeypatch.setitem(sys.modules, library, None)
-        start = bytes(208) + b"MAP " + bytes(2000) if kind == "mrc" else b"IIRO" + bytes(99)
         with pytest.raises(DataError) as failure:
-            read(start, "x")
+            read(starts[kind], "x")
         assert failure.value.message == f"x is a {kind} file, for which {library} is not installed"
         assert failure.value.hint == f"pip install 'dae-tui[{extra}]'"
+
+
+def test_what_cannot_be_written_back(tmp_path: Path) -> None:
+    avif = b"\0\0\0\x18ftypavif\0\0\0\0mif1avif" + bytes(99)
+    contents = {
+        "a.heic": (heic_files.COLOUR, "heif"),
+        "b.HIF": (avif, None),  # A photograph of another kind, as some programs name them.
+        "c.tif": (b"IIRO" + bytes(99), "raw"),
+        "d": (heic_files.COLOUR, "heif"),
+        "e.tif": (b"II*\0" + bytes(99), None),
+        "f.dng": (b"", "raw"),
+        "g.png": (b"", None),
+    }
+    for name, (content, kind) in contents.items():
+        (tmp_path / name).write_bytes(content)
+        assert not_written_back(tmp_path / name) == kind
+    assert not_written_back(tmp_path / "none.heif") == "heif"
 
 
 def test_a_kind_that_is_only_read_is_not_written() -> None:

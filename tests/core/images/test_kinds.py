@@ -90,3 +90,5 @@ def test_every_kind_is_complete() -> None:
     assert {"dicom", "raw", "heif"}.isdisjoint(WRITTEN)
     assert {kind.extra for kind in KINDS.values()} == {"", "science", "camera"}
     assert all(kind.quiet for kind in KINDS.values() if kind.extra)
+    assert {name for name, kind in KINDS.items() if kind.becomes} == {"raw", "heif"}
+    assert all(kind.becomes in ("", *WRITTEN) for kind in KINDS.values())

@@ -3,12 +3,14 @@
 import errno
 from pathlib import Path
 
+import heic_files
 import numpy as np
 import pytest
 
 from dae_tui.core.images import formats
 from dae_tui.core.images.image_file import ImageFile
 from dae_tui.core.images.output_file import (
+    check_output,
     encoded,
     has_output,
     not_processed,
@@ -35,6 +37,17 @@ def test_the_format_is_that_of_the_input_or_the_one_asked_for(
 ) -> None:
     content = encoded(file, file.stacks, job(tmp_path, kind))
     assert content.startswith(b"\x89PNG" if kind == "png" else b"\x93NUMPY")
+
+
+def test_what_becomes_another_kind_has_its_name(tmp_path: Path) -> None:
+    file = formats.read(heic_files.COLOUR, "in.jpg")
+    for name in ("a.tif", "a"):
+        check_output(file, Job(tmp_path / "in.jpg", tmp_path / name, "in.jpg"))
+    check_output(file, Job(None, None, "standard input"))
+    check_output(file, Job(tmp_path / "in.jpg", tmp_path / "a.jpg", "in.jpg", "jpeg"))
+    with pytest.raises(DataError, match=r"in\.jpg is a heif file in truth") as failure:
+        encoded(file, file.stacks, Job(tmp_path / "in.jpg", tmp_path / "a.jpg", "in.jpg"))
+    assert "--format" in failure.value.hint
 
 
 def test_a_file_that_another_process_wrote_stays(tmp_path: Path) -> None:

@@ -21,8 +21,10 @@ from dae_tui.core.denoising.files.tally import Tally
 from dae_tui.core.denoising.small_images import denoise_small
 from dae_tui.core.hardware import helper_thread, keep_freed_memory
 from dae_tui.core.images import formats as kinds
+from dae_tui.core.images.kinds import KINDS
 from dae_tui.core.images.output_file import (
     FAILURES,
+    check_output,
     encoded,
     has_output,
     is_full,
@@ -134,6 +136,7 @@ def _load(job: Job, options: DenoiseOptions, given: bytes | DaeError) -> "Loaded
         if isinstance(content, DaeError):
             raise content
         file = find_padding(kinds.read(content, job.name))
+        check_output(file, job)
         loaded = LoadedFile(outcome, file, content)
         if not _is_single(loaded):  # Single small images are examined together, in batches.
             loaded.found = [examine(stack, options, job.name) for stack in file.stacks]
@@ -300,7 +303,7 @@ def _write(entry: LoadedFile) -> bool:
     """Encode and write a file; False if another process was faster."""
     job, file = entry.outcome.job, entry.file
     other = job.kind is not None and job.kind != file.kind
-    # Raw data become a TIFF in any case.
-    if entry.is_unchanged and not other and file.kind != "raw":
+    # What cannot be written back becomes another kind in any case.
+    if entry.is_unchanged and not other and not KINDS[file.kind].becomes:
         return write_output(entry.content, job)
     return write_output(encoded(file, entry.stacks, job), job)

@@ -40,6 +40,8 @@ _SUBSAMPLINGS: dict[tuple[float, float], str] = {(1, 1): "4:4:4", (2, 1): "4:2:2
 _MODES = {1: "L", 3: "RGB", 4: "CMYK"}
 _LONGEST = {"JPEG": 65500, "WEBP": 16383}
 _NEW_JPEG_QUALITY = 95
+# Of XMP, what a segment of a JPEG holds.
+_MOST_XMP = 65_000
 _LOSSY_WEBP_QUALITY = 90
 
 
@@ -90,6 +92,8 @@ def write_jpeg(stacks: Sequence[Stack], about: About) -> bytes:
         "icc_profile": fitting_icc(about, values.shape[-1]),
         "exif": _EXIF + about.exif if about.exif else b"",
     }
+    if about.xmp and len(about.xmp) <= _MOST_XMP:
+        options["xmp"] = about.xmp
     if about.dpi:
         options["dpi"] = about.dpi
     if values.shape[-1] == 4:  # Pillow wants ink.
@@ -144,6 +148,7 @@ def write_webp(stacks: Sequence[Stack], about: About) -> bytes:
         **_webp_options(lossless=True),
         "icc_profile": fitting_icc(about, 3),
         "exif": about.exif or b"",
+        "xmp": about.xmp or b"",
     }
     return _saved(values, "WEBP", options)
 

@@ -103,6 +103,8 @@ def write(stacks: Sequence[Stack], about: About) -> bytes:
         before += make_chunk(b"pHYs", struct.pack(">IIB", *dots_per_metre(about.dpi), 1))
     if about.exif:
         before += make_chunk(b"eXIf", about.exif)
+    if about.xmp:
+        before += make_chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + about.xmp)
     return _spliced(values, before, b"")
 
 

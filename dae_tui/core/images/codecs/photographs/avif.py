@@ -70,13 +70,14 @@ def bounds(source: Source, name: str) -> tuple[int, int]:
 
 
 def write(stacks: Sequence[Stack], about: About) -> bytes:
-    """An AVIF of one uint8 image of the highest quality, with profile and EXIF."""
+    """An AVIF of one uint8 image of the highest quality, with profile, EXIF and XMP."""
     values = only_image(stacks, "avif", ("uint8",))
     options: dict[str, Any] = {
         "quality": _BEST,
         "subsampling": "4:4:4",
         "icc_profile": about.icc,
         "exif": about.exif or b"",
+        "xmp": about.xmp or b"",
     }
     return _encode([Stack(values[None])], options)
 

@@ -1,4 +1,4 @@
-"""The boxes of ISO media files, of which JPEG 2000 and JPEG XL files consist."""
+"""The boxes of ISO media files, of which JPEG 2000, JPEG XL and HEIF files consist."""
 
 import struct
 from collections.abc import Iterator

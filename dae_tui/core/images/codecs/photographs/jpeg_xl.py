@@ -62,11 +62,13 @@ def bounds(source: Source, name: str) -> tuple[int, int]:
 
 
 def write(stacks: Sequence[Stack], about: About) -> bytes:
-    """A lossless JPEG XL of one image of uint8, uint16 or float32, with EXIF."""
+    """A lossless JPEG XL of one image of uint8, uint16 or float32, with EXIF and XMP."""
     values = only_image(stacks, "jxl", ("uint8", "uint16", "float32"))
     kept = b""
     if about.exif:
         kept = (len(about.exif) + 12).to_bytes(4, "big") + b"Exif" + bytes(4) + about.exif
+    if about.xmp:
+        kept += (len(about.xmp) + 8).to_bytes(4, "big") + b"xml " + about.xmp
     return _packed(values, kept, lossless=True)
 
 

@@ -51,7 +51,7 @@ def read_about(tags: Tags, form: Form) -> About:
 
 
 def said_tags(about: About) -> tuple[Tags, Form]:
-    """EXIF and dots per inch as tags, and the byte order of their values; EXIF decides on it."""
+    """EXIF, XMP and dots per inch as tags, and the byte order of their values, by EXIF."""
     said: Tags = {}
     form = Form()
     with suppress(DataError):  # EXIF that is broken is left out.
@@ -59,6 +59,8 @@ def said_tags(about: About) -> tuple[Tags, Form]:
             form, first = read_start(about.exif, "EXIF")
             tags = read_tags(about.exif, form, first, "EXIF", Budget(about.exif, "EXIF"))
             said = {c: tag for c, tag in tags.items() if c in _SAID and not is_lost(c, tag)}
+    if about.xmp:
+        said[codes.XMP] = Tag(codes.BYTE, len(about.xmp), about.xmp)
     if about.dpi:
         said |= _dpi_tags(about.dpi, form)
     return said, form
