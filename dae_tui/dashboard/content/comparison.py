@@ -166,8 +166,9 @@ class ComparisonRow:
 RUN_COLUMNS = (
     ComparisonColumn("run", numeric=False),
     ComparisonColumn("state", numeric=False),
-    ComparisonColumn("epoch"),
+    # Before the epoch: on 40 columns there is room for one of the two.
     ComparisonColumn("val loss", best=min),
+    ComparisonColumn("epoch"),
     # Of the validation images, and only the next one of the test images.
     ComparisonColumn("val PSNR", best=max),
     ComparisonColumn("val acc %", best=max),
@@ -205,8 +206,8 @@ def run_rows(runs: Sequence[ComparedRun]) -> list[ComparisonRow]:
         texts = [
             each.label,
             str(summary.state) if each.exists else "deleted",
-            _epoch(summary),
             _loss(summary.val_loss, each.learning),
+            _epoch(summary),
             text_of(summary.val_psnr, "{:.2f}"),
             text_of(summary.val_accuracy, "{:.2f}"),
             text_of(summary.test_accuracy, "{:.2f}"),
