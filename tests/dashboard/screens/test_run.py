@@ -237,6 +237,34 @@ async def test_the_log_is_wrapped_and_scrolled_and_the_images_stay(runs_dir: Pat
         await driver.sees("image 1/16")
 
 
+async def test_on_a_small_screen_the_log_has_it_for_itself(runs_dir: Path) -> None:
+    async with driving(runs_dir, Run(runs_dir / LIVE), (40, 12)) as driver:
+        await driver.sees("v: the images")
+        await driver.press("l")
+        await driver.sees("epoch 0 is over", "epoch 8 is over", "log, lines 1–9 of 9")
+        assert "too low" not in driver.text()
+        await driver.press("l")
+        await driver.sees("loss, log", "v: the images")
+
+
+async def test_keys_of_images_are_offered_while_there_are_some(runs_dir: Path) -> None:
+    def offered(driver: Driver) -> str:
+        return driver.text().split("\n")[-1]
+
+    async with driving(runs_dir, Run(runs_dir / LIVE)) as driver:
+        await driver.until(lambda: "←→ time  ↑↓ image" in offered(driver))
+        await driver.press("l")
+        await driver.sees("arrows scroll")
+        await driver.until(lambda: "image" not in offered(driver) and "time" not in offered(driver))
+        await driver.press("l")
+        await driver.until(lambda: "←→ time  ↑↓ image" in offered(driver))
+    shutil.rmtree(runs_dir / LIVE / SAMPLES)
+    async with driving(runs_dir, Run(runs_dir / LIVE)) as driver:
+        await driver.sees("no images yet", "M metric")
+        assert "time" not in offered(driver)
+        assert "image" not in offered(driver)
+
+
 async def test_a_run_that_has_ended_says_why_and_how_it_goes_on(runs_dir: Path) -> None:
     run = Run(runs_dir / "20260131-091500-mnist-killed-9e9e")
     error = "RuntimeError: CUDA error: an illegal memory access was encountered, and so the end"

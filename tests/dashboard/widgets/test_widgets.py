@@ -284,8 +284,8 @@ async def test_eight_gpus_in_six_lines() -> None:
     async with panel(monitor(*gpus), (44, 6)) as widget:
         lines = read(widget)
         assert [line[:4] for line in lines] == ["GPU0", "GPU1", "GPU2", "5 mo", "CPU ", "RAM "]
-        assert lines[3] == "5 more: dae devices"
-        assert lines[0].split() == ["GPU0", "87%", "12.0/139.0", "GiB", "54°C", "612W"]
+        assert lines[3] == "5 more: 4 shows all"
+        assert lines[0].split() == ["GPU0", "87%", "12.0/139.0", "GiB", "▇", "54°C", "612W"]
 
 
 async def test_figures_that_are_missing_are_dashes() -> None:
