@@ -124,7 +124,7 @@ class RunScreen(ChartScreen[_Seen]):
         self._low_images = False
         """Whether the images are shown there, and not the chart."""
         self._beside = False
-        """Whether there are so many GPUs that they want the side of a wide screen for themselves."""
+        """Whether there are so many GPUs that figures lie beside them, on a wide screen."""
 
     def compose(self) -> ComposeResult:
         yield Heading(self.run_shown.name)
@@ -189,21 +189,23 @@ class RunScreen(ChartScreen[_Seen]):
         view = self._seen.view if self._seen else None
         if view is None:
             return action not in ("go_on", "another")
-        summary = view.summary
         if action in STEERING and self.run_shown.read_only:
             return False
-        if action in ("pause", "stop"):
-            return view.exists and summary.state.alive
-        if action == "go_on":
-            ended = not summary.state.alive and summary.state is not State.FINISHED
-            return view.exists and ended and view.has_config
-        if action == "another":
-            return self._curves is not None and self._curves.several
-        if action == "time":
-            return bool(view.steps) and not self.has_class("-log")
-        if action in ("up", "down"):  # They scroll the log, which is said below it.
-            return isinstance(self._sample, SHOWN) and not self.has_class("-log")
-        return action != "live" or self._scrubbed is not None
+        state, images = view.summary.state, not self.has_class("-log")
+        steered = view.exists and state.alive
+        ended = view.exists and not state.alive and state is not State.FINISHED
+        offered = {
+            "pause": steered,
+            "stop": steered,
+            "go_on": ended and view.has_config,
+            "another": self._curves is not None and self._curves.several,
+            # Arrows scroll the log while that is shown, which is said below it.
+            "time": images and bool(view.steps),
+            "up": images and isinstance(self._sample, SHOWN),
+            "down": images and isinstance(self._sample, SHOWN),
+            "live": self._scrubbed is not None,
+        }
+        return offered.get(action, True)
 
     def _show_ending(self, view: RunView) -> None:
         """Say why the run has ended and how it goes on, in the lines that takes."""
@@ -372,8 +374,8 @@ class RunScreen(ChartScreen[_Seen]):
     def _which(self, seen: _Seen, which: str) -> list[tuple[str, str]]:
         """Which images are shown, from which step, and how much of them."""
         if self.has_class("-log"):
-            words = "arrows scroll, l: images again"
-            return [(self.query_one(LogTail).place, ""), (words, "text-muted")]
+            said = self.query_one(LogTail).place
+            return [(said, ""), ("arrows scroll, l: images again", "text-muted")]
         sample, steps = self._sample, seen.view.steps
         pictures = self.query_one(Pictures)
         words = [(which, "")] if which else []

@@ -471,6 +471,7 @@ async def test_a_large_screen_has_charts_of_all_metrics(runs_dir: Path) -> None:
     async with driving(runs_dir, Run(runs_dir / LIVE), (200, 60)) as driver:
         await driver.sees("val PSNR, dB", "val accuracy, %", "learning rate", "images/s")
         await driver.sees("use, %", "GPU memory, GiB", "GPU power, W")
+        assert "learn…" not in driver.text()  # The name of a line is whole, or only in the title.
         await driver.press("left_parenthesis")
         await driver.sees("PSNR 20.733", "accuracy 97.333", "━ 0.0008", "━ 82 ━ 30", "GPU 0 580")
 
