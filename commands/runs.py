@@ -22,7 +22,7 @@ from dae_tui.commands.output.streams import print_name, say
 from dae_tui.errors import DaeError, RunError, UsageError
 from dae_tui.runs.folder.deletion import check_deletable, delete_run, deleted_words
 from dae_tui.runs.folder.layout import Request, State
-from dae_tui.runs.folder.reader import Run, find_run, last_event
+from dae_tui.runs.folder.reader import Run, find_run, last_event, list_runs
 from dae_tui.runs.folder.summary import Summary, age, number, summarize
 from dae_tui.runs.folder.tags import (
     change_tags,
@@ -334,6 +334,12 @@ def group(
     *names, name = [*words, ""] if remove else words
     if not remove:
         check_group(name)
+        # Else the last of some runs, after which the name was forgotten, became the name.
+        if any(name in (run.name, summarize(run).label) for run in list_runs(runs_dir)):
+            raise UsageError(
+                f"{name} is a run: the name of the group comes last",
+                f"for example: dae runs group {' '.join(words)} best-3",
+            )
     found = [find_run(each, runs_dir) for each in names]
     for run in found:
         set_group(run, name)

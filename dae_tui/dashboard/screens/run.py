@@ -1,7 +1,7 @@
 """One run: its loss, the machine, a few images denoised by the network, and its log."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from textual import work
@@ -155,6 +155,10 @@ class RunScreen(ChartScreen[_Seen]):
 
     def show(self, seen: _Seen) -> None:
         before = self._seen.view if self._seen else None
+        if before is not None and not seen.view.exists:
+            # What was last seen stays.
+            last = replace(before, exists=False, changed=before.exists, whole=True)
+            seen = replace(seen, view=last, sample=self._sample)
         view = seen.view
         self._seen = seen
         if before is not None and before.exists and not view.exists:
@@ -198,9 +202,10 @@ class RunScreen(ChartScreen[_Seen]):
             "pause": steered,
             "stop": steered,
             "go_on": ended and view.has_config,
+            "play": view.exists,
             "another": self._curves is not None and self._curves.several,
             # Arrows scroll the log while that is shown, which is said below it.
-            "time": images and bool(view.steps),
+            "time": images and view.exists and bool(view.steps),
             "up": images and isinstance(self._sample, SHOWN),
             "down": images and isinstance(self._sample, SHOWN),
             "live": self._scrubbed is not None,
@@ -405,7 +410,7 @@ class RunScreen(ChartScreen[_Seen]):
 
     def action_time(self, by: int) -> None:
         """Show earlier or later images; beyond the newest, follow them again."""
-        steps = self._seen.view.steps if self._seen else []
+        steps = self._seen.view.steps if self._seen and self._seen.view.exists else []
         if not steps:
             return
         now = self._sample.step if self._sample else steps[-1]

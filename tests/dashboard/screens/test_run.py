@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dashboard_driver import Driver, driving, shows
+from dashboard_driver import Driver, driving, looks_again, shows
 from dashboard_example import LIVE, photographs_run
 
 from dae_tui.dashboard.screens.dialogs.question import Question
@@ -287,11 +287,14 @@ async def test_a_run_that_has_ended_says_why_and_how_it_goes_on(runs_dir: Path) 
 async def test_a_deleted_run_says_so_and_offers_nothing(runs_dir: Path) -> None:
     run = Run(runs_dir / ENDED)
     async with driving(runs_dir, run, (120, 40)) as driver:
-        await driver.sees("finished")
+        await driver.sees("finished", "train 0.0", "image 1/16", "val acc. 97")
         shutil.rmtree(run.folder)
-        await driver.sees("deleted", "This run was deleted")
+        await driver.sees("deleted", "This run was deleted. What is shown was last seen")
+        await looks_again(driver)
+        await driver.sees("epoch 30/30", "train 0.0", "image 1/16", "val acc. 97")
         assert "crashed" not in driver.text()
-        assert "r resume" not in driver.text()
+        for key in ("r resume", "w weights", "←→ time"):
+            assert key not in driver.text()
         for key in ("r", "s", "p"):
             await driver.press(key)
             await driver.told("was deleted: there is nothing to")
