@@ -52,6 +52,10 @@ def started(step: float) -> dict[str, object]:
     return {"v": 1, "event": "started", "step": step}
 
 
+def devices(step: float, use: float) -> dict[str, object]:
+    return {"v": 1, "event": "devices", "step": step, "cpu": 5.0, "gpus": [{"gpu": 0, "use": use}]}
+
+
 def lines(events: Iterable[dict[str, object]]) -> bytes:
     return b"".join(json.dumps(event).encode() + b"\n" for event in events)
 
@@ -314,6 +318,7 @@ def long_run(run: Run, monkeypatch: pytest.MonkeyPatch) -> Run:
         for epoch in range(first, last + 1):
             for number in range(100 * epoch - 99, 100 * epoch + 1):
                 yield step(number, offset + 1 / number)
+            yield devices(100 * epoch, 50.0 + epoch + offset)
             yield validation(100 * epoch, offset + 2 / epoch, best=epoch % 7 == 0)
 
     events = [started(0), *epochs(1, 19, 5.0), *map(step, range(1901, 1951)), started(1500)]
@@ -329,6 +334,23 @@ def test_an_overview_has_every_validation_of_a_resumed_long_run(long_run: Run) -
     assert_same(found.validation, whole.validation)
     assert found.best == whole.best
     assert found.best is not None and found.best["step"] == 2800
+
+
+def test_an_overview_has_every_reading_of_the_devices(
+    long_run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = read_whole(long_run).devices
+    assert len(whole["GPU 0"].use) == 30
+    for name in ("GPU 0", "CPU"):
+        assert_same(overview(long_run).devices[name].use, whole[name].use)
+
+    rare = {
+        events: 10 if b'"event": "devices"' in events else most
+        for events, most in curves._RARE_EVENTS.items()
+    }
+    monkeypatch.setattr(curves, "_RARE_EVENTS", rare)
+    assert 5 <= len(overview(long_run).devices["GPU 0"].use) < 20
+    assert len(overview(long_run).validation) == 30
 
 
 def test_an_overview_has_steps_in_order_as_the_whole_has_them(long_run: Run) -> None:
