@@ -209,6 +209,34 @@ class CurveFollower:
         return self._follower.offset != before or self._follower.restarted
 
 
+class OverviewFollower:
+    """Reads the overview of a run's curves, then what is added: a long file is searched once."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._follower = MetricsFollower(run)
+        self.curves = Curves()
+        self._begin()
+
+    def _begin(self) -> None:
+        # Lines that come in between are read twice, which changes nothing.
+        self._follower.skip()
+        self.curves = overview(self._run)
+
+    def read(self) -> None:
+        """Add what is new; after the file was replaced or cut, read it anew."""
+        while True:
+            before = self._follower.offset
+            events = self._follower.read(PIECE_BYTES)
+            if self._follower.restarted:
+                self._begin()
+                return
+            for event in events:
+                self.curves.add(event)
+            if self._follower.offset == before:
+                return
+
+
 def is_long(run: Run) -> bool:
     """Whether reading the whole metrics would take noticeable time."""
     try:

@@ -5,23 +5,27 @@ from typing import Any
 
 from dae_tui.runs.folder.layout import METRICS
 from dae_tui.runs.folder.reader import Run, Stamp
-from dae_tui.runs.watching.curves import Curves, overview
+from dae_tui.runs.watching.curves import Curves, OverviewFollower
 
 
 class KnownRuns:
     """Curves and configs. One thread at a time may ask."""
 
     def __init__(self) -> None:
-        self._curves: dict[str, tuple[Stamp, Curves]] = {}
+        self._curves: dict[str, tuple[Stamp, OverviewFollower]] = {}
         self._configs: dict[str, Mapping[str, Any]] = {}
 
     def curves(self, run: Run) -> Curves:
-        """The curves of a run: of a long one an overview."""
+        """The curves of a run: of a long one an overview. What is added is added to them."""
         run.want(curves_only=True)
         stamp = run.stamp(METRICS)
-        if run.key not in self._curves or self._curves[run.key][0] != stamp:
-            self._curves[run.key] = stamp, overview(run)
-        return self._curves[run.key][1]
+        before, follower = self._curves.get(run.key, (None, None))
+        if follower is None or stamp is None:  # Without a file there are no curves.
+            follower = OverviewFollower(run)
+        elif stamp != before:
+            follower.read()
+        self._curves[run.key] = stamp, follower
+        return follower.curves
 
     def config(self, run: Run) -> Mapping[str, Any]:
         """The config of a run, which never changes; empty until it can be read."""

@@ -12,7 +12,14 @@ from dae_tui.runs.folder.layout import METRICS
 from dae_tui.runs.folder.reader import Run
 from dae_tui.runs.folder.writer import RunWriter
 from dae_tui.runs.watching import curves
-from dae_tui.runs.watching.curves import Curve, CurveFollower, Curves, glance, overview
+from dae_tui.runs.watching.curves import (
+    Curve,
+    CurveFollower,
+    Curves,
+    OverviewFollower,
+    glance,
+    overview,
+)
 
 GARBAGE = [
     b"",
@@ -351,6 +358,40 @@ def test_an_overview_has_every_reading_of_the_devices(
     monkeypatch.setattr(curves, "_RARE_EVENTS", rare)
     assert 5 <= len(overview(long_run).devices["GPU 0"].use) < 20
     assert len(overview(long_run).validation) == 30
+
+
+def test_a_long_file_is_searched_once_and_then_followed(
+    long_run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    follower = OverviewFollower(long_run)
+    before, count = follower.curves, len(follower.curves.train)
+    monkeypatch.setattr(curves, "_rare", lambda _: pytest.fail("it was searched again"))
+    write(long_run, lines([step(3001, 0.25), devices(3001, 7.0), validation(3001, 0.5)])[:-5])
+    follower.read()
+    assert follower.curves is before
+    assert points(before.train)[-1] == (3001, 0.25)
+    assert len(before.train) == count + 1
+    assert points(before.devices["GPU 0"].use)[-1] == (3001, 7.0)
+    assert points(before.validation)[-1][0] == 3000
+    write(long_run, lines([validation(3001, 0.5)])[-5:])
+    follower.read()
+    assert points(before.validation)[-1] == (3001, 0.5)
+    # A resumed run voids what came after its checkpoint.
+    write(long_run, lines([started(2950), step(2951, 0.125)]))
+    follower.read()
+    assert points(before.train)[-1] == (2951, 0.125)
+    assert points(before.validation)[-1][0] == 2900
+
+
+def test_an_overview_is_read_anew_when_the_file_was_replaced(long_run: Run) -> None:
+    follower = OverviewFollower(long_run)
+    write(long_run, lines([step(1, 0.75)]), "wb")
+    follower.read()
+    assert points(follower.curves.train) == [(1, 0.75)]
+    (long_run.folder / METRICS).unlink()
+    write(long_run, lines([step(number, 0.5) for number in range(1, 2500)]), "wb")
+    follower.read()
+    assert points(follower.curves.train)[-1] == (2499, 0.5)
 
 
 def test_an_overview_has_steps_in_order_as_the_whole_has_them(long_run: Run) -> None:

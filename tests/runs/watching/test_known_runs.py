@@ -27,6 +27,8 @@ def test_curves_are_read_again_when_they_have_grown(tmp_path: Path) -> None:
     assert len(known.curves(run).train) == 2
     known.forget_all_but([])
     assert len(known.curves(run).train) == 2
+    (run.folder / METRICS).unlink()
+    assert len(known.curves(run).train) == 0
 
 
 def test_a_config_is_read_until_there_is_one(
@@ -46,4 +48,4 @@ def test_runs_of_one_name_in_two_folders_are_two(tmp_path: Path) -> None:
     for folder in ("one", "two"):
         (tmp_path / folder / "a").mkdir(parents=True)
         write_json(tmp_path / folder / "a" / CONFIG, {"data": folder})
-        assert known.config(Run(tmp_path / folder / "a", folder)) == {"data": folder}
+        assert known.config(Run(tmp_path / folder / "a", place=folder)) == {"data": folder}
