@@ -52,7 +52,9 @@ def test_runs_of_a_host_are_listed_and_shown(
     answer = json.loads(dae("runs", "list", "--json", "--runs-dir", there).out)
     assert answer["runs_dir"] == there
     assert [run["name"] for run in answer["runs"]] == [finished.name]
+    logins = ssh.arguments.count("gpu1")
     shown = json.loads(dae("runs", "show", "abcd", "--json", "--runs-dir", there).out)
+    assert ssh.arguments.count("gpu1") == logins + 1  # A login can take seconds.
     assert shown["run"] == f"{there}/{finished.name}"
     assert shown["done"] == {"event": "done", "seconds": 5}
 
