@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dae_tui.commands import options
+from dae_tui.commands.grouped_help import grouped
 from dae_tui.commands.options import (
     JsonOption,
     QuietOption,
@@ -63,7 +64,15 @@ def runs() -> None:
     """List, show and steer training runs. A training reacts within a second."""
 
 
-@app.command("list")
+@app.command(
+    "list",
+    cls=grouped(
+        {},
+        ("dae runs list", "All but the archived ones."),
+        ("dae runs list state:failed data:mnist", "Those that failed on MNIST."),
+        ("dae runs list --group lr-3f2a --json", "Those of a sweep, for scripts."),
+    ),
+)
 def list_command(
     conditions: Annotated[
         list[str] | None,
@@ -373,7 +382,14 @@ def _archive(runs: list[Run], archived: bool, quiet: bool) -> None:
             say(f"archived {run.name}" if archived else f"{run.name} is in the list again")
 
 
-@app.command()
+@app.command(
+    cls=grouped(
+        {},
+        ("dae runs wait latest && ./next", "Go on with a script once the newest run has finished."),
+        ("dae runs wait latest --timeout 3600", "For an hour at most: then the exit code is 1."),
+        ("dae runs wait mnist-unet-3f2a --json", "What came of it, for scripts."),
+    )
+)
 def wait(
     run: RunArgument,
     runs_dir: RunsDirOption = options.RUNS_DIR,
@@ -414,7 +430,14 @@ def wait(
         say(words)
 
 
-@app.command()
+@app.command(
+    cls=grouped(
+        {},
+        ("dae runs export latest --csv -", "Print the figures of every step of the newest run."),
+        ("dae runs export latest --tensorboard logs", "Then: tensorboard --logdir logs"),
+        ("dae runs export latest --mlflow http://localhost:5000", "Log it to an MLflow server."),
+    )
+)
 def export(
     run: RunArgument,
     tensorboard: Annotated[
