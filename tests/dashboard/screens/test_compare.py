@@ -378,6 +378,18 @@ async def test_a_loss_against_noisy_images_is_named_in_the_legend(tmp_path: Path
         assert line.name == "alone-unet-0001 (noisy loss)"
 
 
+async def test_values_of_settings_are_whole_or_out_of_sight(tmp_path: Path) -> None:
+    for number in range(6):
+        name = make_run(tmp_path, number)
+        config = {"network": "unet", **dict.fromkeys("abcdefgh", 123456 + number)}
+        (tmp_path / name / "config.json").write_text(json.dumps(config))
+    async with driving(tmp_path, size=(40, 12)) as driver:
+        await driver.press("3", "D")
+        await driver.sees("123461", "123458", "more settings, 2 more runs")
+        assert "1234 " not in driver.text()
+        assert "123457" not in driver.text()
+
+
 async def test_the_settings_that_differ_are_shown_run_beside_run(tmp_path: Path) -> None:
     for number, rate in enumerate((0.001, 0.01)):
         name = make_run(tmp_path, number)
