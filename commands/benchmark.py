@@ -17,6 +17,7 @@ from dae_tui.commands.benchmarking.methods import (
 )
 from dae_tui.commands.benchmarking.scaling import scaling
 from dae_tui.commands.benchmarking.speed import speed
+from dae_tui.commands.grouped_help import grouped
 from dae_tui.commands.options import (
     BlackOption,
     DataDirOption,
@@ -85,7 +86,31 @@ def benchmark() -> None:
     """Measure denoisers, show what was measured, and compare it."""
 
 
-@app.command()
+@app.command(
+    cls=grouped(
+        {
+            "Methods": ("methods", "weights", "tune_on", "tell_level"),
+            "Images": ("data", "images", "split", "black", "white", "align", "data_dir"),
+            "Noise": ("noise", "match_noisy", "clip", "seed", "seeds"),
+            "Classifier": ("classifier", "trust_classifier"),
+            "Measured": ("digits", "per_class", "edges", "figures"),
+            "Computing": ("precision", "device"),
+            "Output": (
+                *("runs_dir", "svg", "json", "csv", "markdown", "latex", "html"),
+                *("quiet", "help"),
+            ),
+        },
+        ("dae benchmark quality", "The published weights on MNIST."),
+        (
+            "dae benchmark quality --data PHOTOS --weights latest --methods median,bilateral",
+            "The newest run on images of your own, beside two filters.",
+        ),
+        (
+            "dae benchmark quality --methods all --noise gaussian:0.1..1.0/10 --figures out",
+            "Every method at ten levels of noise, with figures.",
+        ),
+    )
+)
 def quality(
     methods: Annotated[
         str | None,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dae_tui.commands import options
+from dae_tui.commands.grouped_help import grouped
 from dae_tui.commands.options import (
     JsonOption,
     QuietOption,
@@ -37,7 +38,25 @@ app = options.subcommand()
 USUAL_RATIO = 16.0
 
 
-@app.command()
+@app.command(
+    cls=grouped(
+        {
+            "Size": ("ratio", "units", "psnr"),
+            "Network": ("codec", "patch", "start", "presentations", "published", "seed"),
+            "What was done": ("progress", "figure", "compare", "keep"),
+            "Output": ("output", "overwrite", "runs_dir", "json", "quiet", "help"),
+        },
+        (
+            "dae compress photo.png -o photo.dae --ratio 32 --progress",
+            "A network for this image alone; the dashboard compares its curves (3, then C).",
+        ),
+        (
+            "dae compress photo.png -o photo.dae --codec photos-codec",
+            "With a codec that was learned before: the file holds no network.",
+        ),
+        ("dae compress a.png b.png -o both.dae --psnr 30", "Two images in the smallest such file."),
+    )
+)
 def compress(
     inputs: Annotated[
         list[Path], typer.Argument(metavar="IMAGE…", help="Image files of any kind.")

@@ -10,6 +10,7 @@ from typing import Annotated, TextIO
 import typer
 
 from dae_tui.commands import options
+from dae_tui.commands.grouped_help import grouped
 from dae_tui.commands.options import (
     DataDirOption,
     RunsDirsOption,
@@ -33,7 +34,25 @@ app = options.subcommand()
 FINEST = Graphics.TRUECOLOR
 
 
-@app.command()
+@app.command(
+    cls=grouped(
+        {
+            "Runs": ("runs_dirs", "tensorboard", "data_dir"),
+            "Screen": ("graphics", "theme", "refresh", "no_mouse"),
+            "Being told": ("notify", "stalled"),
+            "Output": ("svg", "size", "help"),
+        },
+        ("dae dashboard latest", "Watch the newest run; q leaves it, and the training goes on."),
+        (
+            "dae dashboard --runs-dir runs --runs-dir ssh://gpu1/home/me/runs --notify bell",
+            "All runs of a folder and of a host in one list; the bell tells what happens to them.",
+        ),
+        (
+            "dae dashboard lightning_logs",
+            "Watch the training of another program by TensorBoard's event files.",
+        ),
+    )
+)
 def dashboard(
     run: Annotated[
         str | None,

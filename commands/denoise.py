@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dae_tui.commands import options
+from dae_tui.commands.grouped_help import grouped
 from dae_tui.commands.options import (
     DeviceOption,
     JsonOption,
@@ -45,7 +46,29 @@ class InterruptedDenoisingError(DaeError):
         super().__init__("interrupted", "outputs are complete; the same command does the rest")
 
 
-@app.command()
+@app.command(
+    cls=grouped(
+        {
+            "Files": (
+                *("typed_output", "recursive", "in_place", "overwrite", "kind"),
+                *("black", "white", "invert"),
+            ),
+            "Denoising": ("weights", "sigma", "strength", "best"),
+            "What was done": ("preview", "compare", "residual", "explain", "reference"),
+            "Computing": ("tile", "overlap", "device", "precision"),
+            "Output": ("runs_dir", "json", "quiet", "verbose", "help"),
+        },
+        ("dae denoise photo.jpg -o clean.jpg", "The same file without the noise."),
+        (
+            "dae denoise scans/ -o cleaned/ --recursive --explain",
+            "A folder with all in it, and what was found in each file.",
+        ),
+        (
+            "dae denoise digits.png -o clean.png --weights latest --preview",
+            "With the weights of the newest run, before and after in the terminal.",
+        ),
+    )
+)
 def denoise(
     inputs: Annotated[
         list[Path],

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dae_tui.commands import options
+from dae_tui.commands.grouped_help import grouped
 from dae_tui.commands.options import JsonOption
 from dae_tui.devices.gpu_processes import HIDDEN
 from dae_tui.devices.reading import Reading
@@ -36,7 +37,14 @@ UNITS = {
 }
 
 
-@app.command()
+@app.command(
+    cls=grouped(
+        {},
+        ("dae devices", "GPUs with the processes on them, processor and memory, once."),
+        ("dae devices --watch --interval 5", "Again every five seconds, until Ctrl-C."),
+        ("dae devices --watch --json >> machine.jsonl", "An object a line, for other programs."),
+    )
+)
 def devices(
     json: JsonOption = False,
     watch: Annotated[bool, typer.Option("--watch", help="Repeat until Ctrl-C.")] = False,

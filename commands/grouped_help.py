@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from typer.core import TyperCommand
 
-REST = "Other"
+REST, ALL = "Other", "Options"
 
 
 class GroupedCommand(TyperCommand):
@@ -26,7 +26,7 @@ class GroupedCommand(TyperCommand):
         grouped = {name for names in self.groups.values() for name in names}
         known = {str(each.name) for each in arguments}
         rest = [name for name in records if name not in grouped | known]
-        sections = {"Arguments": [*sorted(known)], **self.groups, REST: rest}
+        sections = {"Arguments": [*sorted(known)], **self.groups, REST if grouped else ALL: rest}
         for heading, names in sections.items():
             shown = [record for name in names if (record := records.get(name))]
             if shown:
@@ -40,3 +40,10 @@ class GroupedCommand(TyperCommand):
                 for command, words in self.examples:
                     formatter.write(f"{'':{formatter.current_indent}}{command}\n")
                     formatter.write(f"{'':{formatter.current_indent + 4}}{words}\n")
+
+
+def grouped(
+    groups: Mapping[str, Sequence[str]], *examples: tuple[str, str]
+) -> type[GroupedCommand]:
+    """The class of a command with these groups of options and examples."""
+    return type("Grouped", (GroupedCommand,), {"groups": groups, "examples": examples})

@@ -106,6 +106,7 @@ def data() -> Any:
         metavar="NAME|FOLDER",
         help="mnist, fashion-mnist, kmnist, qmnist, emnist, digits (embedded, needs no download) "
         "or a folder of images, of pairs (clean/ and noisy/) or of .npy shards. [default: mnist]",
+        show_default=False,
     )
 
 

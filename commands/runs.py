@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dae_tui.commands import options
+from dae_tui.commands.grouped_help import grouped
 from dae_tui.commands.options import (
     JsonOption,
     QuietOption,
@@ -22,7 +23,7 @@ from dae_tui.commands.output.streams import print_name, say
 from dae_tui.errors import DaeError, RunError, UsageError
 from dae_tui.runs.folder.deletion import check_deletable, delete_run, deleted_words
 from dae_tui.runs.folder.layout import Request, State
-from dae_tui.runs.folder.reader import Run, find_run, last_event
+from dae_tui.runs.folder.reader import Run, find_run, last_event, list_runs
 from dae_tui.runs.folder.summary import Summary, age, number, summarize
 from dae_tui.runs.folder.tags import (
     change_tags,
@@ -63,7 +64,15 @@ def runs() -> None:
     """List, show and steer training runs. A training reacts within a second."""
 
 
-@app.command("list")
+@app.command(
+    "list",
+    cls=grouped(
+        {},
+        ("dae runs list", "All but the archived ones."),
+        ("dae runs list state:failed data:mnist", "Those that failed on MNIST."),
+        ("dae runs list --group lr-3f2a --json", "Those of a sweep, for scripts."),
+    ),
+)
 def list_command(
     conditions: Annotated[
         list[str] | None,
@@ -334,6 +343,12 @@ def group(
     *names, name = [*words, ""] if remove else words
     if not remove:
         check_group(name)
+        # Else the last of some runs, after which the name was forgotten, became the name.
+        if any(name in (run.name, summarize(run).label) for run in list_runs(runs_dir)):
+            raise UsageError(
+                f"{name} is a run: the name of the group comes last",
+                f"for example: dae runs group {' '.join(words)} best-3",
+            )
     found = [find_run(each, runs_dir) for each in names]
     for run in found:
         set_group(run, name)
@@ -367,7 +382,14 @@ def _archive(runs: list[Run], archived: bool, quiet: bool) -> None:
             say(f"archived {run.name}" if archived else f"{run.name} is in the list again")
 
 
-@app.command()
+@app.command(
+    cls=grouped(
+        {},
+        ("dae runs wait latest && ./next", "Go on with a script once the newest run has finished."),
+        ("dae runs wait latest --timeout 3600", "For an hour at most: then the exit code is 1."),
+        ("dae runs wait mnist-unet-3f2a --json", "What came of it, for scripts."),
+    )
+)
 def wait(
     run: RunArgument,
     runs_dir: RunsDirOption = options.RUNS_DIR,
@@ -408,7 +430,14 @@ def wait(
         say(words)
 
 
-@app.command()
+@app.command(
+    cls=grouped(
+        {},
+        ("dae runs export latest --csv -", "Print the figures of every step of the newest run."),
+        ("dae runs export latest --tensorboard logs", "Then: tensorboard --logdir logs"),
+        ("dae runs export latest --mlflow http://localhost:5000", "Log it to an MLflow server."),
+    )
+)
 def export(
     run: RunArgument,
     tensorboard: Annotated[

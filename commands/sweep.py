@@ -1,6 +1,7 @@
 """`dae sweep`: `dae train` with every combination of some options, as one group of runs."""
 
 import secrets
+import shlex
 import signal
 from collections.abc import Sequence
 from pathlib import Path
@@ -31,6 +32,7 @@ from dae_tui.commands.sweeping.start_runs import alone, folder_of, run_planned
 from dae_tui.errors import DaeError, UsageError
 from dae_tui.runs.folder.layout import State
 from dae_tui.runs.folder.tags import LONGEST_TAG, check_group
+from dae_tui.runs.places import runs_dir_option
 from dae_tui.runs.stop_signals import Signals, exit_code_of
 from dae_tui.system.ranks import ranks
 
@@ -150,11 +152,16 @@ def sweep(
     with alone(here, name), Signals(LEFT_THEM) as signals:
         planned = plan(combinations, name)
         if not quiet:
-            say(f"group {name}: {summary_of(planned)}; watch: dae dashboard, / group={name}")
+            say(f"group {name}: {summary_of(planned)}; {_how_to_watch(name, here)}")
         run_planned(planned, jobs, signals, quiet)
     finished = _report(plan(combinations, name), parameters, name, here, json)
     if finished < len(combinations):
         raise _unfinished(finished, len(combinations), signals, request.again(name))
+
+
+def _how_to_watch(group: str, runs_dir: Path) -> str:
+    words = shlex.join(["dae", "dashboard", *runs_dir_option(runs_dir)])
+    return f"watch: {words}, / group={group}"
 
 
 def _check_search(search: str | None, dry_run: bool) -> None:
@@ -186,7 +193,7 @@ def _search(request: SweepRequest, trials: int, json: bool, quiet: bool) -> None
         search = Search(spaces, folder_of(here, name))
         if not quiet:
             wanted = f"{trials} trial{'s' * (trials != 1)}"
-            say(f"group {name}: {wanted}; watch: dae dashboard, / group={name}")
+            say(f"group {name}: {wanted}; {_how_to_watch(name, here)}")
         # Once: a trial that fails again is not tried for ever.
         count = max(trials, len(search.trials)) * (len(seeds.values) if seeds else 1)
         run_planned(planned(), request.jobs, signals, quiet, count=count)

@@ -30,6 +30,7 @@ class DeviceReadings:
         indices: Sequence[int],
         gpus: NvidiaGpus | None = None,
         *,
+        uuids: Sequence[str] = (),
         seconds: float = READ_SECONDS,
     ) -> None:
         """Read nothing yet.
@@ -37,9 +38,10 @@ class DeviceReadings:
         Args:
             indices: the numbers of the GPUs, as CUDA counts them here; none on a processor alone.
             gpus: reads the GPUs; not needed without indices.
+            uuids: what tells these GPUs from others; their numbers do where none of them is known.
             seconds: between two readings.
         """
-        self._indices = indices
+        self._indices, self._uuids = indices, uuids
         self._gpus = gpus if indices else None
         self._seconds = seconds
         self._processor = Processor()
@@ -74,7 +76,7 @@ class DeviceReadings:
         while not self._over.wait(self._seconds):
             processor.append(self._processor.utilisation())
             if self._gpus is not None:
-                gpus += [gpu for gpu in self._gpus.read()[0] if gpu.index in self._indices]
+                gpus += self._used(self._gpus.read()[0])
             count += 1
             if count % READINGS == 0:
                 means = _means(processor, gpus)
@@ -83,6 +85,11 @@ class DeviceReadings:
                 processor, gpus = [], []
         if self._gpus is not None:
             self._gpus.close()
+
+    def _used(self, gpus: Sequence[Gpu]) -> list[Gpu]:
+        """Those of the training: by default CUDA counts the fastest first, NVML by their bus."""
+        found = [gpu for gpu in gpus if gpu.uuid in self._uuids]
+        return found or [gpu for gpu in gpus if gpu.index in self._indices]
 
 
 def _means(processor: Sequence[Reading], gpus: Sequence[Gpu]) -> dict[str, Any]:

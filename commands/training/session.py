@@ -170,7 +170,9 @@ def _device_readings(experiment: Experiment) -> DeviceReadings:
     if device.type != "cuda":
         return DeviceReadings([])
     used = range(together.here) if together.size > 1 else [device.index or 0]
-    return DeviceReadings(used, NvidiaGpus(os.environ))
+    from dae_tui.core.hardware import gpu_uuids
+
+    return DeviceReadings(used, NvidiaGpus(os.environ), uuids=gpu_uuids(used))
 
 
 def _store(event: Event, writer: RunWriter, copy: EventCopy) -> None:

@@ -2,6 +2,7 @@
 
 import ctypes
 import platform
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -120,6 +121,12 @@ def synchronize(device: torch.device) -> None:
         torch.cuda.synchronize(device)
     elif device.type == "mps":
         torch.mps.synchronize()
+
+
+def gpu_uuids(indices: Iterable[int]) -> list[str]:
+    """The UUIDs of GPUs as NVML has them, which counts otherwise than CUDA where models differ."""
+    every = (torch.cuda.get_device_properties(index) for index in indices)
+    return [f"GPU-{properties.uuid}" for properties in every]
 
 
 def _cuda(index: int) -> torch.device:

@@ -20,6 +20,7 @@ from textual.screen import Screen
 from textual.widget import AwaitMount
 from textual.worker import WorkerFailed
 
+from dae_tui.dashboard.ascii_lines import KEY_NAMES, AsciiLines
 from dae_tui.dashboard.context import Failed, MarkRuns, OpenRun, PlayWith
 from dae_tui.dashboard.control_characters import Harmless
 from dae_tui.dashboard.notifier import STALLED_MINUTES, Notifier
@@ -158,7 +159,7 @@ class DashboardApp(App[None]):
         self._run = run
         self._notify, self._stalled_minutes = notify, stalled_minutes
         self._notifiers: list[Notifier] = []
-        self._harmless = Harmless()
+        self._harmless, self._ascii = Harmless(), AsciiLines()
         self._opened = {self.DEFAULT_MODE}
         """The modes whose screens have been shown."""
         self._masked = True
@@ -172,6 +173,10 @@ class DashboardApp(App[None]):
         """
         wanted = graphics is Graphics.TRUECOLOR
         self.console = _truecolor_console() if wanted else self._console
+        # Lines pass other filters now, whether they themselves have changed or not.
+        for screen in (screen for stack in self._screen_stacks.values() for screen in stack):
+            for widget in screen.walk_children(with_self=True):
+                widget.refresh()
 
     def on_mount(self) -> None:
         self.watch_graphics(self.graphics)
@@ -215,7 +220,13 @@ class DashboardApp(App[None]):
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         """The filters that every line of every widget passes on its way to the terminal."""
-        return [*super().get_line_filters(), self._harmless]
+        ascii_only = [self._ascii] if self.graphics is Graphics.ASCII else []
+        return [*super().get_line_filters(), self._harmless, *ascii_only]
+
+    def get_key_display(self, binding: Binding) -> str:
+        """A key as it is shown: as a sign, or where there is none as a word."""
+        shown = super().get_key_display(binding)
+        return KEY_NAMES.get(shown, shown) if self.graphics is Graphics.ASCII else shown
 
     @on(OpenRun)
     async def _open_run(self, wanted: OpenRun) -> None:

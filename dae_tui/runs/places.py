@@ -158,6 +158,13 @@ class Places:
             host.close()
 
 
+def runs_dir_option(runs_dir: Path) -> list[str]:
+    """`--runs-dir DIR`, unless a command without it would take the same folder."""
+    usual = os.path.abspath(os.environ.get("DAE_RUNS") or "runs")  # noqa: PTH100
+    folder = os.path.abspath(runs_dir)  # noqa: PTH100 - keeps links.
+    return [] if folder == usual else ["--runs-dir", folder]
+
+
 def _cache() -> Path:
     from platformdirs import user_cache_path
 

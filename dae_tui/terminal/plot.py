@@ -212,8 +212,9 @@ def polylines(
 def _range(values: Floats, log: bool) -> tuple[float, float]:
     """The least and the greatest value, on the scale of the axis; never the same."""
     low, high = float(values.min()), float(values.max())
-    if high - low < 1e-9:
-        margin = 0.05 if log else max(0.05, 0.05 * abs(high))
+    # A learning rate may be smaller than any fixed margin: beside one, it would be drawn as 0.
+    if high - low <= (1e-9 if log else 1e-6 * max(abs(low), abs(high))):
+        margin = 0.05 if log else 0.05 * abs(high) or 0.05
         low, high = low - margin, high + margin
     return low, high
 

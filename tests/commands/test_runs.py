@@ -52,7 +52,9 @@ def test_runs_of_a_host_are_listed_and_shown(
     answer = json.loads(dae("runs", "list", "--json", "--runs-dir", there).out)
     assert answer["runs_dir"] == there
     assert [run["name"] for run in answer["runs"]] == [finished.name]
+    logins = ssh.arguments.count("gpu1")
     shown = json.loads(dae("runs", "show", "abcd", "--json", "--runs-dir", there).out)
+    assert ssh.arguments.count("gpu1") == logins + 1  # A login can take seconds.
     assert shown["run"] == f"{there}/{finished.name}"
     assert shown["done"] == {"event": "done", "seconds": 5}
 
@@ -236,7 +238,8 @@ def test_runs_are_put_into_a_group_and_found_by_it(dae: Dae, tmp_path: Path) -> 
     assert "group                lr-3f2a" in dae("runs", "show", names[0]).out
     assert dae("runs", "group", names[0], "--remove").code == 0
     assert listed(dae, "--group", "lr-3f2a") == {"failed"}
-    for words in ([names[0]], [names[0], "two words"], [names[1], ""]):
+    forgotten = [[names[0], names[1]], [names[0], names[2].split("-", 2)[2]]]
+    for words in ([names[0]], [names[0], "two words"], [names[1], ""], *forgotten):
         refused = dae("runs", "group", *words)
         assert refused.code == 2
         assert [line.split(":")[0] for line in refused.err.splitlines()] == ["error", "hint"]

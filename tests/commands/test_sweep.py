@@ -56,6 +56,13 @@ def test_a_table_of_means_over_seeds_the_best_first(dae: Dae, tmp_path: Path) ->
     assert {read_tags(run).group for run in runs(tmp_path)} == {"g"}
 
 
+def test_the_way_to_watch_names_another_folder(dae: Dae, tmp_path: Path) -> None:
+    folder = str(tmp_path / "other runs")
+    outcome = dae("sweep", "--set", "lr=1", "--group", "g", *TRAIN, "--runs-dir", folder)
+    words = f"watch: dae dashboard --runs-dir '{folder}', / group=g"
+    assert outcome.err.splitlines()[0] == f"group g: 1 training; {words}"
+
+
 def test_the_json_has_every_run_and_every_row(dae: Dae, tmp_path: Path) -> None:
     outcome = dae("sweep", "--set", "lr=1,2", "--seed", "0,1", "--json", "-q", *TRAIN)
     assert (outcome.code, outcome.err) == (0, "")

@@ -44,6 +44,16 @@ def test_a_constant_line_lies_in_the_middle_of_an_axis_around_it() -> None:
     assert drawing.ticks == {2: "0.95", 0: "1.05"}
     assert draw([1, 1, 1], 3, 3, Marks.BRAILLE).rows == ["   ", "⠤⠤⠤", "   "]
     assert draw([0.1, 0.1], 3, 3, log=True).ticks == {2: "0.089", 0: "0.11"}
+    assert draw([0, 0], 3, 3).ticks == {2: "-0.05", 1: "0", 0: "0.05"}
+
+
+def test_small_values_are_told_from_zero() -> None:
+    constant = draw([8e-4, 8e-4], 3, 3)
+    assert constant.rows == ["   ", "***", "   "]
+    assert constant.ticks == {2: "0.00076", 0: "0.00084"}
+    falling = draw([2e-10, 1e-10], 2, 5)
+    assert falling.rows == ["* ", "* ", "**", " *", " *"]
+    assert falling.ticks == {4: "1e-10", 2: "1.5e-10", 0: "2e-10"}
 
 
 def test_one_point_is_a_dot() -> None:

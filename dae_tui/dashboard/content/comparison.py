@@ -15,12 +15,13 @@ from dae_tui.dashboard.content.learning import Learning, learning_of
 from dae_tui.dashboard.content.names import short
 from dae_tui.models.registry import NETWORKS
 from dae_tui.runs.benchmarks import BENCHMARKS, SavedTable, list_tables
-from dae_tui.runs.folder.layout import METRICS, State
-from dae_tui.runs.folder.reader import Run, Stamp
+from dae_tui.runs.folder.layout import State
+from dae_tui.runs.folder.reader import Run
 from dae_tui.runs.folder.summary import Summary, duration, number, summarize, word
 from dae_tui.runs.folder.tags import read_tags
 from dae_tui.runs.places import Places
-from dae_tui.runs.watching.curves import Curves, overview
+from dae_tui.runs.watching.curves import Curves
+from dae_tui.runs.watching.known_runs import KnownRuns
 
 NONE = "–"
 NEWEST = 6
@@ -59,8 +60,7 @@ class ComparisonWatch:
 
     def __init__(self, places: Places) -> None:
         self._places, self._runs_dir = places, places.runs_dir
-        self._curves: dict[str, tuple[Stamp, Curves]] = {}
-        self._configs: dict[str, Mapping[str, Any]] = {}
+        self._known = KnownRuns()
         self._tables: tuple[int | None, list[SavedTable]] = (None, [])
 
     def look(self, keys: Sequence[str]) -> Compared:
@@ -72,20 +72,13 @@ class ComparisonWatch:
         known |= {run.name: run for run in gone}
         runs = [known[key] for key in keys] or _newest(found)
         compared = [self._look_at(run) for run in runs]
-        self._curves = {run.key: self._curves[run.key] for run in runs}
+        self._known.forget_all_but(runs)
         return Compared(compared, self._look_at_tables())
 
     def _look_at(self, run: Run) -> ComparedRun:
-        run.want(curves_only=True)
-        stamp = run.stamp(METRICS)
-        if run.key not in self._curves or self._curves[run.key][0] != stamp:
-            self._curves[run.key] = stamp, overview(run)
+        curves, config = self._known.curves(run), self._known.config(run)
         exists = os.path.isdir(run.folder)  # noqa: PTH112
-        config = self._configs.get(run.key) or run.config()
-        if config:  # It never changes.
-            self._configs[run.key] = config
         learning, loss = learning_of(config), word(config.get("loss")) or ""
-        curves = self._curves[run.key][1]
         return ComparedRun(run, exists, summarize(run), curves, learning, loss, config)
 
     def _look_at_tables(self) -> list[SavedTable]:
@@ -166,8 +159,9 @@ class ComparisonRow:
 RUN_COLUMNS = (
     ComparisonColumn("run", numeric=False),
     ComparisonColumn("state", numeric=False),
-    ComparisonColumn("epoch"),
+    # Before the epoch: on 40 columns there is room for one of the two.
     ComparisonColumn("val loss", best=min),
+    ComparisonColumn("epoch"),
     # Of the validation images, and only the next one of the test images.
     ComparisonColumn("val PSNR", best=max),
     ComparisonColumn("val acc %", best=max),
@@ -205,8 +199,8 @@ def run_rows(runs: Sequence[ComparedRun]) -> list[ComparisonRow]:
         texts = [
             each.label,
             str(summary.state) if each.exists else "deleted",
-            _epoch(summary),
             _loss(summary.val_loss, each.learning),
+            _epoch(summary),
             text_of(summary.val_psnr, "{:.2f}"),
             text_of(summary.val_accuracy, "{:.2f}"),
             text_of(summary.test_accuracy, "{:.2f}"),

@@ -12,6 +12,7 @@ from dae_tui.errors import DaeError, UsageError
 from dae_tui.find_weights import find_weights
 from dae_tui.models.registry import NETWORKS, TRAINED
 from dae_tui.runs.folder.layout import new_run_name
+from dae_tui.runs.places import runs_dir_option
 from dae_tui.spec.loss_spec import rename_classifier
 from dae_tui.spec.model_cards import published
 from dae_tui.spec.training_config import (
@@ -228,13 +229,6 @@ def shown_command(config: TrainingConfig, name: str, runs_dir: Path) -> str:
     words += ["--name", name] if name else []
     words += runs_dir_option(runs_dir)
     return f"{command_line(config)} {shlex.join([*words, '--detach'])}"
-
-
-def runs_dir_option(runs_dir: Path) -> list[str]:
-    """`--runs-dir DIR`, unless a command without it would take the same folder."""
-    usual = os.path.abspath(os.environ.get("DAE_RUNS") or "runs")  # noqa: PTH100
-    folder = os.path.abspath(runs_dir)  # noqa: PTH100 - keeps links.
-    return [] if folder == usual else ["--runs-dir", folder]
 
 
 def broken_into_lines(command: str, width: int) -> list[str]:

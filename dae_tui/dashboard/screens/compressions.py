@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding
-from textual.widgets import DataTable, Static
+from textual.widgets import Static
 
 from dae_tui.dashboard.content.chart_lines import Axis, NamedLine
 from dae_tui.dashboard.content.comparison import ComparisonRow, give_colours
@@ -23,7 +23,7 @@ from dae_tui.dashboard.widgets.charts.loss_chart import COLOURS, LossChart
 from dae_tui.dashboard.widgets.heading import Heading
 from dae_tui.dashboard.widgets.key_bar import KeyBar
 from dae_tui.dashboard.widgets.tables.compared_rows import ComparedRows
-from dae_tui.dashboard.widgets.tables.runs_table import row_keys
+from dae_tui.dashboard.widgets.tables.runs_table import Table, row_keys
 from dae_tui.terminal.plot import Marks
 
 NOTHING = (
@@ -33,7 +33,7 @@ NOTHING = (
 NEED_A_TABLE = ("hide", "metric", "log_scale", "zoom", "add", "drop", "newest")
 
 
-class CompressionsTable(DataTable[Text], inherit_bindings=False):
+class CompressionsTable(Table, inherit_bindings=False):
     """A table whose rows can be chosen, but not opened."""
 
     BINDINGS = [*row_keys("row")]

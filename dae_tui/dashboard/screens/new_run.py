@@ -54,6 +54,11 @@ class NewRunScreen(Screen[None]):
     """Shows at once what is wrong, and keeps what was typed until the training has started."""
 
     TITLE = "the form of a new run"
+    # With fewer columns than these, all fields are in one: beside each other only names had room.
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (56, "-wide")]
+    # With fewer lines, a mistake has those of the command.
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (18, "-high")]
+
     BINDINGS = [
         Binding("f5", "start", "start", key_display="F5", tooltip="Start the training"),
         Binding("f6", "copy", "copy the command", key_display="F6"),

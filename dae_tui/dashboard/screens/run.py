@@ -1,7 +1,7 @@
 """One run: its loss, the machine, a few images denoised by the network, and its log."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from textual import work
@@ -50,6 +50,8 @@ TALL, LOG_LINES = 36, 5
 WIDE, NARROW = 110, 60
 # Where it is also so wide, charts of all metrics, if the loss keeps so many lines.
 ALL_METRICS_WIDTH, ALL_METRICS_LINES, LEAST_LOSS_LINES = 150, 8, 10
+# There the figures lie beside so many GPUs, each with its history, in place of below them.
+MANY_GPUS, GPU_COLUMNS, FIGURE_COLUMNS = 3, 60, 44
 # With fewer lines for chart and figures, images take turns with them.
 LEAST_TOP, MACHINE_LINES = 4, 3
 # Size and views of the images until some have come.
@@ -121,6 +123,8 @@ class RunScreen(ChartScreen[_Seen]):
         """Whether there is too little room for chart and images together."""
         self._low_images = False
         """Whether the images are shown there, and not the chart."""
+        self._beside = False
+        """Whether there are so many GPUs that figures lie beside them, on a wide screen."""
 
     def compose(self) -> ComposeResult:
         yield Heading(self.run_shown.name)
@@ -151,6 +155,10 @@ class RunScreen(ChartScreen[_Seen]):
 
     def show(self, seen: _Seen) -> None:
         before = self._seen.view if self._seen else None
+        if before is not None and not seen.view.exists:
+            # What was last seen stays.
+            last = replace(before, exists=False, changed=before.exists, whole=True)
+            seen = replace(seen, view=last, sample=self._sample)
         view = seen.view
         self._seen = seen
         if before is not None and before.exists and not view.exists:
@@ -168,10 +176,11 @@ class RunScreen(ChartScreen[_Seen]):
         self.query_one(RunMetrics).show(view, seen.learning)
         self.query_one(LogTail).show(view.log)
         self._show_ending(view)
-        self.query_one(KeyBar).redraw()
-        old, self._sample = self._images, seen.sample
-        if self._images != old:
+        old, self._sample = (self._images, self._beside), seen.sample
+        self._beside = len(seen.machine.gpus) > MANY_GPUS and not self.run_shown.host
+        if (self._images, self._beside) != old:
             self._arrange()
+        self.query_one(KeyBar).redraw()
         self._show_pictures()
         if not view.whole:
             self.look_soon()
@@ -184,17 +193,24 @@ class RunScreen(ChartScreen[_Seen]):
         view = self._seen.view if self._seen else None
         if view is None:
             return action not in ("go_on", "another")
-        summary = view.summary
         if action in STEERING and self.run_shown.read_only:
             return False
-        if action in ("pause", "stop"):
-            return view.exists and summary.state.alive
-        if action == "go_on":
-            ended = not summary.state.alive and summary.state is not State.FINISHED
-            return view.exists and ended and view.has_config
-        if action == "another":
-            return self._curves is not None and self._curves.several
-        return action != "live" or self._scrubbed is not None
+        state, images = view.summary.state, not self.has_class("-log")
+        steered = view.exists and state.alive
+        ended = view.exists and not state.alive and state is not State.FINISHED
+        offered = {
+            "pause": steered,
+            "stop": steered,
+            "go_on": ended and view.has_config,
+            "play": view.exists,
+            "another": self._curves is not None and self._curves.several,
+            # Arrows scroll the log while that is shown, which is said below it.
+            "time": images and view.exists and bool(view.steps),
+            "up": images and isinstance(self._sample, SHOWN),
+            "down": images and isinstance(self._sample, SHOWN),
+            "live": self._scrubbed is not None,
+        }
+        return offered.get(action, True)
 
     def _show_ending(self, view: RunView) -> None:
         """Say why the run has ended and how it goes on, in the lines that takes."""
@@ -227,10 +243,12 @@ class RunScreen(ChartScreen[_Seen]):
         rows = shown.down * shown.lines
         self._low = free - rows < LEAST_TOP
         if self._low:
-            rows = 0 if not (self._low_images or log_alone) else free - LEAST_TOP * log_alone
+            # On a narrow screen figures lie below the chart: both need more lines than these.
+            kept = LEAST_TOP * (log_alone and width >= NARROW)
+            rows = free - kept if self._low_images or log_alone else 0
         pictures.display = not log_alone and rows > 0
         pictures.styles.height = rows
-        top.display = not (self._low and self._low_images) or log_alone
+        top.display = rows < free
         log.display = log_alone or tall
         log.styles.height = rows if log_alone else LOG_LINES
         every = width >= ALL_METRICS_WIDTH and free - rows >= ALL_METRICS_LINES + LEAST_LOSS_LINES
@@ -261,10 +279,16 @@ class RunScreen(ChartScreen[_Seen]):
         lines = 3 if height < 12 else 8
         if narrow:
             lines = 2 if height >= LEAST_TOP else 1
-        side.styles.width = "1fr" if narrow else (44 if width >= WIDE else min(36, width * 9 // 20))
+        beside = self._beside and width >= ALL_METRICS_WIDTH
+        columns = FIGURE_COLUMNS if width >= WIDE else min(36, width * 9 // 20)
+        side.styles.layout = "horizontal" if beside else "vertical"
+        side.styles.width = "1fr" if narrow else (columns + GPU_COLUMNS * beside)
         side.styles.height = lines if narrow else "1fr"
-        self.query_one(MachinePanel).display = not narrow and height - lines >= MACHINE_LINES
-        self.query_one(RunMetrics).styles.height = lines
+        machine, figures = self.query_one(MachinePanel), self.query_one(RunMetrics)
+        machine.display = not narrow and (beside or height - lines >= MACHINE_LINES)
+        machine.styles.width = GPU_COLUMNS if beside else "1fr"
+        machine.styles.padding = (0, 2 * beside, 0, 0)
+        figures.styles.height = "1fr" if beside else lines
 
     def _show_heading(self) -> None:
         seen = self._seen
@@ -355,7 +379,8 @@ class RunScreen(ChartScreen[_Seen]):
     def _which(self, seen: _Seen, which: str) -> list[tuple[str, str]]:
         """Which images are shown, from which step, and how much of them."""
         if self.has_class("-log"):
-            return [(self.query_one(LogTail).place, ""), ("l: images again", "text-muted")]
+            said = self.query_one(LogTail).place
+            return [(said, ""), ("arrows scroll, l: images again", "text-muted")]
         sample, steps = self._sample, seen.view.steps
         pictures = self.query_one(Pictures)
         words = [(which, "")] if which else []
@@ -385,7 +410,7 @@ class RunScreen(ChartScreen[_Seen]):
 
     def action_time(self, by: int) -> None:
         """Show earlier or later images; beyond the newest, follow them again."""
-        steps = self._seen.view.steps if self._seen else []
+        steps = self._seen.view.steps if self._seen and self._seen.view.exists else []
         if not steps:
             return
         now = self._sample.step if self._sample else steps[-1]
@@ -450,6 +475,7 @@ class RunScreen(ChartScreen[_Seen]):
     def action_log(self) -> None:
         self.toggle_class("-log")
         self._arrange()
+        self.query_one(KeyBar).redraw()
 
     def action_next_view(self) -> None:
         """On a narrow screen the next view; on a low one the chart comes after the last."""

@@ -13,7 +13,6 @@ from textual.timer import Timer
 from textual.widgets import DataTable, Input, Static
 
 from dae_tui.dashboard.content.runs_filter import EXAMPLE, listed, parse_filter
-from dae_tui.dashboard.content.training_form import runs_dir_option
 from dae_tui.dashboard.context import MarkRuns, OpenRun
 from dae_tui.dashboard.run_list.runs_list import RunsList
 from dae_tui.dashboard.screens.dialogs.question import Question
@@ -24,6 +23,7 @@ from dae_tui.dashboard.widgets.heading import Heading
 from dae_tui.dashboard.widgets.key_bar import KeyBar
 from dae_tui.runs.folder.layout import Request, State
 from dae_tui.runs.folder.reader import Run
+from dae_tui.runs.places import runs_dir_option
 from dae_tui.runs.watching.places_watch import PlacesWatch
 from dae_tui.runs.watching.runs_watch import RunRow
 from dae_tui.system.printable import printable

@@ -29,8 +29,14 @@ class _Key:
     words: str
 
     @property
+    def gap(self) -> str:
+        """What stands between the keys: nothing between signs, as in `←→ time`."""
+        return "/" if any(len(key) > 1 for key, _ in self.keys) else ""
+
+    @property
     def width(self) -> int:
-        return sum(len(key) for key, _ in self.keys) + 1 + len(self.words)
+        keys = self.gap.join(key for key, _ in self.keys)
+        return len(keys) + 1 + len(self.words)
 
 
 class KeyBar(Lines):
@@ -68,7 +74,8 @@ class KeyBar(Lines):
         line = Text(no_wrap=True)
         for key in [*shown, *pinned]:
             line.append(" ")
-            for name, action in key.keys:
+            for place, (name, action) in enumerate(key.keys):
+                line.append(key.gap if place else "")
                 line.append(name, self._style(action, "footer-key-foreground", bold=True))
             line.append(f" {key.words} ", self._style(key.keys[-1][1], "footer-foreground"))
         return [line]

@@ -36,16 +36,13 @@ class RunMetrics(Lines):
         lengths = [cell_len(f"{name} {value}") for name, value in shown]
         # The left column may take what the right one does not need.
         left, right = max(lengths[::2], default=0), max(lengths[1::2], default=0)
-        column = max(width // 2, min(left + 1, width - right - 1))
+        column = max(width // 2, min(left + 1, width - right))
         lines: list[Text | Strip] = []
         for start in range(0, len(shown), 2):
-            text = Text(no_wrap=True)
             pairs = shown[start : start + 2]
-            room = column - 1 if len(pairs) == 2 else width
-            for pair in pairs:
-                text.append_text(_pair(pair, dim, room))
-                text.append(" ")
-            lines.append(text)
+            rooms = (column - 1, width - column) if len(pairs) == 2 else (width,)
+            cells = [_pair(pair, dim, room) for pair, room in zip(pairs, rooms, strict=True)]
+            lines.append(Text(" ", no_wrap=True).join(cells))
         return lines
 
 

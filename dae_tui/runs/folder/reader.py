@@ -4,6 +4,7 @@ import json
 import os
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -212,6 +213,15 @@ class MetricsFollower:
         self._skipping = False
         """Whether the next bytes are the rest of a line that is too long."""
         self.restarted = False
+
+    def skip(self) -> None:
+        """Take the whole lines that are there as read."""
+        with suppress(OSError), os.fdopen(open_regular(self._path), "rb") as file:
+            self._beginning = file.read(BEGINNING)
+            size = file.seek(0, os.SEEK_END)
+            begin = max(0, size - LONGEST_LINE)
+            file.seek(begin)
+            self.offset = begin + file.read(size - begin).rfind(b"\n") + 1
 
     def read(self, limit: int = MOST_AT_ONCE) -> list[dict[str, Any]]:
         """The new events, oldest first; lines that are not JSON objects are left out.

@@ -75,6 +75,8 @@ class HostWatch:
         self._failures = 0
         self._state = HostState(self._address.host, False, time.time())
         self._connection: Connection | None = None
+        self._once: Connection | None = None
+        """That of `read_now`."""
         self._thread = Thread(target=self._run, name=f"ssh {self._address.host}", daemon=True)
 
     @property
@@ -86,17 +88,17 @@ class HostWatch:
     def read_now(self, run: str = "") -> None:
         """Read what a list shows, or all of one run, in this thread. Raises RunError."""
         try:
-            connection = Connection(self._address, self._closed)
-            try:
-                for folder in self.folders:
-                    self._read_rows(connection, folder)
-                    if folder.reason:
-                        raise RunError(f"{self._address.host}: {folder.reason}", HINT)
-                    if run and (run, METRICS) in folder.known:
-                        self._read_metrics(connection, folder, run, MOST_METRICS)
-            finally:
-                connection.close()
+            # It stays until `close`: a second reading does not log in again.
+            connection = self._once or Connection(self._address, self._closed)
+            self._once = connection
+            for folder in self.folders:
+                self._read_rows(connection, folder)
+                if folder.reason:
+                    raise RunError(f"{self._address.host}: {folder.reason}", HINT)
+                if run and (run, METRICS) in folder.known:
+                    self._read_metrics(connection, folder, run, MOST_METRICS)
         except (LostError, OSError) as failure:
+            self._leave()
             raise RunError(
                 f"{self._address.host} cannot be read: {failure}",
                 f"this must work without a question: {self._address.login('true')}",
@@ -118,11 +120,17 @@ class HostWatch:
     def close(self, seconds: float = 2.0) -> None:
         """End the connection; waits for that a little."""
         self.end()
+        self._leave()
         if self._thread.is_alive():
             self._thread.join(seconds)
         if not self._thread.is_alive():
             for folder in self.folders:
                 folder.mirror.close()
+
+    def _leave(self) -> None:
+        if self._once is not None:
+            self._once.close()
+            self._once = None
 
     def _run(self) -> None:
         while not self._closed.is_set():

@@ -4,12 +4,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from dae_tui.runs.folder.layout import METRICS, TAGS
+from dae_tui.runs.folder.layout import TAGS
 from dae_tui.runs.folder.reader import Run, Stamp
 from dae_tui.runs.folder.summary import Summary, summarize
 from dae_tui.runs.folder.tags import read_tags
 from dae_tui.runs.sweeps.results import Result, result_from
-from dae_tui.runs.watching.curves import Curves, overview
+from dae_tui.runs.watching.known_runs import KnownRuns
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,7 @@ class GroupWatch:
         """Watch those of `runs()`, oldest first, that are in a group."""
         self._runs, self._group = runs, group
         self._groups: dict[str, tuple[Stamp, str]] = {}
-        self._curves: dict[str, tuple[Stamp, Curves]] = {}
-        self._configs: dict[str, Mapping[str, Any]] = {}
+        self._known = KnownRuns()
 
     def look(self) -> list[Member]:
         """The runs, oldest first. Files that have not changed are not read again."""
@@ -46,13 +45,7 @@ class GroupWatch:
         return self._groups[run.name][1]
 
     def _look_at(self, run: Run) -> Member:
-        run.want(curves_only=True)
-        stamp = run.stamp(METRICS)
-        if run.name not in self._curves or self._curves[run.name][0] != stamp:
-            self._curves[run.name] = stamp, overview(run)
-        config = self._configs.get(run.name) or run.config()
-        if config:  # It never changes.
-            self._configs[run.name] = config
+        curves, config = self._known.curves(run), self._known.config(run)
         status = run.status()
         summary = summarize(run, status, config)
-        return Member(run, summary, result_from(status, self._curves[run.name][1]), config)
+        return Member(run, summary, result_from(status, curves), config)

@@ -9,6 +9,7 @@ import math
 import os
 from array import array
 from bisect import bisect_left
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from io import FileIO
 from typing import TYPE_CHECKING, Any, Self
@@ -28,14 +29,18 @@ PLACE_BYTES = 600
 # The last step and what follows it in a run that is over: the line of its result is long.
 END_BYTES = 8_000
 SEARCH_BYTES = 4_000_000
-# Many more validations than a chart has columns; beyond that, every second one is left out.
-MOST_RARE = 20_000
+# Many more than a chart has columns; beyond that, every second one is left out.
+MOST_VALIDATIONS, MOST_READINGS = 20_000, 4000
 # Numbers of GPUs from here on are taken for a broken line.
 MOST_GPUS = 64
 # The newest best epochs: an earlier one counts again if a resumed run repeats the later steps.
 MOST_BESTS = 1000
 _STEP = b'"event": "step"'
-_RARE_EVENTS = (b'"event": "started"', b'"event": "validation"')
+# Events that are no steps, and how many of them are read.
+_RARE_EVENTS = {
+    (b'"event": "started"', b'"event": "validation"'): MOST_VALIDATIONS,
+    (b'"event": "devices"',): MOST_READINGS,
+}
 # Files up to this size are read whole without a delay that anybody would notice.
 SMALL_BYTES = 2_000_000
 PIECE_BYTES = 500_000
@@ -204,6 +209,34 @@ class CurveFollower:
         return self._follower.offset != before or self._follower.restarted
 
 
+class OverviewFollower:
+    """Reads the overview of a run's curves, then what is added: a long file is searched once."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._follower = MetricsFollower(run)
+        self.curves = Curves()
+        self._begin()
+
+    def _begin(self) -> None:
+        # Lines that come in between are read twice, which changes nothing.
+        self._follower.skip()
+        self.curves = overview(self._run)
+
+    def read(self) -> None:
+        """Add what is new; after the file was replaced or cut, read it anew."""
+        while True:
+            before = self._follower.offset
+            events = self._follower.read(PIECE_BYTES)
+            if self._follower.restarted:
+                self._begin()
+                return
+            for event in events:
+                self.curves.add(event)
+            if self._follower.offset == before:
+                return
+
+
 def is_long(run: Run) -> bool:
     """Whether reading the whole metrics would take noticeable time."""
     try:
@@ -213,7 +246,7 @@ def is_long(run: Run) -> bool:
 
 
 def overview(run: Run) -> Curves:
-    """The curves of a long file, quickly: every validation, and steps at evenly spaced places.
+    """The curves of a long file, quickly: every validation and reading of devices, some steps.
 
     A small file is read whole. A file that cannot be read gives empty curves.
     """
@@ -284,25 +317,32 @@ def _rare(file: int) -> dict[int, bytes]:
 
     They are found by the writer's spelling, ten times as fast as by parsing every line.
     """
-    found: dict[int, bytes] = {}
+    found: dict[tuple[bytes, ...], dict[int, bytes]] = {events: {} for events in _RARE_EVENTS}
     place, kept = 0, b""
     while read := os.pread(file, SEARCH_BYTES, place):
         piece = kept + read
-        begin = place - len(kept)
-        whole = piece.rfind(b"\n") + 1
-        for event in _RARE_EVENTS:
-            at = piece.find(event, 0, whole)
-            while at >= 0:
-                start = piece.rfind(b"\n", 0, at) + 1
-                end = piece.find(b"\n", at)
-                found[begin + start] = piece[start:end]
-                at = piece.find(event, end, whole)
-        if len(found) > MOST_RARE:
-            found = dict(sorted(found.items())[::2])
+        for events, most in _RARE_EVENTS.items():
+            found[events] |= _lines_of(events, piece, place - len(kept))
+            if len(found[events]) > most:
+                found[events] = dict(sorted(found[events].items())[::2])
         place += len(read)
-        kept = piece[whole:]
+        kept = piece[piece.rfind(b"\n") + 1 :]
         if len(kept) > LONGEST_LINE:
             kept = b""  # The rest of a line that is too long is no event.
+    return {at: line for lines in found.values() for at, line in lines.items()}
+
+
+def _lines_of(events: Iterable[bytes], piece: bytes, begin: int) -> dict[int, bytes]:
+    """The whole lines of some events in a piece of a file that begins there, by their offsets."""
+    found = {}
+    whole = piece.rfind(b"\n") + 1
+    for event in events:
+        at = piece.find(event, 0, whole)
+        while at >= 0:
+            start = piece.rfind(b"\n", 0, at) + 1
+            end = piece.find(b"\n", at)
+            found[begin + start] = piece[start:end]
+            at = piece.find(event, end, whole)
     return found
 
 

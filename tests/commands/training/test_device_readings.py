@@ -47,6 +47,16 @@ def test_the_gpus_of_a_training_are_read_and_no_others() -> None:
         ]
 
 
+def test_gpus_are_known_by_what_they_are_where_cuda_counts_otherwise() -> None:
+    slow, fast = FakeGpu(uuid="GPU-a", percent=1), FakeGpu(uuid="GPU-b", percent=90)
+    # CUDA's first GPU is the fastest one, NVML's that of the lowest bus.
+    with DeviceReadings([0], gpus(slow, fast), uuids=["GPU-b"], seconds=QUICK) as readings:
+        assert [gpu["use"] for gpu in taken(readings)["gpus"]] == [90]
+        assert taken(readings)["gpus"][0]["gpu"] == 1
+    with DeviceReadings([0], gpus(slow, fast), uuids=["MIG-c"], seconds=QUICK) as readings:
+        assert [gpu["use"] for gpu in taken(readings)["gpus"]] == [1]
+
+
 def test_what_a_gpu_does_not_give_is_left_out() -> None:
     silent = FakeGpu(failures={"*": pynvml.NVMLError_NotSupported})
     partly = FakeGpu(uuid="GPU-1", failures={"UtilizationRates": pynvml.NVMLError_NotSupported})
@@ -97,8 +107,13 @@ def test_the_gpus_are_those_of_the_processes_of_this_machine(
 ) -> None:
     import torch
 
+    monkeypatch.setattr(
+        "torch.cuda.get_device_properties", lambda index: SimpleNamespace(uuid=f"0-{index}")
+    )
     if together > 1:
         for name, value in (("RANK", 0), ("WORLD_SIZE", 8), ("LOCAL_WORLD_SIZE", together)):
             monkeypatch.setenv(name, str(value))
     experiment: Any = SimpleNamespace(device=torch.device(device))
-    assert [*_device_readings(experiment)._indices] == indices
+    readings = _device_readings(experiment)
+    assert [*readings._indices] == indices
+    assert readings._uuids == [f"GPU-0-{index}" for index in indices] or not indices

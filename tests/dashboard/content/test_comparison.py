@@ -91,7 +91,7 @@ def test_runs_on_other_data_or_against_noisy_images_do_not_compete(tmp_path: Pat
     rows = run_rows(ComparisonWatch(Places([tmp_path])).look(list("abcd")).runs)
 
     assert marked(rows, RUN_COLUMNS, "val loss") == [False, True, False, False]
-    assert [each.cells[3].text for each in rows[2:]] == ["2.00000", "noisy 1.00000"]
+    assert [each.cells[2].text for each in rows[2:]] == ["2.00000", "noisy 1.00000"]
     assert [each.cells[10].text for each in rows[2:]] == ["as given", "noise2self"]
 
 
@@ -123,7 +123,7 @@ def test_runs_with_other_noise_or_another_loss_do_not_compete(tmp_path: Path) ->
 
 def test_figures_of_the_validation_images_are_named_so() -> None:
     titles = [column.title for column in RUN_COLUMNS]
-    assert titles[3:7] == ["val loss", "val PSNR", "val acc %", "test %"]
+    assert titles[2:7] == ["val loss", "epoch", "val PSNR", "val acc %", "test %"]
 
 
 def test_speeds_are_written_as_in_the_list(tmp_path: Path) -> None:
@@ -166,7 +166,7 @@ def test_garbage_makes_rows_without_figures(tmp_path: Path) -> None:
     run = make_run(tmp_path, "r", epoch=1e300, val_loss="0.1", seconds=[], network_=1)
     write_json(run.folder / CONFIG, {"network": 5, "noise": [], "epochs": "x"})
     texts = [cell.text for cell in run_rows([compared(run)])[0].cells]
-    assert texts == ["r", "finished", "1.0e+300/–", *["–"] * 8]
+    assert texts == ["r", "finished", "–", "1.0e+300/–", *["–"] * 7]
 
 
 def test_the_newest_runs_and_tables_are_looked_at(tmp_path: Path) -> None:

@@ -91,10 +91,10 @@ async def test_the_newest_runs_and_their_validation_curves_are_shown(tmp_path: P
         assert names(screen) == [f"net-000{number}" for number in (7, 6, 5, 4, 3, 2)]
         assert {colour for colour, _ in lines(screen).values()} == {0, 1, 2, 3, 4, 5}
         assert lines(screen)["net-0002"][1] == pytest.approx(0.6)
-        best = rows(screen)[5][3]
+        best = rows(screen)[5][2]
         assert best == " 0.60000*"
-        assert "bold" in str(runs_table(screen).get_row_at(5)[3].style)
-        assert "bold" not in str(runs_table(screen).get_row_at(4)[3].style)
+        assert "bold" in str(runs_table(screen).get_row_at(5)[2].style)
+        assert "bold" not in str(runs_table(screen).get_row_at(4)[2].style)
 
 
 async def test_marked_runs_are_shown_in_their_order(tmp_path: Path) -> None:
@@ -253,6 +253,38 @@ async def test_an_empty_folder_says_what_to_do(tmp_path: Path) -> None:
         assert runs_table(screen).has_focus
 
 
+async def test_columns_are_whole_or_out_of_sight(tmp_path: Path) -> None:
+    figures = {"val_psnr": 20.73, "val_accuracy": 97.33, "images_per_second": 9100.0}
+    for number in range(3):
+        make_run(tmp_path, number, seconds=73.4, **figures)
+
+    def columns(driver: Driver) -> list[str]:
+        """The heading of the table and its first row."""
+        top = driver.app.screen.query_one("#compared").region.y
+        return driver.text().splitlines()[top : top + 2]
+
+    async with comparison(tmp_path, (40, 12)) as (driver, _):
+        heading, first = columns(driver)
+        assert heading.split() == ["run", "state", "val", "loss", "epoch", "›"]
+        assert first.split() == ["━", "net-0002", "finished", "0.20000", "2/2"]
+    async with comparison(tmp_path, (60, 20)) as (driver, _):
+        heading, first = columns(driver)
+        assert heading.split()[-2:] == ["test", "%"]
+        assert first.split()[2:] == ["finished", "0.20000", "2/2", "20.73", "97.33", "–"]
+        # All others with arrows, a column at a time.
+        await driver.press("right")
+        await driver.until(lambda: columns(driver)[1].split()[0] == "finished")
+        assert columns(driver)[1].split()[1:] == ["0.20000", "2/2", "20.73", "97.33", "–", "9.1k"]
+        await driver.press(*["right"] * 9)
+        await driver.until(lambda: "n" in columns(driver)[1].split())
+        heading, first = columns(driver)
+        assert "›" not in heading
+        assert first.split()[-5:] == ["–", "9.1k", "1m13s", "autoencoder", "n"]
+        assert len(first) == 60
+        await driver.press(*["left"] * 9)
+        await driver.until(lambda: columns(driver)[1].startswith("━ net-0002"))
+
+
 async def test_only_cells_that_changed_are_touched(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -344,6 +376,18 @@ async def test_a_loss_against_noisy_images_is_named_in_the_legend(tmp_path: Path
         await driver.sees("noisy 0.00300", "noise2self")
         (line,) = screen.chart._lines
         assert line.name == "alone-unet-0001 (noisy loss)"
+
+
+async def test_values_of_settings_are_whole_or_out_of_sight(tmp_path: Path) -> None:
+    for number in range(6):
+        name = make_run(tmp_path, number)
+        config = {"network": "unet", **dict.fromkeys("abcdefgh", 123456 + number)}
+        (tmp_path / name / "config.json").write_text(json.dumps(config))
+    async with driving(tmp_path, size=(40, 12)) as driver:
+        await driver.press("3", "D")
+        await driver.sees("123461", "123458", "more settings, 2 more runs")
+        assert "1234 " not in driver.text()
+        assert "123457" not in driver.text()
 
 
 async def test_the_settings_that_differ_are_shown_run_beside_run(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The machine on the screen: eight GPUs, the processes on them, and what is missing."""
 
 import os
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -143,10 +144,25 @@ async def test_a_run_is_shown_on_while_a_gpu_is_lost(
         gpus[0].failures["*"] = pynvml.NVMLError_GpuIsLost
         await driver.sees("GPU0 H200: GPU lost since ", "epoch 12/30")
         gpus[7].failures["*"] = pynvml.NVMLError_GpuIsLost
-        await driver.sees(" more, 1 lost: ")
+        # A large screen has room for all.
+        await driver.sees("GPU7 H200: GPU lost since " if size[1] == 60 else " more, 1 lost: ")
         gpus[0].failures.clear()
         gpus[7].failures.clear()
         await driver.until(lambda: " lost" not in driver.text(), "the GPUs again")
+
+
+async def test_a_large_run_screen_has_every_gpu_with_its_history(runs_dir: Path) -> None:
+    gpus = eight()
+    async with machine(runs_dir, gpus, (200, 60)) as driver:
+        await driver.press("1", "enter")
+        await driver.until(lambda: isinstance(driver.app.screen, RunScreen))
+        await driver.sees(*(f"GPU{n} {10 * n:>3}%" for n in range(8)), "train 0.01", "prec. ")
+        gpus[5].failures["*"] = pynvml.NVMLError_GpuIsLost
+        await driver.sees("GPU5 H200: GPU lost since ")
+        await looks_again(driver)
+        rows = [line for line in driver.text().splitlines() if re.search(r" GPU\d ", line)]
+        assert len(rows) == 8
+        assert all(set(row) & set("▁▂▃▄▅▆▇█") for row in rows)
 
 
 async def test_mig_and_missing_processes_have_their_reasons(runs_dir: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dashboard_driver import Driver
+from dashboard_driver import Driver, driving
 from textual.widgets import Checkbox, Input, Static
 
 from dae_tui.dashboard.app import DashboardApp
@@ -115,6 +115,18 @@ async def test_every_field_fits_on_a_small_terminal(tmp_path: Path) -> None:
         for key in screen.values():
             assert screen.query_one(f"#{key}").region.height == 1
             assert screen.region.contains_region(screen.query_one(f"#{key}").region)
+
+
+async def test_on_a_narrow_terminal_values_are_seen_below_each_other(tmp_path: Path) -> None:
+    async with driving(tmp_path, size=(40, 12)) as driver:
+        await driver.press("n")
+        await driver.sees("network        autoencoder", "data           mnist")
+        await driver.sees("noise          gaussian:0.5")
+        await driver.press(*["down"] * 12)
+        await driver.sees("optimizer      adam", "learning rate  0.006")
+        # What is wrong is seen as well.
+        await driver.press("up", "up", "up", *"xy")
+        await driver.sees("learning rate", "' is not a", "F5 start")
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dashboard_driver import Driver, driving, shows
+from dashboard_driver import Driver, driving, looks_again, shows
 from dashboard_example import LIVE, photographs_run
 
 from dae_tui.dashboard.screens.dialogs.question import Question
@@ -237,6 +237,34 @@ async def test_the_log_is_wrapped_and_scrolled_and_the_images_stay(runs_dir: Pat
         await driver.sees("image 1/16")
 
 
+async def test_on_a_small_screen_the_log_has_it_for_itself(runs_dir: Path) -> None:
+    async with driving(runs_dir, Run(runs_dir / LIVE), (40, 12)) as driver:
+        await driver.sees("v: the images")
+        await driver.press("l")
+        await driver.sees("epoch 0 is over", "epoch 8 is over", "log, lines 1–9 of 9")
+        assert "too low" not in driver.text()
+        await driver.press("l")
+        await driver.sees("loss, log", "v: the images")
+
+
+async def test_keys_of_images_are_offered_while_there_are_some(runs_dir: Path) -> None:
+    def offered(driver: Driver) -> str:
+        return driver.text().split("\n")[-1]
+
+    async with driving(runs_dir, Run(runs_dir / LIVE)) as driver:
+        await driver.until(lambda: "←→ time  ↑↓ image" in offered(driver))
+        await driver.press("l")
+        await driver.sees("arrows scroll")
+        await driver.until(lambda: "image" not in offered(driver) and "time" not in offered(driver))
+        await driver.press("l")
+        await driver.until(lambda: "←→ time  ↑↓ image" in offered(driver))
+    shutil.rmtree(runs_dir / LIVE / SAMPLES)
+    async with driving(runs_dir, Run(runs_dir / LIVE)) as driver:
+        await driver.sees("no images yet", "M metric")
+        assert "time" not in offered(driver)
+        assert "image" not in offered(driver)
+
+
 async def test_a_run_that_has_ended_says_why_and_how_it_goes_on(runs_dir: Path) -> None:
     run = Run(runs_dir / "20260131-091500-mnist-killed-9e9e")
     error = "RuntimeError: CUDA error: an illegal memory access was encountered, and so the end"
@@ -259,11 +287,14 @@ async def test_a_run_that_has_ended_says_why_and_how_it_goes_on(runs_dir: Path) 
 async def test_a_deleted_run_says_so_and_offers_nothing(runs_dir: Path) -> None:
     run = Run(runs_dir / ENDED)
     async with driving(runs_dir, run, (120, 40)) as driver:
-        await driver.sees("finished")
+        await driver.sees("finished", "train 0.0", "image 1/16", "val acc. 97")
         shutil.rmtree(run.folder)
-        await driver.sees("deleted", "This run was deleted")
+        await driver.sees("deleted", "This run was deleted. What is shown was last seen")
+        await looks_again(driver)
+        await driver.sees("epoch 30/30", "train 0.0", "image 1/16", "val acc. 97")
         assert "crashed" not in driver.text()
-        assert "r resume" not in driver.text()
+        for key in ("r resume", "w weights", "←→ time"):
+            assert key not in driver.text()
         for key in ("r", "s", "p"):
             await driver.press(key)
             await driver.told("was deleted: there is nothing to")
@@ -443,6 +474,7 @@ async def test_a_large_screen_has_charts_of_all_metrics(runs_dir: Path) -> None:
     async with driving(runs_dir, Run(runs_dir / LIVE), (200, 60)) as driver:
         await driver.sees("val PSNR, dB", "val accuracy, %", "learning rate", "images/s")
         await driver.sees("use, %", "GPU memory, GiB", "GPU power, W")
+        assert "learn…" not in driver.text()  # The name of a line is whole, or only in the title.
         await driver.press("left_parenthesis")
         await driver.sees("PSNR 20.733", "accuracy 97.333", "━ 0.0008", "━ 82 ━ 30", "GPU 0 580")
 

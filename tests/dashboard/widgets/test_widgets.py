@@ -20,6 +20,7 @@ from dae_tui.dashboard.widgets.lines import Lines
 from dae_tui.dashboard.widgets.log_tail import LogTail
 from dae_tui.dashboard.widgets.machine.machine_panel import MachinePanel
 from dae_tui.dashboard.widgets.pictures import Picture, Pictures
+from dae_tui.dashboard.widgets.run_metrics import RunMetrics
 from dae_tui.devices.monitor import Monitor
 from dae_tui.terminal.graphics import Graphics
 
@@ -283,14 +284,33 @@ async def test_eight_gpus_in_six_lines() -> None:
     async with panel(monitor(*gpus), (44, 6)) as widget:
         lines = read(widget)
         assert [line[:4] for line in lines] == ["GPU0", "GPU1", "GPU2", "5 mo", "CPU ", "RAM "]
-        assert lines[3] == "5 more: dae devices"
-        assert lines[0].split() == ["GPU0", "87%", "12.0/139.0", "GiB", "54°C", "612W"]
+        assert lines[3] == "5 more: 4 shows all"
+        assert lines[0].split() == ["GPU0", "87%", "12.0/139.0", "GiB", "▇", "54°C", "612W"]
 
 
 async def test_figures_that_are_missing_are_dashes() -> None:
     gpu = FakeGpu(failures={"PowerUsage": pynvml.NVMLError_NotSupported})
     async with panel(monitor(gpu), (44, 5)) as widget:
         assert "54°C –W" in read(widget)[0]
+
+
+async def test_figures_that_fit_beside_each_other_are_whole() -> None:
+    widget = RunMetrics()
+    async with alone(widget, (35, 3)):
+        widget._pairs = [
+            ("train", "0.00432"),
+            ("val", "0.00488"),
+            ("val acc.", "91.49 %"),
+            ("val PSNR", "23.5 dB"),
+            ("best", "0.00482 (129)"),
+            ("time", "3m02s"),
+        ]
+        widget.redraw()
+        assert read(widget) == [
+            "train 0.00432      val 0.00488",
+            "val acc. 91.49 %   val PSNR 23.5 dB",
+            "best 0.00482 (129) time 3m02s",
+        ]
 
 
 async def test_a_lost_gpu_says_so() -> None:

@@ -12,7 +12,14 @@ from dae_tui.runs.folder.layout import METRICS
 from dae_tui.runs.folder.reader import Run
 from dae_tui.runs.folder.writer import RunWriter
 from dae_tui.runs.watching import curves
-from dae_tui.runs.watching.curves import Curve, CurveFollower, Curves, glance, overview
+from dae_tui.runs.watching.curves import (
+    Curve,
+    CurveFollower,
+    Curves,
+    OverviewFollower,
+    glance,
+    overview,
+)
 
 GARBAGE = [
     b"",
@@ -50,6 +57,10 @@ def validation(step: float, loss: object, best: bool = False) -> dict[str, objec
 
 def started(step: float) -> dict[str, object]:
     return {"v": 1, "event": "started", "step": step}
+
+
+def devices(step: float, use: float) -> dict[str, object]:
+    return {"v": 1, "event": "devices", "step": step, "cpu": 5.0, "gpus": [{"gpu": 0, "use": use}]}
 
 
 def lines(events: Iterable[dict[str, object]]) -> bytes:
@@ -314,6 +325,7 @@ def long_run(run: Run, monkeypatch: pytest.MonkeyPatch) -> Run:
         for epoch in range(first, last + 1):
             for number in range(100 * epoch - 99, 100 * epoch + 1):
                 yield step(number, offset + 1 / number)
+            yield devices(100 * epoch, 50.0 + epoch + offset)
             yield validation(100 * epoch, offset + 2 / epoch, best=epoch % 7 == 0)
 
     events = [started(0), *epochs(1, 19, 5.0), *map(step, range(1901, 1951)), started(1500)]
@@ -329,6 +341,57 @@ def test_an_overview_has_every_validation_of_a_resumed_long_run(long_run: Run) -
     assert_same(found.validation, whole.validation)
     assert found.best == whole.best
     assert found.best is not None and found.best["step"] == 2800
+
+
+def test_an_overview_has_every_reading_of_the_devices(
+    long_run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = read_whole(long_run).devices
+    assert len(whole["GPU 0"].use) == 30
+    for name in ("GPU 0", "CPU"):
+        assert_same(overview(long_run).devices[name].use, whole[name].use)
+
+    rare = {
+        events: 10 if b'"event": "devices"' in events else most
+        for events, most in curves._RARE_EVENTS.items()
+    }
+    monkeypatch.setattr(curves, "_RARE_EVENTS", rare)
+    assert 5 <= len(overview(long_run).devices["GPU 0"].use) < 20
+    assert len(overview(long_run).validation) == 30
+
+
+def test_a_long_file_is_searched_once_and_then_followed(
+    long_run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    follower = OverviewFollower(long_run)
+    before, count = follower.curves, len(follower.curves.train)
+    monkeypatch.setattr(curves, "_rare", lambda _: pytest.fail("it was searched again"))
+    write(long_run, lines([step(3001, 0.25), devices(3001, 7.0), validation(3001, 0.5)])[:-5])
+    follower.read()
+    assert follower.curves is before
+    assert points(before.train)[-1] == (3001, 0.25)
+    assert len(before.train) == count + 1
+    assert points(before.devices["GPU 0"].use)[-1] == (3001, 7.0)
+    assert points(before.validation)[-1][0] == 3000
+    write(long_run, lines([validation(3001, 0.5)])[-5:])
+    follower.read()
+    assert points(before.validation)[-1] == (3001, 0.5)
+    # A resumed run voids what came after its checkpoint.
+    write(long_run, lines([started(2950), step(2951, 0.125)]))
+    follower.read()
+    assert points(before.train)[-1] == (2951, 0.125)
+    assert points(before.validation)[-1][0] == 2900
+
+
+def test_an_overview_is_read_anew_when_the_file_was_replaced(long_run: Run) -> None:
+    follower = OverviewFollower(long_run)
+    write(long_run, lines([step(1, 0.75)]), "wb")
+    follower.read()
+    assert points(follower.curves.train) == [(1, 0.75)]
+    (long_run.folder / METRICS).unlink()
+    write(long_run, lines([step(number, 0.5) for number in range(1, 2500)]), "wb")
+    follower.read()
+    assert points(follower.curves.train)[-1] == (2499, 0.5)
 
 
 def test_an_overview_has_steps_in_order_as_the_whole_has_them(long_run: Run) -> None:

@@ -280,6 +280,9 @@ class LossChart(Lines):
                 names.append(printable(named.name), dim)
             if names.cell_len <= room:
                 break
+        if len(drawn) == 1 and names.cell_len > room:
+            # The title of the chart says what it is.
+            names = Text(f" {_mark(drawn[0], ascii_only)}", self._line_style(drawn[0]))
         names.truncate(max(0, room), overflow="ellipsis")
         return Text.assemble(
             (left, dim), names, " " * (room - names.cell_len + 2), (right, dim), no_wrap=True

@@ -77,7 +77,7 @@ class MachinePanel(Lines):
             hidden = len(gpus) - max(0, room - 1)
             kept = max(0, room - 1)
             lost = sum(gpu.lost_since is not None for gpu in machine.gpus[kept:])
-            words = f"{hidden} more{f', {lost} lost' if lost else ''}: dae devices"
+            words = f"{hidden} more{f', {lost} lost' if lost else ''}: 4 shows all"
             gpus = [*gpus[:kept], self._dim(words)]
         lines: list[Text | Strip] = [*gpus, *host]
         if height - len(lines) >= CHART_LINES:
@@ -130,13 +130,17 @@ class MachinePanel(Lines):
             words = self._dim(f"GPU{gpu.index} {name}: {gpu.silence}")
             if gpu.lost_since is None:
                 return [words]
-            words.style = self.colour("error")
-            # What it did before stays.
-            return [words, self._line("  use", gpu.uuid, "", width)] if whole else [words]
+            # What it did before stays, below or where there is room for it.
+            line = words if whole else self._line(words.plain, gpu.uuid, "", width)
+            line.stylize(self.colour("error"), 0, len(words))
+            return [line, self._line("  use", gpu.uuid, "", width)] if whole else [line]
         if not whole:
             return [
                 self._line(
-                    f"GPU{gpu.index} {_percent(gpu.utilisation):>4} {memory}", "", warmth, width
+                    f"GPU{gpu.index} {_percent(gpu.utilisation):>4} {memory}",
+                    gpu.uuid,
+                    warmth,
+                    width,
                 )
             ]
         head = f"GPU{gpu.index} {name[: max(4, width - 30)]} {_percent(gpu.utilisation):>4}"

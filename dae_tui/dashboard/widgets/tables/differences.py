@@ -48,21 +48,25 @@ class Differences(Lines):
         texts = [name for name, _ in self._runs], *(values for _, values in self._rows)
         longest = max(len(text) for row in texts for text in row)
         column = min(column, longest + 2)
+        fitting = max(1, (width - first) // column)  # Half a value is another value.
+        hidden = max(0, len(self._runs) - fitting)
         heading = Text(" " * first, no_wrap=True)
-        for name, colour in self._runs:
+        for name, colour in self._runs[:fitting]:
             style = self.colour(COLOURS[colour % len(COLOURS)]) + Style(bold=True)
             heading.append(self._cell(name, column), style)
         lines: list[Text | Strip] = [heading]
         shown = self._rows[: max(1, height - 1)]
-        if len(shown) < len(self._rows):
+        if len(shown) < len(self._rows) or (hidden and len(shown) == height - 1):
             shown = shown[:-1]
         for name, values in shown:
             line = Text(self._cell(name, first), dim, no_wrap=True)
-            for value in values:
+            for value in values[:fitting]:
                 line.append(self._cell(value, column))
             lines.append(line)
-        if len(shown) < len(self._rows):
-            lines.append(Text(f"and {len(self._rows) - len(shown)} more", dim))
+        more = [f"{len(self._rows) - len(shown)} more settings"] * (len(shown) < len(self._rows))
+        more += [f"{hidden} more run{'s' * (hidden > 1)}"] * (hidden > 0)
+        if more:
+            lines.append(Text(f"and {', '.join(more)}", dim))
         return lines
 
     def _cell(self, text: str, width: int) -> str:
