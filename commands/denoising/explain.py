@@ -52,7 +52,8 @@ def without_weights(outcome: Outcome) -> str:
             parts.append(f"{what}: {reason}")
     if outcome.mended:
         where = "" if one else f" in {outcome.mended:,} images"
-        parts.append(f"impulses replaced{where}")
+        striped = any(noise.stripes for found in outcome.found for noise in found.noise)
+        parts.append(f"{'stripes removed' if striped else 'impulses replaced'}{where}")
     return ", ".join(parts)
 
 
@@ -65,7 +66,9 @@ def noise_in_words(found: Examination) -> str:
     """The level of the noise of a stack; or its kind, where a level does not tell it."""
     if found.other is not None:
         return f"noise like {found.other}"
-    return level_in_words(found.sigma, found.range)
+    stripes = found.noise[0].stripes if found.noise else None
+    words = level_in_words(found.sigma, found.range)
+    return words if stripes is None else f"{words}, stripes of {stripes.sigma:.3f}"
 
 
 def _of_stack(found: Examination, *, given: bool, utf8: bool) -> list[str]:

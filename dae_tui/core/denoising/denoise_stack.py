@@ -73,7 +73,7 @@ class Done:
     harmed: bool = False
     """Whether it was left because denoising would have made it worse."""
     mended: bool = False
-    """Whether impulses were replaced and nothing else was there to be denoised."""
+    """Whether impulses were replaced or stripes removed, and nothing else was to be denoised."""
     structure: float = 0.0
     """How much of what was removed was not noise; see `inspection.taken_structure`."""
     residual: float = 0.0
@@ -151,12 +151,19 @@ def denoise_stack(
             _Image(stack, number, found, noise, options, compute).denoise(
                 candidates, denoised[number]
             )
-            for number, noise in enumerate(found.noise)
+            for number, noise in enumerate(_known(found.noise, candidates))
         ]
     else:
         images = _denoise_small(candidates, stack, found, options, compute, denoised)
     removed = found.artefacts and any(done.weights for done in images)
     return Denoised(replace(stack, values=denoised, artefacts_removed=removed), images)
+
+
+def _known(noise: Sequence[ImageNoise], candidates: Candidates) -> list[ImageNoise]:
+    """The noise of images; networks that know no levels may have been named to remove stripes."""
+    if candidates.know_levels:
+        return list(noise)
+    return [replace(each, stripes=None) for each in noise]
 
 
 @dataclass(frozen=True)
@@ -180,13 +187,11 @@ class _Image:
         """Denoise it into `out`."""
         quiet = self.noise.sigma <= self.found.nothing and not self.noise.impulses
         if quiet and candidates.know_levels:
-            out[...] = self.rows
-            return Done(None)
+            return self._left(out, harmed=False)
         if candidates.camera:
             change = self._least_change(candidates.camera[0])
             if change < CHANGED:
-                out[...] = self.rows
-                return Done(None)
+                return self._left(out, harmed=False)
             gentle = change < CHANGED_MUCH
             weights = candidates.camera[0 if gentle else -1]
             image = self._with_strength(CAUTIOUS) if gentle else self
@@ -197,12 +202,12 @@ class _Image:
         conversions = [self._conversion(weights) for weights in candidates.weights]
         mixture = self._best(candidates, conversions)
         if mixture is None:
-            return self._left(out)
+            return self._left(out, harmed=True)
         best = int(np.argmax(mixture))
         weights, conversion = candidates.weights[best], conversions[best]
         self._apply(_Mixture(candidates.weights, mixture), conversion, out)
         if self._may_be_wrong(candidates) and self._change(out) > MOST_CHANGE * self.noise.sigma:
-            return self._left(out)
+            return self._left(out, harmed=True)
         before, after = self._middle_of(out)
         structure = residual = 0.0
         if candidates.named:
@@ -219,16 +224,19 @@ class _Image:
     @property
     def _noise_is_other(self) -> bool:
         """Whether what is removed is not white, and rightly so."""
-        correlated = self.noise.correlation.between_pixels or self.found.striped
-        return bool(self.noise.impulses) or correlated
+        striped = self.found.striped or self.noise.stripes is not None
+        return bool(self.noise.impulses) or self.noise.correlation.between_pixels or striped
 
-    def _left(self, out: NDArray[Any]) -> Done:
-        """Leave the image, which denoising would harm, but for its impulses."""
-        if self.noise.impulses:
+    def _left(self, out: NDArray[Any], *, harmed: bool) -> Done:
+        """Leave the image as it is, but for its impulses and stripes.
+
+        `harmed`: because denoising would make it worse, and not for lack of noise.
+        """
+        if self.noise.impulses or self.noise.stripes:
             self._mend(out)
             return Done(None, mended=True)
         out[...] = self.rows
-        return Done(None, harmed=True)
+        return Done(None, harmed=harmed)
 
     def _conversion(self, weights: Weights) -> Conversion:
         negative = inverts(weights, self.options, bool(self.found.dark[self.number]))
@@ -258,9 +266,14 @@ class _Image:
         return middle(height), middle(width)
 
     def _planes(self, rows: tuple[int, int], columns: tuple[int, int] | None = None) -> Tensor:
-        """Some rows, (C, h, w), in [0, 1]."""
-        part = self.rows[slice(*rows), slice(*columns) if columns else slice(None)]
-        return fill_unmeasured(unit_planes(part, self.stack, self.found.range))
+        """Some rows, (C, h, w), in [0, 1], without stripes."""
+        down, across = slice(*rows), slice(*columns) if columns else slice(None)
+        planes = self._as_stored(down, across)
+        stripes = self.noise.stripes
+        return planes if stripes is None else planes - stripes.at(down, across)
+
+    def _as_stored(self, rows: slice, columns: slice) -> Tensor:
+        return fill_unmeasured(unit_planes(self.rows[rows, columns], self.stack, self.found.range))
 
     def _best(
         self, candidates: Candidates, conversions: Sequence[Conversion]
@@ -376,17 +389,16 @@ class _Image:
             self._store(conversion.backward(kept), rows, out)
 
     def _mend(self, out: NDArray[Any]) -> None:
-        """Replace nothing but impulses, because there is no other noise."""
+        """Replace nothing but impulses, and remove stripes, because there is no other noise."""
         height = self.rows.shape[0]
-        self._store(mended(self._planes((0, height))), slice(0, height), out)
+        planes = self._planes((0, height))
+        self._store(mended(planes) if self.noise.impulses else planes, slice(0, height), out)
 
     def _store(self, planes: Tensor, rows: slice, out: NDArray[Any]) -> None:
         """Store rows (C, h, W) in [0, 1] in `out`; what was not measured or seen stays."""
         stack = self.stack
         if self.options.strength < 1:
-            planes = torch.lerp(
-                self._planes((rows.start, rows.stop)), planes, self.options.strength
-            )
+            planes = torch.lerp(self._as_stored(rows, slice(None)), planes, self.options.strength)
         values = self.rows[rows]
         channels = values.shape[-1] - stack.alpha
         stored = from_unit(

@@ -16,6 +16,7 @@ from dae_tui.core.denoising.inspection import (
     crops,
     dark_on_light,
     estimate_together,
+    places,
     shows_page,
 )
 from dae_tui.core.denoising.planes.opponent import opponent_sigmas, to_opponent
@@ -37,8 +38,9 @@ from dae_tui.core.noise.level.level_function import (
     LevelFunction,
     estimate_level_functions,
 )
+from dae_tui.core.noise.level.stripes import Stripes, find_stripes
 from dae_tui.core.noise.measured.dark_ground import other_noise
-from dae_tui.core.noise.measured.image_patterns import find_stripes
+from dae_tui.core.noise.measured.image_patterns import stripes_level
 from dae_tui.spec.denoising import DenoiseOptions
 from dae_tui.spec.noise_spec import NoiseStage
 from dae_tui.spec.training_config import DATA_SETS_SIZE
@@ -96,7 +98,7 @@ class Examination:
     artefacts: bool = False
     """Whether the level is that of the file's compression, for lack of other noise."""
     striped: bool = False
-    """Whether whole rows or columns of the first image are offset."""
+    """Whether whole rows or columns of the first image are offset, in a way that is not known."""
     other: NoiseStage | None = None
     """The noise of small images if it is clearly not Gaussian: no level tells how strong it is."""
 
@@ -147,14 +149,14 @@ def examine(stack: Stack, options: DenoiseOptions, name: str) -> Examination:
         _remarks(stack),
         page=page,
         artefacts=artefacts,
-        striped=not page and _is_striped(stack, found),
+        striped=not (page or noise[0].stripes) and _is_striped(stack, found),
     )
 
 
 def _is_striped(stack: Stack, found: ValueRange) -> bool:
     parts = crops(stack.values[0])
     planes = fill_unmeasured(unit_planes(parts[len(parts) // 2], stack, found))
-    return min(planes.shape[1:]) > 2 and find_stripes(planes) > 0
+    return min(planes.shape[1:]) > 2 and stripes_level(planes) > 0
 
 
 def _is_page(stack: Stack, found: ValueRange) -> bool:
@@ -256,14 +258,17 @@ def _noise_of(
 ) -> ImageNoise:
     """The noise of an image (H, W, C) of a stack, alpha included, that may be a `page`."""
     channels = image.shape[-1] - stack.alpha
-    if options.sigma is not None and channels != COLOURS:
-        return ImageNoise((LevelFunction.constant(options.sigma),) * channels)
+    stripes = None if page else _stripes_of(image, stack, found)
     # Of a large image, crops one below the other: it is never copied as a whole.
-    mosaic = torch.cat([unit_planes(part, stack, found) for part in crops(image)], dim=1)
+    parts = []
+    for rows, columns in places(*image.shape[:2]):
+        part = unit_planes(image[rows, columns], stack, found)
+        parts.append(part if stripes is None else part - stripes.at(rows, columns))
+    mosaic = torch.cat(parts, dim=1)
     if options.sigma is not None:
         levels = (LevelFunction.constant(options.sigma),) * channels
         shared = find_correlation(mosaic, levels).shared
-        return ImageNoise(levels, correlation=Correlation(shared=shared))
+        return ImageNoise(levels, correlation=Correlation(shared=shared), stripes=stripes)
     share = 0.0
     for number, plane in enumerate(mosaic):
         impulses = find_impulses(plane)
@@ -275,9 +280,17 @@ def _noise_of(
     if page and _calm_level(mosaic) < BLANK_PAPER * max(level.sigma for level in levels):
         sigmas = estimate_sigma(fill_unmeasured(mosaic)[:, None].contiguous())
         levels = tuple(LevelFunction.constant(sigma) for sigma in sigmas.tolist())
-    return ImageNoise(
-        levels, share, find_correlation(mosaic, levels) if not share else Correlation()
-    )
+    correlation = find_correlation(mosaic, levels) if not share else Correlation()
+    return ImageNoise(levels, share, correlation, stripes)
+
+
+def _stripes_of(image: NDArray[np.generic], stack: Stack, found: ValueRange) -> Stripes | None:
+    """The stripes of an image (H, W, C), alpha included, of a stack."""
+
+    def part(rows: slice, columns: slice) -> Tensor:
+        return fill_unmeasured(unit_planes(image[rows, columns], stack, found))
+
+    return find_stripes(part, *image.shape[:2])
 
 
 def _calm_level(planes: Tensor) -> float:

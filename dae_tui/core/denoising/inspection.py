@@ -37,13 +37,19 @@ UNLIKE = 0.15
 
 def crops(image: NDArray[np.generic]) -> list[NDArray[np.generic]]:
     """The whole image (H, W, C), or square crops from all over it if it is large."""
-    height, width = image.shape[:2]
+    return [image[place] for place in places(*image.shape[:2])]
+
+
+def places(height: int, width: int) -> list[tuple[slice, slice]]:
+    """Where `crops` of an image are."""
     if height * width <= WHOLE_UP_TO:
-        return [image]
+        return [(slice(0, height), slice(0, width))]
     tops = np.linspace(0, max(0, height - PLACE), PLACES).astype(int)
     lefts = np.linspace(0, max(0, width - PLACE), PLACES).astype(int)
     return [
-        image[top : top + PLACE, left : left + PLACE] for top in set(tops) for left in set(lefts)
+        (slice(top, top + PLACE), slice(left, left + PLACE))
+        for top in set(tops.tolist())
+        for left in set(lefts.tolist())
     ]
 
 

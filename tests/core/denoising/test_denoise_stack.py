@@ -150,6 +150,33 @@ def test_black_parts_do_not_mislead_the_level_of_colours() -> None:
     assert decibels(after, clean) > decibels(given[0] / 255, clean) + 6
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("white", [0.0, 0.05])
+def test_stripes_are_removed(channels: int, white: float) -> None:
+    clean = (grey("camera", 256) if channels == 1 else colour("astronaut", 256)).reshape(
+        256, 256, -1
+    )
+    draw = np.random.default_rng(0)
+    offsets = draw.normal(0, 0.06, (256, 1, 1))
+    given = stored(clean + offsets + draw.normal(0, white, clean.shape), 0, 255, "u1")
+    whole = denoise(Stack(given)).stack.values[0].astype(float)
+    assert decibels(whole / 255, clean) > decibels(given[0] / 255, clean) + 6
+    tiled = denoise(Stack(given), compute=Compute(tile=64)).stack.values[0].astype(float)
+    assert np.abs(tiled - whole).max() <= 1
+    none = denoise(Stack(given), strength=0.0).stack.values
+    assert np.array_equal(none, given)
+
+
+def test_networks_that_were_named_and_know_no_level_get_the_stripes_too() -> None:
+    offsets = np.random.default_rng(0).normal(0, 0.06, (SIDE, 1))
+    given = stored(grey("camera", SIDE) + offsets, 0, 255, "u1")
+    blind = load_weights(published()["camera-unet"])
+    whole = denoise(Stack(given.repeat(3, axis=-1)), named=blind).stack.values[0] / 255
+    planes = torch.from_numpy(given[0] / 255).float().movedim(-1, 0).repeat(3, 1, 1)[None]
+    direct = denoise_images(blind, planes, torch.zeros(1), FP32)[0].movedim(0, -1).numpy()
+    assert np.abs(whole - direct).max() < 0.01
+
+
 def test_salt_and_pepper_is_mended() -> None:
     clean = grey("camera", SIDE)
     given = stored(impulses(clean, 0.1), 0, 255, "u1")

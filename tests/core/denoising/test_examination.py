@@ -312,7 +312,12 @@ def test_shot_noise_in_colour_texture_is_found_by_the_differences_of_colours() -
 def test_stripes_are_seen(axis: int) -> None:
     clean = grey("camera", SIDE)
     offsets = white_noise(0.05, *((SIDE, 1) if axis else (1, SIDE)))
-    assert not found_in(stored(clean)).striped
-    assert not found_in(stored(clean + white_noise(0.05, SIDE, SIDE))).striped
-    assert found_in(stored(clean + offsets)).striped
-    assert found_in(stored(clean + offsets, 100, 900, "u2")).striped
+    for without in (clean, clean + white_noise(0.05, SIDE, SIDE)):
+        assert found_in(stored(without)).noise[0].stripes is None
+    eight, sixteen = stored(clean + offsets), stored(clean + offsets, 100, 900, "u2")
+    for given, span in ((eight, 255), (sixteen, 800)):
+        found = found_in(given)
+        assert not found.striped  # They are known, and no reason to warn.
+        assert found.noise[0].stripes is not None
+        sigma = found.noise[0].stripes.sigma * found.range.span / span
+        assert sigma == pytest.approx(0.05, rel=0.25)

@@ -33,7 +33,7 @@ class Outcome:
     harmed: int = 0
     """How many were left because denoising would have made them worse."""
     mended: int = 0
-    """In how many nothing but impulses was replaced."""
+    """In how many nothing but impulses was replaced, or stripes removed."""
     inverted: bool = False
     remarks: list[str] = field(default_factory=list)
     before: list[Stack] = field(default_factory=list)

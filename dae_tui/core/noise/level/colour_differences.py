@@ -226,7 +226,7 @@ def _fit(patches: _Patches, degree: int, *, one: bool = False) -> _Fit | None:
     everything = torch.ones(1, len(patches.means), dtype=torch.bool)
     start = min(float(weak_variance(part[None], everything)[0]) for part in patches.differences)
     usual = float(np.mean([basis.sum(1) for basis in each]))
-    found = np.full((len(PAIRS), terms), max(start / 2 / usual, 1e-12))
+    found = np.full((len(PAIRS), terms), max(start / 2 / max(usual, 1e-6), 1e-12))
     for turn in range(ROUNDS):
         alone = np.stack([basis @ own for basis, own in zip(each, found, strict=True)], axis=1)
         clear = _clear_of_ends(patches, alone)

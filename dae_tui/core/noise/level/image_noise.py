@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dae_tui.core.noise.level.level_function import LevelFunction
+from dae_tui.core.noise.level.stripes import Stripes
 
 # Noise whose level seems so much higher between every second pixel is correlated. White noise on
 # photographs gave up to 1.3, and 2.7 where all is texture; the noise of cameras after their JPEG
@@ -40,6 +41,8 @@ class ImageNoise:
     impulses: float = 0.0
     """The share of pixels that are impulses."""
     correlation: Correlation = Correlation()
+    stripes: Stripes | None = None
+    """Offsets of rows or columns, beside the noise of `levels`."""
 
     @property
     def is_constant(self) -> bool:

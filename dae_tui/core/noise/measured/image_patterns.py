@@ -19,7 +19,7 @@ NORMAL = 1.4826
 """The standard deviation of normal values over their median absolute deviation."""
 
 
-def find_stripes(image: Tensor, side: int = 0) -> float:
+def stripes_level(image: Tensor, side: int = 0) -> float:
     """The standard deviation of offsets of whole rows or columns of an image (C, H, W); 0: none.
 
     The offsets are the same in all channels. `side`: the height of the parts of which an image was

@@ -37,7 +37,7 @@ from dae_tui.core.noise.measured.dark_ground import is_dark, stages_on_dark_grou
 from dae_tui.core.noise.measured.image_patterns import (
     find_bits,
     find_masked,
-    find_stripes,
+    stripes_level,
     without_stripes,
 )
 from dae_tui.core.noise.measured.laws import simplest_law, variances_of
@@ -197,7 +197,7 @@ def _look(image: Tensor, side: int) -> _Seen:
         return _Seen(np.full((len(image), GRID), np.nan), white(), bits=bits)
     masked = find_masked(image)
     mended, salted, impulses = (image, 0.0, 0.0) if masked else _mended(image)
-    stripes = find_stripes(mended, side)
+    stripes = stripes_level(mended, side)
     if masked:
         mended = torch.stack([repair_impulses(plane, plane.numpy() == 0) for plane in mended])
     if stripes:
