@@ -290,10 +290,10 @@ def _shared(patches: _Patches, fit: _Fit) -> float:
     """The variance of brightness as a multiple of what independent channels would give it."""
     bright = torch.stack(patches.values).mean(0)
     bright = bright - bright.mean(1, keepdim=True)
-    expected = (
-        sum(patches.terms(channel, fit.degree) @ own for channel, own in enumerate(fit.variances))
-        / len(PAIRS) ** 2
-    )
+    variances = [
+        patches.terms(channel, fit.degree) @ own for channel, own in enumerate(fit.variances)
+    ]
+    expected = np.maximum(np.sum(variances, axis=0) / len(PAIRS) ** 2, 1e-12)
     ratios = _energies(bright) / expected
     least = max(LEAST_IN_GROUP * patches.size, int(CALM * len(ratios)))
     calmest = np.argpartition(ratios, least - 1)[:least]

@@ -53,6 +53,15 @@ def test_shot_noise_in_texture() -> None:
     assert np.abs(errors(alone, clean, true) - 1).max() > 0.2
 
 
+def test_speckle_around_black_areas() -> None:
+    waves = grey("waves", 256)
+    clean = np.stack([waves, 0.2 + 0.6 * waves.T, 0.9 - 0.7 * waves], axis=-1)
+    clean[40:120, 60:140] = 0
+    noisy = clean * (1 + np.random.default_rng(7).normal(0, 0.1, clean.shape))
+    found = levels_by_differences(planes_of(noisy))
+    assert found is None or all(level.is_speckle for level in found)
+
+
 @pytest.mark.parametrize("strength", [0.1, 0.2])
 def test_speckle_is_a_share_of_the_intensity(strength: float) -> None:
     waves = grey("waves", 256)
