@@ -136,6 +136,21 @@ def test_shot_noise_in_colour(dae: Dae, tmp_path: Path, name: str, photons: int)
     assert after > decibels(read_png(told), clean) - 0.5
 
 
+def test_stripes_and_speckle_are_explained(dae: Dae, tmp_path: Path) -> None:
+    draw, clean = np.random.default_rng(0), grey("camera", SIDE)
+    striped = png(tmp_path / "striped.png", clean + draw.normal(0, 0.05, (SIDE, 1)))
+    speckled = png(tmp_path / "speckled.png", clean * (1 + draw.normal(0, 0.2, clean.shape)))
+    outcome = dae("denoise", striped, speckled, "-o", tmp_path / "out", "--explain")
+    assert outcome.code == 0
+    assert "stripes of 0.0" in outcome.err
+    assert "of the intensity, as speckle is" in outcome.err
+    assert "whole rows or columns" not in outcome.err
+    for source in (striped, speckled):
+        after = np.asarray(Image.open(tmp_path / "out" / source.name)) / 255
+        before = np.asarray(Image.open(source)) / 255
+        assert decibels(after, clean) > decibels(before, clean) + 5
+
+
 def test_shot_noise_in_grey(dae: Dae, tmp_path: Path) -> None:
     clean = grey("chelsea", SIDE)
     source = png(tmp_path / "in.png", shot_noise(clean, 50))
