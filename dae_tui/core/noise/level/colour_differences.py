@@ -162,7 +162,9 @@ class _Patches:
 
     @classmethod
     def of(cls, planes: Tensor) -> "_Patches | None":
-        """None if too few were measured."""
+        """None if too few were measured, or if they are of one pixel."""
+        if min(planes.shape[1:]) == 1:
+            return None
         values = [noise_patches(plane[None, None], MOST_PATCHES)[0] for plane in planes]
         whole = torch.stack([torch.isfinite(part).all(1) for part in values]).all(0)
         values = [part[whole] for part in values]

@@ -48,6 +48,9 @@ FAINTER = 3.0
 hundreds of times."""
 HOT_TOGETHER = 3
 """Of more that touch, none is taken for a hot pixel."""
+IN_STEP = 0.5
+"""Where such a share of them have another one at the same distance in their row or column, they are
+a pattern."""
 AROUND = 15
 OUTSTANDING = 4.0
 """An impulse lies so many times as far from the median around it as most pixels near it do."""
@@ -112,7 +115,11 @@ def _single_pixels(above: NDArray[np.float32]) -> Mask:
     none = np.zeros_like(far, bool)
     if (far > max(LEAST_JUMP, HOT_JUMPS * usual)).mean() < LEAST_HOT and far.max() <= 1:
         return none
-    around = np.maximum(usual, 1.4826 * _block_medians(far))
+    near = 1.4826 * _block_medians(far)
+    # A sensor has noise. Where there is none, single pixels are drawn or counted: few photons,
+    # dithered tones, dotted lines, sparse depths.
+    above = np.where(near > 0, above, 0)
+    around = np.maximum(usual, near)
     found = none
     for each in (above, -above):
         hot = _hot(each, around, LEAST_JUMP, LEAST_HOT)
@@ -151,11 +158,23 @@ def _hot(
     count = (hot & (lit == 0)).sum()
     if count < max(1, least_share * hot.size, HOT_LONELY * hot.sum(), fainter / FAINTER):
         return np.zeros_like(hot)
+    if _are_in_step(hot):
+        return np.zeros_like(hot)
     from scipy import ndimage  # Takes a tenth of a second, and few images have hot pixels.
 
     spots, _ = ndimage.label(hot, np.ones((3, 3)))
     pixels = np.bincount(spots.ravel())[spots]
     return np.asarray(hot & (pixels <= HOT_TOGETHER) & (lit < pixels))
+
+
+def _are_in_step(hot: Mask) -> bool:
+    """Whether pixels (H, W) lie on a grid, as dots of a print or a woven texture do."""
+    least = max(2, IN_STEP * hot.sum())  # A few are none.
+    return any(
+        (lines[lag:] & lines[:-lag]).sum() > least
+        for lines in (hot, hot.T)
+        for lag in range(2, AROUND)
+    )
 
 
 def _neighbours(

@@ -165,7 +165,9 @@ class _Patches:
 
     @classmethod
     def of(cls, plane: Tensor) -> "_Patches | None":
-        """None if all patches are constant, or too few of them were measured."""
+        """None if all patches are constant or of one pixel, or too few of them were measured."""
+        if min(plane.shape) == 1:
+            return None
         values = noise_patches(plane[None, None], MOST_PATCHES)[0]
         values = values[torch.isfinite(values).all(1)]
         if len(values) < 4 * values.shape[1]:

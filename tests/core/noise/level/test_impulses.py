@@ -5,6 +5,7 @@ import pytest
 import torch
 from noisy_pictures import Array, decibels, grey, impulses, page_of_text, shot_noise
 from numpy.typing import NDArray
+from PIL import Image
 from scipy import ndimage
 from skimage import data
 
@@ -139,6 +140,29 @@ def test_stars_are_no_hot_pixels(width: float) -> None:
     stars = blurred.reshape(300, 3, 300, 3).sum((1, 3))
     stars /= np.quantile(stars, 0.999)
     assert find_impulses(plane(stars + draw.normal(0, 0.01, stars.shape))) is None
+
+
+@pytest.mark.parametrize("photons", [0.002, 0.01, 0.03])
+def test_single_photons_are_no_hot_pixels(photons: float) -> None:
+    counts = np.random.default_rng(0).poisson(photons, (256, 256)).astype(float)
+    assert find_impulses(plane(counts / counts.max())) is None
+    assert find_impulses(plane(3 * counts)) is None
+
+
+@pytest.mark.parametrize("sign", [1, -1], ids=["light", "dark"])
+@pytest.mark.parametrize("noise", [0, 0.02], ids=["drawn", "printed"])
+@pytest.mark.parametrize("step", [3, 4, 8])
+def test_dots_in_step_are_no_hot_pixels(step: int, noise: float, sign: int) -> None:
+    dots = np.full((256, 256), 0.5)
+    dots[1::step, 2::step] += 0.4 * sign
+    dots += np.random.default_rng(0).normal(0, noise, dots.shape)
+    assert find_impulses(plane(dots)) is None
+
+
+def test_a_light_tone_in_black_dots_holds_no_dead_pixels() -> None:
+    tones = Image.fromarray((255 - 32 * (1 - grey("camera", 256))).astype(np.uint8))
+    dithered = np.asarray(tones.convert("1")).astype(float)
+    assert find_impulses(plane(dithered)) is None
 
 
 def test_what_was_not_measured_is_no_impulse() -> None:

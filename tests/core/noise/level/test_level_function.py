@@ -5,11 +5,13 @@ import pytest
 import torch
 from noisy_pictures import Array, grey, shot_noise
 
+from dae_tui.core.noise.level.colour_differences import levels_by_differences
 from dae_tui.core.noise.level.estimation import estimate_sigma
 from dae_tui.core.noise.level.level_function import (
     LEAST_PIXELS,
     LevelFunction,
     estimate_level_function,
+    estimate_level_functions,
 )
 
 
@@ -142,6 +144,14 @@ def test_small_planes_have_one_level(size: tuple[int, int]) -> None:
     found = found_in(noisy)
     assert found.is_constant
     assert found.sigma == float(estimate_sigma(plane(noisy)))
+
+
+@pytest.mark.parametrize("size", [(1, 20000), (20000, 1)])
+def test_a_single_row_or_column_has_no_level(size: tuple[int, int]) -> None:
+    lines = torch.rand(3, *size, generator=torch.Generator().manual_seed(0))
+    found = estimate_level_functions(lines)
+    assert [function.sigma for function in found] == [0, 0, 0]
+    assert levels_by_differences(lines) is None
 
 
 def test_a_constant_is_made_of_its_level() -> None:
