@@ -323,7 +323,7 @@ class _Image:
         mean = torch.stack(
             [share * trial.denoised for share, trial in zip(shares, trials, strict=True)]
         ).sum(0)
-        given = mended(part) if conversion.impulses else part
+        given = mended(part, conversion.single) if conversion.impulses else part
         denoised = conversion.backward(mean)
         changed = (denoised - given).square().mean().sqrt()
         # The part may be lighter than the whole, and so have more noise.
@@ -342,14 +342,13 @@ class _Image:
 
     def _change(self, out: NDArray[Any]) -> float:
         """How far `out` is from the image, but for impulses: a root mean square, band by band."""
-        if self.noise.impulses:
-            return 0.0
         height, width = self.rows.shape[:2]
         band = max(1, AT_ONCE // width)
         total = 0.0
         for top in range(0, height, band):
             rows = top, min(top + band, height)
             given = self._planes(rows)
+            given = mended(given, self.noise.single) if self.noise.impulses else given
             after = unit_planes(out[slice(*rows)], self.stack, self.found.range)
             total += float((after - given).nan_to_num().square().sum())
         return float(np.sqrt(total / (height * width * len(self.noise.levels))))
@@ -392,7 +391,9 @@ class _Image:
         """Replace nothing but impulses, and remove stripes, because there is no other noise."""
         height = self.rows.shape[0]
         planes = self._planes((0, height))
-        self._store(mended(planes) if self.noise.impulses else planes, slice(0, height), out)
+        if self.noise.impulses:
+            planes = mended(planes, self.noise.single)
+        self._store(planes, slice(0, height), out)
 
     def _store(self, planes: Tensor, rows: slice, out: NDArray[Any]) -> None:
         """Store rows (C, h, W) in [0, 1] in `out`; what was not measured or seen stays."""

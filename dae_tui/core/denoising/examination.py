@@ -32,7 +32,12 @@ from dae_tui.core.images.value_range import (
 from dae_tui.core.noise.level.colour_differences import levels_by_differences
 from dae_tui.core.noise.level.estimation import estimate_sigma
 from dae_tui.core.noise.level.image_noise import CORRELATED_COLOUR, Correlation, ImageNoise
-from dae_tui.core.noise.level.impulses import find_impulses, repair_impulses
+from dae_tui.core.noise.level.impulses import (
+    SinglePixels,
+    find_impulses,
+    find_single_pixels,
+    repair_impulses,
+)
 from dae_tui.core.noise.level.level_function import (
     LEAST_PIXELS,
     LevelFunction,
@@ -269,11 +274,12 @@ def _noise_of(
         levels = (LevelFunction.constant(options.sigma),) * channels
         shared = find_correlation(mosaic, levels).shared
         return ImageNoise(levels, correlation=Correlation(shared=shared), stripes=stripes)
-    share = 0.0
+    share, single = 0.0, set[SinglePixels]()
     for number, plane in enumerate(mosaic):
         impulses = find_impulses(plane)
         if impulses is not None:
             share += float(impulses.mean()) / len(mosaic)
+            single.update(find_single_pixels(plane))
             mosaic[number] = repair_impulses(plane, impulses)
     differences = levels_by_differences(mosaic) if channels == COLOURS and not share else None
     levels = differences or estimate_level_functions(mosaic)
@@ -281,7 +287,7 @@ def _noise_of(
         sigmas = estimate_sigma(fill_unmeasured(mosaic)[:, None].contiguous())
         levels = tuple(LevelFunction.constant(sigma) for sigma in sigmas.tolist())
     correlation = find_correlation(mosaic, levels) if not share else Correlation()
-    return ImageNoise(levels, share, correlation, stripes)
+    return ImageNoise(levels, share, tuple(single), correlation, stripes)
 
 
 def _stripes_of(image: NDArray[np.generic], stack: Stack, found: ValueRange) -> Stripes | None:

@@ -5,7 +5,7 @@ as image and network ask for it. Noise that grows with the light is made equally
 or the network is told how strong it is in each place: see `level_map`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -22,7 +22,7 @@ from dae_tui.core.denoising.planes.opponent import (
 from dae_tui.core.denoising.planes.stabilisation import Stabilisation, stabilise, unclipped
 from dae_tui.core.noise.level.estimation import estimate_sigma
 from dae_tui.core.noise.level.image_noise import ImageNoise
-from dae_tui.core.noise.level.impulses import find_impulses, repair_impulses
+from dae_tui.core.noise.level.impulses import SinglePixels, find_impulses, repair_impulses
 from dae_tui.core.weights.weights_file import Weights
 
 # Where the noise of a plane differs so much from what independent channels have, they are not
@@ -48,6 +48,8 @@ class Conversion:
     opponent: bool = False
     level_map: LevelMap | None = None
     """The levels of all values, where they differ from place to place."""
+    single: tuple[SinglePixels, ...] = ()
+    """The hot and dead pixels among the impulses."""
 
     @classmethod
     def plan(
@@ -72,7 +74,7 @@ class Conversion:
             given: whether the user gave the noise level.
         """
         sigmas = torch.tensor([level.sigma for level in noise.levels])
-        plain = cls(sigmas, noise.impulses > 0, negative)
+        plain = cls(sigmas, noise.impulses > 0, negative, single=noise.single)
         if not weights.takes_sigma or ends is None:
             return plain
         opponent = len(sample) == 3 and weights.channels == 1
@@ -83,21 +85,22 @@ class Conversion:
         if steps is not None:
             sigmas = steps.sigmas
         if not opponent:
-            return cls(sigmas, plain.impulses, negative, steps)
+            return replace(plain, sigmas=sigmas, stabilisation=steps)
         ideal = opponent_sigmas(sigmas[None])[0]
-        even = cls(ideal, plain.impulses, negative, steps, opponent)
+        even = replace(plain, sigmas=ideal, stabilisation=steps, opponent=True)
         chosen = ideal if given else even._measured(sample, sigmas)
-        if not quadratic:
+        # Noise that channels share leaves their differences only after the curve. Before it, that
+        # of saturated colours is as strong as the colours.
+        coloured = noise.correlation.shared and bool((chosen[1:] >= QUIET).any())
+        if not quadratic or coloured:
             return replace(even, sigmas=chosen)
         ratios = chosen / ideal.clamp(min=1e-9)
         # Measured where the noise is equally strong, used where it is as it was.
-        return cls(
-            opponent_sigmas(plain.sigmas[None])[0] * ratios,
-            plain.impulses,
-            negative,
-            unclipped(noise.levels, *ends),
-            opponent,
-            LevelMap(noise.levels, negative, ratios),
+        return replace(
+            even,
+            sigmas=opponent_sigmas(plain.sigmas[None])[0] * ratios,
+            stabilisation=unclipped(noise.levels, *ends),
+            level_map=LevelMap(noise.levels, negative, ratios),
         )
 
     def _measured(self, sample: Tensor, sigmas: Tensor) -> Tensor:
@@ -146,7 +149,7 @@ class Conversion:
     def forward(self, planes: Tensor) -> Tensor:
         """What the network gets for planes (C, h, w) in [0, 1]."""
         if self.impulses:
-            planes = mended(planes)
+            planes = mended(planes, self.single)
         if self.stabilisation is not None:
             planes = self.stabilisation.forward(planes)
         if self.negative:
@@ -171,9 +174,12 @@ def _level_apart(planes: Tensor) -> Tensor:
     return torch.stack(levels).median(0).values
 
 
-def mended(planes: Tensor) -> Tensor:
-    """Planes (C, H, W) without impulses."""
-    found = [find_impulses(plane) for plane in planes]
+def mended(planes: Tensor, single: Collection[SinglePixels]) -> Tensor:
+    """Planes (C, H, W), of an image that holds impulses, without them.
+
+    `single` are the hot and dead pixels that the image has.
+    """
+    found = [find_impulses(plane, single) for plane in planes]
     return torch.stack(
         [
             plane if impulses is None else repair_impulses(plane, impulses)

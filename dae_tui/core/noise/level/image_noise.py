@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dae_tui.core.noise.level.impulses import SinglePixels
 from dae_tui.core.noise.level.level_function import LevelFunction
 from dae_tui.core.noise.level.stripes import Stripes
 
@@ -40,6 +41,8 @@ class ImageNoise:
     """Of each channel."""
     impulses: float = 0.0
     """The share of pixels that are impulses."""
+    single: tuple[SinglePixels, ...] = ()
+    """Which of them are the hot and dead pixels of a sensor."""
     correlation: Correlation = Correlation()
     stripes: Stripes | None = None
     """Offsets of rows or columns, beside the noise of `levels`."""

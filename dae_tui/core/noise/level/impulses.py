@@ -5,6 +5,8 @@ were. So they are not averaged away but found, and replaced by the median of the
 them (a switching median filter, as of Sun and Neuvo 1994).
 """
 
+from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -57,21 +59,43 @@ OUTSTANDING = 4.0
 TURNS = 8
 
 
-def find_impulses(plane: Tensor) -> Mask | None:
+@dataclass(frozen=True)
+class SinglePixels:
+    """The hot or the dead pixels of an image."""
+
+    sign: int
+    """1 for hot ones, -1 for dead ones."""
+    least_jump: float
+    """How far they lie from the median around them, at least."""
+
+
+def find_impulses(plane: Tensor, single: Collection[SinglePixels] | None = None) -> Mask | None:
     """Where the impulses of a plane (H, W) in [0, 1] are; None if it holds none.
 
-    NaN is none.
+    NaN is none. `single` are those of an image of which the plane is a part, where that is known:
+    a part of it may be too small to tell.
     """
+    return _find(plane, single)[0]
+
+
+def find_single_pixels(plane: Tensor) -> tuple[SinglePixels, ...]:
+    """Whether the impulses of a plane (H, W) in [0, 1] are hot or dead pixels."""
+    return _find(plane, None)[1]
+
+
+def _find(
+    plane: Tensor, known: Collection[SinglePixels] | None
+) -> tuple[Mask | None, tuple[SinglePixels, ...]]:
     if min(plane.shape) < 8:
-        return None
+        return None, ()
     values = np.nan_to_num(plane.numpy(), nan=0.5)
     middle = _median(values, 5)
     found = _of_both_kinds(plane, values, middle)
     if found is not None:
-        return found
+        return found, ()
     above = np.where(np.isfinite(plane.numpy()), values - middle, 0)
-    single = _single_pixels(above)
-    return single if single.any() else None
+    mask, single = _single_pixels(above, known)
+    return (mask if mask.any() else None), single
 
 
 def _of_both_kinds(
@@ -108,26 +132,73 @@ def _of_both_kinds(
     return found if found.mean() >= LEAST_SHARE else None
 
 
-def _single_pixels(above: NDArray[np.float32]) -> Mask:
-    """Hot and dead pixels, by how far (H, W) each lies above the median around it, or below."""
+def _single_pixels(
+    above: NDArray[np.float32], known: Collection[SinglePixels] | None
+) -> tuple[Mask, tuple[SinglePixels, ...]]:
+    """Hot and dead pixels, by how far (H, W) each lies above the median around it, or below.
+
+    Those that are `known` are not judged again.
+    """
     far = np.abs(above)
     usual = 1.4826 * float(np.median(far))
     none = np.zeros_like(far, bool)
-    if (far > max(LEAST_JUMP, HOT_JUMPS * usual)).mean() < LEAST_HOT and far.max() <= 1:
-        return none
-    near = 1.4826 * _block_medians(far)
+    if known is None:
+        few = (far > max(LEAST_JUMP, HOT_JUMPS * usual)).mean() < LEAST_HOT
+        if few and far.max() <= 1:
+            return none, ()
+    elif not known:
+        return none, ()
+    around = 1.4826 * _block_medians(far)
     # A sensor has noise. Where there is none, single pixels are drawn or counted: few photons,
     # dithered tones, dotted lines, sparse depths.
-    above = np.where(near > 0, above, 0)
-    around = np.maximum(usual, near)
-    found = none
-    for each in (above, -above):
-        hot = _hot(each, around, LEAST_JUMP, LEAST_HOT)
-        if not hot.any() and each.max() > 1:
-            # Beyond the range of all other values a single one is enough.
-            hot = _hot(each, around, 1.0, 0.0)
-        found = found | hot
-    return found
+    above = np.where(around > 0, above, 0)
+    judged = [_judged(sign, sign * above, around) for sign in (1, -1)] if known is None else known
+    present = tuple(kind for kind in judged if kind is not None)
+    masks = [_hot(kind.sign * above, around, kind.least_jump) for kind in present]
+    return np.any([none, *masks], axis=0), present
+
+
+def _judged(
+    sign: int, above: NDArray[np.float32], usual: NDArray[np.float32]
+) -> SinglePixels | None:
+    """What single pixels an image has, far above those around them; None if none."""
+    if _are_hot(above, usual, LEAST_JUMP, LEAST_HOT):
+        return SinglePixels(sign, LEAST_JUMP)
+    # Beyond the range of all other values a single one is enough.
+    beyond = bool((above > 1).any()) and _are_hot(above, usual, 1.0, 0.0)
+    return SinglePixels(sign, 1.0) if beyond else None
+
+
+def _are_hot(
+    above: NDArray[np.float32], usual: NDArray[np.float32], least_jump: float, least_share: float
+) -> bool:
+    """Whether most pixels so far above are alone, and few are half as far: shot noise has more."""
+    jump = np.maximum(least_jump, HOT_JUMPS * usual)
+    hot: Mask = above > jump
+    alone = _lit_beside(above, usual) == 0
+    count = (hot & alone).sum()
+    fainter = ((above > jump / 2) & ~hot & alone).sum()
+    least = max(1, least_share * hot.size, HOT_LONELY * hot.sum(), fainter / FAINTER)
+    return bool(count >= least) and not _are_in_step(hot)
+
+
+def _hot(above: NDArray[np.float32], usual: NDArray[np.float32], least_jump: float) -> Mask:
+    """The pixels so far above, of which few touch and that are beside no other bright one."""
+    hot: Mask = above > np.maximum(least_jump, HOT_JUMPS * usual)
+    if not hot.any():
+        return hot
+    from scipy import ndimage  # Takes a tenth of a second, and few images have hot pixels.
+
+    spots, _ = ndimage.label(hot, np.ones((3, 3)))
+    pixels = np.bincount(spots.ravel())[spots]
+    return np.asarray(hot & (pixels <= HOT_TOGETHER) & (_lit_beside(above, usual) < pixels))
+
+
+def _lit_beside(above: NDArray[np.float32], usual: NDArray[np.float32]) -> NDArray[np.intp]:
+    """How many of its eight neighbours are lit by what lights a pixel, as those of a star are."""
+    edge = BESIDE_HOT * above + LEAST_JUMP / HOT_JUMPS + 3 * usual
+    count: NDArray[np.intp] = (_neighbours(above, "constant") >= edge).sum(0)
+    return count
 
 
 def _block_medians(values: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -144,27 +215,6 @@ def _block_medians(values: NDArray[np.float32]) -> NDArray[np.float32]:
     medians = np.maximum(medians, _neighbours(medians, "constant").max(0))
     whole: NDArray[np.float32] = medians.repeat(AROUND, 0).repeat(AROUND, 1)
     return whole[:height, :width]
-
-
-def _hot(
-    above: NDArray[np.float32], usual: NDArray[np.float32], least_jump: float, least_share: float
-) -> Mask:
-    """Those that lie `least_jump` above and make up `least_share` of all; none if others do so."""
-    jump = np.maximum(least_jump, HOT_JUMPS * usual)
-    edge = BESIDE_HOT * above + LEAST_JUMP / HOT_JUMPS + 3 * usual
-    lit = (_neighbours(above, "constant") >= edge).sum(0)
-    hot: Mask = above > jump
-    fainter = ((above > jump / 2) & ~hot & (lit == 0)).sum()
-    count = (hot & (lit == 0)).sum()
-    if count < max(1, least_share * hot.size, HOT_LONELY * hot.sum(), fainter / FAINTER):
-        return np.zeros_like(hot)
-    if _are_in_step(hot):
-        return np.zeros_like(hot)
-    from scipy import ndimage  # Takes a tenth of a second, and few images have hot pixels.
-
-    spots, _ = ndimage.label(hot, np.ones((3, 3)))
-    pixels = np.bincount(spots.ravel())[spots]
-    return np.asarray(hot & (pixels <= HOT_TOGETHER) & (lit < pixels))
 
 
 def _are_in_step(hot: Mask) -> bool:

@@ -9,7 +9,7 @@ from PIL import Image
 from scipy import ndimage
 from skimage import data
 
-from dae_tui.core.noise.level.impulses import find_impulses, repair_impulses
+from dae_tui.core.noise.level.impulses import find_impulses, find_single_pixels, repair_impulses
 
 PICTURES = ("camera", "astronaut", "coins", "moon", "chelsea", "coffee", "rocket", "brick", "grass")
 
@@ -110,6 +110,20 @@ def test_hot_pixels_and_dead_ones_are_found(name: str, share: float, sign: int) 
     assert found is not None
     assert (found & hot).sum() > 0.85 * hot.sum()
     assert (found & ~hot).mean() < 0.0001
+
+
+def test_a_part_of_an_image_with_hot_pixels_is_mended_like_the_whole() -> None:
+    noisy, _ = with_hot_pixels(grey("coins", 256), 0.001, 1)
+    whole = find_impulses(plane(noisy))
+    single = find_single_pixels(plane(noisy))
+    assert whole is not None
+    assert [each.sign for each in single] == [1]
+    parts = []
+    for top in range(0, 256, 32):
+        found = find_impulses(plane(noisy[top : top + 32]), single)
+        parts.append(np.zeros((32, 256), bool) if found is None else found)
+    assert (np.concatenate(parts) != whole).sum() < 0.2 * whole.sum()
+    assert find_impulses(plane(noisy), ()) is None  # Salt and pepper is looked for alone.
 
 
 def test_far_beyond_the_range_a_few_hot_pixels_are_enough() -> None:
