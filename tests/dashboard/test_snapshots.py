@@ -35,6 +35,15 @@ from dae_tui.terminal.graphics import Graphics
 
 SIZES = [(80, 24), (120, 40)]
 EVERY_SIZE = [(40, 12), (60, 20), *SIZES, (200, 60)]
+# Most screens are drawn at two sizes each time, and at the others with the slow tests.
+AND_SLOWLY = [
+    size if size in SIZES else pytest.param(size, marks=pytest.mark.slow) for size in EVERY_SIZE
+]
+SMALL_AND_LARGE = (SIZES[0], EVERY_SIZE[-1])
+AND_SLOWLY_BETWEEN = [
+    size if size in SMALL_AND_LARGE else pytest.param(size, marks=pytest.mark.slow)
+    for size in EVERY_SIZE
+]
 Compare = Callable[..., bool]
 REFUSED = "ssh: connect to host gpu2 port 22: Connection refused"
 
@@ -84,7 +93,7 @@ def test_a_run(snap_compare: Compare, runs_dir: Path, size: tuple[int, int]) -> 
 
 
 @pytest.mark.parametrize("graphics", [Graphics.COLORS_256, Graphics.TRUECOLOR], ids=str)
-@pytest.mark.parametrize("size", [SIZES[0], (200, 60)], ids=str)
+@pytest.mark.parametrize("size", AND_SLOWLY_BETWEEN, ids=str)
 def test_a_run_on_photographs(
     snap_compare: Compare, runs_dir: Path, size: tuple[int, int], graphics: Graphics
 ) -> None:
@@ -109,7 +118,7 @@ def test_the_list_of_runs(
     assert snap_compare(dashboard(runs_dir), terminal_size=size, run_before=press("space"))
 
 
-@pytest.mark.parametrize("size", [SIZES[0], (200, 60)], ids=str)
+@pytest.mark.parametrize("size", AND_SLOWLY_BETWEEN, ids=str)
 def test_a_slow_host_and_a_lost_one(
     snap_compare: Compare,
     runs_dir: Path,
@@ -142,13 +151,13 @@ def test_a_slow_host_and_a_lost_one(
     assert snap_compare(app, terminal_size=size, run_before=settle)
 
 
-@pytest.mark.parametrize("size", SIZES, ids=str)
+@pytest.mark.parametrize("size", AND_SLOWLY, ids=str)
 def test_a_run_that_crashed(snap_compare: Compare, runs_dir: Path, size: tuple[int, int]) -> None:
     app = dashboard(runs_dir, name="20260131-091500-mnist-killed-9e9e")
     assert snap_compare(app, terminal_size=size, run_before=settle)
 
 
-@pytest.mark.parametrize("size", SIZES, ids=str)
+@pytest.mark.parametrize("size", AND_SLOWLY, ids=str)
 def test_a_smoothed_chart_with_a_cursor(
     snap_compare: Compare, runs_dir: Path, size: tuple[int, int]
 ) -> None:
@@ -157,12 +166,12 @@ def test_a_smoothed_chart_with_a_cursor(
     assert snap_compare(app, terminal_size=size, run_before=press(*keys))
 
 
-@pytest.mark.parametrize("size", SIZES, ids=str)
+@pytest.mark.parametrize("size", AND_SLOWLY, ids=str)
 def test_comparing(snap_compare: Compare, runs_dir: Path, size: tuple[int, int]) -> None:
     assert snap_compare(dashboard(runs_dir), terminal_size=size, run_before=press("3"))
 
 
-@pytest.mark.parametrize("size", SIZES, ids=str)
+@pytest.mark.parametrize("size", AND_SLOWLY, ids=str)
 def test_comparing_compressions(
     snap_compare: Compare, runs_dir: Path, size: tuple[int, int]
 ) -> None:
@@ -181,7 +190,7 @@ def test_a_group(
     assert snap_compare(app, terminal_size=size, run_before=press("S"))
 
 
-@pytest.mark.parametrize("size", [SIZES[0], (200, 60)], ids=str)
+@pytest.mark.parametrize("size", AND_SLOWLY_BETWEEN, ids=str)
 def test_a_group_as_lines(
     snap_compare: Compare, tmp_path: Path, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -191,7 +200,7 @@ def test_a_group_as_lines(
     assert snap_compare(app, terminal_size=size, run_before=press("S", "v", "down"))
 
 
-@pytest.mark.parametrize("size", SIZES, ids=str)
+@pytest.mark.parametrize("size", AND_SLOWLY, ids=str)
 def test_the_playground(
     snap_compare: Compare,
     runs_dir: Path,
@@ -214,7 +223,7 @@ def test_the_playground(
     assert snap_compare(dashboard(runs_dir), terminal_size=size, run_before=play)
 
 
-@pytest.mark.parametrize("size", [SIZES[0], (200, 60)], ids=str)
+@pytest.mark.parametrize("size", AND_SLOWLY_BETWEEN, ids=str)
 def test_the_machine(
     snap_compare: Compare,
     runs_dir: Path,
@@ -227,7 +236,7 @@ def test_the_machine(
 
 
 @pytest.mark.parametrize("screen", ["machine", "run"])
-@pytest.mark.parametrize("size", [SIZES[0], (200, 60)], ids=str)
+@pytest.mark.parametrize("size", AND_SLOWLY_BETWEEN, ids=str)
 def test_a_gpu_that_was_lost(
     snap_compare: Compare,
     runs_dir: Path,
@@ -250,12 +259,12 @@ def test_a_gpu_that_was_lost(
     assert snap_compare(app, terminal_size=size, run_before=look_twice)
 
 
-@pytest.mark.parametrize("size", SIZES, ids=str)
+@pytest.mark.parametrize("size", AND_SLOWLY, ids=str)
 def test_a_new_run(snap_compare: Compare, runs_dir: Path, size: tuple[int, int]) -> None:
     assert snap_compare(dashboard(runs_dir), terminal_size=size, run_before=press("n"))
 
 
-@pytest.mark.parametrize("size", SIZES, ids=str)
+@pytest.mark.parametrize("size", AND_SLOWLY, ids=str)
 def test_the_keys(snap_compare: Compare, runs_dir: Path, size: tuple[int, int]) -> None:
     app = dashboard(runs_dir, live=True)
     assert snap_compare(app, terminal_size=size, run_before=press("question_mark"))
