@@ -111,7 +111,7 @@ def test_shot_noise_in_colour_is_taken_out(dtype: str) -> None:
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-@pytest.mark.parametrize("best", [False, True])
+@pytest.mark.parametrize("best", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_strong_speckle_is_taken_out(channels: int, best: bool) -> None:
     clean = grey("coffee", 256) if channels == 1 else colour("coffee", 256)
     speckled = clean * (1 + np.random.default_rng(0).normal(0, 0.4, clean.shape))
@@ -150,8 +150,9 @@ def test_black_parts_do_not_mislead_the_level_of_colours() -> None:
     assert decibels(after, clean) > decibels(given[0] / 255, clean) + 6
 
 
-@pytest.mark.parametrize("channels", [1, 3])
-@pytest.mark.parametrize("white", [0.0, 0.05])
+@pytest.mark.parametrize(
+    ("channels", "white"), [(1, 0.0), (1, 0.05), pytest.param(3, 0.05, marks=pytest.mark.slow)]
+)
 def test_stripes_are_removed(channels: int, white: float) -> None:
     clean = (grey("camera", 256) if channels == 1 else colour("astronaut", 256)).reshape(
         256, 256, -1

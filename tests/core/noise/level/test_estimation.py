@@ -73,6 +73,7 @@ def test_a_known_level_is_found(name: str, sigma: float, on_disk: bool) -> None:
     assert found.item() == pytest.approx(sigma, rel=0.1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("on_disk", [False, True])
 @pytest.mark.parametrize("sigma", SIGMAS)
 def test_a_known_level_is_found_in_photographs(
