@@ -362,13 +362,13 @@ def _solve(basis: Array, measured: Array, certainty: Array) -> Array:
     """Variances that are nowhere negative, by least squares of relative errors."""
     weights = certainty / measured
     for _ in range(3):
-        found = _not_negative(basis * weights[:, None], measured * weights)
+        found = nonnegative_least_squares(basis * weights[:, None], measured * weights)
         fitted = np.maximum(basis @ found, 1e-12)
         weights = certainty / fitted * np.where(measured > TEXTURE * fitted, 0.3, 1)
     return found
 
 
-def _not_negative(basis: Array, goal: Array) -> Array:
+def nonnegative_least_squares(basis: Array, goal: Array) -> Array:
     """The least squares solution (terms,) without negative numbers, for at most three terms.
 
     Some of the terms are left out, so every choice of them is tried, seven at most.

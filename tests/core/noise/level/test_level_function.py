@@ -12,7 +12,7 @@ from dae_tui.core.noise.level.level_function import (
     LEAST_PIXELS,
     LevelFunction,
     estimate_level_function,
-    estimate_level_functions,
+    nonnegative_least_squares,
 )
 
 
@@ -167,4 +167,6 @@ def test_the_solution_without_negative_numbers_is_that_of_scipy(terms: int) -> N
     for _ in range(100):
         basis = draw.random((draw.integers(3, 12), terms))
         goal = basis @ draw.normal(0.2, 1, terms) + draw.normal(0, 0.2, len(basis))
-        np.testing.assert_allclose(_not_negative(basis, goal), nnls(basis, goal)[0], atol=1e-9)
+        np.testing.assert_allclose(
+            nonnegative_least_squares(basis, goal), nnls(basis, goal)[0], atol=1e-9
+        )
