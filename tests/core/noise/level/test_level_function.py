@@ -12,6 +12,7 @@ from dae_tui.core.noise.level.level_function import (
     LEAST_PIXELS,
     LevelFunction,
     estimate_level_function,
+    estimate_level_functions,
     nonnegative_least_squares,
 )
 
