@@ -46,7 +46,14 @@ if TYPE_CHECKING:
     from dae_tui.spec.table import Table
 
 app = options.subcommand()
-app.command()(speed)
+app.command(
+    cls=grouped(
+        {},
+        ("dae benchmark speed", "The tables of docs/speed.md on this machine."),
+        ("dae benchmark speed --parts startup,megapixels", "Some of them."),
+        ("dae benchmark speed --rounds 3 --markdown", "Fewer rounds, for a page."),
+    ),
+)(speed)
 app.command()(scaling)
 app.command()(compression)
 
@@ -326,7 +333,14 @@ def quality(
         write_figure_files(figures, table, [path for _, path in networks], quiet)
 
 
-@app.command()
+@app.command(
+    cls=grouped(
+        {},
+        ("dae benchmark show", "The newest table."),
+        ("dae benchmark show latest --markdown", "For a page."),
+        ("dae benchmark show latest --figures out/", "With figures."),
+    ),
+)
 def show(
     name: Annotated[
         str, typer.Argument(help="A saved table: its name, the end of its name, or a file.")
@@ -352,7 +366,14 @@ def show(
         write_figure_files(figures, table, [], quiet)
 
 
-@app.command()
+@app.command(
+    cls=grouped(
+        {},
+        ("dae benchmark compare latest other", "Two saved tables."),
+        ("dae benchmark compare first.json second.json third.json", "Three files."),
+        ("dae benchmark compare latest other --json", "For a script."),
+    ),
+)
 def compare(
     names: Annotated[
         list[str], typer.Argument(help="Saved tables; the others are compared with the first.")

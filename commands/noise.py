@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dae_tui.commands import options
+from dae_tui.commands.grouped_help import grouped
 from dae_tui.commands.options import (
     BlackOption,
     JsonOption,
@@ -46,7 +47,18 @@ def noise() -> None:
     """Measure the noise of real images, imitate it, and look at it."""
 
 
-@app.command("estimate")
+@app.command(
+    "estimate",
+    cls=grouped(
+        {},
+        ("dae noise estimate photo.jpg", "Kind and level, and the variance over the intensity."),
+        ("dae noise estimate pairs/", "From the folders clean and noisy of a folder, exactly."),
+        (
+            "dae noise estimate scans/ -o measured.json",
+            "A file that --noise of other commands takes.",
+        ),
+    ),
+)
 def estimate(
     inputs: Annotated[
         list[Path],
@@ -199,7 +211,24 @@ def _plot(found: "Measurement", graphics: "Graphics") -> list[str]:
     return lines
 
 
-@app.command("add")
+@app.command(
+    "add",
+    cls=grouped(
+        {},
+        (
+            "dae noise add photo.png -o noisy.png --noise gaussian:25/255",
+            "White noise of 25 of 255.",
+        ),
+        (
+            "dae noise add clean/ -o noisy/ --noise measured.json",
+            "The noise that dae noise estimate has measured.",
+        ),
+        (
+            "dae noise add page.png -o worn.jpg --noise stripes:0.02+jpeg:40",
+            "Two kinds, one after the other.",
+        ),
+    ),
+)
 def add(
     inputs: Annotated[
         list[Path], typer.Argument(metavar="IMAGE|FOLDER…", help="Images of any kind.")
@@ -260,7 +289,15 @@ def add(
         raise typer.Exit(errors[0].exit_code if not files else ExitCode.FAILURE)
 
 
-@app.command("show")
+@app.command(
+    "show",
+    cls=grouped(
+        {},
+        ("dae noise show gaussian:0.5", "A digit and a photograph with it."),
+        ("dae noise show stripes:0.05", "Rows or columns that are lighter or darker."),
+        ("dae noise show measured.json", "As it was measured."),
+    ),
+)
 def show(
     spec: Annotated[
         str,

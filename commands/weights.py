@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from dae_tui.commands import options
+from dae_tui.commands.grouped_help import grouped
 from dae_tui.commands.options import JsonOption, RunsDirOption, check_folder
 from dae_tui.commands.output.streams import print_name
 from dae_tui.errors import DaeError, UsageError, WeightsError
@@ -66,7 +67,14 @@ def _row(name: str, metadata: dict[str, Any]) -> tuple[str, ...]:
     )
 
 
-@app.command()
+@app.command(
+    cls=grouped(
+        {},
+        ("dae weights show photos-unet", "Published weights."),
+        ("dae weights show latest", "Those of the newest run."),
+        ("dae weights show latest --json", "For a script."),
+    ),
+)
 def show(
     name: WeightsArgument, runs_dir: RunsDirOption = options.RUNS_DIR, json: JsonOption = False
 ) -> None:
@@ -87,7 +95,17 @@ def show(
         stdout().print(f"file {printable(path)}", soft_wrap=True)
 
 
-@app.command()
+@app.command(
+    cls=grouped(
+        {},
+        (
+            "dae weights export latest denoiser.safetensors",
+            "The best weights of the newest run, as one file.",
+        ),
+        ("dae weights export latest small.safetensors --half", "Half as large."),
+        ("dae weights export photos-unet --onnx photos.onnx", "For programs without torch."),
+    ),
+)
 def export(
     name: WeightsArgument,
     target: Annotated[

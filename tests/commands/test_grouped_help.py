@@ -51,7 +51,10 @@ def test_commands_with_many_options_have_them_in_groups() -> None:
     many = {words for words, command in EVERY.items() if len(options_of(command)) >= MANY}
     assert {"train", "denoise", "benchmark quality", "compress", "dashboard"} <= many
     assert many <= {words for words in WITH_EXAMPLES if EVERY[words].groups}
-    assert {"devices", "runs list", "runs wait", "runs export"} <= {*WITH_EXAMPLES}
+    few = {"devices", "runs list", "runs wait", "runs export", "weights show", "weights export"}
+    few |= {f"noise {each}" for each in ("estimate", "add", "show")}
+    few |= {f"benchmark {each}" for each in ("speed", "show", "compare")}
+    assert few <= {*WITH_EXAMPLES}
 
 
 @pytest.mark.parametrize("words", WITH_EXAMPLES)
