@@ -373,16 +373,27 @@ def nonnegative_least_squares(basis: Array, goal: Array) -> Array:
 
     Some of the terms are left out, so every choice of them is tried, seven at most.
     `scipy.optimize.nnls` finds the same to 1e-14, but takes 0.3 s to import, longer than denoising
-    a small picture takes beside the import of torch (November 2026).
+    a small picture takes beside the import of torch (November 2026). It is asked where several
+    solutions are equally good.
     """
     terms = basis.shape[1]
     best, least = np.zeros(terms), float(goal @ goal)
     for count in range(1, terms + 1):
         for chosen in combinations(range(terms), count):
             columns = list(chosen)
-            some, *_ = np.linalg.lstsq(basis[:, columns], goal, rcond=None)
+            some, _, rank, _ = np.linalg.lstsq(basis[:, columns], goal, rcond=None)
+            if rank < count:
+                return _by_scipy(basis, goal)
             error = float(np.sum((basis[:, columns] @ some - goal) ** 2))
             if some.min() >= 0 and error < least:
                 best, least = np.zeros(terms), error
                 best[columns] = some
     return best
+
+
+def _by_scipy(basis: Array, goal: Array) -> Array:
+    from scipy.optimize import nnls
+
+    found, _ = nnls(basis, goal)
+    result: Array = found
+    return result
