@@ -10,7 +10,6 @@ other. The simplest function that explains the groups is taken.
 
 import math
 from dataclasses import dataclass, field
-from itertools import combinations
 
 import numpy as np
 import torch
@@ -360,40 +359,12 @@ def _expected(patches: _Patches, variances: Array, clips_low: bool) -> tuple[Arr
 
 def _solve(basis: Array, measured: Array, certainty: Array) -> Array:
     """Variances that are nowhere negative, by least squares of relative errors."""
-    weights = certainty / measured
-    for _ in range(3):
-        found = nonnegative_least_squares(basis * weights[:, None], measured * weights)
-        fitted = np.maximum(basis @ found, 1e-12)
-        weights = certainty / fitted * np.where(measured > TEXTURE * fitted, 0.3, 1)
-    return found
-
-
-def nonnegative_least_squares(basis: Array, goal: Array) -> Array:
-    """The least squares solution (terms,) without negative numbers, for at most three terms.
-
-    Some of the terms are left out, so every choice of them is tried, seven at most.
-    `scipy.optimize.nnls` finds the same to 1e-14, but takes 0.3 s to import, longer than denoising
-    a small picture takes beside the import of torch (November 2026). It is asked where several
-    solutions are equally good.
-    """
-    terms = basis.shape[1]
-    best, least = np.zeros(terms), float(goal @ goal)
-    for count in range(1, terms + 1):
-        for chosen in combinations(range(terms), count):
-            columns = list(chosen)
-            some, _, rank, _ = np.linalg.lstsq(basis[:, columns], goal, rcond=None)
-            if rank < count:
-                return _by_scipy(basis, goal)
-            error = float(np.sum((basis[:, columns] @ some - goal) ** 2))
-            if some.min() >= 0 and error < least:
-                best, least = np.zeros(terms), error
-                best[columns] = some
-    return best
-
-
-def _by_scipy(basis: Array, goal: Array) -> Array:
     from scipy.optimize import nnls
 
-    found, _ = nnls(basis, goal)
+    weights = certainty / measured
+    for _ in range(3):
+        found, _ = nnls(basis * weights[:, None], measured * weights)
+        fitted = np.maximum(basis @ found, 1e-12)
+        weights = certainty / fitted * np.where(measured > TEXTURE * fitted, 0.3, 1)
     result: Array = found
     return result

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 from noisy_pictures import Array, grey, shot_noise
-from scipy.optimize import nnls
 
 from dae_tui.core.noise.level.colour_differences import levels_by_differences
 from dae_tui.core.noise.level.estimation import estimate_sigma
@@ -13,7 +12,6 @@ from dae_tui.core.noise.level.level_function import (
     LevelFunction,
     estimate_level_function,
     estimate_level_functions,
-    nonnegative_least_squares,
 )
 
 
@@ -160,14 +158,3 @@ def test_a_constant_is_made_of_its_level() -> None:
     found = LevelFunction.constant(0.2)
     assert (found.is_constant, found.sigma) == (True, 0.2)
     assert found.at(np.array([0.0, 1.0])) == pytest.approx([0.2, 0.2])
-
-
-@pytest.mark.parametrize("terms", [1, 2, 3])
-def test_the_solution_without_negative_numbers_is_that_of_scipy(terms: int) -> None:
-    draw = np.random.default_rng(terms)
-    for _ in range(100):
-        basis = draw.random((draw.integers(1, 12), terms))
-        goal = basis @ draw.normal(0.2, 1, terms) + draw.normal(0, 0.2, len(basis))
-        np.testing.assert_allclose(
-            nonnegative_least_squares(basis, goal), nnls(basis, goal)[0], atol=1e-9
-        )
