@@ -36,7 +36,7 @@ def check_output(file: ImageFile, job: Job) -> None:
     named = kind_of_name(job.target.name) if job.target else None
     if job.kind is None and becomes and named not in (None, becomes):
         raise DataError(
-            f"{job.name} is a {file.kind} file in truth, and becomes a {becomes}",
+            f"{job.name} is a {file.kind} file, and becomes a {becomes}",
             f"name it {ENDINGS[file.kind][0]}, or choose the kind of the output with --format",
         )
 

@@ -9,7 +9,7 @@ other. The simplest function that explains the groups is taken.
 """
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -83,7 +83,8 @@ class LevelFunction:
     @property
     def is_speckle(self) -> bool:
         """Whether the noise is a share of the intensity."""
-        return len(self.variances) > 2 and not any(self.variances[:-1]) and self.low == 0
+        square = len(self.variances) > 2 and not any(self.variances[:-1])
+        return square and (self.low, self.high) == (0, 1)
 
     @property
     def is_constant(self) -> bool:
@@ -134,8 +135,8 @@ def estimate_level_function(plane: Tensor, degree: int | None = None) -> LevelFu
     if patches is None:
         return LevelFunction.constant(0.0)
     fit = _simplest(patches) if degree is None else _fit(patches, degree, patches.clips_low)
-    if isinstance(fit, float):
-        return LevelFunction.speckle(fit, patches.means)
+    if fit.is_speckle:
+        return LevelFunction.speckle(math.sqrt(float(fit.variances[0])), patches.means)
     if len(fit.variances) == 1 and whole:
         return LevelFunction.constant(float(estimate_sigma(plane[None, None])))
     shares = polynomials(patches.means, patches.low, patches.high, len(fit.variances)).mean(0)
@@ -218,10 +219,12 @@ class _Fit:
     """The weight of each group."""
     kept: float
     """The share of the patches that the function takes for noise."""
+    is_speckle: bool = False
+    """Whether the variance is that of `variances`, one number, times the squared intensity."""
 
 
-def _simplest(patches: _Patches) -> _Fit | float:
-    """The simplest function that explains the patches; for speckle its share of the intensity."""
+def _simplest(patches: _Patches) -> _Fit:
+    """The simplest function that explains the patches."""
     clips_low = patches.clips_low
     white = _fit(patches, 0, clips_low)
     if white.kept > ALL_NOISE and white.error < WHITE:
@@ -249,20 +252,19 @@ def _simplest(patches: _Patches) -> _Fit | float:
     return fit
 
 
-def _speckle(patches: _Patches, fit: _Fit) -> float | None:
-    """The share of the intensity that the noise is, if that explains the groups of a quadratic.
-
-    It is one number, which two that explain them no better must not replace.
-    """
+def _speckle(patches: _Patches, fit: _Fit) -> _Fit | None:
+    """Speckle, if it explains the groups of a quadratic, and better than a line does."""
     if fit.at.min() <= 0:
         return None
-    shares = fit.measured / fit.at**2
-    share = math.sqrt(float(np.average(shares, weights=fit.certainty)))
-    ratios = np.log(shares / share**2)
+    shares = fit.measured / fit.at**2  # Of the variance.
+    share = float(np.average(shares, weights=fit.certainty))
+    ratios = np.log(shares / share)
     error = math.sqrt(float(np.average(ratios**2, weights=fit.certainty**2)))
     linear = _solve(polynomials(fit.at, patches.low, patches.high, 2), fit.measured, fit.certainty)
     as_well = error <= max(MISFIT, WORSE * _misfit(patches, fit, fit.variances))
-    return share if as_well and error < _misfit(patches, fit, linear) else None
+    if not as_well or error >= _misfit(patches, fit, linear):
+        return None
+    return replace(fit, variances=np.array([share]), is_speckle=True)
 
 
 def _simpler_will_do(patches: _Patches, fit: _Fit) -> bool:
