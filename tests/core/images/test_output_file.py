@@ -45,7 +45,7 @@ def test_what_becomes_another_kind_has_its_name(tmp_path: Path) -> None:
         check_output(file, Job(tmp_path / "in.jpg", tmp_path / name, "in.jpg"))
     check_output(file, Job(None, None, "standard input"))
     check_output(file, Job(tmp_path / "in.jpg", tmp_path / "a.jpg", "in.jpg", "jpeg"))
-    with pytest.raises(DataError, match=r"in\.jpg is a heif file in truth") as failure:
+    with pytest.raises(DataError, match=r"in\.jpg is a heif file, and becomes") as failure:
         encoded(file, file.stacks, Job(tmp_path / "in.jpg", tmp_path / "a.jpg", "in.jpg"))
     assert "--format" in failure.value.hint
 
