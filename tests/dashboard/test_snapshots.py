@@ -48,6 +48,17 @@ Compare = Callable[..., bool]
 REFUSED = "ssh: connect to host gpu2 port 22: Connection refused"
 
 
+@pytest.fixture(autouse=True)
+def _messages_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Messages that vanish after seconds would be in the picture of a quick machine only."""
+    notify = DashboardApp.notify
+
+    def notify_for_long(app: DashboardApp, *words: Any, timeout: float = 0, **how: Any) -> None:
+        notify(app, *words, timeout=600, **how)
+
+    monkeypatch.setattr(DashboardApp, "notify", notify_for_long)
+
+
 def dashboard(
     runs_dir: Path, *, live: bool = False, name: str = "", **options: Any
 ) -> DashboardApp:
