@@ -38,6 +38,8 @@ class NoiseKind:
     low_included: bool = True
     whole: bool = False
     extras: tuple[Extra, ...] = ()
+    logarithmic: bool = False
+    """Whether levels of a range are drawn evenly by their logarithm."""
 
 
 # Of noise that is correlated: between pixels, as after a blur, and between channels.
@@ -70,6 +72,16 @@ KINDS = {
         "Gaussian noise, blurred by a Gaussian of WIDTH pixels, of whose variance "
         "the channels have the part SHARED in common; the rest is blurred by COLOUR pixels more",
         extras=(Extra(*_WIDTH, 1.0), _SHARED, _COLOUR),
+    ),
+    "camera": NoiseKind(
+        "gain",
+        0,
+        1,
+        "of a camera: a photon noise of variance GAIN × light and READ electrons of read noise at "
+        "the sensor, through mosaic, white balance, tone curve, and a blur of up to SMOOTH pixels",
+        low_included=False,
+        extras=(Extra("read", 0.0, 1000.0, 3.0), Extra("smooth", 0.0, MOST_WIDTH, 0.0)),
+        logarithmic=True,
     ),
     "jpeg": NoiseKind("quality", 1, 100, "the artefacts of JPEG of that quality", whole=True),
     "quantize": NoiseKind("bits", 1, 16, "clipping to [0, 1], 2^BITS levels", whole=True),

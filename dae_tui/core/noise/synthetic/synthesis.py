@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 
+from dae_tui.core.noise.synthetic.camera import camera_noise
 from dae_tui.core.noise.synthetic.compression import compress
 from dae_tui.core.noise.synthetic.correlated import unit_noise
 from dae_tui.core.noise.synthetic.jpeg import jpeg
@@ -78,10 +79,11 @@ def _alternatives(
 ) -> Tensor:
     """Noisy copies of `images`, each by the chain whose number is in `which`, (N,)."""
     noisy = torch.empty_like(images)
-    for number, chain in enumerate(chains):
-        chosen = which == number
-        # To find the chosen images, the host would have to wait for the GPU, as it must for JPEG.
-        if images.is_cuda and not any(stage.kind == "jpeg" for stage in chain.stages):
+    for chain in dict.fromkeys(chains):
+        alike = [number for number, other in enumerate(chains) if other == chain]
+        chosen = torch.isin(which, torch.tensor(alike, device=which.device))
+        # To find the chosen images, the host would have to wait for the GPU.
+        if images.is_cuda:
             drawn = _chain(images, chain, generator)
             noisy = torch.where(chosen[:, None, None, None], drawn, noisy)
         else:
@@ -106,6 +108,8 @@ def _levels(stage: NoiseStage, images: Tensor, generator: Generator) -> Tensor:
     if KINDS[stage.kind].whole:
         steps = stage.high - stage.low + 1
         return stage.low + (drawn * steps).floor().clamp(max=steps - 1)
+    if KINDS[stage.kind].logarithmic:
+        return stage.low * (stage.high / stage.low) ** drawn
     return stage.low + drawn * (stage.high - stage.low)
 
 
@@ -202,6 +206,7 @@ _KINDS: dict[str, Callable[..., Tensor]] = {
     "stripes": _stripes,
     "poisson-gaussian": _poisson_gaussian,
     "correlated": _correlated,
+    "camera": camera_noise,
     "jpeg": _jpeg,
     "quantize": _quantize,
     "compress": compress,
