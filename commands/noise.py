@@ -145,6 +145,7 @@ def _measured(
 def _as_json(found: "Measurement") -> dict[str, Any]:
     return {
         "noise": str(found.spec),
+        "camera": found.camera and str(found.camera),
         "sigma": found.sigma,
         "images": found.images,
         "from_pairs": found.from_pairs,
@@ -177,6 +178,8 @@ def _words(found: "Measurement", graphics: "Graphics") -> list[str]:
                 f"of which     {spread.bright_neighbours:.2f} between neighbours in brightness, "
                 f"{spread.colour_neighbours:.2f} in colour"
             )
+    if found.camera is not None:
+        lines.append(f"camera       {found.camera} is as strong, and what cameras make of it")
     if len(found.intensities) > 1:
         lines += ["", *_plot(found, graphics)]
     return lines

@@ -119,8 +119,8 @@ def noise(more: str = "") -> Any:
         "'gaussian:0.2|masking:0.5' (one of them per image), …; "
         + more
         + "kinds: gaussian, poisson, speckle, salt-pepper, impulse, uniform, masking, stripes, "
-        "poisson-gaussian, correlated, jpeg, quantize, compress (a codec's RATIO); or a file of "
-        "dae noise estimate. [default: gaussian:0.5]",
+        "poisson-gaussian, correlated, camera, jpeg, quantize, compress (a codec's RATIO); or a "
+        "file of dae noise estimate. [default: gaussian:0.5]",
     )
 
 

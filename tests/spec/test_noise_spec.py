@@ -33,6 +33,7 @@ LEVELS = {
     "stripes": ("0", "10"),
     "poisson-gaussian": ("0", "10"),
     "correlated": ("0", "10"),
+    "camera": ("0.00001", "1"),
     "jpeg": ("1", "100"),
     "quantize": ("1", "16"),
     "compress": ("1", "1000"),

@@ -18,6 +18,7 @@ from dae_tui.core.denoising.apply_network import (
     denoise_large,
     fits_whole,
 )
+from dae_tui.core.denoising.camera_noise import Taken
 from dae_tui.core.denoising.examination import Examination, small_planes, unit_planes
 from dae_tui.core.denoising.inspection import UNLIKE, taken_structure
 from dae_tui.core.denoising.planes.conversion import QUIET, Conversion, mended
@@ -36,21 +37,8 @@ from dae_tui.spec.denoising import DenoiseOptions
 AT_ONCE = 1_000_000
 # An image is left as it is unless its error is expected to fall at least to this part.
 WORTH_IT = 0.97
-# Weights for cameras are used where they change three quarters of an image at least so much, where
-# black is 0 and white is 1; else it is left as it is. 82 of 83 clean photographs of Kodak and BSDS
-# gave 0.0005 to 0.0025, and one with film grain 0.0067; of 33 with a camera's noise 31 gave 0.003
-# to 0.023.
-CHANGED = 0.0028
-# From here on others take their place, which take something away from every photograph: of the 35
-# photographs of PolyU those above gained 0.06 to 3.2 dB by them, 0.6 in the mean. Most of these are
-# photographs that the weights have learnt from.
-CHANGED_MUCH = 0.007
-# Below that it may be film grain, which belongs to the photograph: so much of the change is made.
-# The 35 of PolyU lose 0.01 dB by it, and the one of Kodak with grain is changed by 45.4 dB instead
-# of 45.0.
-CAUTIOUS = 0.95
-# The same, as a multiple of the level that was found, for white noise that a JPEG has spread: it
-# gave 0.65 to 0.9, and textures of clean photographs that were taken for it 0.35 to 0.4.
+# White noise that a JPEG has spread is taken away everywhere too, as a multiple of the level that
+# was found: it gave 0.65 to 0.9, textures of clean photographs that were taken for it 0.35 to 0.4.
 CHANGED_OF_SPREAD = 0.5
 # What is taken away is not more than so many times the noise, root mean squares of both.
 MOST_CHANGE = 1.5
@@ -186,17 +174,13 @@ class _Image:
     def denoise(self, candidates: Candidates, out: NDArray[Any]) -> Done:
         """Denoise it into `out`."""
         quiet = self.noise.sigma <= self.found.nothing and not self.noise.impulses
+        taken = self._taken(candidates.camera) if candidates.camera else None
+        if candidates.camera and taken is not None and taken.is_of_camera(self.noise):
+            return self._as_of_camera(candidates.camera, out)
         if quiet and candidates.know_levels:
             return self._left(out, harmed=False)
-        if candidates.camera:
-            change = self._least_change(candidates.camera[0])
-            if change < CHANGED:
-                return self._left(out, harmed=False)
-            gentle = change < CHANGED_MUCH
-            weights = candidates.camera[0 if gentle else -1]
-            image = self._with_strength(CAUTIOUS) if gentle else self
-            image._apply(_Mixture([weights], [1.0]), self._conversion(weights), out)
-            return Done(weights)
+        if taken is not None and taken.disproves(self.noise):
+            return self._left(out, harmed=True)
         if candidates.one_channel and self.noise.correlation.shared:
             candidates = replace(candidates, weights=candidates.one_channel)
         conversions = [self._conversion(weights) for weights in candidates.weights]
@@ -215,11 +199,6 @@ class _Image:
         if weights.takes_sigma and not (self._noise_is_other or self.found.artefacts):
             residual = residual_correlation(before, after)
         return Done(weights, conversion.negative, structure=structure, residual=residual)
-
-    def _with_strength(self, share: float) -> "_Image":
-        """The same image, of whose change only a share is made."""
-        strength = self.options.strength * share
-        return replace(self, options=replace(self.options, strength=strength))
 
     @property
     def _noise_is_other(self) -> bool:
@@ -353,11 +332,26 @@ class _Image:
             total += float((after - given).nan_to_num().square().sum())
         return float(np.sqrt(total / (height * width * len(self.noise.levels))))
 
-    def _least_change(self, weights: Weights) -> float:
-        """What weights that know no level take away where they take least."""
+    def _taken(self, weights: Weights) -> Taken | None:
+        """What weights that know no level take away from the middle.
+
+        None where they tell nothing: of impulses, and of grey pictures that are stored in colour.
+        """
         part = self._planes(*self._middle())
-        denoised = self._network(weights, self._conversion(weights), part)
-        return least_change(part - denoised)
+        if self.noise.impulses or bool((part == part[:1]).all()):
+            return None
+        conversion = self._of_camera(weights)
+        seen = conversion.forward(part)
+        return Taken(seen, seen - self._network(weights, conversion, seen))
+
+    def _of_camera(self, weights: Weights) -> Conversion:
+        """They know pictures: light must become one first."""
+        return replace(self._conversion(weights), linear=self.stack.linear)
+
+    def _as_of_camera(self, weights: Weights, out: NDArray[Any]) -> Done:
+        """Denoise it with weights that know no level."""
+        self._apply(_Mixture([weights], [1.0]), self._of_camera(weights), out)
+        return Done(weights)
 
     def _network(self, weights: Weights, conversion: Conversion, planes: Tensor) -> Tensor:
         levels = conversion.levels_for(weights)

@@ -60,9 +60,6 @@ COLOURS = 3
 # The noise of colour differences is that of independent channels within this factor. White noise
 # gave 0.9 to 1.03, that of cameras 0.1 to 0.7.
 INDEPENDENT = 1.4
-# The photographs of cameras that weights learnt from had levels up to 0.016. Stronger noise that is
-# correlated is white noise after JPEG, on which those of cameras gave 1 to 2 dB less than others.
-STRONGER_THAN_CAMERAS = 0.02
 # Below this level the colour differences of an image tell nothing.
 LEAST_NEAR = 1e-4
 # The level with which a network removes the artefacts of lossy compression from a page, as a part
@@ -104,18 +101,10 @@ class Examination:
     """Whether the level is that of the file's compression, for lack of other noise."""
     striped: bool = False
     """Whether whole rows or columns of the first image are offset, in a way that is not known."""
+    camera: bool = False
+    """Whether it may be a camera's photograph: in colour, and of a level that nobody gave."""
     other: NoiseStage | None = None
     """The noise of small images if it is clearly not Gaussian: no level tells how strong it is."""
-
-    @property
-    def camera(self) -> bool:
-        """Whether it may be a camera's photograph: with weak, correlated noise in colour."""
-        return not self.page and any(
-            len(noise.levels) == COLOURS
-            and noise.correlation.between_pixels
-            and noise.sigma < STRONGER_THAN_CAMERAS
-            for noise in self.noise
-        )
 
     @property
     def sigma(self) -> float:
@@ -153,6 +142,7 @@ def examine(stack: Stack, options: DenoiseOptions, name: str) -> Examination:
         noise,
         _remarks(stack),
         page=page,
+        camera=options.sigma is None and not artefacts and len(noise[0].levels) == COLOURS,
         artefacts=artefacts,
         striped=not (page or noise[0].stripes) and _is_striped(stack, found),
     )

@@ -21,6 +21,8 @@ SMOOTH, AROUND = 3, 7
 FROM_ENDS = 2.0
 """Clipped noise has one sign, and so is correlated: pixels closer to black and white than so many
 levels are left out."""
+NO_COLOUR = 1e-5
+"""Differences of channels below this level are those of rounding."""
 LEAST_PIXELS = 20_000
 """Of fewer pixels the correlation scatters by more than 0.01."""
 
@@ -51,6 +53,25 @@ def residual_correlation(before: Tensor, after: Tensor) -> float:
     detail = _detail(grey)
     low, high = detail[seen.any(0)].quantile(torch.tensor([CALM, 1 - DETAILED])).tolist()
     return max(_correlation(taken, seen & part) for part in (detail <= low, detail >= high))
+
+
+def colour_correlation(taken: Tensor) -> float:
+    """How far the colours of what was removed are correlated between neighbouring pixels.
+
+    Cameras measure each colour at every second pixel or fewer and JPEG stores colours coarsely, so
+    that neighbours share their noise; white noise and shot noise they do not share.
+
+    Args:
+        taken: the change, (3, H, W).
+
+    Returns the correlation of what the channels have beyond their mean, in [-1, 1]; 0 for none.
+    """
+    colours = taken - taken.mean(0, keepdim=True)
+    colours = colours - colours.mean((1, 2), keepdim=True)
+    if float(colours.square().mean()) < NO_COLOUR**2:
+        return 0.0
+    everywhere = torch.ones_like(colours, dtype=torch.bool)
+    return _correlation(colours, everywhere)
 
 
 def _detail(grey: Tensor) -> Tensor:

@@ -20,7 +20,7 @@ SIDE = 192
 SEED = 0
 BLOCK = 8
 """The side of the blocks whose changes are compared, in pixels."""
-CALM = 0.25
+CALM, HALF = 0.25, 0.5
 """The part of the blocks that change least."""
 LEAST_PART = 0.1
 """Planes count alike, but for those with less of the noisiest one's variance: the differences of
@@ -81,16 +81,24 @@ def middle(length: int) -> tuple[int, int]:
     return start, min(length, start + SIDE)
 
 
-def least_change(changes: Tensor, levels: Tensor | float = 1.0) -> float:
+def least_change(
+    changes: Tensor, levels: Tensor | float = 1.0, among: Tensor | None = None
+) -> float:
     """By how much an image is changed where it is changed least.
 
     Args:
         changes: what is taken away from planes (C, h, w).
         levels: the noise level of each value, if the change is to be a multiple of that.
+        among: the pixels that count, (h, w); all, if they fill less than a quarter of the blocks.
 
     Returns the root mean square over blocks, which a quarter of the blocks do not reach.
     """
     shares = changes / levels
     if min(shares.shape[-2:]) < BLOCK:
         return float(shares.square().mean().sqrt())
-    return float(F.avg_pool2d(shares.square()[None], BLOCK).quantile(CALM).sqrt())
+    blocks = F.avg_pool2d(shares.square()[None], BLOCK)[0]
+    if among is not None:
+        counts = F.avg_pool2d(among[None].float(), BLOCK)[0] > HALF
+        if counts.float().mean() >= CALM:
+            blocks = blocks[:, counts]
+    return float(blocks.quantile(CALM).sqrt())

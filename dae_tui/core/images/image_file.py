@@ -33,6 +33,8 @@ class Stack:
     compression_error: float = 0.0
     """The standard deviation of the error that the file's lossy compression makes at most, in
     stored units: that of rounding by its quantisation table, as if every coefficient were used."""
+    linear: bool = False
+    """Whether the values are light as a sensor counts it, and not yet those of a picture."""
     artefacts_removed: bool = False
     """Whether the artefacts of that compression were removed: it would bring them back."""
 

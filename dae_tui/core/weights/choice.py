@@ -29,9 +29,8 @@ class Candidates:
     """The likely best first; the image itself decides."""
     named: bool = False
     """Whether the user named them: then they are used, whatever they do to the image."""
-    camera: tuple[Weights, ...] = ()
-    """Weights for a camera's noise, which come first if they find such noise: those that find it
-    and leave other images alone, then those for strong noise."""
+    camera: Weights | None = None
+    """Weights for a camera's noise, which come first if they find such noise."""
     one_channel: tuple[Weights, ...] = ()
     """Of an image in colour what is taken instead where its channels share their noise: weights
     that see one channel at a time. Empty where `weights` are of that kind."""
@@ -89,12 +88,10 @@ class WeightsChoice:
             )
             for count in (1, channels)
         )
-        # By name, those for strong noise are the last.
-        paths = sorted(of_data(CAMERA, pairs=True), key=lambda path: path.stem) if camera else []
-        of_cameras = self._all(paths)
+        of_cameras = self._all(of_data(CAMERA, pairs=True) if camera else [])
         return Candidates(
             colour,
-            camera=of_cameras,
+            camera=of_cameras[0] if of_cameras else None,
             one_channel=grey if grey != colour else (),
         )
 

@@ -24,12 +24,14 @@ LEVELS = {
     "stripes": (0.3, 0.05),
     "poisson-gaussian": (0.05, 0.01),
     "correlated": (0.2, 0.05),
+    "camera": (0.002, 0.0),
     "jpeg": (20.0, 10.0),
     "quantize": (2.0, 1.0),
     "compress": (48.0, 8.0),
 }
 FIRST_NOISE = NoiseStage("gaussian", 0.5, 0.5)
-LEAST_PEAK, MOST_PEAK = 2.0**-4, 2.0**19
+# The least and the most of levels that double.
+DOUBLED = {"poisson": (2.0**-4, 2.0**19), "camera": (1e-5, 0.1)}
 
 
 @dataclass(frozen=True)
@@ -96,5 +98,6 @@ def next_level(kind: str, level: float, by: int) -> float:
     """The next higher or lower level, within the limits of the kind."""
     step = LEVELS[kind][1]
     if not step:
-        return min(max(level * 2.0**by, LEAST_PEAK), MOST_PEAK)
+        least, most = DOUBLED[kind]
+        return min(max(level * 2.0**by, least), most)
     return min(max(round(level + by * step, 6), KINDS[kind].low), KINDS[kind].high)

@@ -13,15 +13,23 @@ from scipy import ndimage
 
 from dae_tui.core.denoising import apply_network as denoising
 from dae_tui.core.denoising.apply_network import Compute, denoise_images
-from dae_tui.core.denoising.denoise_stack import Denoised, denoise_stack, inverts
+from dae_tui.core.denoising.denoise_stack import (
+    Denoised,
+    candidates_for,
+    denoise_stack,
+    inverts,
+)
 from dae_tui.core.denoising.examination import examine
 from dae_tui.core.denoising.planes import conversion
 from dae_tui.core.images.image_file import Stack
+from dae_tui.core.images.tone_curve import from_srgb, to_srgb
+from dae_tui.core.noise.synthetic.synthesis import add_noise
 from dae_tui.core.weights.choice import Candidates, WeightsChoice
 from dae_tui.core.weights.weights_file import Weights, load_weights
 from dae_tui.errors import WeightsError
 from dae_tui.spec.denoising import DenoiseOptions
 from dae_tui.spec.model_cards import published
+from dae_tui.spec.noise_spec import parse_noise
 
 FP32 = Compute(precision="fp32")
 SIDE = 128
@@ -391,7 +399,6 @@ def test_the_noise_of_colours_that_a_jpeg_has_spread_is_removed(
     stack = Stack(np.array(Image.open(file))[None])
     found = examine(stack, DenoiseOptions(), "x")
     assert found.noise[0].correlation.shared
-    assert not found.camera
     candidates = CHOICE.candidates(256, 256, found.sigma, channels=3)
 
     def after() -> float:
@@ -423,54 +430,85 @@ def test_channels_are_denoised_together_where_their_noise_is_independent(
     assert after > before + 8
 
 
-def photograph(strength: float) -> Array:
-    """A colour picture with noise that is correlated between pixels, as a camera leaves it."""
-    clean = colour("chelsea", 256)
-    white = np.random.default_rng(0).normal(0, strength, (260, 260, 3))
-    smooth = ndimage.uniform_filter(white, (3, 3, 1))[2:-2, 2:-2]
-    noisy_image: Array = clean + smooth
-    return noisy_image
+def photograph(noise: str, name: str = "chelsea", quality: int = 0) -> tuple[Stack, Array]:
+    """A colour picture with the noise of a camera, as 8 bits or a JPEG, and without noise."""
+    clean = colour(name, 256)
+    images = torch.from_numpy(clean).float().movedim(-1, 0)[None]
+    drawn = add_noise(images, parse_noise(noise), torch.Generator().manual_seed(0))
+    values = stored(drawn[0].movedim(0, -1).double().numpy(), 0, 255, "u1")
+    if quality:
+        file = io.BytesIO()
+        Image.fromarray(values[0]).save(file, "JPEG", quality=quality)
+        values = np.array(Image.open(file))[None]
+    return Stack(values), clean
 
 
-def as_a_cameras(strength: float) -> tuple[Denoised, float, float]:
-    """A photograph denoised with the weights for cameras at hand, and its PSNR before and after."""
-    stack = Stack(stored(photograph(strength), 0, 255, "u1"), alpha=False)
+def without_options(stack: Stack) -> Denoised:
+    """Denoised as `dae denoise FILE` does it."""
     found = examine(stack, DenoiseOptions(), "x")
-    candidates = CHOICE.candidates(256, 256, found.sigma, camera=True)
-    done = denoise_stack(candidates, stack, found, DenoiseOptions(), FP32)
-    before, after = (
-        decibels(each.values[0] / 255, colour("chelsea", 256)) for each in (stack, done.stack)
-    )
+    return denoise_stack(candidates_for(CHOICE, stack, found), stack, found, DenoiseOptions(), FP32)
+
+
+def as_a_cameras(noise: str, **how: Any) -> tuple[Denoised, float, float]:
+    """A photograph denoised without options, and its PSNR before and after."""
+    stack, clean = photograph(noise, **how)
+    done = without_options(stack)
+    before, after = (decibels(each.values[0] / 255, clean) for each in (stack, done.stack))
     return done, before, after
 
 
-def test_a_cameras_noise_is_removed_by_its_weights() -> None:
-    done, before, after = as_a_cameras(0.15)
-    assert done.images[0].weights is not None
-    assert done.images[0].weights.name == "camera-unet-strong"
-    assert after > before + 1
-
-
-def test_weak_noise_of_a_camera_is_not_for_weights_that_take_something_from_every_image() -> None:
-    done, before, after = as_a_cameras(0.04)
+@pytest.mark.parametrize(
+    ("noise", "quality", "gain"),
+    [
+        ("camera:0.0002", 0, 0.3),
+        ("camera:0.001,3,0.5", 92, 1.0),
+        ("camera:0.005", 0, 3.0),
+        ("camera:0.01,3,0.5", 85, 3.0),
+    ],
+)
+def test_a_cameras_noise_of_any_strength_is_removed_by_its_weights(
+    noise: str, quality: int, gain: float
+) -> None:
+    done, before, after = as_a_cameras(noise, quality=quality)
     assert done.images[0].weights is not None
     assert done.images[0].weights.name == "camera-unet"
-    assert after > before - 0.1
+    assert after > before + gain
 
 
-def test_of_weak_noise_some_is_left_since_it_may_be_grain() -> None:
-    given = stored(photograph(0.04), 0, 255, "u1")[0].astype(np.float64)
-    cautious = as_a_cameras(0.04)[0].stack.values[0]
-    planes = torch.from_numpy(given / 255).float().movedim(-1, 0)[None]
-    weights = load_weights(published()["camera-unet"])
-    wholly = denoise_images(weights, planes, torch.zeros(1), FP32)
-    taken = given - wholly[0].movedim(0, -1).double().numpy() * 255
-    share = np.sum((given - cautious) * taken) / np.sum(taken**2)
-    assert share == pytest.approx(0.95, abs=0.01)
+@pytest.mark.parametrize("noise", ["gaussian:0.06", "poisson:200", "speckle:0.2"])
+def test_noise_that_neighbours_do_not_share_is_not_for_the_weights_for_cameras(noise: str) -> None:
+    done, before, after = as_a_cameras(noise)
+    assert done.images[0].weights is not None
+    assert done.images[0].weights.name.startswith("photos-unet")
+    assert after > before + 5
 
 
-def test_weights_for_cameras_leave_a_photograph_without_noise_alone() -> None:
-    done, _, after = as_a_cameras(0.0)
-    used = done.images[0].weights
-    assert used is None or not used.name.startswith("camera-unet")
-    assert after > 40
+@pytest.mark.parametrize("name", ["chelsea", "astronaut", "coffee"])
+def test_a_photograph_without_noise_stays(name: str) -> None:
+    done, _, after = as_a_cameras("none", name=name)
+    assert after > 45, done.images
+
+
+def test_light_is_seen_as_a_picture_by_the_weights_for_cameras() -> None:
+    """Raw files hold what the sensor counted: shades in which nothing would be seen otherwise."""
+    pictures, clean = photograph("camera:0.004")
+    light = from_srgb(torch.from_numpy(pictures.values / 255)).numpy()
+    stack = Stack((light * 65535).round().astype("u2"), linear=True)
+    as_picture, as_light = without_options(pictures), without_options(stack)
+    for done in (as_picture, as_light):
+        assert done.images[0].weights is not None
+        assert done.images[0].weights.name == "camera-unet"
+    after = to_srgb(torch.from_numpy(as_light.stack.values[0] / 65535)).numpy()
+    assert decibels(after, clean) == pytest.approx(
+        decibels(as_picture.stack.values[0] / 255, clean), abs=0.1
+    )
+
+
+def test_texture_is_not_taken_for_white_noise() -> None:
+    """What the weights for cameras, which know no level, take away tells its true level."""
+    draw = np.random.default_rng(0)
+    grass = ndimage.gaussian_filter(draw.normal(0, 1, (256, 256)), 0.5)
+    clean = np.clip(colour("coffee", 256) * (1 + 0.5 * grass[..., None]), 0, 1)
+    stack = Stack(stored(clean, 0, 255, "u1"))
+    done = without_options(stack)
+    assert decibels(done.stack.values[0] / 255, stack.values[0] / 255) > 40

@@ -11,7 +11,11 @@ from PIL import Image
 from scipy import ndimage
 from torch import Tensor
 
-from dae_tui.core.denoising.residual import CORRELATED, residual_correlation
+from dae_tui.core.denoising.residual import (
+    CORRELATED,
+    colour_correlation,
+    residual_correlation,
+)
 
 SIDE = 192
 SIGMA = 0.08
@@ -82,3 +86,12 @@ def test_a_level_that_is_estimated_is_not(dae: Dae, tmp_path: Path) -> None:
     done = dae("denoise", tmp_path / "noisy.png", "-o", tmp_path / "out.png")
     assert done.code == 0
     assert "detail went with the noise" not in done.err
+
+
+def test_colours_that_neighbours_share_are_told_from_white_noise_and_from_grey() -> None:
+    noise = torch.randn((3, SIDE, SIDE), generator=torch.Generator().manual_seed(0))
+    assert abs(colour_correlation(noise)) < 0.02
+    assert colour_correlation(blurred(noise, 1.0)) > 0.5
+    # Of noise that all channels share, nothing is colour.
+    assert abs(colour_correlation(blurred(noise[:1], 1.0).expand(3, -1, -1))) < 0.02
+    assert colour_correlation(torch.zeros(3, SIDE, SIDE)) == 0

@@ -20,6 +20,7 @@ from dae_tui.core.denoising.planes.opponent import (
     to_opponent,
 )
 from dae_tui.core.denoising.planes.stabilisation import Stabilisation, stabilise, unclipped
+from dae_tui.core.images.tone_curve import from_srgb, to_srgb
 from dae_tui.core.noise.level.estimation import estimate_sigma
 from dae_tui.core.noise.level.image_noise import ImageNoise
 from dae_tui.core.noise.level.impulses import SinglePixels, find_impulses, repair_impulses
@@ -50,6 +51,8 @@ class Conversion:
     """The levels of all values, where they differ from place to place."""
     single: tuple[SinglePixels, ...] = ()
     """The hot and dead pixels among the impulses."""
+    linear: bool = False
+    """Whether the image is light, of which the network gets the picture."""
 
     @classmethod
     def plan(
@@ -152,6 +155,8 @@ class Conversion:
             planes = mended(planes, self.single)
         if self.stabilisation is not None:
             planes = self.stabilisation.forward(planes)
+        if self.linear:
+            planes = to_srgb(planes)
         if self.negative:
             planes = 1 - planes
         return to_opponent(planes[None])[0] if self.opponent else planes
@@ -162,6 +167,8 @@ class Conversion:
             planes = from_opponent(planes[None])[0]
         if self.negative:
             planes = 1 - planes
+        if self.linear:
+            planes = from_srgb(planes)
         return planes if self.stabilisation is None else self.stabilisation.backward(planes)
 
 

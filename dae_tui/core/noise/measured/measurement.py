@@ -33,6 +33,7 @@ from dae_tui.core.noise.measured.calm_blocks import (
     variances_in_calm_blocks,
     white,
 )
+from dae_tui.core.noise.measured.camera_gain import camera_noise_like
 from dae_tui.core.noise.measured.dark_ground import is_dark, stages_on_dark_ground
 from dae_tui.core.noise.measured.image_patterns import (
     find_bits,
@@ -97,6 +98,8 @@ class Measurement:
     """By how much the level of one image differs from that of another: a standard deviation,
     relative. None of a single one."""
     from_pairs: bool = False
+    camera: NoiseSpec | None = None
+    """The noise of a camera that is as strong; None where it does not look like one's."""
 
     @property
     def sigma(self) -> float:
@@ -142,7 +145,12 @@ def measure(images: Sequence[Tensor]) -> Measurement:
             f"they need {LEAST_PIXELS:,} pixels, each or those of one size together",
         )
     step = max(1, math.ceil(len(large) / LARGEST_IMAGES))
-    return _measured([_look(image, side) for image, side in large[::step]], from_pairs=False)
+    some = large[::step]
+    seen = [_look(image, side) for image, side in some]
+    found = _measured(seen, from_pairs=False)
+    levels = [each.sigma for each in seen]
+    like = camera_noise_like([image for image, _ in some], levels, found.spread)
+    return replace(found, camera=like)
 
 
 def _together(images: Sequence[Tensor]) -> Tensor | None:

@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
+from dae_tui.core.images.tone_curve import from_srgb, to_srgb
+
 COLOURS = 3
 # By so much red and blue are amplified beyond green, to make grey grey.
 RED, BLUE = (1.4, 2.6), (1.2, 2.4)
@@ -57,7 +59,7 @@ def camera_noise(
     contrast = draw.yes_or_no()
     colours = _saturation(draw.between(0, MOST_SATURATION))
     balance = torch.cat([draw.between(*RED), torch.ones_like(gain), draw.between(*BLUE)], dim=1)
-    light = _from_srgb(images.clamp(0, 1), contrast)
+    light = _light(images.clamp(0, 1), contrast)
     at_sensor = (_mixed(light, torch.linalg.inv(colours)) / balance).clamp(0, 1)
     mosaic = _mosaic(draw, height, width)
     measured = (at_sensor * mosaic).sum(1, keepdim=True)
@@ -65,7 +67,7 @@ def camera_noise(
     drawn = torch.randn(measured.shape, generator=generator, device=images.device)
     amplified = deviation * drawn * (balance * mosaic).sum(1, keepdim=True)
     noise = _demosaiced(amplified, mosaic, draw.between(0, MOST_CURVATURE))
-    seen = _to_srgb(light + _mixed(noise, colours), contrast) - _to_srgb(light, contrast)
+    seen = _values(light + _mixed(noise, colours), contrast) - _values(light, contrast)
     if smooth:
         bright = seen.mean(1, keepdim=True)
         width_of = draw.between(0, smooth)
@@ -126,17 +128,14 @@ def _demosaiced(values: Tensor, mosaic: Tensor, curvature: Tensor) -> Tensor:
     return means + curvature * (1 - mosaic) * (values - (across + down) / 4)
 
 
-def _from_srgb(values: Tensor, contrast: Tensor) -> Tensor:
-    """The light of values in [0, 1]; `contrast`: with a curve that darkens shadows, (N, 1, 1, 1)."""
+def _light(values: Tensor, contrast: Tensor) -> Tensor:
+    """The light of values in [0, 1]; with `contrast` (N, 1, 1, 1) a curve has darkened shadows."""
     flat = 0.5 - torch.sin(torch.asin(1 - 2 * values) / 3)
-    values = torch.where(contrast, flat, values)
-    return torch.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
+    return from_srgb(torch.where(contrast, flat, values))
 
 
-def _to_srgb(light: Tensor, contrast: Tensor) -> Tensor:
-    light = light.clamp(0, 1)
-    bright = 1.055 * light.clamp(min=0.0031308) ** (1 / 2.4) - 0.055
-    values = torch.where(light <= 0.0031308, 12.92 * light, bright)
+def _values(light: Tensor, contrast: Tensor) -> Tensor:
+    values = to_srgb(light.clamp(0, 1))
     return torch.where(contrast, values.square() * (3 - 2 * values), values)
 
 

@@ -53,7 +53,7 @@ def on_device(images: Tensor, qualities: Tensor) -> Tensor:
 
     For a GPU, which would wait while a processor stores one image after the other.
     """
-    count, channels, height, width = images.shape
+    channels, height, width = images.shape[1:]
     bright, colour = _tables(images.device)
     planes = (images.clamp(0, 1) * 255).round()
     if channels != COLOURS:
@@ -101,7 +101,7 @@ def _cosines(device: torch.device) -> Tensor:
 
 
 def _tables(device: torch.device) -> tuple[Tensor, Tensor]:
-    """libjpeg's quantization tables (8, 8) for brightness and for colours, of quality 50."""
+    """The quantization tables (8, 8) of libjpeg, for brightness and for colours, of quality 50."""
     bright, colour = (torch.tensor(table, device=device) for table in _written_tables())
     return bright.view(BLOCK, BLOCK), colour.view(BLOCK, BLOCK)
 

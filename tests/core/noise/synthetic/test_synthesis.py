@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from skimage import data
 from torch import Tensor
 
+from dae_tui.core.noise.synthetic.jpeg import jpeg, on_device
 from dae_tui.core.noise.synthetic.synthesis import add_noise
 from dae_tui.spec.noise_spec import KINDS, parse_noise
 
@@ -30,6 +32,7 @@ SPECS = {
     "stripes": "stripes:0.2",
     "poisson-gaussian": "poisson-gaussian:0.05,0.01",
     "correlated": "correlated:0.2,0.8",
+    "camera": "camera:0.002,3,0.5",
     "jpeg": "jpeg:20",
     "quantize": "quantize:3",
     "compress": "compress:16",
@@ -100,8 +103,8 @@ def noisy(images: Tensor, spec: str, seed: int = 0, clip: bool = True) -> Tensor
 
 def test_every_kind_of_the_grammar_has_a_theory_here() -> None:
     assert set(SPECS) == set(KINDS)
-    # See test_compression.py, and below.
-    assert set(THEORIES) == set(KINDS) - {"compress", "jpeg"}
+    # See test_compression.py, test_camera.py, and below.
+    assert set(THEORIES) == set(KINDS) - {"compress", "camera", "jpeg"}
 
 
 @pytest.mark.parametrize("kind", THEORIES)
@@ -244,6 +247,33 @@ def test_jpeg_is_what_pillow_makes_of_the_image() -> None:
     assert torch.equal(noisy(images, "jpeg:20")[0], read)
     better, worse = ((noisy(images, f"jpeg:{q}") - images).abs().mean() for q in (90, 5))
     assert better < worse / 2
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("quality", [10, 60, 95])
+def test_jpeg_on_a_gpu_differs_from_pillow_by_rounding_alone(channels: int, quality: int) -> None:
+    photograph = torch.from_numpy(data.astronaut()[100:183, 60:151].copy()).movedim(-1, 0) / 255
+    images = torch.stack([photograph, photograph.flip(-1)])[:, :channels]
+    qualities = torch.full((2, 1, 1, 1), float(quality))
+    ours, pillows = on_device(images, qualities), jpeg(images, qualities)
+    assert (ours - pillows).abs().mean() < 0.75 / 255
+    # Less than what JPEG itself changes; of good quality, that is little more than rounding.
+    assert (ours - pillows).square().mean() < 0.25 * (pillows - images).square().mean()
+
+
+def test_on_a_gpu_each_image_has_its_own_quality() -> None:
+    images = ramp()
+    both = on_device(images, torch.tensor([5.0, 95.0])[:, None, None, None])
+    for number, quality in enumerate((5.0, 95.0)):
+        one = on_device(images[number : number + 1], torch.full((1, 1, 1, 1), quality))
+        assert torch.equal(both[number], one[0])
+
+
+def test_an_alternative_that_is_written_twice_is_drawn_twice_as_often() -> None:
+    images = flat(3000)[:, :, :1, :1]
+    found = noisy(images, "masking:1|none|masking:1")
+    black = (found == 0).double().mean().item()
+    assert black == pytest.approx(2 / 3, abs=ERRORS * 0.5 / 3000**0.5)
 
 
 def test_stripes_are_constant_along_rows_or_columns_and_both_occur() -> None:

@@ -50,7 +50,7 @@ def read(content: bytes, name: str) -> ImageFile:
     about = About(exif=_exif(content, thumbnail))
     return ImageFile(
         "raw",
-        [Stack(np.ascontiguousarray(values)[None])],
+        [Stack(np.ascontiguousarray(values)[None], linear=True)],
         lambda stacks: _encode(stacks, about),
         about,
         ("it becomes a 16-bit TIFF of linear light, with the primaries of sRGB",),

@@ -47,6 +47,7 @@ def test_a_raw_file_becomes_a_linear_tiff() -> None:
     assert kind_of_content(content, "any.name") == "raw"
     file = read(content, "a.dng")
     values = file.stacks[0].values
+    assert file.stacks[0].linear
     assert (values.shape, values.dtype) == ((1, HEIGHT, WIDTH, 3), np.dtype(np.uint16))
     assert "16-bit TIFF" in file.remarks[0]
     # Black is subtracted, and twice the light is twice the value.
