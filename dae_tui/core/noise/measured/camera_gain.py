@@ -14,7 +14,7 @@ COLOURS = 3
 # Neighbours share so much of the noise of colours, and of brightness, after a camera's processing:
 # of the photographs of PolyU 0.9 and 0.5. Colours that JPEG alone has blurred share as much, but
 # hardly any brightness.
-SHARED_COLOUR, SHARED_BRIGHT = 0.5, 0.2
+SHARED_COLOUR, SHARED_BRIGHT = 0.5, 0.25
 # The gain of the trial, and what else cameras do. Of this kind, level and correlation in calm areas
 # of the 35 photographs of PolyU agree with those of the pairs.
 TRIAL = 0.001
