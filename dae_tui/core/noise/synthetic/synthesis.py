@@ -80,8 +80,10 @@ def _alternatives(
     """Noisy copies of `images`, each by the chain whose number is in `which`, (N,)."""
     noisy = torch.empty_like(images)
     for chain in dict.fromkeys(chains):
-        alike = [number for number, other in enumerate(chains) if other == chain]
-        chosen = torch.isin(which, torch.tensor(alike, device=which.device))
+        chosen = torch.zeros_like(which, dtype=torch.bool)
+        for number, other in enumerate(chains):
+            if other == chain:
+                chosen |= which == number
         # To find the chosen images, the host would have to wait for the GPU.
         if images.is_cuda:
             drawn = _chain(images, chain, generator)
