@@ -31,13 +31,14 @@ def noise(level: float, *, correlated: bool = False) -> ImageNoise:
 
 def test_blotches_of_colour_everywhere_are_a_cameras() -> None:
     for level in (2, 8, 30):
-        assert Taken(GREY, blotches(level)).is_of_camera(noise(1))
-        assert not Taken(GREY, white(level)).is_of_camera(noise(1))
+        assert Taken(GREY, blotches(level)).is_of_camera(noise(level / 4))
+        assert not Taken(GREY, white(level)).is_of_camera(noise(level / 4))
     assert not Taken(GREY, blotches(0.5)).is_of_camera(noise(1))
 
 
 def test_a_drawing_has_none_whatever_is_taken_from_its_fringes() -> None:
     assert not Taken(GREY, blotches(8)).is_of_camera(noise(0.1))
+    assert not Taken(GREY, blotches(30)).is_of_camera(noise(1))
 
 
 def test_what_is_taken_in_some_places_alone_is_no_noise() -> None:
