@@ -179,7 +179,7 @@ def _words(found: "Measurement", graphics: "Graphics") -> list[str]:
                 f"{spread.colour_neighbours:.2f} in colour"
             )
     if found.camera is not None:
-        lines.append(f"camera       {found.camera} is as strong, and what cameras make of it")
+        lines.append(f"as a camera  {found.camera}")
     if len(found.intensities) > 1:
         lines += ["", *_plot(found, graphics)]
     return lines

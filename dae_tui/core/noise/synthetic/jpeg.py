@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from PIL import Image
+from PIL.JpegImagePlugin import JpegImageFile
 from torch import Tensor
 
 BLOCK = 8
@@ -110,6 +111,5 @@ def _tables(device: torch.device) -> tuple[Tensor, Tensor]:
 def _written_tables() -> tuple[list[int], list[int]]:
     file = io.BytesIO()
     Image.new("RGB", (BLOCK, BLOCK)).save(file, "JPEG", quality=50)
-    with Image.open(file) as image:
-        tables: dict[int, list[int]] = image.quantization  # type: ignore[attr-defined]
-        return list(tables[0]), list(tables[1])
+    with JpegImageFile(file) as image:
+        return list(image.quantization[0]), list(image.quantization[1])
