@@ -111,5 +111,6 @@ def _tables(device: torch.device) -> tuple[Tensor, Tensor]:
 def _written_tables() -> tuple[list[int], list[int]]:
     file = io.BytesIO()
     Image.new("RGB", (BLOCK, BLOCK)).save(file, "JPEG", quality=50)
+    file.seek(0)
     with JpegImageFile(file) as image:
         return list(image.quantization[0]), list(image.quantization[1])
