@@ -27,6 +27,8 @@ from dae_tui.spec.training_config import holds_pairs
 from dae_tui.system.atomic import write_whole
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from dae_tui.core.noise.measured.measurement import Measurement
     from dae_tui.terminal.graphics import Graphics
 
@@ -40,6 +42,8 @@ SpecOption = Annotated[
 ]
 FIGURES = (".png", ".svg", ".pdf")
 PLOT_HEIGHT, PLOT_WIDTH = 10, 60
+MOST_PHOTOGRAPHS = 64
+"""So many, spread evenly, tell all there is to know."""
 
 
 @app.callback()
@@ -124,13 +128,18 @@ def _measured(
     pairs = len(inputs) == 1 and holds_pairs(str(inputs[0]))
     # Imported here: torch takes seconds to import.
     from dae_tui.core.data.noisy_images import read_noisy_images
-    from dae_tui.core.noise.measured.measurement import measure, measure_pairs
+    from dae_tui.core.noise.measured.measurement import (
+        measure,
+        measure_of_cameras,
+        measure_pairs,
+    )
 
     if not pairs:
         images, remarks = read_noisy_images(inputs, black, white, recursive=recursive)
         for remark in remarks:
             say(remark)
-        return measure(images)
+        photographs = _of_cameras(images)
+        return measure_of_cameras(photographs) if photographs else measure(images)
     from dae_tui.core.data.paired.pairs import load_pairs
 
     found = load_pairs(str(inputs[0]), black=black, white=white, all_noisy=False)
@@ -140,6 +149,24 @@ def _measured(
         say(remark)
     whole = (found.whole(pair) for pair in found.pairs)
     return measure_pairs([(noisy, clean) for clean, noisy in whole])
+
+
+def _of_cameras(images: "Sequence[Tensor]") -> "list[tuple[Tensor, Tensor]]":
+    """The images as they are and without noise, if that of most is a camera's; else none."""
+    from dae_tui.core.denoising.apply_network import Compute
+    from dae_tui.core.denoising.camera_noise import without_camera_noise
+    from dae_tui.core.hardware import resolve_device, resolve_precision
+    from dae_tui.core.weights.choice import CAMERA, of_data
+    from dae_tui.core.weights.weights_file import load_weights
+
+    weights = of_data(CAMERA, pairs=True)
+    some = images[:: max(1, -(-len(images) // MOST_PHOTOGRAPHS))]
+    if not weights or all(len(image) == 1 for image in some):
+        return []
+    device = resolve_device("auto")
+    compute = Compute(device, resolve_precision("auto", device))
+    found = without_camera_noise(some, load_weights(weights[0]), compute)
+    return found if len(found) > len(some) / 2 else []
 
 
 def _as_json(found: "Measurement") -> dict[str, Any]:

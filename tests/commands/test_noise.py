@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tifffile
 from command_line import Dae
-from noisy_pictures import grey
+from noisy_pictures import colour, grey
 from PIL import Image
 
 from dae_tui.spec.noise_spec import parse_noise
@@ -51,6 +51,19 @@ def test_what_is_added_is_found_again_and_added_from_the_file(tmp_path: Path, da
     assert outcome.code == 0
     difference = pixels(again) - pixels(clean / "camera.png")
     assert difference.std() == pytest.approx(15, rel=0.1)
+
+
+def test_the_noise_of_a_camera_is_measured_in_a_photograph(tmp_path: Path, dae: Dae) -> None:
+    clean, noisy = tmp_path / "clean.png", tmp_path / "noisy.jpg"
+    Image.fromarray((colour("coffee", 256) * 255).round().astype(np.uint8)).save(clean)
+    added = dae("noise", "add", clean, "-o", noisy, "--noise", "camera:0.002,3,0.3+jpeg:92")
+    assert added.code == 0
+    outcome = dae("noise", "estimate", noisy)
+    assert outcome.code == 0
+    assert "as a camera  camera:0.00" in outcome.out
+    content = json.loads(dae("noise", "estimate", noisy, "--json").out)
+    true = (pixels(noisy) - pixels(clean)).std() / 255
+    assert content["sigma"] == pytest.approx(true, rel=0.2)
 
 
 def test_pairs_are_compared(tmp_path: Path, dae: Dae) -> None:

@@ -4,14 +4,21 @@ They know no level, and leave photographs without noise alone. What they take aw
 sample of the noise than any patch of a photograph, which may hold texture.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from torch import Tensor
 
+from dae_tui.core.denoising.apply_network import Compute, denoise_images
 from dae_tui.core.denoising.residual import colour_correlation
 from dae_tui.core.denoising.risk import least_change
+from dae_tui.core.noise.level.colour_differences import levels_by_differences
 from dae_tui.core.noise.level.image_noise import ImageNoise
+from dae_tui.core.noise.level.impulses import find_impulses
+from dae_tui.core.noise.level.level_function import LEAST_PIXELS, estimate_level_functions
+from dae_tui.core.weights.weights_file import Weights
 
+COLOURS = 3
 # So much is taken away at least, a root mean square where black is 0 and white is 1: from the 35
 # noisy photographs of PolyU 1.8/255 to 11/255; from 78 clean ones of Kodak and BSDS 0.1/255 to
 # 1.5/255, from nine tenths of them at most 0.9/255.
@@ -33,6 +40,10 @@ OF_PATCHES = 20.0
 # A level that is more than so many times that of what is taken away is that of texture: white noise
 # of 2/255 gave 1 to 3.8, and a photograph whose leaves were taken for noise 7.
 OF_TEXTURE = 5.0
+MIDDLE = 512
+"""So many rows and columns of a photograph tell how strong its noise is,"""
+PATCHES = 256
+"""and so many whether any of its patches hold noise."""
 
 
 @dataclass(frozen=True)
@@ -49,12 +60,12 @@ class Taken:
         """Its root mean square."""
         return float(self.change.square().mean().sqrt())
 
-    def is_of_camera(self, noise: ImageNoise) -> bool:
-        """Whether it is the noise of a camera; `noise` was found in patches of the photograph."""
+    def is_of_camera(self, sigma: float) -> bool:
+        """Whether it is the noise of a camera; `sigma` was found in patches of the photograph."""
         lit = self.seen.amax(0) > BLACK
         return (
             self.level > LEAST
-            and noise.sigma > max(IN_PATCHES, self.level / OF_PATCHES)
+            and sigma > max(IN_PATCHES, self.level / OF_PATCHES)
             and least_change(self.change, among=lit) > EVERYWHERE
             and self._is_correlated
         )
@@ -71,3 +82,41 @@ class Taken:
     @property
     def _is_correlated(self) -> bool:
         return colour_correlation(self.change) > CORRELATED
+
+
+def without_camera_noise(
+    images: Sequence[Tensor], weights: Weights, compute: Compute
+) -> list[tuple[Tensor, Tensor]]:
+    """The middle of photographs as it is, and without the noise of a camera.
+
+    Args:
+        images: float32 (C, H, W), where black is 0 and white is 1.
+        weights: for cameras.
+        compute: where and how they are applied.
+
+    Returns two tensors (3, h, w) for each whose noise is a camera's; none for others.
+    """
+    found = []
+    for image in images:
+        part = _middle(image, MIDDLE)
+        if not _may_be_of_camera(part):
+            continue
+        denoised = denoise_images(weights, part[None], None, compute, clip=False)[0]
+        patches = _middle(part, PATCHES)
+        levels = levels_by_differences(patches) or estimate_level_functions(patches)
+        if Taken(part, part - denoised).is_of_camera(ImageNoise(tuple(levels)).sigma):
+            found.append((part, denoised))
+    return found
+
+
+def _may_be_of_camera(part: Tensor) -> bool:
+    """Whether it is in colour, large enough to tell, and without impulses."""
+    if len(part) != COLOURS or part[0].numel() < LEAST_PIXELS or bool((part == part[:1]).all()):
+        return False
+    return all(find_impulses(plane) is None for plane in part)
+
+
+def _middle(image: Tensor, side: int) -> Tensor:
+    """The middle (C, h, w) of an image (C, H, W), h and w at most `side`."""
+    top, left = (max(0, (length - side) // 2) for length in image.shape[1:])
+    return image[:, top : top + side, left : left + side]

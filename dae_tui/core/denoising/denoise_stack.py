@@ -175,7 +175,7 @@ class _Image:
         """Denoise it into `out`."""
         quiet = self.noise.sigma <= self.found.nothing and not self.noise.impulses
         taken = self._taken(candidates.camera) if candidates.camera else None
-        if candidates.camera and taken is not None and taken.is_of_camera(self.noise):
+        if candidates.camera and taken is not None and taken.is_of_camera(self.noise.sigma):
             return self._as_of_camera(candidates.camera, out)
         if quiet and candidates.know_levels:
             return self._left(out, harmed=False)

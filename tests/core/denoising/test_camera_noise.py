@@ -31,27 +31,27 @@ def noise(level: float, *, correlated: bool = False) -> ImageNoise:
 
 def test_blotches_of_colour_everywhere_are_a_cameras() -> None:
     for level in (2, 8, 30):
-        assert Taken(GREY, blotches(level)).is_of_camera(noise(level / 4))
-        assert not Taken(GREY, white(level)).is_of_camera(noise(level / 4))
-    assert not Taken(GREY, blotches(0.5)).is_of_camera(noise(1))
+        assert Taken(GREY, blotches(level)).is_of_camera(noise(level / 4).sigma)
+        assert not Taken(GREY, white(level)).is_of_camera(noise(level / 4).sigma)
+    assert not Taken(GREY, blotches(0.5)).is_of_camera(noise(1).sigma)
 
 
 def test_a_drawing_has_none_whatever_is_taken_from_its_fringes() -> None:
-    assert not Taken(GREY, blotches(8)).is_of_camera(noise(0.1))
-    assert not Taken(GREY, blotches(30)).is_of_camera(noise(1))
+    assert not Taken(GREY, blotches(8)).is_of_camera(noise(0.1).sigma)
+    assert not Taken(GREY, blotches(30)).is_of_camera(noise(1).sigma)
 
 
 def test_what_is_taken_in_some_places_alone_is_no_noise() -> None:
     change = blotches(8)
     change[:, :, SIDE // 2 :] = 0
-    assert not Taken(GREY, change).is_of_camera(noise(1))
+    assert not Taken(GREY, change).is_of_camera(noise(1).sigma)
 
 
 def test_but_black_places_have_none() -> None:
     night, change = GREY.clone(), blotches(8)
     night[:, :, SIDE // 2 :] = 0
     change[:, :, SIDE // 2 :] = 0
-    assert Taken(night, change).is_of_camera(noise(1))
+    assert Taken(night, change).is_of_camera(noise(1).sigma)
 
 
 def test_a_level_far_above_what_is_taken_is_that_of_texture() -> None:

@@ -24,7 +24,6 @@ from dae_tui.core.noise.level.level_function import (
     estimate_level_functions,
 )
 from dae_tui.core.noise.measured.calm_blocks import (
-    MOST_CLIPPED,
     NOTHING,
     Spread,
     spread_in_calm_blocks,
@@ -33,7 +32,14 @@ from dae_tui.core.noise.measured.calm_blocks import (
     variances_in_calm_blocks,
     white,
 )
-from dae_tui.core.noise.measured.camera_gain import camera_noise_like
+from dae_tui.core.noise.measured.camera_gain import camera_noise_like, is_of_camera
+from dae_tui.core.noise.measured.compared import (
+    GRID,
+    grid,
+    level_of,
+    places_on_grid,
+    variances_between,
+)
 from dae_tui.core.noise.measured.dark_ground import is_dark, stages_on_dark_ground
 from dae_tui.core.noise.measured.image_patterns import (
     find_bits,
@@ -48,8 +54,6 @@ from dae_tui.spec.noise_spec import KINDS, MOST_WIDTH, NoiseSpec, NoiseStage
 
 Array = NDArray[np.float64]
 
-GRID = 24
-"""So many intensities from black to white."""
 WHITE = 0.12
 """Less correlation of neighbours than this passes for none."""
 MIXED = 0.1
@@ -75,6 +79,11 @@ BY_SIGMA = {
     "poisson": -2,
     "poisson-gaussian": 2,
 }
+LEFT_BEHIND = 0.016
+"""Weights for cameras leave some of the noise where there is texture. If what they take away has
+the level s, the variance of the noise is s² and this times s: so it is in the median of simulated
+cameras of six gains, 0.0002 to 0.01, on 36 photographs of BSDS. By it the level of the 35
+photographs of PolyU is 0.84 to 1.11 times that of the pairs, of four fifths of them."""
 LARGEST_IMAGES = 64
 """So many images, spread evenly, tell all there is to know."""
 
@@ -123,8 +132,7 @@ class _Seen:
 
     @property
     def sigma(self) -> float:
-        seen = np.isfinite(self.variances)
-        return math.sqrt(float(self.variances[seen].mean())) if seen.any() else 0.0
+        return level_of(self.variances)
 
 
 def measure(images: Sequence[Tensor]) -> Measurement:
@@ -145,12 +153,7 @@ def measure(images: Sequence[Tensor]) -> Measurement:
             f"they need {LEAST_PIXELS:,} pixels, each or those of one size together",
         )
     step = max(1, math.ceil(len(large) / LARGEST_IMAGES))
-    some = large[::step]
-    seen = [_look(image, side) for image, side in some]
-    found = _measured(seen, from_pairs=False)
-    levels = [each.sigma for each in seen]
-    like = camera_noise_like([image for image, _ in some], levels, found.spread)
-    return replace(found, camera=like)
+    return _measured([_look(image, side) for image, side in large[::step]], from_pairs=False)
 
 
 def _together(images: Sequence[Tensor]) -> Tensor | None:
@@ -169,15 +172,31 @@ def _on_dark_ground(stack: Tensor) -> Measurement:
     return Measurement(spec, nothing, nothing, nothing, len(stack))
 
 
+def measure_of_cameras(photographs: Sequence[tuple[Tensor, Tensor]]) -> Measurement:
+    """Measure the noise of cameras by what weights for it take away.
+
+    Args:
+        photographs: each as it is, and without noise as these weights see it, float32 (3, H, W).
+    """
+    seen = []
+    for noisy, denoised in photographs:
+        taken = _compare(noisy, denoised)
+        left = LEFT_BEHIND * np.sqrt(taken.variances)
+        seen.append(replace(taken, variances=taken.variances + left))
+    found = _measured(seen, from_pairs=False)
+    return _with_camera(found, [denoised for _, denoised in photographs], seen)
+
+
 def measure_pairs(pairs: Sequence[tuple[Tensor, Tensor]]) -> Measurement:
     """Measure the noise of pairs (noisy, clean), each float32 (C, H, W) of the same shape."""
-    return _measured([_compare(noisy, clean) for noisy, clean in pairs], from_pairs=True)
+    seen = [_compare(noisy, clean) for noisy, clean in pairs]
+    found = _measured(seen, from_pairs=True)
+    clean = [clean for _, clean in pairs]
+    return _with_camera(found, clean, seen) if is_of_camera(clean, found.spread) else found
 
 
-def grid() -> Array:
-    """The intensities at which variances are given."""
-    points: Array = (np.arange(GRID) + 0.5) / GRID
-    return points
+def _with_camera(found: Measurement, clean: Sequence[Tensor], seen: Sequence[_Seen]) -> Measurement:
+    return replace(found, camera=camera_noise_like(clean, [each.sigma for each in seen]))
 
 
 def _laid_out(images: Sequence[Tensor]) -> list[tuple[Tensor, int]]:
@@ -276,22 +295,17 @@ def _some(values: Tensor, most: int = 2**18) -> Tensor:
 def _compare(noisy: Tensor, clean: Tensor) -> _Seen:
     """Measure a pair."""
     difference = noisy - clean
-    number = (clean.clamp(0, 1) * GRID).long().clamp(max=GRID - 1)
-    variances = np.full((len(clean), GRID), np.nan)
-    scale = torch.ones_like(clean)
-    least = max(64, clean[0].numel() // 2000)
-    for channel in range(len(clean)):
-        for level in range(GRID):
-            here = number[channel] == level
-            values = noisy[channel][here]
-            # What was clipped varies less than the noise does.
-            clipped = float(((values <= 0) | (values >= 1)).float().mean()) > MOST_CLIPPED
-            if len(values) >= least and not clipped:
-                found = float(difference[channel][here].var())
-                variances[channel, level] = found
-                scale[channel][here] = max(math.sqrt(found), 1e-6)
-    even = difference - F.avg_pool2d(difference[None], 31, 1, 15, count_include_pad=False)[0]
+    variances = variances_between(noisy, clean)
+    scales = torch.from_numpy(np.nan_to_num(np.sqrt(variances), nan=1.0)).float().clamp(min=1e-6)
+    scale = torch.stack([own[at] for own, at in zip(scales, places_on_grid(clean), strict=True)])
+    even = difference - _blurred(difference)
     return _Seen(variances, spread_of(even / scale))
+
+
+def _blurred(planes: Tensor) -> Tensor:
+    """Planes (C, H, W) without anything finer than 31 pixels."""
+    down = F.avg_pool2d(planes[None], (31, 1), 1, (15, 0), count_include_pad=False)
+    return F.avg_pool2d(down, (1, 31), 1, (0, 15), count_include_pad=False)[0]
 
 
 def _measured(seen: Sequence[_Seen], *, from_pairs: bool) -> Measurement:
