@@ -28,6 +28,7 @@ from dae_tui.core.denoising.small_images import denoise_small
 from dae_tui.core.hardware import helper_thread
 from dae_tui.core.images.formats import one_error
 from dae_tui.core.images.image_file import Stack
+from dae_tui.core.images.padding import with_padding
 from dae_tui.core.images.paged.open_paged import open_paged
 from dae_tui.core.images.paged.paged_file import PagedFile, PageWriter
 from dae_tui.core.images.value_range import ValueRange, find_range, image_values, usable
@@ -166,6 +167,8 @@ class _Run:
     options: DenoiseOptions
     compute: Compute
     ranges: dict[Hashable, ValueRange] = field(default_factory=dict)
+    padding: dict[Hashable, float] = field(default_factory=dict)
+    """Of each form that has some."""
 
     def all_pages(self, writer: PageWriter, progress: Progress | None) -> _Notes:
         """Denoise and write all pages."""
@@ -196,10 +199,12 @@ class _Run:
 
     def _page(self, number: int) -> Stack:
         with one_error(self.file.kind, self.job.name):
-            return self.file.page(number)
+            page = self.file.page(number)
+        padding = self.padding.get(self.file.form(number))
+        return page if padding is None else replace(page, no_data=padding)
 
     def _find_ranges(self) -> None:
-        """Black and white of each form, from a sample of its pages.
+        """Padding, black and white of each form, from a sample of its pages.
 
         Raises DataError like `find_range`.
         """
@@ -209,7 +214,12 @@ class _Run:
         for form, numbers in together.items():
             places = np.linspace(0, len(numbers) - 1, min(SAMPLE_PAGES, len(numbers))).astype(int)
             parts = [_part(self._page(numbers[place])) for place in places]
-            sample = replace(parts[0], values=np.concatenate([part.values for part in parts]))
+            sample, remark = with_padding(
+                replace(parts[0], values=np.concatenate([part.values for part in parts]))
+            )
+            if remark and sample.no_data is not None:
+                self.padding[form] = sample.no_data
+                self.file.remarks[remark] = None
             options = self.options
             self.ranges[form] = find_range(sample, self.job.name, options.black, options.white)
 

@@ -95,6 +95,23 @@ def content(path: Path) -> dict[str, bytes]:
     }
 
 
+def test_padding_that_the_file_does_not_name_stays(
+    tmp_path: Path, choice: WeightsChoice, large: None
+) -> None:
+    rows, columns = np.mgrid[:SIDE, :SIDE] - SIDE / 2
+    outside = np.hypot(rows, columns) > SIDE / 2 - 4
+    values = np.where(outside, -2000, noisy(top=1800).astype(np.int16) - 1000).astype(np.int16)
+    tifffile.imwrite(tmp_path / "ct.tif", values, photometric="minisblack", metadata=None)
+    outcome = run(choice, tmp_path / "ct.tif", tmp_path / "out.tif")
+    assert isinstance(outcome, module.PagedOutcome)
+    assert outcome.error is None
+    assert any("-2000 fills areas" in warning for warning in outcome.remarks)
+    denoised = tifffile.imread(tmp_path / "out.tif")
+    assert (denoised[:, outside] == -2000).all()
+    assert denoised[:, ~outside].min() > -1100
+    assert (denoised[:, ~outside] != values[:, ~outside]).mean() > 0.9
+
+
 @pytest.mark.parametrize("name", KINDS)
 def test_the_same_file_as_in_memory(
     tmp_path: Path, name: str, choice: WeightsChoice, monkeypatch: pytest.MonkeyPatch
