@@ -42,6 +42,7 @@ SpecOption = Annotated[
 ]
 FIGURES = (".png", ".svg", ".pdf")
 PLOT_HEIGHT, PLOT_WIDTH = 10, 60
+COLOURS = 3
 MOST_PHOTOGRAPHS = 64
 """So many, spread evenly, tell all there is to know."""
 
@@ -159,13 +160,14 @@ def _of_cameras(images: "Sequence[Tensor]") -> "list[tuple[Tensor, Tensor]]":
     from dae_tui.core.weights.choice import CAMERA, of_data
     from dae_tui.core.weights.weights_file import load_weights
 
-    weights = of_data(CAMERA, pairs=True)
+    known = [load_weights(path) for path in of_data(CAMERA, pairs=True)]
+    weights = [each for each in known if each.channels == COLOURS]
     some = images[:: max(1, -(-len(images) // MOST_PHOTOGRAPHS))]
     if not weights or all(len(image) == 1 for image in some):
         return []
     device = resolve_device("auto")
     compute = Compute(device, resolve_precision("auto", device))
-    found = without_camera_noise(some, load_weights(weights[0]), compute)
+    found = without_camera_noise(some, weights[0], compute)
     return found if len(found) > len(some) / 2 else []
 
 

@@ -10,12 +10,17 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from dae_tui.core.denoising.apply_network import Compute, denoise_images
-from dae_tui.core.denoising.residual import colour_correlation
+from dae_tui.core.denoising.residual import bright_correlation, colour_correlation
 from dae_tui.core.denoising.risk import least_change
 from dae_tui.core.noise.level.colour_differences import levels_by_differences
 from dae_tui.core.noise.level.image_noise import ImageNoise
 from dae_tui.core.noise.level.impulses import find_impulses
-from dae_tui.core.noise.level.level_function import LEAST_PIXELS, estimate_level_functions
+from dae_tui.core.noise.level.level_function import (
+    LEAST_PIXELS,
+    LevelFunction,
+    estimate_level_functions,
+)
+from dae_tui.core.noise.measured.left_behind import levels_of_camera
 from dae_tui.core.weights.weights_file import Weights
 
 COLOURS = 3
@@ -31,6 +36,7 @@ BLACK = 2 / 255
 # Its colours are correlated: white noise of 5/255 to 50/255, shot noise and speckle gave -0.07 to
 # 0.05, the photographs of PolyU 0.55 to 0.85, simulated cameras 0.09 to 0.88.
 CORRELATED = 0.1
+CORRELATED_GREY = 0.1
 # Patches without noise are many in screenshots and drawings, and few in photographs of cameras: the
 # level that is found in patches was at most 0.17/255 in those, and at least 0.3/255 in these.
 IN_PATCHES = 0.2 / 255
@@ -48,10 +54,10 @@ PATCHES = 256
 
 @dataclass(frozen=True)
 class Taken:
-    """What weights for cameras take away from a part of a photograph in colour."""
+    """What weights for cameras take away from a part of a photograph, in colour or grey."""
 
     seen: Tensor
-    """What they saw, (3, h, w), where black is 0 and white is 1."""
+    """What they saw, (C, h, w), where black is 0 and white is 1."""
     change: Tensor
     """What they took away from it."""
 
@@ -59,6 +65,11 @@ class Taken:
     def level(self) -> float:
         """Its root mean square."""
         return float(self.change.square().mean().sqrt())
+
+    @property
+    def levels(self) -> tuple[LevelFunction, ...]:
+        """The level function of each channel, if it is the noise of a camera."""
+        return levels_of_camera(self.seen, self.seen - self.change)
 
     def is_of_camera(self, sigma: float) -> bool:
         """Whether it is the noise of a camera; `sigma` was found in patches of the photograph."""
@@ -81,6 +92,8 @@ class Taken:
 
     @property
     def _is_correlated(self) -> bool:
+        if bool((self.seen == self.seen[:1]).all()):
+            return bright_correlation(self.change) > CORRELATED_GREY
         return colour_correlation(self.change) > CORRELATED
 
 

@@ -67,6 +67,8 @@ class Done:
     residual: float = 0.0
     """How far what was removed is correlated between neighbours, where white noise was expected;
     see `residual.residual_correlation`."""
+    noise: ImageNoise | None = None
+    """As weights for cameras found it; None where what was found before holds."""
 
 
 @dataclass(frozen=True)
@@ -174,9 +176,10 @@ class _Image:
     def denoise(self, candidates: Candidates, out: NDArray[Any]) -> Done:
         """Denoise it into `out`."""
         quiet = self.noise.sigma <= self.found.nothing and not self.noise.impulses
-        taken = self._taken(candidates.camera) if candidates.camera else None
-        if candidates.camera and taken is not None and taken.is_of_camera(self.noise.sigma):
-            return self._as_of_camera(candidates.camera, out)
+        camera = self._for_cameras(candidates)
+        taken = self._taken(camera) if camera else None
+        if camera and taken is not None and taken.is_of_camera(self.noise.sigma):
+            return self._as_of_camera(camera, taken, out)
         if quiet and candidates.know_levels:
             return self._left(out, harmed=False)
         if taken is not None and taken.disproves(self.noise):
@@ -332,14 +335,22 @@ class _Image:
             total += float((after - given).nan_to_num().square().sum())
         return float(np.sqrt(total / (height * width * len(self.noise.levels))))
 
+    def _for_cameras(self, candidates: Candidates) -> Weights | None:
+        """The weights for cameras that suit it: those for grey photographs if it is grey."""
+        if not candidates.cameras:
+            return None
+        part = self._planes(*self._middle())
+        channels = 1 if bool((part == part[:1]).all()) else len(part)
+        return next((each for each in candidates.cameras if each.channels == channels), None)
+
     def _taken(self, weights: Weights) -> Taken | None:
         """What weights that know no level take away from the middle.
 
-        None where they tell nothing: of impulses, and of grey pictures that are stored in colour.
+        None of impulses, of which they tell nothing.
         """
-        part = self._planes(*self._middle())
-        if self.noise.impulses or bool((part == part[:1]).all()):
+        if self.noise.impulses:
             return None
+        part = self._planes(*self._middle())
         conversion = self._of_camera(weights)
         seen = conversion.forward(part)
         return Taken(seen, seen - self._network(weights, conversion, seen))
@@ -348,10 +359,12 @@ class _Image:
         """They know pictures: light must become one first."""
         return replace(self._conversion(weights), linear=self.stack.linear)
 
-    def _as_of_camera(self, weights: Weights, out: NDArray[Any]) -> Done:
+    def _as_of_camera(self, weights: Weights, taken: Taken, out: NDArray[Any]) -> Done:
         """Denoise it with weights that know no level."""
         self._apply(_Mixture([weights], [1.0]), self._of_camera(weights), out)
-        return Done(weights)
+        # Of light the weights saw the picture: the level in the file is another.
+        levels = None if self.stack.linear else taken.levels
+        return Done(weights, noise=replace(self.noise, levels=levels) if levels else None)
 
     def _network(self, weights: Weights, conversion: Conversion, planes: Tensor) -> Tensor:
         levels = conversion.levels_for(weights)

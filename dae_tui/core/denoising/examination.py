@@ -102,7 +102,7 @@ class Examination:
     striped: bool = False
     """Whether whole rows or columns of the first image are offset, in a way that is not known."""
     camera: bool = False
-    """Whether it may be a camera's photograph: in colour, and of a level that nobody gave."""
+    """Whether it may be a camera's photograph, and nobody gave the level of its noise."""
     other: NoiseStage | None = None
     """The noise of small images if it is clearly not Gaussian: no level tells how strong it is."""
 
@@ -142,10 +142,21 @@ def examine(stack: Stack, options: DenoiseOptions, name: str) -> Examination:
         noise,
         _remarks(stack),
         page=page,
-        camera=options.sigma is None and not artefacts and len(noise[0].levels) == COLOURS,
+        camera=options.sigma is None and not artefacts and _is_picture(stack, page=page),
         artefacts=artefacts,
         striped=not (page or noise[0].stripes) and _is_striped(stack, found),
     )
+
+
+def _is_picture(stack: Stack, *, page: bool) -> bool:
+    """Whether it is in colour, or grey of 8 bits without writing.
+
+    Grey images of more bits come from instruments, as a rule, which do no more than measure.
+    """
+    channels = stack.values.shape[-1] - stack.alpha
+    if channels == 1:
+        return stack.values.dtype.itemsize == 1 and not page
+    return bool(channels == COLOURS)
 
 
 def _is_striped(stack: Stack, found: ValueRange) -> bool:

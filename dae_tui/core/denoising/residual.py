@@ -21,8 +21,8 @@ SMOOTH, AROUND = 3, 7
 FROM_ENDS = 2.0
 """Clipped noise has one sign, and so is correlated: pixels closer to black and white than so many
 levels are left out."""
-NO_COLOUR = 1e-5
-"""Differences of channels below this level are those of rounding."""
+ROUNDING = 1e-5
+"""Changes below this level are those of rounding."""
 LEAST_PIXELS = 20_000
 """Of fewer pixels the correlation scatters by more than 0.01."""
 
@@ -66,12 +66,25 @@ def colour_correlation(taken: Tensor) -> float:
 
     Returns the correlation of what the channels have beyond their mean, in [-1, 1]; 0 for none.
     """
-    colours = taken - taken.mean(0, keepdim=True)
-    colours = colours - colours.mean((1, 2), keepdim=True)
-    if float(colours.square().mean()) < NO_COLOUR**2:
+    return _correlation_everywhere(taken - taken.mean(0, keepdim=True))
+
+
+def bright_correlation(taken: Tensor) -> float:
+    """How far the mean of the channels of what was removed is correlated between neighbours.
+
+    Args:
+        taken: the change, (C, H, W).
+
+    Returns a correlation in [-1, 1]; 0 for no change.
+    """
+    return _correlation_everywhere(taken.mean(0, keepdim=True))
+
+
+def _correlation_everywhere(planes: Tensor) -> float:
+    planes = planes - planes.mean((1, 2), keepdim=True)
+    if float(planes.square().mean()) < ROUNDING**2:
         return 0.0
-    everywhere = torch.ones_like(colours, dtype=torch.bool)
-    return _correlation(colours, everywhere)
+    return _correlation(planes, torch.ones_like(planes, dtype=torch.bool))
 
 
 def _detail(grey: Tensor) -> Tensor:

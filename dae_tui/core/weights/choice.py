@@ -29,8 +29,9 @@ class Candidates:
     """The likely best first; the image itself decides."""
     named: bool = False
     """Whether the user named them: then they are used, whatever they do to the image."""
-    camera: Weights | None = None
-    """Weights for a camera's noise, which come first if they find such noise."""
+    cameras: tuple[Weights, ...] = ()
+    """Weights for the noise of cameras, of photographs in colour and of grey ones; they come first
+    if they find such noise."""
     one_channel: tuple[Weights, ...] = ()
     """Of an image in colour what is taken instead where its channels share their noise: weights
     that see one channel at a time. Empty where `weights` are of that kind."""
@@ -88,10 +89,9 @@ class WeightsChoice:
             )
             for count in (1, channels)
         )
-        of_cameras = self._all(of_data(CAMERA, pairs=True) if camera else [])
         return Candidates(
             colour,
-            camera=of_cameras[0] if of_cameras else None,
+            cameras=self._all(of_data(CAMERA, pairs=True) if camera else []),
             one_channel=grey if grey != colour else (),
         )
 

@@ -473,6 +473,10 @@ def test_a_cameras_noise_of_any_strength_is_removed_by_its_weights(
     assert done.images[0].weights is not None
     assert done.images[0].weights.name == "camera-unet"
     assert after > before + gain
+    found = done.images[0].noise
+    assert found is not None
+    if gain > 0.5:  # Of weaker noise texture is taken for a part.
+        assert found.sigma == pytest.approx(10 ** (-before / 20), rel=0.3)
 
 
 @pytest.mark.parametrize("noise", ["gaussian:0.06", "poisson:200", "speckle:0.2"])

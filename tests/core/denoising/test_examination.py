@@ -150,11 +150,12 @@ def test_noise_that_a_camera_has_smoothed_is_correlated() -> None:
     assert coloured(smooth).correlation.between_pixels
 
 
-def test_what_may_be_a_cameras_is_in_colour_and_of_a_level_that_nobody_gave() -> None:
+def test_what_may_be_a_cameras_is_a_picture_of_a_level_that_nobody_gave() -> None:
     photograph = stored(colour("astronaut", 128))
     assert found_in(photograph).camera
     assert not found_in(photograph, sigma=0.02).camera
-    assert not found_in(stored(grey("camera", 128))).camera
+    assert found_in(stored(grey("camera", 128))).camera
+    assert not found_in(Stack(stored(grey("camera", 128)).values.astype(np.uint16) * 257)).camera
 
 
 @pytest.mark.slow

@@ -80,7 +80,7 @@ def test_weights_that_learnt_from_pairs_are_for_what_may_be_a_cameras_photograph
     choice = WeightsChoice()
     others = choice.candidates(512, 512, 0.02)
     camera = choice.candidates(512, 512, 0.02, camera=True)
-    assert others.camera is None
-    assert camera.camera is not None and camera.camera.name == "camera-unet"
+    assert others.cameras == ()
+    assert "camera-unet" in [weights.name for weights in camera.cameras]
     assert camera.weights == others.weights
     assert all(weights.metadata["noise"] != "none" for weights in others.weights)

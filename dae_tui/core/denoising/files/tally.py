@@ -2,9 +2,10 @@
 
 import re
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
+import torch
 
 from dae_tui.core.denoising.denoise_stack import Denoised
 from dae_tui.core.denoising.examination import Examination
@@ -55,6 +56,7 @@ class Tally:
         self.stacks += 1
         self.stored_finely |= denoised.stack.artefacts_removed
         if found is not None:
+            found = _corrected(found, denoised)
             self.sigmas.append(found.sigma)
             # Weights that learnt from pairs know the noise of those, which may be correlated.
             white = any(done.weights and done.weights.takes_sigma for done in denoised.images)
@@ -108,3 +110,13 @@ class Tally:
         return [
             f"in {count:,} page{'s' * (count > 1)}, {remark}" for remark, count in counts.items()
         ]
+
+
+def _corrected(found: Examination, denoised: Denoised) -> Examination:
+    """With the noise as weights for cameras found it, which patches of a photograph tell wrong."""
+    if all(done.noise is None for done in denoised.images):
+        return found
+    noise = tuple(
+        done.noise or before for done, before in zip(denoised.images, found.noise, strict=True)
+    )
+    return replace(found, noise=noise, sigmas=torch.tensor([each.sigma for each in noise]))

@@ -48,6 +48,7 @@ from dae_tui.core.noise.measured.image_patterns import (
     without_stripes,
 )
 from dae_tui.core.noise.measured.laws import simplest_law, variances_of
+from dae_tui.core.noise.measured.left_behind import variances_of_camera
 from dae_tui.core.noise.synthetic.correlated import width_of
 from dae_tui.errors import DataError
 from dae_tui.spec.noise_spec import KINDS, MOST_WIDTH, NoiseSpec, NoiseStage
@@ -79,11 +80,6 @@ BY_SIGMA = {
     "poisson": -2,
     "poisson-gaussian": 2,
 }
-LEFT_BEHIND = 0.016
-"""Weights for cameras leave some of the noise where there is texture. If what they take away has
-the level s, the variance of the noise is s² and this times s: so it is in the median of simulated
-cameras of six gains, 0.0002 to 0.01, on 36 photographs of BSDS. By it the level of the 35
-photographs of PolyU is 0.84 to 1.11 times that of the pairs, of four fifths of them."""
 LARGEST_IMAGES = 64
 """So many images, spread evenly, tell all there is to know."""
 
@@ -181,8 +177,7 @@ def measure_of_cameras(photographs: Sequence[tuple[Tensor, Tensor]]) -> Measurem
     seen = []
     for noisy, denoised in photographs:
         taken = _compare(noisy, denoised)
-        left = LEFT_BEHIND * np.sqrt(taken.variances)
-        seen.append(replace(taken, variances=taken.variances + left))
+        seen.append(replace(taken, variances=variances_of_camera(noisy, denoised)))
     found = _measured(seen, from_pairs=False)
     return _with_camera(found, [denoised for _, denoised in photographs], seen)
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
 from dae_tui.core.denoising.denoise_stack import Denoised, Done
@@ -12,6 +13,8 @@ from dae_tui.core.denoising.files.outcome import Outcome
 from dae_tui.core.denoising.files.tally import Tally
 from dae_tui.core.images.image_file import Stack
 from dae_tui.core.images.value_range import ValueRange
+from dae_tui.core.noise.level.image_noise import ImageNoise
+from dae_tui.core.noise.level.level_function import LevelFunction
 from dae_tui.spec.denoising import Job
 
 HARMED = Done(None, harmed=True)
@@ -58,3 +61,13 @@ def test_stripes_are_told_whatever_was_done() -> None:
     for done in (HARMED, QUIET):
         assert any("stripes" in remark for remark in told((striped, done)).remarks)
     assert not told((found(0.1), HARMED)).remarks
+
+
+def test_the_level_is_that_which_weights_for_cameras_found() -> None:
+    levels = (LevelFunction.constant(0.1),)
+    examined = replace(found(0.1), noise=(ImageNoise(levels),))
+    measured = ImageNoise((LevelFunction.constant(0.02),))
+    outcome = told((examined, Done(None, noise=measured)))
+    assert outcome.sigma == pytest.approx(0.02)
+    assert outcome.found[0].noise == (measured,)
+    assert told((examined, QUIET)).sigma == pytest.approx(0.1)
