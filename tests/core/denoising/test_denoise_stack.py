@@ -131,6 +131,16 @@ def test_strong_speckle_is_taken_out(channels: int, best: bool) -> None:
     assert decibels(after, clean.reshape(shape)) > before + 6
 
 
+def test_radar_speckle_of_one_look_is_taken_out() -> None:
+    clean = grey("coffee", 256)
+    given = (clean * np.random.default_rng(0).exponential(1, clean.shape)).astype(np.float32)
+    stack = Stack(given[None, ..., None])
+    done = without_options(stack)
+    before, after = (decibels(each, clean) for each in (given, done.stack.values[0, ..., 0]))
+    assert after > before + 13
+    assert done.stack.values.mean() == pytest.approx(given.mean(), rel=0.1)
+
+
 @pytest.mark.parametrize("side", [64, SIDE])
 def test_grey_stored_as_colour_is_denoised_as_grey_and_stays_grey(side: int) -> None:
     clean = grey("rocket", side)

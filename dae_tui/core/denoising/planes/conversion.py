@@ -19,7 +19,13 @@ from dae_tui.core.denoising.planes.opponent import (
     opponent_variance,
     to_opponent,
 )
-from dae_tui.core.denoising.planes.stabilisation import Stabilisation, stabilise, unclipped
+from dae_tui.core.denoising.planes.stabilisation import (
+    Stabilisation,
+    has_few_looks,
+    stabilise,
+    stabilise_looks,
+    unclipped,
+)
 from dae_tui.core.images.tone_curve import from_srgb, to_srgb
 from dae_tui.core.noise.level.estimation import estimate_sigma
 from dae_tui.core.noise.level.image_noise import ImageNoise
@@ -80,6 +86,9 @@ class Conversion:
         plain = cls(sigmas, noise.impulses > 0, negative, single=noise.single)
         if not weights.takes_sigma or ends is None:
             return plain
+        if len(sample) == 1 and has_few_looks(noise.levels[0], sample):
+            looks = stabilise_looks(noise.levels[0], ends[1][0])
+            return replace(plain, sigmas=looks.sigmas, stabilisation=looks)
         opponent = len(sample) == 3 and weights.channels == 1
         quadratic = any(len(level.variances) > 2 for level in noise.levels)
         if not opponent and (quadratic or (len(sample) > 1 and not noise.is_constant)):

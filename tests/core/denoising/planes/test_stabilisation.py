@@ -5,7 +5,7 @@ import pytest
 import torch
 from noisy_pictures import shot_noise
 
-from dae_tui.core.denoising.planes.stabilisation import stabilise
+from dae_tui.core.denoising.planes.stabilisation import has_few_looks, stabilise, stabilise_looks
 from dae_tui.core.noise.level.level_function import LevelFunction
 
 WHITE = 100
@@ -103,3 +103,33 @@ def test_a_level_that_falls_to_nothing_at_both_ends_makes_no_cliff() -> None:
     slopes = stabilised.diff().squeeze()
     assert float(slopes.max() / slopes.min()) < 15
     assert torch.allclose(steps.backward(stabilised), ramp, atol=2e-3)
+
+
+def looks(count: int, intensity: float = 0.3) -> torch.Tensor:
+    """Speckle of radar, on an area that is equally bright everywhere."""
+    drawn = np.random.default_rng(0).gamma(count, 1 / count, (1, 300, 300))
+    return torch.from_numpy((intensity * drawn).astype(np.float32))
+
+
+def share_of(count: int) -> LevelFunction:
+    return LevelFunction.speckle(count**-0.5, np.array([0.3]))
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_speckle_of_few_looks_is_equally_strong_after_the_logarithm(count: int) -> None:
+    steps = stabilise_looks(share_of(count), 4.0)
+    for intensity, within in ((0.1, 0.25), (0.3, 0.1), (1.0, 0.2)):
+        noisy = steps.forward(looks(count, intensity))
+        assert noisy.min() >= 0
+        excess = 1.2 if count == 1 else 1.06
+        assert float(noisy.std() * excess / steps.sigmas[0]) == pytest.approx(1, abs=within)
+        back = steps.backward(noisy.mean().expand(1, 4, 4))
+        assert float(back[0, 0, 0]) == pytest.approx(intensity, rel=0.02)
+
+
+def test_few_looks_are_known_by_their_strength_and_sign() -> None:
+    assert has_few_looks(share_of(1), looks(1))
+    assert not has_few_looks(share_of(4), looks(4))
+    assert not has_few_looks(LIGHT, looks(1))
+    assert not has_few_looks(share_of(1), looks(1) - 0.1)
+    assert not has_few_looks(share_of(1), (looks(1) - 0.1).clamp(min=0))
