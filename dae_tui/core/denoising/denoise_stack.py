@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -18,13 +19,19 @@ from dae_tui.core.denoising.apply_network import (
     denoise_large,
     fits_whole,
 )
+from dae_tui.core.denoising.block_grid import BLOCK, find_grid, starting_on
 from dae_tui.core.denoising.camera_noise import Taken
-from dae_tui.core.denoising.examination import Examination, small_planes, unit_planes
+from dae_tui.core.denoising.examination import (
+    OF_COMPRESSION,
+    Examination,
+    small_planes,
+    unit_planes,
+)
 from dae_tui.core.denoising.inspection import UNLIKE, taken_structure
 from dae_tui.core.denoising.planes.conversion import QUIET, Conversion, mended
 from dae_tui.core.denoising.planes.opponent import from_opponent, opponent_sigmas, to_opponent
 from dae_tui.core.denoising.residual import residual_correlation
-from dae_tui.core.denoising.risk import Trial, attempt, least_change, middle
+from dae_tui.core.denoising.risk import SIDE, Trial, attempt, least_change, middle
 from dae_tui.core.images.image_file import Stack
 from dae_tui.core.images.value_range import fill_unmeasured, from_unit, image_values
 from dae_tui.core.noise.level.image_noise import ImageNoise
@@ -45,6 +52,9 @@ MOST_CHANGE = 1.5
 # Of two networks also a mean of both is tried, with these shares of the first: on a page of text
 # with noise of 10/255 a quarter of `photos-unet` beside `pages-unet` gives 0.3 dB.
 SHARES = (0.25, 0.5, 0.75)
+
+# So many rows and columns tell where the blocks of a JPEG begin.
+GRID_SIDE = 512
 
 # Such noise is structure itself, by which images that weights were not made for are known.
 STRUCTURED = ("stripes", "correlated", "masking")
@@ -178,7 +188,8 @@ class _Image:
         quiet = self.noise.sigma <= self.found.nothing and not self.noise.impulses
         camera = self._for_cameras(candidates)
         taken = self._taken(camera) if camera else None
-        if camera and taken is not None and taken.is_of_camera(self.noise.sigma):
+        artefacts = OF_COMPRESSION * self.stack.compression_error / self.found.range.span
+        if camera and taken is not None and taken.is_of_camera(self.noise.sigma, artefacts):
             return self._as_of_camera(camera, taken, out)
         if quiet and candidates.know_levels:
             return self._left(out, harmed=False)
@@ -335,6 +346,13 @@ class _Image:
             total += float((after - given).nan_to_num().square().sum())
         return float(np.sqrt(total / (height * width * len(self.noise.levels))))
 
+    @cached_property
+    def _grid(self) -> tuple[int, int]:
+        """Where the blocks of a JPEG begin in it."""
+        height, width = self.rows.shape[:2]
+        rows, columns = (starting_on(0, length, GRID_SIDE) for length in (height, width))
+        return find_grid(self._planes((rows.start, rows.stop), (columns.start, columns.stop)))
+
     def _for_cameras(self, candidates: Candidates) -> Weights | None:
         """The weights for cameras that suit it: those for grey photographs if it is grey."""
         if not candidates.cameras:
@@ -350,7 +368,11 @@ class _Image:
         """
         if self.noise.impulses:
             return None
-        part = self._planes(*self._middle())
+        rows, columns = (
+            starting_on(first, length, SIDE)
+            for first, length in zip(self._grid, self.rows.shape[:2], strict=True)
+        )
+        part = self._planes((rows.start, rows.stop), (columns.start, columns.stop))
         conversion = self._of_camera(weights)
         seen = conversion.forward(part)
         return Taken(seen, seen - self._network(weights, conversion, seen))
@@ -361,7 +383,13 @@ class _Image:
 
     def _as_of_camera(self, weights: Weights, taken: Taken, out: NDArray[Any]) -> Done:
         """Denoise it with weights that know no level."""
-        self._apply(_Mixture([weights], [1.0]), self._of_camera(weights), out)
+        row, column = self._grid
+        self._apply(
+            _Mixture([weights], [1.0]),
+            self._of_camera(weights),
+            out,
+            (-row % BLOCK, -column % BLOCK),
+        )
         # Of light the weights saw the picture: the level in the file is another.
         levels = None if self.stack.linear else taken.levels
         return Done(weights, noise=replace(self.noise, levels=levels) if levels else None)
@@ -371,28 +399,45 @@ class _Image:
         denoised = denoise_images(weights, planes[None], levels, self.compute, clip=False)[0]
         return conversion.keep_quiet(planes, denoised)
 
-    def _apply(self, mixture: "_Mixture", conversion: Conversion, out: NDArray[Any]) -> None:
-        """As a whole, or tile by tile with a band of rows in memory at a time."""
+    def _apply(
+        self,
+        mixture: "_Mixture",
+        conversion: Conversion,
+        out: NDArray[Any],
+        before: tuple[int, int] = (0, 0),
+    ) -> None:
+        """As a whole, or tile by tile with a band of rows in memory at a time.
+
+        The network gets so many rows and columns `before` the first ones.
+        """
         height, width = self.rows.shape[:2]
+        above, left = before
         parts = mixture.parts
-        if all(fits_whole(weights, height, width, self.compute) for weights, _ in parts):
-            planes = conversion.forward(self._planes((0, height)))
-            denoised = [self._network(weights, conversion, planes) for weights, _ in parts]
-            self._store(conversion.backward(mixture.mean(denoised)), slice(0, height), out)
-            return
 
         def rows_of(top: int, end: int) -> Tensor:
-            return conversion.forward(self._planes((top, end)))
+            planes = self._planes((max(0, top - above), max(1, end - above)))
+            planes = conversion.forward(planes)
+            more = (left, 0, end - top - planes.shape[1], 0)
+            return F.pad(planes[None], more, mode="replicate")[0] if any(more) else planes
 
-        size = len(self.noise.levels), height, width
+        if all(fits_whole(weights, height, width, self.compute) for weights, _ in parts):
+            planes = rows_of(0, above + height)
+            denoised = [self._network(weights, conversion, planes) for weights, _ in parts]
+            mean = mixture.mean(denoised)[:, above:, left:]
+            self._store(conversion.backward(mean), slice(0, height), out)
+            return
+
+        size = len(self.noise.levels), above + height, left + width
         levels = conversion.level_map or conversion.sigmas
         bands = denoise_large(parts, rows_of, size, levels, self.compute)
         for top, planes in bands:
-            rows = slice(top, top + planes.shape[-2])
             kept = planes
             if conversion.has_quiet:
-                kept = conversion.keep_quiet(rows_of(rows.start, rows.stop), planes)
-            self._store(conversion.backward(kept), rows, out)
+                kept = conversion.keep_quiet(rows_of(top, top + planes.shape[-2]), planes)
+            kept = kept[:, max(0, above - top) :, left:]
+            if kept.shape[-2]:
+                first = max(0, top - above)
+                self._store(conversion.backward(kept), slice(first, first + kept.shape[-2]), out)
 
     def _mend(self, out: NDArray[Any]) -> None:
         """Replace nothing but impulses, and remove stripes, because there is no other noise."""

@@ -66,3 +66,13 @@ def test_hardly_anything_and_no_white_noise_is_texture() -> None:
     assert Taken(GREY, blotches(2)).disproves(noise(2))
     assert Taken(GREY, white(0.8)).disproves(noise(2, correlated=True))
     assert Taken(GREY, blotches(0.8)).disproves(noise(2))
+
+
+def test_of_grey_photographs_brightness_tells() -> None:
+    seen = GREY[:1]
+    blurred = blotches(20)[:1]
+    assert Taken(seen, blurred).is_of_camera(noise(4).sigma)
+    assert not Taken(seen, white(8)[:1]).is_of_camera(noise(4).sigma)
+    level = Taken(seen, blurred).level
+    assert not Taken(seen, blurred).is_of_camera(noise(4).sigma, artefacts=level)
+    assert Taken(seen, blurred).is_of_camera(noise(4).sigma, artefacts=level / 2)

@@ -503,6 +503,48 @@ def test_a_photograph_without_noise_stays(name: str) -> None:
     assert after > 45, done.images
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+def test_grey_photographs_of_cameras_have_weights_of_their_own(channels: int) -> None:
+    """Whether they are stored as grey or in colour."""
+    clean = grey("coffee", 256)
+    image = torch.from_numpy(clean).float()[None, None]
+    spec = parse_noise("camera:0.003,3,0.5+jpeg:90")
+    noisy = add_noise(image, spec, torch.Generator().manual_seed(0))[0, 0].clamp(0, 1)
+    values = (noisy.numpy() * 255).round().astype(np.uint8)[None, ..., None]
+    done = without_options(Stack(np.repeat(values, channels, axis=-1)))
+    assert done.images[0].weights is not None
+    assert done.images[0].weights.name == "camera-unet-grey"
+    after = done.stack.values[0] / 255
+    assert (after == after[..., :1]).all()
+    assert decibels(after[..., 0], clean) > decibels(values[0, ..., 0] / 255, clean) + 1
+
+
+@pytest.mark.parametrize("name", ["camera", "coffee"])
+def test_a_grey_photograph_without_noise_stays(name: str) -> None:
+    values = (grey(name, 256) * 255).round().astype(np.uint8)[None, ..., None]
+    assert np.array_equal(without_options(Stack(values)).stack.values, values)
+
+
+@pytest.mark.parametrize("tile", [None, 128])
+def test_a_photograph_cut_from_a_jpeg_is_denoised_as_well(tile: int | None) -> None:
+    """Wherever its blocks begin, and in tiles too."""
+    stack, clean = photograph("gaussian:0.04", quality=60)
+    cut = Stack(np.ascontiguousarray(stack.values[:, 3:, 5:]))
+    how = Compute(precision="fp32", tile=tile)
+    found = examine(cut, DenoiseOptions(), "x")
+    candidates = candidates_for(CHOICE, cut, found)
+    done = denoise_stack(candidates, cut, found, DenoiseOptions(), how)
+    whole = without_options(stack)
+    for each in (done, whole):
+        assert each.images[0].weights is not None
+        assert each.images[0].weights.name == "camera-unet"
+    one, other = (
+        decibels(each / 255, clean[3:, 5:])
+        for each in (done.stack.values[0], whole.stack.values[0, 3:, 5:])
+    )
+    assert one == pytest.approx(other, abs=0.1)
+
+
 def test_light_is_seen_as_a_picture_by_the_weights_for_cameras() -> None:
     """Raw files hold what the sensor counted: shades in which nothing would be seen otherwise."""
     pictures, clean = photograph("camera:0.004")

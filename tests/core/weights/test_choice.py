@@ -81,6 +81,9 @@ def test_weights_that_learnt_from_pairs_are_for_what_may_be_a_cameras_photograph
     others = choice.candidates(512, 512, 0.02)
     camera = choice.candidates(512, 512, 0.02, camera=True)
     assert others.cameras == ()
-    assert "camera-unet" in [weights.name for weights in camera.cameras]
+    assert {weights.name: weights.channels for weights in camera.cameras} == {
+        "camera-unet": 3,
+        "camera-unet-grey": 1,
+    }
     assert camera.weights == others.weights
     assert all(weights.metadata["noise"] != "none" for weights in others.weights)
