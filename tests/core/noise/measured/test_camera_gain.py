@@ -25,7 +25,10 @@ CLEAN = torch.stack(
 
 @cache
 def weights() -> Weights:
-    return load_weights(of_data(CAMERA, pairs=True)[0])
+    (colours,) = (
+        each for each in map(load_weights, of_data(CAMERA, pairs=True)) if each.channels == 3
+    )
+    return colours
 
 
 def noisy(spec: str) -> list[Tensor]:
