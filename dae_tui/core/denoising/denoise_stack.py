@@ -1,14 +1,11 @@
 """Denoise stored images and keep their type, size, range, alpha and what was not measured."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property, partial
-from itertools import combinations
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -16,22 +13,16 @@ from dae_tui.core.denoising.apply_network import (
     Compute,
     check_fits,
     denoise_images,
-    denoise_large,
-    fits_whole,
 )
-from dae_tui.core.denoising.block_grid import BLOCK, find_grid, starting_on
-from dae_tui.core.denoising.camera_noise import Taken
+from dae_tui.core.denoising.denoised import Denoised, Done
 from dae_tui.core.denoising.examination import (
-    OF_COMPRESSION,
     Examination,
     small_planes,
-    unit_planes,
 )
 from dae_tui.core.denoising.inspection import UNLIKE, taken_structure
-from dae_tui.core.denoising.planes.conversion import QUIET, Conversion, mended
+from dae_tui.core.denoising.large_image import AT_ONCE, LargeImage, inverts
+from dae_tui.core.denoising.planes.conversion import QUIET
 from dae_tui.core.denoising.planes.opponent import from_opponent, opponent_sigmas, to_opponent
-from dae_tui.core.denoising.residual import residual_correlation
-from dae_tui.core.denoising.risk import SIDE, Trial, attempt, least_change, middle
 from dae_tui.core.images.image_file import Stack
 from dae_tui.core.images.value_range import fill_unmeasured, from_unit, image_values
 from dae_tui.core.noise.level.image_noise import ImageNoise
@@ -39,71 +30,8 @@ from dae_tui.core.weights.choice import Candidates, WeightsChoice
 from dae_tui.core.weights.weights_file import Weights
 from dae_tui.spec.denoising import DenoiseOptions
 
-# Pixels that are converted to float32 together, few enough to stay in the cache: storing 10 000
-# digits took 0.15 s when all were converted at once, and takes 0.01 s this way.
-AT_ONCE = 1_000_000
-# An image is left as it is unless its error is expected to fall at least to this part.
-WORTH_IT = 0.97
-# White noise that a JPEG has spread is taken away everywhere too, as a multiple of the level that
-# was found: it gave 0.65 to 0.9, textures of clean photographs that were taken for it 0.35 to 0.4.
-CHANGED_OF_SPREAD = 0.5
-# What is taken away is not more than so many times the noise, root mean squares of both.
-MOST_CHANGE = 1.5
-# Of two networks also a mean of both is tried, with these shares of the first: on a page of text
-# with noise of 10/255 a quarter of `photos-unet` beside `pages-unet` gives 0.3 dB.
-SHARES = (0.25, 0.5, 0.75)
-
-# So many rows and columns tell where the blocks of a JPEG begin.
-GRID_SIDE = 512
-
 # Such noise is structure itself, by which images that weights were not made for are known.
 STRUCTURED = ("stripes", "correlated", "masking")
-
-
-@dataclass(frozen=True)
-class Done:
-    """What was done with one image."""
-
-    weights: Weights | None
-    """None if it was left as it was."""
-    inverted: bool = False
-    """Whether the network got its negative."""
-    harmed: bool = False
-    """Whether it was left because denoising would have made it worse."""
-    mended: bool = False
-    """Whether impulses were replaced or stripes removed, and nothing else was to be denoised."""
-    structure: float = 0.0
-    """How much of what was removed was not noise; see `inspection.taken_structure`."""
-    residual: float = 0.0
-    """How far what was removed is correlated between neighbours, where white noise was expected;
-    see `residual.residual_correlation`."""
-    noise: ImageNoise | None = None
-    """As weights for cameras found it; None where what was found before holds."""
-
-
-@dataclass(frozen=True)
-class Denoised:
-    """A stack and how each of its images was denoised."""
-
-    stack: Stack
-    images: list[Done]
-
-    @property
-    def is_unchanged(self) -> bool:
-        """Whether every image was left as it was."""
-        return all(done.weights is None and not done.mended for done in self.images)
-
-    def split(self) -> list["Denoised"]:
-        """The single images."""
-        return [
-            Denoised(replace(self.stack, values=self.stack.values[number : number + 1]), [done])
-            for number, done in enumerate(self.images)
-        ]
-
-
-def inverts(weights: Weights, options: DenoiseOptions, dark: bool) -> bool:
-    """Whether the network gets the negative of the image, because it is dark on light."""
-    return options.invert == "yes" or (options.invert == "auto" and dark and weights.light_on_dark)
 
 
 def candidates_for(choice: WeightsChoice, stack: Stack, found: Examination) -> Candidates:
@@ -148,7 +76,7 @@ def denoise_stack(
         denoised[..., -1] = stack.values[..., -1]
     if found.noise:
         images = [
-            _Image(stack, number, found, noise, options, compute).denoise(
+            LargeImage(stack, number, found, noise, options, compute).denoise(
                 candidates, denoised[number]
             )
             for number, noise in enumerate(_known(found.noise, candidates))
@@ -164,338 +92,6 @@ def _known(noise: Sequence[ImageNoise], candidates: Candidates) -> list[ImageNoi
     if candidates.know_levels:
         return list(noise)
     return [replace(each, stripes=None) for each in noise]
-
-
-@dataclass(frozen=True)
-class _Image:
-    """One image of a stack, too large to be batched with others."""
-
-    stack: Stack
-    number: int
-    found: Examination
-    noise: ImageNoise
-    options: DenoiseOptions
-    compute: Compute
-
-    @property
-    def rows(self) -> NDArray[Any]:
-        """(H, W, C) as stored, with alpha."""
-        rows: NDArray[Any] = self.stack.values[self.number]
-        return rows
-
-    def denoise(self, candidates: Candidates, out: NDArray[Any]) -> Done:
-        """Denoise it into `out`."""
-        quiet = self.noise.sigma <= self.found.nothing and not self.noise.impulses
-        camera = self._for_cameras(candidates)
-        taken = self._taken(camera) if camera else None
-        artefacts = OF_COMPRESSION * self.stack.compression_error / self.found.range.span
-        if camera and taken is not None and taken.is_of_camera(self.noise.sigma, artefacts):
-            return self._as_of_camera(camera, taken, out)
-        if quiet and candidates.know_levels:
-            return self._left(out, harmed=False)
-        if taken is not None and taken.disproves(self.noise):
-            return self._left(out, harmed=True)
-        if candidates.one_channel and self.noise.correlation.shared:
-            candidates = replace(candidates, weights=candidates.one_channel)
-        conversions = [self._conversion(weights) for weights in candidates.weights]
-        mixture = self._best(candidates, conversions)
-        if mixture is None:
-            return self._left(out, harmed=True)
-        best = int(np.argmax(mixture))
-        weights, conversion = candidates.weights[best], conversions[best]
-        self._apply(_Mixture(candidates.weights, mixture), conversion, out)
-        if self._may_be_wrong(candidates) and self._change(out) > MOST_CHANGE * self.noise.sigma:
-            return self._left(out, harmed=True)
-        before, after = self._middle_of(out)
-        structure = residual = 0.0
-        if candidates.named:
-            structure = float(taken_structure(before[None], after[None])[0])
-        if weights.takes_sigma and not (self._noise_is_other or self.found.artefacts):
-            residual = residual_correlation(before, after)
-        return Done(weights, conversion.negative, structure=structure, residual=residual)
-
-    @property
-    def _noise_is_other(self) -> bool:
-        """Whether what is removed is not white, and rightly so."""
-        striped = self.found.striped or self.noise.stripes is not None
-        return bool(self.noise.impulses) or self.noise.correlation.between_pixels or striped
-
-    def _left(self, out: NDArray[Any], *, harmed: bool) -> Done:
-        """Leave the image as it is, but for its impulses and stripes.
-
-        `harmed`: because denoising would make it worse, and not for lack of noise.
-        """
-        if self.noise.impulses or self.noise.stripes:
-            self._mend(out)
-            return Done(None, mended=True)
-        out[...] = self.rows
-        return Done(None, harmed=harmed)
-
-    def _conversion(self, weights: Weights) -> Conversion:
-        negative = inverts(weights, self.options, bool(self.found.dark[self.number]))
-        return Conversion.plan(
-            weights,
-            self.noise,
-            self._planes(*self._middle()),
-            self._ends if weights.takes_sigma else None,
-            negative=negative,
-            given=self.options.sigma is not None,
-        )
-
-    @cached_property
-    def _ends(self) -> tuple[list[float], list[float]]:
-        """The lowest and the highest value of each channel, in [0, 1], band by band."""
-        height, width = self.rows.shape[:2]
-        band = max(1, AT_ONCE // width)
-        ends = []
-        for top in range(0, height, band):
-            flat = self._planes((top, min(top + band, height))).flatten(1)
-            ends.append(torch.stack(torch.aminmax(flat, dim=1)))
-        lowest, highest = torch.stack(ends).unbind(1)
-        return lowest.amin(0).tolist(), highest.amax(0).tolist()
-
-    def _middle(self) -> tuple[tuple[int, int], tuple[int, int]]:
-        height, width = self.rows.shape[:2]
-        return middle(height), middle(width)
-
-    def _planes(self, rows: tuple[int, int], columns: tuple[int, int] | None = None) -> Tensor:
-        """Some rows, (C, h, w), in [0, 1], without stripes."""
-        down, across = slice(*rows), slice(*columns) if columns else slice(None)
-        planes = self._as_stored(down, across)
-        stripes = self.noise.stripes
-        return planes if stripes is None else planes - stripes.at(down, across)
-
-    def _as_stored(self, rows: slice, columns: slice) -> Tensor:
-        return fill_unmeasured(unit_planes(self.rows[rows, columns], self.stack, self.found.range))
-
-    def _best(
-        self, candidates: Candidates, conversions: Sequence[Conversion]
-    ) -> list[float] | None:
-        """The share of each weights in the result with the least expected error.
-
-        None to leave the image.
-        """
-        alone = np.eye(len(candidates.weights))
-        if not self._may_be_wrong(candidates):
-            first_alone: list[float] = alone[0].tolist()
-            return first_alone
-        part = self._planes(*self._middle())
-        trials = []
-        for weights, conversion in zip(candidates.weights, conversions, strict=True):
-            apply = partial(self._network, weights, conversion)
-            planes = conversion.forward(part)
-            trials.append(attempt(apply, planes, conversion.levels_at(planes)))
-        ways = {tuple(shares): trial.risk for shares, trial in zip(alone, trials, strict=True)}
-        for first, second in combinations(range(len(trials)), 2):
-            if not _go_together(*(candidates.weights[each] for each in (first, second))):
-                continue
-            for share in SHARES:
-                both = share * alone[first] + (1 - share) * alone[second]
-                ways[tuple(both)] = trials[first].mixed(trials[second], share).risk
-        best = min(ways, key=ways.__getitem__)
-        if ways[best] >= WORTH_IT or self._changes_too_much(best, trials, conversions, part):
-            return None
-        return list(best)
-
-    def _may_be_wrong(self, candidates: Candidates) -> bool:
-        """Whether the noise may not be there, as nobody has said anything about it."""
-        return not (candidates.named or self.options.sigma is not None or self.found.artefacts)
-
-    def _changes_too_much(
-        self,
-        shares: Sequence[float],
-        trials: Sequence[Trial],
-        conversions: Sequence[Conversion],
-        part: Tensor,
-    ) -> bool:
-        """Whether more is taken away than the noise that was found: then the estimate is wrong.
-
-        So it is if noise that a JPEG has spread is not everywhere.
-        """
-        conversion = conversions[int(np.argmax(shares))]
-        mean = torch.stack(
-            [share * trial.denoised for share, trial in zip(shares, trials, strict=True)]
-        ).sum(0)
-        given = mended(part, conversion.single) if conversion.impulses else part
-        denoised = conversion.backward(mean)
-        changed = (denoised - given).square().mean().sqrt()
-        # The part may be lighter than the whole, and so have more noise.
-        levels = torch.stack(
-            [
-                torch.from_numpy(level.at(plane.double().numpy())).float()
-                for level, plane in zip(self.noise.levels, denoised, strict=True)
-            ]
-        )
-        here = float(levels.square().mean().sqrt())
-        if self.noise.correlation.between_pixels:
-            levels = levels.clamp(min=self.found.nothing)
-            if least_change(given - denoised, levels) < CHANGED_OF_SPREAD:
-                return True
-        return float(changed) > MOST_CHANGE * max(self.noise.sigma, here)
-
-    def _change(self, out: NDArray[Any]) -> float:
-        """How far `out` is from the image, but for impulses: a root mean square, band by band."""
-        height, width = self.rows.shape[:2]
-        band = max(1, AT_ONCE // width)
-        total = 0.0
-        for top in range(0, height, band):
-            rows = top, min(top + band, height)
-            given = self._planes(rows)
-            given = mended(given, self.noise.single) if self.noise.impulses else given
-            after = unit_planes(out[slice(*rows)], self.stack, self.found.range)
-            total += float((after - given).nan_to_num().square().sum())
-        return float(np.sqrt(total / (height * width * len(self.noise.levels))))
-
-    @cached_property
-    def _grid(self) -> tuple[int, int]:
-        """Where the blocks of a JPEG begin in it."""
-        height, width = self.rows.shape[:2]
-        rows, columns = (starting_on(0, length, GRID_SIDE) for length in (height, width))
-        return find_grid(self._planes((rows.start, rows.stop), (columns.start, columns.stop)))
-
-    def _for_cameras(self, candidates: Candidates) -> Weights | None:
-        """The weights for cameras that suit it: those for grey photographs if it is grey."""
-        if not candidates.cameras:
-            return None
-        part = self._planes(*self._middle())
-        channels = 1 if bool((part == part[:1]).all()) else len(part)
-        return next((each for each in candidates.cameras if each.channels == channels), None)
-
-    def _taken(self, weights: Weights) -> Taken | None:
-        """What weights that know no level take away from the middle.
-
-        None of impulses, of which they tell nothing.
-        """
-        if self.noise.impulses:
-            return None
-        rows, columns = (
-            starting_on(first, length, SIDE)
-            for first, length in zip(self._grid, self.rows.shape[:2], strict=True)
-        )
-        part = self._planes((rows.start, rows.stop), (columns.start, columns.stop))
-        conversion = self._of_camera(weights)
-        seen = conversion.forward(part)
-        return Taken(seen, seen - self._network(weights, conversion, seen))
-
-    def _of_camera(self, weights: Weights) -> Conversion:
-        """They know pictures: light must become one first."""
-        return replace(self._conversion(weights), linear=self.stack.linear)
-
-    def _as_of_camera(self, weights: Weights, taken: Taken, out: NDArray[Any]) -> Done:
-        """Denoise it with weights that know no level."""
-        row, column = self._grid
-        self._apply(
-            _Mixture([weights], [1.0]),
-            self._of_camera(weights),
-            out,
-            (-row % BLOCK, -column % BLOCK),
-        )
-        # Of light the weights saw the picture: the level in the file is another.
-        levels = None if self.stack.linear else taken.levels
-        return Done(weights, noise=replace(self.noise, levels=levels) if levels else None)
-
-    def _network(self, weights: Weights, conversion: Conversion, planes: Tensor) -> Tensor:
-        levels = conversion.levels_for(weights)
-        denoised = denoise_images(weights, planes[None], levels, self.compute, clip=False)[0]
-        return conversion.keep_quiet(planes, denoised)
-
-    def _apply(
-        self,
-        mixture: "_Mixture",
-        conversion: Conversion,
-        out: NDArray[Any],
-        before: tuple[int, int] = (0, 0),
-    ) -> None:
-        """As a whole, or tile by tile with a band of rows in memory at a time.
-
-        The network gets so many rows and columns `before` the first ones.
-        """
-        height, width = self.rows.shape[:2]
-        above, left = before
-        parts = mixture.parts
-
-        def rows_of(top: int, end: int) -> Tensor:
-            planes = self._planes((max(0, top - above), max(1, end - above)))
-            planes = conversion.forward(planes)
-            more = (left, 0, end - top - planes.shape[1], 0)
-            return F.pad(planes[None], more, mode="replicate")[0] if any(more) else planes
-
-        if all(fits_whole(weights, height, width, self.compute) for weights, _ in parts):
-            planes = rows_of(0, above + height)
-            denoised = [self._network(weights, conversion, planes) for weights, _ in parts]
-            mean = mixture.mean(denoised)[:, above:, left:]
-            self._store(conversion.backward(mean), slice(0, height), out)
-            return
-
-        size = len(self.noise.levels), above + height, left + width
-        levels = conversion.level_map or conversion.sigmas
-        bands = denoise_large(parts, rows_of, size, levels, self.compute)
-        for top, planes in bands:
-            kept = planes
-            if conversion.has_quiet:
-                kept = conversion.keep_quiet(rows_of(top, top + planes.shape[-2]), planes)
-            kept = kept[:, max(0, above - top) :, left:]
-            if kept.shape[-2]:
-                first = max(0, top - above)
-                self._store(conversion.backward(kept), slice(first, first + kept.shape[-2]), out)
-
-    def _mend(self, out: NDArray[Any]) -> None:
-        """Replace nothing but impulses, and remove stripes, because there is no other noise."""
-        height = self.rows.shape[0]
-        planes = self._planes((0, height))
-        if self.noise.impulses:
-            planes = mended(planes, self.noise.single)
-        self._store(planes, slice(0, height), out)
-
-    def _store(self, planes: Tensor, rows: slice, out: NDArray[Any]) -> None:
-        """Store rows (C, h, W) in [0, 1] in `out`; what was not measured or seen stays."""
-        stack = self.stack
-        if self.options.strength < 1:
-            planes = torch.lerp(self._as_stored(rows, slice(None)), planes, self.options.strength)
-        values = self.rows[rows]
-        channels = values.shape[-1] - stack.alpha
-        stored = from_unit(
-            planes.movedim(0, -1),
-            values[..., :channels],
-            self.found.range,
-            stack.white_is_zero,
-            stack.no_data,
-        )
-        if stack.alpha:
-            stored = np.where(values[..., -1:] != 0, stored, values[..., :channels])
-        out[rows, ..., :channels] = stored
-
-    def _middle_of(self, out: NDArray[Any]) -> tuple[Tensor, Tensor]:
-        """The middle before and after, (C, h, w) each, in [0, 1]."""
-        rows, columns = self._middle()
-        before = self._planes(rows, columns)
-        after = unit_planes(out[slice(*rows), slice(*columns)], self.stack, self.found.range)
-        return before, after.where(after.isfinite(), before)
-
-
-@dataclass(frozen=True)
-class _Mixture:
-    """Weights and the share of each in the result."""
-
-    weights: Sequence[Weights]
-    shares: Sequence[float]
-
-    @property
-    def parts(self) -> list[tuple[Weights, float]]:
-        """Those that have a share."""
-        return [part for part in zip(self.weights, self.shares, strict=True) if part[1]]
-
-    def mean(self, denoised: Sequence[Tensor]) -> Tensor:
-        """The weighted mean of what each of the parts gave."""
-        pairs = zip(self.parts, denoised, strict=True)
-        return torch.stack([share * planes for (_, share), planes in pairs]).sum(0)
-
-
-def _go_together(first: Weights, second: Weights) -> bool:
-    """Whether two networks get the same planes, so that a mean of their results is one."""
-    both = first, second
-    alike = first.channels == second.channels and first.light_on_dark == second.light_on_dark
-    return alike and all(each.takes_sigma for each in both)
 
 
 def _denoise_small(

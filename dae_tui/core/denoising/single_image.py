@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from dae_tui.core.denoising.apply_network import Compute
-from dae_tui.core.denoising.denoise_stack import Denoised, candidates_for, denoise_stack
+from dae_tui.core.denoising.denoise_stack import candidates_for, denoise_stack
+from dae_tui.core.denoising.denoised import Denoised
 from dae_tui.core.denoising.examination import Examination, examine
 from dae_tui.core.denoising.small_images import denoise_small
 from dae_tui.core.images.image_file import Stack

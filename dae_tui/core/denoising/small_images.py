@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from dae_tui.core.denoising.apply_network import Compute
-from dae_tui.core.denoising.denoise_stack import Denoised, candidates_for, denoise_stack
+from dae_tui.core.denoising.denoise_stack import candidates_for, denoise_stack
+from dae_tui.core.denoising.denoised import Denoised
 from dae_tui.core.denoising.examination import Examination, joined
 from dae_tui.core.images.image_file import Stack
 from dae_tui.core.weights.choice import Candidates, WeightsChoice

@@ -13,13 +13,10 @@ from scipy import ndimage
 
 from dae_tui.core.denoising import apply_network as denoising
 from dae_tui.core.denoising.apply_network import Compute, denoise_images
-from dae_tui.core.denoising.denoise_stack import (
-    Denoised,
-    candidates_for,
-    denoise_stack,
-    inverts,
-)
+from dae_tui.core.denoising.denoise_stack import candidates_for, denoise_stack
+from dae_tui.core.denoising.denoised import Denoised
 from dae_tui.core.denoising.examination import examine
+from dae_tui.core.denoising.large_image import inverts
 from dae_tui.core.denoising.planes import conversion
 from dae_tui.core.images.image_file import Stack
 from dae_tui.core.images.tone_curve import from_srgb, to_srgb
@@ -390,7 +387,7 @@ def test_what_takes_away_more_than_the_noise_is_not_trusted(
     def darker(*arguments: Any, **options: Any) -> torch.Tensor:
         return denoise_images(*arguments, **options) - 0.2
 
-    monkeypatch.setattr("dae_tui.core.denoising.denoise_stack.denoise_images", darker)
+    monkeypatch.setattr("dae_tui.core.denoising.large_image.denoise_images", darker)
     monkeypatch.setattr("dae_tui.core.denoising.risk.Trial.risk", 0.5)
     done = denoise(stack)
     assert done.images[0].harmed

@@ -13,7 +13,8 @@ from dae_tui.core.data.image_set import unit
 from dae_tui.core.data.load_data import load
 from dae_tui.core.denoising import denoise_stack as stacks
 from dae_tui.core.denoising.apply_network import Compute, denoise_images
-from dae_tui.core.denoising.denoise_stack import Denoised, candidates_for, denoise_stack
+from dae_tui.core.denoising.denoise_stack import candidates_for, denoise_stack
+from dae_tui.core.denoising.denoised import Denoised
 from dae_tui.core.denoising.examination import Examination, examine, examine_small
 from dae_tui.core.denoising.small_images import denoise_small
 from dae_tui.core.images.image_file import Stack

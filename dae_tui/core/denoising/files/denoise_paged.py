@@ -14,16 +14,12 @@ from pathlib import Path
 import numpy as np
 
 from dae_tui.core.denoising.apply_network import Compute
-from dae_tui.core.denoising.denoise_stack import (
-    AT_ONCE,
-    Denoised,
-    Done,
-    candidates_for,
-    denoise_stack,
-)
+from dae_tui.core.denoising.denoise_stack import candidates_for, denoise_stack
+from dae_tui.core.denoising.denoised import Denoised, Done
 from dae_tui.core.denoising.examination import Examination, examine, is_small
 from dae_tui.core.denoising.files.outcome import Outcome
 from dae_tui.core.denoising.files.tally import Tally
+from dae_tui.core.denoising.large_image import AT_ONCE
 from dae_tui.core.denoising.small_images import denoise_small
 from dae_tui.core.hardware import helper_thread
 from dae_tui.core.images.formats import one_error

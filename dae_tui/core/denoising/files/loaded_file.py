@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from dae_tui.core.denoising.denoise_stack import Denoised
+from dae_tui.core.denoising.denoised import Denoised
 from dae_tui.core.denoising.examination import Examination
 from dae_tui.core.denoising.files.outcome import Outcome
 from dae_tui.core.images.image_file import ImageFile, Stack

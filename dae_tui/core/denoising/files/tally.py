@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import torch
 
-from dae_tui.core.denoising.denoise_stack import Denoised
+from dae_tui.core.denoising.denoised import Denoised
 from dae_tui.core.denoising.examination import Examination
 from dae_tui.core.denoising.files.outcome import Outcome
 from dae_tui.core.denoising.inspection import unlike

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from dae_tui.core.denoising.denoise_stack import Denoised, Done
+from dae_tui.core.denoising.denoised import Denoised, Done
 from dae_tui.core.denoising.examination import Examination
 from dae_tui.core.denoising.files.outcome import Outcome
 from dae_tui.core.denoising.files.tally import Tally
