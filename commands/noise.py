@@ -42,9 +42,6 @@ SpecOption = Annotated[
 ]
 FIGURES = (".png", ".svg", ".pdf")
 PLOT_HEIGHT, PLOT_WIDTH = 10, 60
-COLOURS = 3
-MOST_PHOTOGRAPHS = 64
-"""So many, spread evenly, tell all there is to know."""
 
 
 @app.callback()
@@ -155,19 +152,20 @@ def _measured(
 def _of_cameras(images: "Sequence[Tensor]") -> "list[tuple[Tensor, Tensor]]":
     """The images as they are and without noise, if that of most is a camera's; else none."""
     from dae_tui.core.denoising.apply_network import Compute
-    from dae_tui.core.denoising.camera_noise import without_camera_noise
+    from dae_tui.core.denoising.camera_noise import COLOURS, without_camera_noise
     from dae_tui.core.hardware import resolve_device, resolve_precision
-    from dae_tui.core.weights.choice import CAMERA, of_data
+    from dae_tui.core.noise.measured.measurement import LARGEST_IMAGES
+    from dae_tui.core.weights.choice import CAMERA, for_channels, of_data
     from dae_tui.core.weights.weights_file import load_weights
 
     known = [load_weights(path) for path in of_data(CAMERA, pairs=True)]
-    weights = [each for each in known if each.channels == COLOURS]
-    some = images[:: max(1, -(-len(images) // MOST_PHOTOGRAPHS))]
-    if not weights or all(len(image) == 1 for image in some):
+    weights = for_channels(known, COLOURS)
+    some = images[:: max(1, -(-len(images) // LARGEST_IMAGES))]
+    if weights is None or all(len(image) != COLOURS for image in some):
         return []
     device = resolve_device("auto")
     compute = Compute(device, resolve_precision("auto", device))
-    found = without_camera_noise(some, weights[0], compute)
+    found = without_camera_noise(some, weights, compute)
     return found if len(found) > len(some) / 2 else []
 
 

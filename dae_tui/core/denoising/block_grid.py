@@ -8,8 +8,8 @@ white noise of 10/255, as JPEG of quality 60, came to 32 dB where its blocks beg
 import torch
 from torch import Tensor
 
-BLOCK = 8
-"""The side of a block of JPEG, in pixels."""
+from dae_tui.core.noise.synthetic.jpeg import BLOCK
+
 LEAST_EDGE = 0.2 / 255
 """So much larger is the step between two blocks than those beside it, in the mean."""
 DISTINCT = 3.5
@@ -35,6 +35,12 @@ def starting_on(grid: int, length: int, side: int) -> slice:
     if start < 0:
         start = grid if length > grid else 0
     return slice(start, min(length, start + side))
+
+
+def before_blocks(grid: tuple[int, int]) -> tuple[int, int]:
+    """So many rows and columns more, and the blocks begin at multiples of their side."""
+    row, column = grid
+    return -row % BLOCK, -column % BLOCK
 
 
 def _first(rows: Tensor) -> int:

@@ -90,10 +90,10 @@ class Taken:
                 like noise.
         """
         lit = self.seen.amax(0) > BLACK
-        everywhere = EVERYWHERE_GREY if self._is_grey else EVERYWHERE
-        least = LEAST
-        if self._is_grey and artefacts:
-            least = math.hypot(artefacts, BESIDE_ARTEFACTS)
+        least, everywhere = LEAST, EVERYWHERE
+        if is_grey(self.seen):
+            everywhere = EVERYWHERE_GREY
+            least = max(LEAST, math.hypot(artefacts, BESIDE_ARTEFACTS) if artefacts else 0.0)
         return (
             self.level > least
             and sigma > max(IN_PATCHES, self.level / OF_PATCHES)
@@ -111,14 +111,15 @@ class Taken:
         return self.level <= LEAST and noise.correlation.between_pixels
 
     @property
-    def _is_grey(self) -> bool:
-        return bool((self.seen == self.seen[:1]).all())
-
-    @property
     def _is_correlated(self) -> bool:
-        if self._is_grey:
+        if is_grey(self.seen):
             return bright_correlation(self.change) > CORRELATED_GREY
         return colour_correlation(self.change) > CORRELATED
+
+
+def is_grey(planes: Tensor) -> bool:
+    """Whether the channels of an image (C, H, W) are equal."""
+    return bool((planes == planes[:1]).all())
 
 
 def without_camera_noise(
@@ -148,7 +149,7 @@ def without_camera_noise(
 
 def _may_be_of_camera(part: Tensor) -> bool:
     """Whether it is in colour, large enough to tell, and without impulses."""
-    if len(part) != COLOURS or part[0].numel() < LEAST_PIXELS or bool((part == part[:1]).all()):
+    if len(part) != COLOURS or part[0].numel() < LEAST_PIXELS or is_grey(part):
         return False
     return all(find_impulses(plane) is None for plane in part)
 

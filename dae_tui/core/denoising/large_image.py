@@ -18,8 +18,8 @@ from dae_tui.core.denoising.apply_network import (
     denoise_large,
     fits_whole,
 )
-from dae_tui.core.denoising.block_grid import BLOCK, find_grid, starting_on
-from dae_tui.core.denoising.camera_noise import Taken
+from dae_tui.core.denoising.block_grid import before_blocks, find_grid, starting_on
+from dae_tui.core.denoising.camera_noise import Taken, is_grey
 from dae_tui.core.denoising.denoised import Done
 from dae_tui.core.denoising.examination import (
     OF_COMPRESSION,
@@ -33,7 +33,7 @@ from dae_tui.core.denoising.risk import SIDE, Trial, attempt, least_change, midd
 from dae_tui.core.images.image_file import Stack
 from dae_tui.core.images.value_range import fill_unmeasured, from_unit
 from dae_tui.core.noise.level.image_noise import ImageNoise
-from dae_tui.core.weights.choice import Candidates
+from dae_tui.core.weights.choice import Candidates, for_channels
 from dae_tui.core.weights.weights_file import Weights
 from dae_tui.spec.denoising import DenoiseOptions
 
@@ -247,13 +247,21 @@ class LargeImage:
         rows, columns = (starting_on(0, length, GRID_SIDE) for length in (height, width))
         return find_grid(self._planes((rows.start, rows.stop), (columns.start, columns.stop)))
 
+    @cached_property
+    def _blocks(self) -> Tensor:
+        """The middle, which starts where a block of JPEG does, (C, h, w) in [0, 1]."""
+        rows, columns = (
+            starting_on(first, length, SIDE)
+            for first, length in zip(self._grid, self.rows.shape[:2], strict=True)
+        )
+        return self._planes((rows.start, rows.stop), (columns.start, columns.stop))
+
     def _for_cameras(self, candidates: Candidates) -> Weights | None:
         """The weights for cameras that suit it: those for grey photographs if it is grey."""
         if not candidates.cameras:
             return None
-        part = self._planes(*self._middle())
-        channels = 1 if bool((part == part[:1]).all()) else len(part)
-        return next((each for each in candidates.cameras if each.channels == channels), None)
+        channels = 1 if is_grey(self._blocks) else len(self._blocks)
+        return for_channels(candidates.cameras, channels)
 
     def _taken(self, weights: Weights) -> Taken | None:
         """What weights that know no level take away from the middle.
@@ -262,13 +270,8 @@ class LargeImage:
         """
         if self.noise.impulses:
             return None
-        rows, columns = (
-            starting_on(first, length, SIDE)
-            for first, length in zip(self._grid, self.rows.shape[:2], strict=True)
-        )
-        part = self._planes((rows.start, rows.stop), (columns.start, columns.stop))
         conversion = self._of_camera(weights)
-        seen = conversion.forward(part)
+        seen = conversion.forward(self._blocks)
         return Taken(seen, seen - self._network(weights, conversion, seen))
 
     def _of_camera(self, weights: Weights) -> Conversion:
@@ -277,13 +280,8 @@ class LargeImage:
 
     def _as_of_camera(self, weights: Weights, taken: Taken, out: NDArray[Any]) -> Done:
         """Denoise it with weights that know no level."""
-        row, column = self._grid
-        self._apply(
-            _Mixture([weights], [1.0]),
-            self._of_camera(weights),
-            out,
-            (-row % BLOCK, -column % BLOCK),
-        )
+        mixture, before = _Mixture([weights], [1.0]), before_blocks(self._grid)
+        self._apply(mixture, self._of_camera(weights), out, before)
         # Of light the weights saw the picture: the level in the file is another.
         levels = None if self.stack.linear else taken.levels
         return Done(weights, noise=replace(self.noise, levels=levels) if levels else None)

@@ -105,6 +105,11 @@ class WeightsChoice:
         return self._loaded[path]
 
 
+def for_channels(weights: Sequence[Weights], channels: int) -> Weights | None:
+    """Of several weights, those that see so many channels together; None if there are none."""
+    return next((each for each in weights if each.channels == channels), None)
+
+
 def best_published(
     height: int, width: int, sigma: float, channels: int = 1, *, gaussian: bool = True
 ) -> Path:

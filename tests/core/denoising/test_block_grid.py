@@ -9,7 +9,8 @@ from noisy_pictures import colour
 from PIL import Image
 from torch import Tensor
 
-from dae_tui.core.denoising.block_grid import BLOCK, find_grid, starting_on
+from dae_tui.core.denoising.block_grid import find_grid, starting_on
+from dae_tui.core.noise.synthetic.jpeg import BLOCK
 
 
 def stored(quality: int) -> Tensor:

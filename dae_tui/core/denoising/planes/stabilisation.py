@@ -37,6 +37,8 @@ MOST_AT_ZERO = 0.005
 DARK = 0.05
 SKEWED = 0.2
 GAMMA_NODES = 64
+LEAST_LOOKS = 0.5
+"""Speckle that varies more, as that of a rough sea, is treated as if it had so many."""
 FLOOR, MOST_ABOVE = 1e-4, 4.0
 """The ends of the table, relative to the usual and to the highest intensity."""
 
@@ -164,7 +166,7 @@ def stabilise_looks(function: LevelFunction, highest: float) -> Stabilisation:
     share = _share(function)
     usual = function.sigma / share
     dark = DARK * usual
-    looks = 1 / share**2
+    looks = max(LEAST_LOOKS, 1 / share**2)
     nodes, weights = roots_genlaguerre(GAMMA_NODES, looks - 1)
     weights = weights / weights.sum()
     at = np.geomspace(FLOOR * usual, MOST_ABOVE * max(highest, usual), KNOTS)

@@ -16,20 +16,20 @@ TERMS = 3
 """Of the polynomial that a level function is."""
 
 
-def variances_of_camera(noisy: Tensor, denoised: Tensor) -> Array:
-    """The variance of a camera's noise at each intensity, (C, GRID), NaN where few pixels tell.
+def with_what_is_left(taken: Array) -> Array:
+    """The variances of a camera's noise, of any shape, by those of what was taken away."""
+    return taken + LEFT_BEHIND * np.sqrt(taken)
+
+
+def levels_of_camera(noisy: Tensor, denoised: Tensor) -> tuple[LevelFunction, ...]:
+    """The level function of a camera's noise in each channel.
 
     Args:
         noisy: a photograph, float32 (C, H, W), where black is 0 and white is 1.
         denoised: the same as weights for cameras see it.
     """
     taken = variances_between(noisy, denoised)
-    return taken + LEFT_BEHIND * np.sqrt(taken)
-
-
-def levels_of_camera(noisy: Tensor, denoised: Tensor) -> tuple[LevelFunction, ...]:
-    """The level function of each channel; see `variances_of_camera`."""
-    return tuple(_fitted(each) for each in variances_of_camera(noisy, denoised))
+    return tuple(_fitted(each) for each in with_what_is_left(taken))
 
 
 def _fitted(variances: Array) -> LevelFunction:

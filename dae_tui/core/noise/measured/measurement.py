@@ -48,7 +48,7 @@ from dae_tui.core.noise.measured.image_patterns import (
     without_stripes,
 )
 from dae_tui.core.noise.measured.laws import simplest_law, variances_of
-from dae_tui.core.noise.measured.left_behind import variances_of_camera
+from dae_tui.core.noise.measured.left_behind import with_what_is_left
 from dae_tui.core.noise.synthetic.correlated import width_of
 from dae_tui.errors import DataError
 from dae_tui.spec.noise_spec import KINDS, MOST_WIDTH, NoiseSpec, NoiseStage
@@ -174,10 +174,8 @@ def measure_of_cameras(photographs: Sequence[tuple[Tensor, Tensor]]) -> Measurem
     Args:
         photographs: each as it is, and without noise as these weights see it, float32 (3, H, W).
     """
-    seen = []
-    for noisy, denoised in photographs:
-        taken = _compare(noisy, denoised)
-        seen.append(replace(taken, variances=variances_of_camera(noisy, denoised)))
+    taken = [_compare(noisy, denoised) for noisy, denoised in photographs]
+    seen = [replace(each, variances=with_what_is_left(each.variances)) for each in taken]
     found = _measured(seen, from_pairs=False)
     return _with_camera(found, [denoised for _, denoised in photographs], seen)
 

@@ -14,7 +14,7 @@ from dae_tui.core.denoising.apply_network import Compute
 from dae_tui.core.denoising.camera_noise import without_camera_noise
 from dae_tui.core.noise.measured.measurement import measure_of_cameras, measure_pairs
 from dae_tui.core.noise.synthetic.synthesis import add_noise
-from dae_tui.core.weights.choice import CAMERA, of_data
+from dae_tui.core.weights.choice import CAMERA, for_channels, of_data
 from dae_tui.core.weights.weights_file import Weights, load_weights
 from dae_tui.spec.noise_spec import NoiseSpec, parse_noise
 
@@ -25,9 +25,8 @@ CLEAN = torch.stack(
 
 @cache
 def weights() -> Weights:
-    (colours,) = (
-        each for each in map(load_weights, of_data(CAMERA, pairs=True)) if each.channels == 3
-    )
+    colours = for_channels([load_weights(path) for path in of_data(CAMERA, pairs=True)], 3)
+    assert colours is not None
     return colours
 
 
