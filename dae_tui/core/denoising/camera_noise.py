@@ -38,6 +38,8 @@ BLACK = 2 / 255
 # Its colours are correlated: white noise of 5/255 to 50/255, shot noise and speckle gave -0.07 to
 # 0.05, the photographs of PolyU 0.55 to 0.85, simulated cameras 0.09 to 0.88.
 CORRELATED = 0.1
+# White noise of a few 255ths in photographs with film grain came to 0.1 to 0.13.
+CLEARLY = 0.4
 # Of grey photographs the brightness is all there is. White noise of 5/255 to 50/255, shot noise and
 # speckle gave -0.11 to 0.02, most photographs of PolyU 0.1 to 0.44. So may texture, but in few
 # places: 0.21/255 at most of three quarters of the blocks in 280 photographs without noise, but for
@@ -109,6 +111,11 @@ class Taken:
         if noise.sigma > OF_TEXTURE * self.level or self._is_correlated:
             return True
         return self.level <= LEAST and noise.correlation.between_pixels
+
+    @property
+    def is_clearly_correlated(self) -> bool:
+        """Whether it can be no white noise, in a photograph that has some grain besides."""
+        return is_grey(self.seen) or colour_correlation(self.change) > CLEARLY
 
     @property
     def _is_correlated(self) -> bool:

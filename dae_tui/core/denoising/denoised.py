@@ -25,7 +25,7 @@ class Done:
     """How far what was removed is correlated between neighbours, where white noise was expected;
     see `residual.residual_correlation`."""
     noise: ImageNoise | None = None
-    """As weights for cameras found it; None where what was found before holds."""
+    """As weights for cameras or trials found it; None where what was found before holds."""
 
 
 @dataclass(frozen=True)

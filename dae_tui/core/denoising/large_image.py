@@ -1,5 +1,6 @@
 """One image of a stack, large enough for more than one noise level, and too large for batches."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -27,12 +28,13 @@ from dae_tui.core.denoising.examination import (
     unit_planes,
 )
 from dae_tui.core.denoising.inspection import taken_structure
+from dae_tui.core.denoising.level_by_trials import CONSISTENT, consistency, white_noise_in
 from dae_tui.core.denoising.planes.conversion import Conversion, mended
 from dae_tui.core.denoising.residual import residual_correlation
 from dae_tui.core.denoising.risk import SIDE, Trial, attempt, least_change, middle
 from dae_tui.core.images.image_file import Stack
 from dae_tui.core.images.value_range import fill_unmeasured, from_unit
-from dae_tui.core.noise.level.image_noise import ImageNoise
+from dae_tui.core.noise.level.image_noise import Correlation, ImageNoise
 from dae_tui.core.weights.choice import Candidates, for_channels
 from dae_tui.core.weights.weights_file import Weights
 from dae_tui.spec.denoising import DenoiseOptions
@@ -51,6 +53,9 @@ MOST_CHANGE = 1.5
 # with noise of 10/255 a quarter of `photos-unet` beside `pages-unet` gives 0.3 dB.
 SHARES = (0.25, 0.5, 0.75)
 
+# Levels that trials find are up to a fifth too high in the sharpest textures: those of patches, if
+# they give a better image than the noisy one, count as long as they are within this factor.
+UNLIKE = 1.25
 # So many rows and columns tell where the blocks of a JPEG begin.
 GRID_SIDE = 512
 
@@ -70,6 +75,8 @@ class LargeImage:
     noise: ImageNoise
     options: DenoiseOptions
     compute: Compute
+    certain: bool = False
+    """Whether its noise was found by trials, beyond doubt."""
 
     @property
     def rows(self) -> NDArray[Any]:
@@ -84,29 +91,64 @@ class LargeImage:
         taken = self._taken(camera) if camera else None
         artefacts = OF_COMPRESSION * self.stack.compression_error / self.found.range.span
         if camera and taken is not None and taken.is_of_camera(self.noise.sigma, artefacts):
-            return self._as_of_camera(camera, taken, out)
+            white = None if taken.is_clearly_correlated else self._by_trials(candidates, out)
+            return white or self._as_of_camera(camera, taken, out)
         if quiet and candidates.know_levels:
             return self._left(out, harmed=False)
         if taken is not None and taken.disproves(self.noise):
-            return self._left(out, harmed=True)
-        if candidates.one_channel and self.noise.correlation.shared:
+            return self._by_trials(candidates, out) or self._left(out)
+        return self._with_levels(candidates, out)
+
+    def _with_levels(self, candidates: Candidates, out: NDArray[Any]) -> Done:
+        """Denoise it with the weights that do it most good, told the levels of its noise."""
+        shared = bool(candidates.one_channel) and self.noise.correlation.shared
+        white = self._by_trials(candidates, out) if shared else None
+        if white:  # Texture in colour looks as if the channels shared noise.
+            return white
+        if shared:
             candidates = replace(candidates, weights=candidates.one_channel)
         conversions = [self._conversion(weights) for weights in candidates.weights]
-        mixture = self._best(candidates, conversions)
+        mixture, consistent = self._best(candidates, conversions)
+        if not (shared or (mixture and consistent)):
+            white = self._by_trials(candidates, out, unlike=UNLIKE if mixture else 1.0)
+            if white:
+                return white
         if mixture is None:
-            return self._left(out, harmed=True)
+            return self._left(out)
         best = int(np.argmax(mixture))
         weights, conversion = candidates.weights[best], conversions[best]
         self._apply(_Mixture(candidates.weights, mixture), conversion, out)
         if self._may_be_wrong(candidates) and self._change(out) > MOST_CHANGE * self.noise.sigma:
-            return self._left(out, harmed=True)
+            return self._left(out)
+        done = Done(weights, conversion.negative, noise=self.noise if self.certain else None)
         before, after = self._middle_of(out)
-        structure = residual = 0.0
         if candidates.named:
-            structure = float(taken_structure(before[None], after[None])[0])
+            done = replace(done, structure=float(taken_structure(before[None], after[None])[0]))
         if weights.takes_sigma and not (self._noise_is_other or self.found.artefacts):
-            residual = residual_correlation(before, after)
-        return Done(weights, conversion.negative, structure=structure, residual=residual)
+            done = replace(done, residual=residual_correlation(before, after))
+        return done
+
+    def _by_trials(
+        self, candidates: Candidates, out: NDArray[Any], unlike: float = 1.0
+    ) -> Done | None:
+        """Denoise it with the levels of white noise that a network finds by trials.
+
+        None if it finds none beyond doubt, if they do not differ by a factor `unlike` from what was
+        found before, or if the noise is of another kind.
+        """
+        other = self.noise.impulses or self.noise.stripes or self.found.striped or self.found.page
+        if other or self.certain or not self._may_be_wrong(candidates):
+            return None
+        part = self._planes(*self._middle())
+        every = [*candidates.weights, *candidates.one_channel]
+        levels = white_noise_in(part, every, self.compute)
+        if levels is None:
+            return None
+        alike = Correlation(shared=len(part) > 1 and is_grey(part))
+        noise = replace(self.noise, levels=levels, correlation=alike)
+        if abs(math.log(noise.sigma / max(self.noise.sigma, 1e-9))) < math.log(unlike):
+            return None
+        return replace(self, noise=noise, certain=True)._with_levels(candidates, out)
 
     @property
     def _noise_is_other(self) -> bool:
@@ -114,7 +156,7 @@ class LargeImage:
         striped = self.found.striped or self.noise.stripes is not None
         return bool(self.noise.impulses) or self.noise.correlation.between_pixels or striped
 
-    def _left(self, out: NDArray[Any], *, harmed: bool) -> Done:
+    def _left(self, out: NDArray[Any], *, harmed: bool = True) -> Done:
         """Leave the image as it is, but for its impulses and stripes.
 
         `harmed`: because denoising would make it worse, and not for lack of noise.
@@ -164,15 +206,14 @@ class LargeImage:
 
     def _best(
         self, candidates: Candidates, conversions: Sequence[Conversion]
-    ) -> list[float] | None:
+    ) -> tuple[list[float] | None, bool]:
         """The share of each weights in the result with the least expected error.
 
-        None to leave the image.
+        None to leave the image. And whether so much is taken away as the level asks for.
         """
         alone = np.eye(len(candidates.weights))
         if not self._may_be_wrong(candidates):
-            first_alone: list[float] = alone[0].tolist()
-            return first_alone
+            return alone[0].tolist(), True
         part = self._planes(*self._middle())
         trials = []
         for weights, conversion in zip(candidates.weights, conversions, strict=True):
@@ -187,9 +228,10 @@ class LargeImage:
                 both = share * alone[first] + (1 - share) * alone[second]
                 ways[tuple(both)] = trials[first].mixed(trials[second], share).risk
         best = min(ways, key=ways.__getitem__)
+        consistent = 1 / CONSISTENT < consistency(trials[int(np.argmax(best))]) < CONSISTENT
         if ways[best] >= WORTH_IT or self._changes_too_much(best, trials, conversions, part):
-            return None
-        return list(best)
+            return None, consistent
+        return list(best), consistent
 
     def _may_be_wrong(self, candidates: Candidates) -> bool:
         """Whether the noise may not be there, as nobody has said anything about it."""

@@ -80,6 +80,15 @@ def bright_correlation(taken: Tensor) -> float:
     return _correlation_everywhere(taken.mean(0, keepdim=True))
 
 
+def neighbour_correlations(taken: Tensor) -> Tensor:
+    """The correlation of neighbours down and across in what was removed, (C, H, W), (2,)."""
+    planes = taken - taken.mean((1, 2), keepdim=True)
+    variance = planes.square().mean()
+    down = (planes[:, :-1] * planes[:, 1:]).mean()
+    across = (planes[..., :-1] * planes[..., 1:]).mean()
+    return torch.stack([down, across]) / variance.clamp(min=ROUNDING**2)
+
+
 def _correlation_everywhere(planes: Tensor) -> float:
     planes = planes - planes.mean((1, 2), keepdim=True)
     if float(planes.square().mean()) < ROUNDING**2:

@@ -42,14 +42,31 @@ class Trial:
     """The noisy planes denoised after a step of `PROBE` levels in that direction."""
 
     @property
+    def removed(self) -> Tensor:
+        """The square of what is taken away from each value."""
+        return (self.denoised - self.noisy).square()
+
+    @property
+    def kept(self) -> Tensor:
+        """What is left of the probe, as a multiple of it, at each value."""
+        return self.signs * (self.probed - self.denoised) / (PROBE * self.sigmas)
+
+    @property
+    def spread(self) -> Tensor:
+        """The divergence of each value times its variance, (C, h, w), in the mean over many.
+
+        If the levels are right, it is the variance of the noise that is left.
+        """
+        return self.sigmas.square() * self.kept
+
+    @property
     def risk(self) -> float:
         """The expected error as a multiple of that of the noisy image.
 
         0 is perfect, and 1 is as bad as the noise itself.
         """
-        moved = self.signs * (self.probed - self.denoised) / PROBE
-        divergence = (self.sigmas * moved).mean((1, 2))  # Times the variances.
-        distance = (self.denoised - self.noisy).square().mean((1, 2))
+        divergence = self.spread.mean((1, 2))  # Times the variances.
+        distance = self.removed.mean((1, 2))
         variances = self.sigmas.square().mean((1, 2))
         risks = distance - variances + 2 * divergence
         weights = 1 / variances.clamp(min=LEAST_PART * float(variances.max()))

@@ -10,6 +10,7 @@ from noisy_pictures import Array, colour, decibels, grey, impulses, page_of_text
 from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
+from skimage import data
 
 from dae_tui.core.denoising import apply_network as denoising
 from dae_tui.core.denoising.apply_network import Compute, denoise_images
@@ -564,3 +565,27 @@ def test_texture_is_not_taken_for_white_noise(contrast: float, width: float) -> 
     clean = np.clip(colour("chelsea", 256) * (1 + contrast * fur[..., None]), 0, 1)
     stack = Stack(stored(clean, 0, 255, "u1"))
     assert np.array_equal(without_options(stack).stack.values, stack.values)
+
+
+@pytest.mark.slow
+def test_noise_is_found_where_all_is_texture() -> None:
+    """Patches of gravel found 7.8/255, and the photograph gained a decibel less."""
+    clean = data.gravel() / 255
+    noisy_one = stored(shot_noise(clean, 1000), 0, 255, "u1")
+    stack = Stack(noisy_one)
+    done = without_options(stack)
+    before, after = (
+        decibels(each[0, ..., 0] / 255, clean) for each in (noisy_one, done.stack.values)
+    )
+    assert after > before + 1.9
+    found = done.images[0].noise
+    assert found is not None
+    assert found.levels[0].at(np.array([0.5]))[0] == pytest.approx(np.sqrt(0.5 / 1000), rel=0.15)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["grass", "gravel", "brick"])
+def test_textures_without_noise_stay(name: str) -> None:
+    clean = getattr(data, name)()
+    done = without_options(Stack(clean[None, ..., None]))
+    assert np.array_equal(done.stack.values[0, ..., 0], clean)

@@ -38,7 +38,7 @@ class LevelMap:
 
     def __call__(self, images: Tensor) -> Tensor:
         """The levels of noisy images (N, C, H, W), of the same shape and on the same device."""
-        smooth = _blurred(images).cpu()
+        smooth = blurred(images).cpu()
         if self.opponent is not None:
             smooth = from_opponent(smooth)
         if self.negative:
@@ -57,7 +57,7 @@ class LevelMap:
         return found.to(images.device)
 
 
-def _blurred(images: Tensor) -> Tensor:
+def blurred(images: Tensor) -> Tensor:
     """Images (N, C, H, W) after a Gaussian of `BLUR` pixels."""
     reach = round(3 * BLUR)
     at = torch.arange(-reach, reach + 1, device=images.device, dtype=images.dtype)

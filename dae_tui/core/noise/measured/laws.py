@@ -33,7 +33,7 @@ def simplest_law(
         kurtosis: the excess kurtosis of differences of neighbours.
     """
     powers = {"constant": (0,), "photons": (1,), "speckle": (2,), "sensor": (0, 1)}
-    laws = {name: _fit(at, variances, each) for name, each in powers.items()}
+    laws = {name: fit_powers(at, variances, each) for name, each in powers.items()}
     least = min(error for _, error in laws.values())
     name = next(name for name, (_, error) in laws.items() if error <= max(SIMPLER * least, NEAR))
     offset, gain = laws["sensor"][0]
@@ -55,14 +55,26 @@ def simplest_law(
     return stages[name]
 
 
-def _fit(at: Array, variances: Array, powers: tuple[int, ...]) -> tuple[Array, float]:
-    """Factors of powers of the intensity, none negative, and how far they miss, relatively."""
+def fit_powers(
+    at: Array, variances: Array, powers: tuple[int, ...], certainty: Array | None = None
+) -> tuple[Array, float]:
+    """Fit powers of the intensity to variances, by least squares of relative errors.
+
+    Args:
+        at: intensities (n,), in [0, 1].
+        variances: of the noise there (n,), above 0.
+        powers: which ones, (p,).
+        certainty: how much each counts (n,); alike if left out.
+
+    Returns the factors of the powers (p,), none negative, and how far they miss, relatively.
+    """
     from scipy.optimize import nnls
 
+    weights = np.ones(len(at)) if certainty is None else certainty
     basis = np.stack([at**power for power in powers], axis=1) / variances[:, None]
-    factors, _ = nnls(basis, np.ones(len(at)))
-    error = math.sqrt(float(np.mean((basis @ factors - 1) ** 2)))
-    return np.maximum(factors, 1e-12), error
+    factors, _ = nnls(basis * weights[:, None], weights)
+    misses = (basis @ factors - 1) ** 2
+    return np.maximum(factors, 1e-12), math.sqrt(float(np.average(misses, weights=weights**2)))
 
 
 def variances_of(stage: NoiseStage, at: Array) -> Array:
