@@ -1,6 +1,7 @@
 """`dae noise`: measure the noise of real images, imitate it, and look at it."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -29,7 +30,8 @@ from dae_tui.system.atomic import write_whole
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from dae_tui.core.noise.measured.measurement import Measurement
+    from dae_tui.core.denoising.apply_network import Compute
+    from dae_tui.core.noise.measured.measurement import Measurement, Trials
     from dae_tui.terminal.graphics import Graphics
 
 app = options.subcommand()
@@ -136,8 +138,11 @@ def _measured(
         images, remarks = read_noisy_images(inputs, black, white, recursive=recursive)
         for remark in remarks:
             say(remark)
-        photographs = _of_cameras(images)
-        return measure_of_cameras(photographs) if photographs else measure(images)
+        compute = _fastest()
+        photographs = _of_cameras(images, compute)
+        if photographs:
+            return measure_of_cameras(photographs)
+        return measure(images, _trials(images, compute))
     from dae_tui.core.data.paired.pairs import load_pairs
 
     found = load_pairs(str(inputs[0]), black=black, white=white, all_noisy=False)
@@ -149,11 +154,31 @@ def _measured(
     return measure_pairs([(noisy, clean) for clean, noisy in whole])
 
 
-def _of_cameras(images: "Sequence[Tensor]") -> "list[tuple[Tensor, Tensor]]":
-    """The images as they are and without noise, if that of most is a camera's; else none."""
+def _fastest() -> "Compute":
     from dae_tui.core.denoising.apply_network import Compute
-    from dae_tui.core.denoising.camera_noise import COLOURS, without_camera_noise
     from dae_tui.core.hardware import resolve_device, resolve_precision
+
+    device = resolve_device("auto")
+    return Compute(device, resolve_precision("auto", device))
+
+
+def _trials(images: "Sequence[Tensor]", compute: "Compute") -> "Trials":
+    """What tells white noise in the images from texture."""
+    from dae_tui.core.denoising.level_by_trials import white_noise_unlike
+    from dae_tui.core.weights.choice import for_any_image
+    from dae_tui.core.weights.weights_file import load_weights
+
+    kinds = {1, *(len(image) for image in images)}
+    paths = dict.fromkeys(path for channels in kinds for path in for_any_image(channels))
+    weights = [load_weights(path) for path in paths]
+    return partial(white_noise_unlike, weights=weights, compute=compute)
+
+
+def _of_cameras(
+    images: "Sequence[Tensor]", compute: "Compute"
+) -> "list[tuple[Tensor, Tensor]]":
+    """The images as they are and without noise, if that of most is a camera's; else none."""
+    from dae_tui.core.denoising.camera_noise import COLOURS, without_camera_noise
     from dae_tui.core.noise.measured.measurement import LARGEST_IMAGES
     from dae_tui.core.weights.choice import CAMERA, for_channels, of_data
     from dae_tui.core.weights.weights_file import load_weights
@@ -163,8 +188,6 @@ def _of_cameras(images: "Sequence[Tensor]") -> "list[tuple[Tensor, Tensor]]":
     some = images[:: max(1, -(-len(images) // LARGEST_IMAGES))]
     if weights is None or all(len(image) != COLOURS for image in some):
         return []
-    device = resolve_device("auto")
-    compute = Compute(device, resolve_precision("auto", device))
     found = without_camera_noise(some, weights, compute)
     return found if len(found) > len(some) / 2 else []
 

@@ -9,6 +9,7 @@ import tifffile
 from command_line import Dae
 from noisy_pictures import colour, grey
 from PIL import Image
+from skimage import data
 
 from dae_tui.spec.noise_spec import parse_noise
 
@@ -149,3 +150,18 @@ def test_mistakes_are_told_in_a_line(
     assert words in outcome.err
     assert "Traceback" not in outcome.err
     assert not Path("out.png").exists()
+
+
+@pytest.mark.slow
+def test_white_noise_is_measured_in_a_photograph_that_is_all_texture(
+    tmp_path: Path, dae: Dae
+) -> None:
+    """Patches alone said that neighbours share the noise, at three times its level."""
+    clean, noisy = tmp_path / "clean.png", tmp_path / "noisy.png"
+    Image.fromarray(data.gravel()).save(clean)
+    assert dae("noise", "add", clean, "-o", noisy, "--noise", "poisson:500").code == 0
+    outcome = dae("noise", "estimate", noisy, "--json")
+    stage = parse_noise(json.loads(outcome.out)["noise"]).only_stage
+    assert stage is not None
+    assert stage.kind == "poisson"
+    assert stage.low == pytest.approx(500, rel=0.2)

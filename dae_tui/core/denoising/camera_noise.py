@@ -38,7 +38,8 @@ BLACK = 2 / 255
 # Its colours are correlated: white noise of 5/255 to 50/255, shot noise and speckle gave -0.07 to
 # 0.05, the photographs of PolyU 0.55 to 0.85, simulated cameras 0.09 to 0.88.
 CORRELATED = 0.1
-# White noise of a few 255ths in photographs with film grain came to 0.1 to 0.13.
+# White noise of a few 255ths in photographs with film grain came to 0.1 to 0.18, simulated cameras
+# to 0.5 and more.
 CLEARLY = 0.4
 # Of grey photographs the brightness is all there is. White noise of 5/255 to 50/255, shot noise and
 # speckle gave -0.11 to 0.02, most photographs of PolyU 0.1 to 0.44. So may texture, but in few
@@ -149,7 +150,8 @@ def without_camera_noise(
         denoised = denoise_images(weights, part[None], None, compute, clip=False)[0]
         patches = _middle(part, PATCHES)
         levels = levels_by_differences(patches) or estimate_level_functions(patches)
-        if Taken(part, part - denoised).is_of_camera(ImageNoise(tuple(levels)).sigma):
+        taken = Taken(part, part - denoised)
+        if taken.is_of_camera(ImageNoise(tuple(levels)).sigma) and taken.is_clearly_correlated:
             found.append((part, denoised))
     return found
 

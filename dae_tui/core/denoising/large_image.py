@@ -1,6 +1,5 @@
 """One image of a stack, large enough for more than one noise level, and too large for batches."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -28,7 +27,12 @@ from dae_tui.core.denoising.examination import (
     unit_planes,
 )
 from dae_tui.core.denoising.inspection import taken_structure
-from dae_tui.core.denoising.level_by_trials import CONSISTENT, consistency, white_noise_in
+from dae_tui.core.denoising.level_by_trials import (
+    CONSISTENT,
+    consistency,
+    differ,
+    white_noise_in,
+)
 from dae_tui.core.denoising.planes.conversion import Conversion, mended
 from dae_tui.core.denoising.residual import residual_correlation
 from dae_tui.core.denoising.risk import SIDE, Trial, attempt, least_change, middle
@@ -53,9 +57,6 @@ MOST_CHANGE = 1.5
 # with noise of 10/255 a quarter of `photos-unet` beside `pages-unet` gives 0.3 dB.
 SHARES = (0.25, 0.5, 0.75)
 
-# Levels that trials find are up to a fifth too high in the sharpest textures: those of patches, if
-# they give a better image than the noisy one, count as long as they are within this factor.
-UNLIKE = 1.25
 # So many rows and columns tell where the blocks of a JPEG begin.
 GRID_SIDE = 512
 
@@ -110,7 +111,7 @@ class LargeImage:
         conversions = [self._conversion(weights) for weights in candidates.weights]
         mixture, consistent = self._best(candidates, conversions)
         if not (shared or (mixture and consistent)):
-            white = self._by_trials(candidates, out, unlike=UNLIKE if mixture else 1.0)
+            white = self._by_trials(candidates, out, nearby=mixture is None)
             if white:
                 return white
         if mixture is None:
@@ -129,12 +130,12 @@ class LargeImage:
         return done
 
     def _by_trials(
-        self, candidates: Candidates, out: NDArray[Any], unlike: float = 1.0
+        self, candidates: Candidates, out: NDArray[Any], *, nearby: bool = True
     ) -> Done | None:
         """Denoise it with the levels of white noise that a network finds by trials.
 
-        None if it finds none beyond doubt, if they do not differ by a factor `unlike` from what was
-        found before, or if the noise is of another kind.
+        None if it finds none beyond doubt, or if the noise is of another kind; also, unless
+        `nearby` is wanted, if the levels hardly differ from those that were found before.
         """
         other = self.noise.impulses or self.noise.stripes or self.found.striped or self.found.page
         if other or self.certain or not self._may_be_wrong(candidates):
@@ -142,12 +143,10 @@ class LargeImage:
         part = self._planes(*self._middle())
         every = [*candidates.weights, *candidates.one_channel]
         levels = white_noise_in(part, every, self.compute)
-        if levels is None:
+        if levels is None or not (nearby or differ(levels, self.noise.levels)):
             return None
         alike = Correlation(shared=len(part) > 1 and is_grey(part))
         noise = replace(self.noise, levels=levels, correlation=alike)
-        if abs(math.log(noise.sigma / max(self.noise.sigma, 1e-9))) < math.log(unlike):
-            return None
         return replace(self, noise=noise, certain=True)._with_levels(candidates, out)
 
     @property
@@ -217,7 +216,8 @@ class LargeImage:
         part = self._planes(*self._middle())
         trials = []
         for weights, conversion in zip(candidates.weights, conversions, strict=True):
-            apply = partial(self._network, weights, conversion)
+            # In bf16 the probe would be rounded away.
+            apply = partial(self._network, weights, conversion, precision="fp32")
             planes = conversion.forward(part)
             trials.append(attempt(apply, planes, conversion.levels_at(planes)))
         ways = {tuple(shares): trial.risk for shares, trial in zip(alone, trials, strict=True)}
@@ -328,9 +328,16 @@ class LargeImage:
         levels = None if self.stack.linear else taken.levels
         return Done(weights, noise=replace(self.noise, levels=levels) if levels else None)
 
-    def _network(self, weights: Weights, conversion: Conversion, planes: Tensor) -> Tensor:
+    def _network(
+        self,
+        weights: Weights,
+        conversion: Conversion,
+        planes: Tensor,
+        precision: str | None = None,
+    ) -> Tensor:
         levels = conversion.levels_for(weights)
-        denoised = denoise_images(weights, planes[None], levels, self.compute, clip=False)[0]
+        compute = replace(self.compute, precision=precision) if precision else self.compute
+        denoised = denoise_images(weights, planes[None], levels, compute, clip=False)[0]
         return conversion.keep_quiet(planes, denoised)
 
     def _apply(

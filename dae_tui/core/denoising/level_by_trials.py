@@ -13,7 +13,7 @@ levels are right to 8 % in grey and in colour, where those of patches are wrong 
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -25,7 +25,7 @@ from dae_tui.core.denoising.apply_network import Compute, denoise_images
 from dae_tui.core.denoising.camera_noise import is_grey
 from dae_tui.core.denoising.planes.level_map import blurred
 from dae_tui.core.denoising.residual import neighbour_correlations
-from dae_tui.core.denoising.risk import Trial, attempt
+from dae_tui.core.denoising.risk import Trial, attempt, middle
 from dae_tui.core.noise.level.level_function import LevelFunction
 from dae_tui.core.noise.measured.laws import fit_powers
 from dae_tui.core.weights.choice import for_channels
@@ -77,6 +77,9 @@ AGREES = 1.5
 CONSISTENT = 1.13
 """What is taken away in all is what should be, within this factor: right levels gave 0.97 to 1.12,
 and wrong ones 1.14 and more."""
+# Levels that trials find are up to a fifth too high in the sharpest textures: those of patches, if
+# they give a better image than the noisy one, count as long as they are within this factor.
+UNLIKE = 1.25
 WORTH_IT = 0.86
 """The expected error, as a multiple of the noise: more would be gained only if the level were known
 from elsewhere."""
@@ -173,22 +176,73 @@ def white_noise_in(
         weights: of which those for white noise and as many channels are taken.
         compute: where and how they are applied.
     """
-    grey = is_grey(part)
-    planes = part[:1] if grey else part
-    network = for_channels([each for each in weights if each.takes_sigma], len(planes))
-    if network is None or min(planes.shape[1:]) < LEAST_SIDE:
+    planes = _distinct(part)
+    apply = _network(weights, len(planes), compute)
+    if apply is None or min(planes.shape[1:]) < LEAST_SIDE:
         return None
+    tried = level_by_trials(planes, apply, _least(len(planes)))
+    if tried is None or not tried.is_white_noise:
+        return None
+    return tried.levels * (len(part) // len(planes))
+
+
+def white_noise_unlike(
+    image: Tensor,
+    levels: tuple[LevelFunction, ...] | None,
+    weights: Sequence[Weights],
+    compute: Compute,
+) -> tuple[LevelFunction, ...] | None:
+    """The level functions of the white noise of an image (C, H, W), where it has others than these.
+
+    These are right if a network that is told them takes away what it should. The other arguments
+    are those of `white_noise_in`. Returns None if they are right, or if no such noise is found.
+    """
+    rows, columns = (slice(*middle(length)) for length in image.shape[1:])
+    part = image[:, rows, columns].contiguous()
+    planes = _distinct(part)
+    apply = _network(weights, len(planes), compute)
+    if apply is None:
+        return None
+    if levels is not None:
+        own = levels[: len(planes)]
+        if (
+            1 / CONSISTENT
+            < consistency(_Part.of(planes, own).attempt(apply, own, 1.0))
+            < CONSISTENT
+        ):
+            return None
+    found = white_noise_in(part, weights, compute)
+    return found if found and (levels is None or differ(found, levels)) else None
+
+
+def _distinct(part: Tensor) -> Tensor:
+    """The channels of an image (C, h, w): one if all are the same."""
+    return part[:1] if is_grey(part) else part
+
+
+def _network(weights: Sequence[Weights], channels: int, compute: Compute) -> Apply | None:
+    """Those of several weights that are told the level and see so many channels, as a function.
+
+    In fp32: bf16 would round the probe away.
+    """
+    network = for_channels([each for each in weights if each.takes_sigma], channels)
+    if network is None:
+        return None
+    exact = replace(compute, precision="fp32", best=False)
 
     def apply(noisy: Tensor, levels: Tensor) -> Tensor:
         def told(_: Tensor) -> Tensor:
             return levels[None]
 
-        return denoise_images(network, noisy[None], told, compute, clip=False)[0]
+        return denoise_images(network, noisy[None], told, exact, clip=False)[0]
 
-    tried = level_by_trials(planes, apply, _least(len(planes)))
-    if tried is None or not tried.is_white_noise:
-        return None
-    return tried.levels * len(part) if grey else tried.levels
+    return apply
+
+
+def differ(some: tuple[LevelFunction, ...], others: tuple[LevelFunction, ...]) -> bool:
+    """Whether two levels of an image differ by more than trials may be wrong."""
+    ratio = over_channels(some) / max(over_channels(others), LOWEST)
+    return not 1 / UNLIKE < ratio < UNLIKE
 
 
 def level_by_trials(noisy: Tensor, apply: Apply, least: float = 0.0) -> TriedLevel | None:
@@ -204,7 +258,7 @@ def level_by_trials(noisy: Tensor, apply: Apply, least: float = 0.0) -> TriedLev
     part = _Part.of(noisy, (LevelFunction.constant(0.0),) * len(noisy))
     even = (LevelFunction.constant(1.0),) * len(noisy)
     found = _fitted(part, even, _climbed(part, apply, even))
-    if found is None or _over_channels(found) < least / CLEARLY:
+    if found is None or over_channels(found) < least / CLEARLY:
         return None
     part = _Part.of(noisy, found)
     found = _fitted(part, found, [part.tried(apply, found, scale) for scale in AROUND])
@@ -271,7 +325,7 @@ class _Part:
         return _Step(scale, ratios, shares)
 
 
-def _over_channels(levels: tuple[LevelFunction, ...]) -> float:
+def over_channels(levels: tuple[LevelFunction, ...]) -> float:
     """The level of all channels together: the root mean square."""
     return math.sqrt(sum(level.sigma**2 for level in levels) / len(levels))
 

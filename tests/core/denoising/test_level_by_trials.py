@@ -10,8 +10,15 @@ from skimage import data
 from torch import Tensor
 
 from dae_tui.core.denoising.apply_network import Compute, denoise_images
-from dae_tui.core.denoising.level_by_trials import TriedLevel, consistency, level_by_trials
+from dae_tui.core.denoising.level_by_trials import (
+    TriedLevel,
+    consistency,
+    level_by_trials,
+    white_noise_in,
+    white_noise_unlike,
+)
 from dae_tui.core.denoising.risk import attempt
+from dae_tui.core.noise.level.level_function import LevelFunction
 from dae_tui.core.noise.synthetic.synthesis import add_noise
 from dae_tui.core.weights.weights_file import load_weights
 from dae_tui.spec.model_cards import published
@@ -128,3 +135,27 @@ def test_consistency_is_what_is_taken_over_what_should_be() -> None:
     trial = attempt(torch.zeros_like, louder, torch.full((1, 1, 1), 0.1))
     assert consistency(trial) == pytest.approx(2.5, rel=0.05)
     assert consistency(trial, half) == pytest.approx(1, rel=0.05)
+
+
+@pytest.mark.slow
+def test_levels_that_are_right_are_kept_and_wrong_ones_are_not() -> None:
+    clean = cut("gravel")
+    noisy = planes(shot_noise(clean, 300))
+    weights = [load_weights(published()[WEIGHTS[1]])]
+    right = LevelFunction((0.0, 1 / 300), sigma=float(np.sqrt(clean.mean() / 300)))
+    with torch.inference_mode():
+        assert white_noise_unlike(noisy, (right,), weights, Compute()) is None
+        wrong = LevelFunction.constant(2 * right.sigma)
+        found = white_noise_unlike(noisy, (wrong,), weights, Compute())
+        of_colours = white_noise_unlike(noisy.expand(3, -1, -1), None, weights, Compute())
+    assert found is not None
+    assert found[0].sigma == pytest.approx(right.sigma, rel=0.12)
+    assert of_colours == found * 3
+
+
+def test_without_suitable_weights_nothing_is_tried() -> None:
+    small = planes(grey("camera", 64))
+    level = LevelFunction.constant(0.1)
+    assert white_noise_unlike(small, (level,), [], Compute()) is None
+    weights = [load_weights(published()[WEIGHTS[1]])]
+    assert white_noise_in(small, weights, Compute()) is None

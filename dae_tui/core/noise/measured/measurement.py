@@ -8,7 +8,7 @@ side by side and measured as one: a digit alone has too few patches.
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -57,6 +57,13 @@ Array = NDArray[np.float64]
 
 WHITE = 0.12
 """Less correlation of neighbours than this passes for none."""
+Levels = tuple[LevelFunction, ...]
+Trials = Callable[[Tensor, Levels | None], Levels | None]
+"""Gives the levels of the white noise of an image, or None. The levels that its patches have, if
+they are white, are given and hold in case of doubt."""
+FEW = 16
+"""Of more images the usual one tells, and trials would take long."""
+
 MIXED = 0.1
 """Less correlation of channels than this passes for none."""
 COLOURED = 0.15
@@ -131,11 +138,12 @@ class _Seen:
         return level_of(self.variances)
 
 
-def measure(images: Sequence[Tensor]) -> Measurement:
+def measure(images: Sequence[Tensor], trials: Trials | None = None) -> Measurement:
     """Measure the noise of noisy images alone.
 
     Args:
         images: float32 (C, H, W), where black is 0 and white is 1, of any sizes.
+        trials: what tells white noise in an image from texture, and its levels.
 
     Raises DataError without an image that is large enough.
     """
@@ -149,7 +157,10 @@ def measure(images: Sequence[Tensor]) -> Measurement:
             f"they need {LEAST_PIXELS:,} pixels, each or those of one size together",
         )
     step = max(1, math.ceil(len(large) / LARGEST_IMAGES))
-    return _measured([_look(image, side) for image, side in large[::step]], from_pairs=False)
+    trials = trials if len(large) <= FEW else None
+    return _measured(
+        [_look(image, side, trials) for image, side in large[::step]], from_pairs=False
+    )
 
 
 def _together(images: Sequence[Tensor]) -> Tensor | None:
@@ -210,7 +221,7 @@ def _laid_out(images: Sequence[Tensor]) -> list[tuple[Tensor, int]]:
     return large
 
 
-def _look(image: Tensor, side: int) -> _Seen:
+def _look(image: Tensor, side: int, trials: Trials | None) -> _Seen:
     """Measure one noisy image; `side` is the height of the parts it was laid out from, or 0."""
     bits = find_bits(image)
     if bits is not None:
@@ -225,6 +236,10 @@ def _look(image: Tensor, side: int) -> _Seen:
     spread = spread_in_calm_blocks(mended)
     step = max(1, math.ceil(INDEPENDENT * _width(spread.neighbours)))
     levels = estimate_level_functions(mended[:, ::step, ::step])
+    if trials and not (side or masked or stripes or salted or impulses):
+        white_levels = trials(mended, levels if step == 1 else None)
+        if white_levels:
+            levels, spread, step = white_levels, white(), 1
     variances = np.stack(
         [_on_grid(level, plane) for level, plane in zip(levels, mended, strict=True)]
     )
