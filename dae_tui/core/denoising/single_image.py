@@ -64,7 +64,8 @@ def denoise_single(image: Tensor, choice: WeightsChoice) -> tuple[Tensor, Chosen
         left = "left as it is: denoising would do it harm"
     elif how.weights is None:
         left = "no noise found: left as it is"
-    return values.permute(0, 3, 1, 2).contiguous(), Chosen(how.weights, found.sigma, left)
+    sigma = how.noise.sigma if how.noise else found.sigma
+    return values.permute(0, 3, 1, 2).contiguous(), Chosen(how.weights, sigma, left)
 
 
 def _denoise(

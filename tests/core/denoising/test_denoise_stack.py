@@ -19,6 +19,7 @@ from dae_tui.core.denoising.denoised import Denoised
 from dae_tui.core.denoising.examination import examine
 from dae_tui.core.denoising.large_image import inverts
 from dae_tui.core.denoising.planes import conversion
+from dae_tui.core.denoising.single_image import denoise_single
 from dae_tui.core.images.image_file import Stack
 from dae_tui.core.images.tone_curve import from_srgb, to_srgb
 from dae_tui.core.noise.synthetic.synthesis import add_noise
@@ -581,6 +582,9 @@ def test_noise_is_found_where_all_is_texture() -> None:
     found = done.images[0].noise
     assert found is not None
     assert found.levels[0].at(np.array([0.5]))[0] == pytest.approx(np.sqrt(0.5 / 1000), rel=0.15)
+    planes = torch.from_numpy(noisy_one / 255).float().permute(0, 3, 1, 2)
+    _, chosen = denoise_single(planes, CHOICE)
+    assert chosen.sigma == pytest.approx(np.sqrt(clean.mean() / 1000), rel=0.12)
 
 
 @pytest.mark.slow

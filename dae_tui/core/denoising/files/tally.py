@@ -113,7 +113,7 @@ class Tally:
 
 
 def _corrected(found: Examination, denoised: Denoised) -> Examination:
-    """With the noise as weights for cameras found it, which patches of a photograph tell wrong."""
+    """With the noise as weights for cameras or trials found it, where patches tell it wrong."""
     if all(done.noise is None for done in denoised.images):
         return found
     noise = tuple(
