@@ -164,7 +164,7 @@ def _fastest() -> "Compute":
 
 def _trials(images: "Sequence[Tensor]", compute: "Compute") -> "Trials":
     """What tells white noise in the images from texture."""
-    from dae_tui.core.denoising.level_by_trials import white_noise_unlike
+    from dae_tui.core.denoising.white_noise import white_noise_unlike
     from dae_tui.core.weights.choice import for_any_image
     from dae_tui.core.weights.weights_file import load_weights
 

@@ -114,8 +114,11 @@ class Taken:
         return self.level <= LEAST and noise.correlation.between_pixels
 
     @property
-    def is_clearly_correlated(self) -> bool:
-        """Whether it can be no white noise, in a photograph that has some grain besides."""
+    def cannot_be_white(self) -> bool:
+        """Whether it is no white noise in a photograph that has some grain besides.
+
+        Of grey photographs that is clear without asking: their grain did not look like it.
+        """
         return is_grey(self.seen) or colour_correlation(self.change) > CLEARLY
 
     @property
@@ -151,7 +154,7 @@ def without_camera_noise(
         patches = _middle(part, PATCHES)
         levels = levels_by_differences(patches) or estimate_level_functions(patches)
         taken = Taken(part, part - denoised)
-        if taken.is_of_camera(ImageNoise(tuple(levels)).sigma) and taken.is_clearly_correlated:
+        if taken.is_of_camera(ImageNoise(tuple(levels)).sigma) and taken.cannot_be_white:
             found.append((part, denoised))
     return found
 

@@ -19,6 +19,7 @@ from dae_tui.core.denoising.inspection import (
     places,
     shows_page,
 )
+from dae_tui.core.denoising.planes.dynamic_range import ground_of
 from dae_tui.core.denoising.planes.opponent import opponent_sigmas, to_opponent
 from dae_tui.core.denoising.planes.stabilisation import stabilise
 from dae_tui.core.images.image_file import Stack
@@ -283,7 +284,8 @@ def _noise_of(
             single.update(find_single_pixels(plane))
             mosaic[number] = repair_impulses(plane, impulses)
     differences = levels_by_differences(mosaic) if channels == COLOURS and not share else None
-    levels = differences or estimate_level_functions(mosaic)
+    seen = ground_of(mosaic[0])[None] if channels == 1 else mosaic
+    levels = differences or estimate_level_functions(seen)
     if page and _calm_level(mosaic) < BLANK_PAPER * max(level.sigma for level in levels):
         sigmas = estimate_sigma(fill_unmeasured(mosaic)[:, None].contiguous())
         levels = tuple(LevelFunction.constant(sigma) for sigma in sigmas.tolist())

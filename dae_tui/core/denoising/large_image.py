@@ -1,5 +1,6 @@
 """One image of a stack, large enough for more than one noise level, and too large for batches."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -27,15 +28,11 @@ from dae_tui.core.denoising.examination import (
     unit_planes,
 )
 from dae_tui.core.denoising.inspection import taken_structure
-from dae_tui.core.denoising.level_by_trials import (
-    CONSISTENT,
-    consistency,
-    differ,
-    white_noise_in,
-)
+from dae_tui.core.denoising.level_by_trials import is_consistent, off_ends
 from dae_tui.core.denoising.planes.conversion import Conversion, mended
 from dae_tui.core.denoising.residual import residual_correlation
 from dae_tui.core.denoising.risk import SIDE, Trial, attempt, least_change, middle
+from dae_tui.core.denoising.white_noise import differ, over_image, white_noise_in
 from dae_tui.core.images.image_file import Stack
 from dae_tui.core.images.value_range import fill_unmeasured, from_unit
 from dae_tui.core.noise.level.image_noise import Correlation, ImageNoise
@@ -57,6 +54,8 @@ MOST_CHANGE = 1.5
 # with noise of 10/255 a quarter of `photos-unet` beside `pages-unet` gives 0.3 dB.
 SHARES = (0.25, 0.5, 0.75)
 
+OVERVIEW = 2**18
+"""About so many pixels, spread evenly, tell how the values of an image are distributed."""
 # So many rows and columns tell where the blocks of a JPEG begin.
 GRID_SIDE = 512
 
@@ -92,8 +91,10 @@ class LargeImage:
         taken = self._taken(camera) if camera else None
         artefacts = OF_COMPRESSION * self.stack.compression_error / self.found.range.span
         if camera and taken is not None and taken.is_of_camera(self.noise.sigma, artefacts):
-            white = None if taken.is_clearly_correlated else self._by_trials(candidates, out)
-            return white or self._as_of_camera(camera, taken, out)
+            white = None if taken.cannot_be_white else self._by_trials(candidates, out)
+            if white and white.weights:
+                return white
+            return self._as_of_camera(camera, taken, out)
         if quiet and candidates.know_levels:
             return self._left(out, harmed=False)
         if taken is not None and taken.disproves(self.noise):
@@ -143,10 +144,10 @@ class LargeImage:
         part = self._planes(*self._middle())
         every = [*candidates.weights, *candidates.one_channel]
         levels = white_noise_in(part, every, self.compute)
-        if levels is None or not (nearby or differ(levels, self.noise.levels)):
+        if levels is None or not (nearby or differ(levels, self.noise.levels, part)):
             return None
         alike = Correlation(shared=len(part) > 1 and is_grey(part))
-        noise = replace(self.noise, levels=levels, correlation=alike)
+        noise = replace(self.noise, levels=over_image(levels, self._overview), correlation=alike)
         return replace(self, noise=noise, certain=True)._with_levels(candidates, out)
 
     @property
@@ -173,6 +174,7 @@ class LargeImage:
             self.noise,
             self._planes(*self._middle()),
             self._ends if weights.takes_sigma else None,
+            bulk=self._bulk if weights.takes_sigma else None,
             negative=negative,
             given=self.options.sigma is not None,
         )
@@ -188,6 +190,25 @@ class LargeImage:
             ends.append(torch.stack(torch.aminmax(flat, dim=1)))
         lowest, highest = torch.stack(ends).unbind(1)
         return lowest.amin(0).tolist(), highest.amax(0).tolist()
+
+    @cached_property
+    def _overview(self) -> Tensor:
+        """Some of its values, spread evenly, (C, h, w) in [0, 1]."""
+        height, width = self.rows.shape[:2]
+        every = slice(None, None, max(1, math.isqrt(height * width // OVERVIEW)))
+        return self._as_stored(every, every)
+
+    @cached_property
+    def _bulk(self) -> list[float] | None:
+        """The values that a twentieth, a half and nineteen twentieths do not exceed.
+
+        None for several channels.
+        """
+        if len(self._overview) > 1:
+            return None
+        parts = torch.tensor([0.05, 0.5, 0.95])
+        found: list[float] = self._overview.flatten().quantile(parts).tolist()
+        return found
 
     def _middle(self) -> tuple[tuple[int, int], tuple[int, int]]:
         height, width = self.rows.shape[:2]
@@ -208,7 +229,7 @@ class LargeImage:
     ) -> tuple[list[float] | None, bool]:
         """The share of each weights in the result with the least expected error.
 
-        None to leave the image. And whether so much is taken away as the level asks for.
+        None to leave the image. Also whether what is taken away agrees with the level.
         """
         alone = np.eye(len(candidates.weights))
         if not self._may_be_wrong(candidates):
@@ -228,7 +249,9 @@ class LargeImage:
                 both = share * alone[first] + (1 - share) * alone[second]
                 ways[tuple(both)] = trials[first].mixed(trials[second], share).risk
         best = min(ways, key=ways.__getitem__)
-        consistent = 1 / CONSISTENT < consistency(trials[int(np.argmax(best))]) < CONSISTENT
+        seen = off_ends(part, self.noise.levels).all(0, keepdim=True)
+        trial = trials[int(np.argmax(best))]
+        consistent = is_consistent(trial, seen.expand_as(trial.noisy))
         if ways[best] >= WORTH_IT or self._changes_too_much(best, trials, conversions, part):
             return None, consistent
         return list(best), consistent
@@ -338,7 +361,7 @@ class LargeImage:
         levels = conversion.levels_for(weights)
         compute = replace(self.compute, precision=precision) if precision else self.compute
         denoised = denoise_images(weights, planes[None], levels, compute, clip=False)[0]
-        return conversion.keep_quiet(planes, denoised)
+        return conversion.keep(planes, denoised)
 
     def _apply(
         self,
@@ -373,8 +396,8 @@ class LargeImage:
         bands = denoise_large(parts, rows_of, size, levels, self.compute)
         for top, planes in bands:
             kept = planes
-            if conversion.has_quiet:
-                kept = conversion.keep_quiet(rows_of(top, top + planes.shape[-2]), planes)
+            if conversion.keeps_some:
+                kept = conversion.keep(rows_of(top, top + planes.shape[-2]), planes)
             kept = kept[:, max(0, above - top) :, left:]
             if kept.shape[-2]:
                 first = max(0, top - above)

@@ -48,7 +48,7 @@ class Trial:
 
     @property
     def kept(self) -> Tensor:
-        """What is left of the probe, as a multiple of it, at each value."""
+        """What is left of the probe, as a multiple of it, at each value; of levels above 0."""
         return self.signs * (self.probed - self.denoised) / (PROBE * self.sigmas)
 
     @property
@@ -57,7 +57,7 @@ class Trial:
 
         If the levels are right, it is the variance of the noise that is left.
         """
-        return self.sigmas.square() * self.kept
+        return self.sigmas * self.signs * (self.probed - self.denoised) / PROBE
 
     @property
     def risk(self) -> float:

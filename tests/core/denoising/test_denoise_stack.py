@@ -593,3 +593,34 @@ def test_textures_without_noise_stay(name: str) -> None:
     clean = getattr(data, name)()
     done = without_options(Stack(clean[None, ..., None]))
     assert np.array_equal(done.stack.values[0, ..., 0], clean)
+
+
+def star_field(side: int = 256) -> Array:
+    """Counts of a camera at a telescope: a sky of 500, and stars of up to 100 times that."""
+    drawn = np.random.default_rng(1)
+    rows, columns = np.mgrid[:side, :side]
+    counts = np.full((side, side), 500.0)
+    for down, across, size in drawn.random((60, 3)):
+        distance = (rows - side * down) ** 2 + (columns - side * across) ** 2
+        counts += 10 ** (1.5 + 3.2 * size) * np.exp(-distance / (2 * 1.7**2))
+    return counts
+
+
+@pytest.mark.parametrize("scale", [1, 1 / 60_000])
+def test_stars_stay_and_the_sky_gets_smooth(scale: float) -> None:
+    clean = star_field()
+    drawn = np.random.default_rng(0)
+    counts = np.rint(drawn.poisson(2 * clean) / 2 + drawn.normal(0, 6, clean.shape))
+    given = counts.astype(np.uint16) if scale == 1 else (scale * counts).astype(np.float32)
+    done = without_options(Stack(given[None, ..., None]))
+    after = done.stack.values[0, ..., 0] / scale
+    assert done.images[0].weights is not None
+    sky, bright = clean < 510, clean > 3000
+    errors = {
+        name: [float(np.std((each - clean)[part])) for each in (counts, after)]
+        for name, part in (("sky", sky), ("bright", bright))
+    }
+    assert errors["sky"][1] < errors["sky"][0] / 5
+    assert errors["bright"][1] < 1.02 * errors["bright"][0]
+    assert after[sky].mean() == pytest.approx(clean[sky].mean(), rel=0.001)
+    assert (after - 500).sum() == pytest.approx((clean - 500).sum(), rel=0.01)

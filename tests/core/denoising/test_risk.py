@@ -98,3 +98,9 @@ def test_a_mean_of_two_is_tried_without_applying_them_again() -> None:
     assert mixed.risk == pytest.approx(both.risk, rel=1e-4)
     true = float((mixed.denoised - clean).square().mean()) / sigma**2
     assert mixed.risk == pytest.approx(true, abs=0.05)
+
+
+def test_planes_without_noise_have_a_risk() -> None:
+    noisy = torch.rand(3, 32, 32, generator=torch.Generator().manual_seed(0))
+    trial = attempt(blur(1.0), noisy, torch.tensor([0.1, 0.1, 0.0])[:, None, None])
+    assert np.isfinite(trial.risk)

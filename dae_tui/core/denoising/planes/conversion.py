@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from dae_tui.core.denoising.apply_network import Levels
+from dae_tui.core.denoising.planes.dynamic_range import Stretch, stands_out, stretch
 from dae_tui.core.denoising.planes.level_map import LevelMap
 from dae_tui.core.denoising.planes.opponent import (
     from_opponent,
@@ -30,6 +31,7 @@ from dae_tui.core.images.tone_curve import from_srgb, to_srgb
 from dae_tui.core.noise.level.estimation import estimate_sigma
 from dae_tui.core.noise.level.image_noise import ImageNoise
 from dae_tui.core.noise.level.impulses import SinglePixels, find_impulses, repair_impulses
+from dae_tui.core.noise.level.level_function import LevelFunction
 from dae_tui.core.weights.weights_file import Weights
 
 # Where the noise of a plane differs so much from what independent channels have, they are not
@@ -53,7 +55,7 @@ class Conversion:
     negative: bool = False
     stabilisation: Stabilisation | None = None
     opponent: bool = False
-    level_map: LevelMap | None = None
+    level_map: LevelMap | Stretch | None = None
     """The levels of all values, where they differ from place to place."""
     single: tuple[SinglePixels, ...] = ()
     """The hot and dead pixels among the impulses."""
@@ -68,6 +70,7 @@ class Conversion:
         sample: Tensor,
         ends: tuple[Sequence[float], Sequence[float]] | None,
         *,
+        bulk: Sequence[float] | None = None,
         negative: bool,
         given: bool,
     ) -> "Conversion":
@@ -79,6 +82,8 @@ class Conversion:
             sample: the middle of the image, (C, h, w) in [0, 1].
             ends: the lowest and the highest value of each channel of the whole image; None for
                 weights that are not told the level.
+            bulk: the values that a twentieth, a half and nineteen twentieths of an image of one
+                channel do not exceed.
             negative: whether the network gets the negative.
             given: whether the user gave the noise level.
         """
@@ -86,9 +91,10 @@ class Conversion:
         plain = cls(sigmas, noise.impulses > 0, negative, single=noise.single)
         if not weights.takes_sigma or ends is None:
             return plain
-        if len(sample) == 1 and has_few_looks(noise.levels[0], sample):
-            looks = stabilise_looks(noise.levels[0], ends[1][0])
-            return replace(plain, sigmas=looks.sigmas, stabilisation=looks)
+        if len(sample) == 1:
+            special = plain._of_wide_range(noise.levels[0], sample, (ends[0][0], ends[1][0]), bulk)
+            if special is not None:
+                return special
         opponent = len(sample) == 3 and weights.channels == 1
         quadratic = any(len(level.variances) > 2 for level in noise.levels)
         if not opponent and (quadratic or (len(sample) > 1 and not noise.is_constant)):
@@ -114,6 +120,26 @@ class Conversion:
             stabilisation=unclipped(noise.levels, *ends),
             level_map=LevelMap(noise.levels, negative, ratios),
         )
+
+    def _of_wide_range(
+        self,
+        function: LevelFunction,
+        sample: Tensor,
+        ends: tuple[float, float],
+        bulk: Sequence[float] | None,
+    ) -> "Conversion | None":
+        """The steps for one channel whose dark and light values differ by large factors, if so.
+
+        That is strong speckle, or a dark ground from which little stands out.
+        """
+        if has_few_looks(function, sample):
+            looks = stabilise_looks(function, ends[1])
+            return replace(self, sigmas=looks.sigmas, stabilisation=looks)
+        if bulk is None or self.negative or not stands_out(function, bulk, ends):
+            return None
+        found = stretch(function, bulk[1], ends)
+        curve = found.stabilisation
+        return replace(self, sigmas=curve.sigmas, stabilisation=curve, level_map=found)
 
     def _measured(self, sample: Tensor, sigmas: Tensor) -> Tensor:
         """The levels of brightness and colour differences, (3,), as measured in a sample.
@@ -148,13 +174,20 @@ class Conversion:
         return self.level_map(planes[None])[0]
 
     @property
-    def has_quiet(self) -> bool:
-        """Whether some of the colour planes stay as they are."""
+    def keeps_some(self) -> bool:
+        """Whether some of what the network gets stays as it is."""
+        return isinstance(self.level_map, Stretch) or self._has_quiet
+
+    @property
+    def _has_quiet(self) -> bool:
+        """Whether some of the colour planes have no noise."""
         return self.opponent and bool((self.sigmas < QUIET).any())
 
-    def keep_quiet(self, planes: Tensor, denoised: Tensor) -> Tensor:
-        """What the network gave for planes (C, h, w), but for those without noise."""
-        if not self.has_quiet:
+    def keep(self, planes: Tensor, denoised: Tensor) -> Tensor:
+        """What the network gave for planes (C, h, w), but for what it sees no better."""
+        if isinstance(self.level_map, Stretch):
+            return self.level_map.mixed(planes, denoised)
+        if not self._has_quiet:
             return denoised
         return torch.where((self.sigmas < QUIET)[:, None, None], planes, denoised)
 

@@ -57,13 +57,6 @@ Array = NDArray[np.float64]
 
 WHITE = 0.12
 """Less correlation of neighbours than this passes for none."""
-Levels = tuple[LevelFunction, ...]
-Trials = Callable[[Tensor, Levels | None], Levels | None]
-"""Gives the levels of the white noise of an image, or None. The levels that its patches have, if
-they are white, are given and hold in case of doubt."""
-FEW = 16
-"""Of more images the usual one tells, and trials would take long."""
-
 MIXED = 0.1
 """Less correlation of channels than this passes for none."""
 COLOURED = 0.15
@@ -87,8 +80,17 @@ BY_SIGMA = {
     "poisson": -2,
     "poisson-gaussian": 2,
 }
+FEW = 16
+"""Trials are run on at most so many images: the median of more is reliable without them, and each
+takes two seconds."""
 LARGEST_IMAGES = 64
 """So many images, spread evenly, tell all there is to know."""
+
+
+Levels = tuple[LevelFunction, ...]
+Trials = Callable[[Tensor, Levels | None], Levels | None]
+"""Called with an image and the levels that its patches gave, or None if neighbours share the noise.
+Returns the levels of its white noise, or None to keep those."""
 
 
 @dataclass(frozen=True)
@@ -239,7 +241,7 @@ def _look(image: Tensor, side: int, trials: Trials | None) -> _Seen:
     if trials and not (side or masked or stripes or salted or impulses):
         white_levels = trials(mended, levels if step == 1 else None)
         if white_levels:
-            levels, spread, step = white_levels, white(), 1
+            levels, spread, step = white_levels, _of_white(mended, spread, step), 1
     variances = np.stack(
         [_on_grid(level, plane) for level, plane in zip(levels, mended, strict=True)]
     )
@@ -252,6 +254,17 @@ def _look(image: Tensor, side: int, trials: Trials | None) -> _Seen:
     if mended_some and (seen.sigma < least or step > 1):
         return replace(seen, variances=np.zeros_like(variances))
     return seen
+
+
+def _of_white(image: Tensor, spread: Spread, step: int) -> Spread:
+    """How white noise of an image is spread; its kurtosis is known where patches saw it white."""
+    grey = bool((image == image[:1]).all())
+    return replace(
+        white(),
+        shared=float(grey and len(image) > 1),
+        bright=1.0 if grey else 1 / len(image),
+        kurtosis=spread.kurtosis if step == 1 else 0.0,
+    )
 
 
 def _mended(image: Tensor) -> tuple[Tensor, float, float]:

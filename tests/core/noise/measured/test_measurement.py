@@ -11,7 +11,14 @@ from noisy_pictures import colour, grey
 from torch import Tensor
 
 from dae_tui.core.data.load_data import load
-from dae_tui.core.noise.measured.measurement import Measurement, measure, measure_pairs
+from dae_tui.core.noise.level.level_function import LevelFunction
+from dae_tui.core.noise.measured.measurement import (
+    FEW,
+    Levels,
+    Measurement,
+    measure,
+    measure_pairs,
+)
 from dae_tui.core.noise.synthetic.correlated import neighbour_correlation, width_of
 from dae_tui.core.noise.synthetic.synthesis import add_noise
 from dae_tui.errors import DataError
@@ -150,3 +157,35 @@ def test_too_small_images_are_refused() -> None:
 @pytest.mark.parametrize("width", [0.5, 0.7, 1.5, 4.0])
 def test_a_width_is_found_by_the_correlation_it_makes(width: float) -> None:
     assert width_of(neighbour_correlation(width), 8.0) == pytest.approx(width, rel=0.01)
+
+
+def as_white(image: Tensor, levels: Levels | None) -> Levels:
+    """Trials that find white noise of 0.05 in whatever they are shown."""
+    return (LevelFunction.constant(0.05),) * len(image)
+
+
+@pytest.mark.parametrize("spec", ["correlated:0.1,1", "gaussian:0.1"])
+def test_what_trials_find_counts(spec: str) -> None:
+    noisy = noisy_pictures(spec)[:2]
+    assert str(measure(noisy, as_white).spec) == "gaussian:0.05"
+    kept = measure(noisy, lambda image, levels: None)
+    assert str(kept.spec) == str(measure(noisy).spec)
+
+
+def test_trials_know_nothing_of_how_channels_and_values_are_spread() -> None:
+    grey_as_colour = [image.expand(3, -1, -1) for image in noisy_pictures("gaussian:0.05")[:2]]
+    stage = only_stage(measure(grey_as_colour, as_white))
+    assert stage.kind == "correlated"
+    assert stage.extras[1] == 1
+    assert only_stage(measure(noisy_pictures("uniform:0.087")[:2], as_white)).kind == "uniform"
+
+
+@pytest.mark.parametrize("spec", ["stripes:0.1", "salt-pepper:0.1", "masking:0.3", "quantize:3"])
+def test_trials_are_for_images_with_white_noise_alone(spec: str) -> None:
+    noisy = noisy_pictures(spec)[:2]
+    assert str(measure(noisy, as_white).spec) == str(measure(noisy).spec)
+
+
+def test_many_images_are_measured_without_trials() -> None:
+    noisy = noisy_pictures("gaussian:0.1", [pictures()[0]] * (FEW + 1))
+    assert only_stage(measure(noisy, as_white)).low == pytest.approx(0.1, rel=0.1)
