@@ -115,9 +115,9 @@ class Taken:
 
     @property
     def cannot_be_white(self) -> bool:
-        """Whether it is no white noise in a photograph that has some grain besides.
+        """Whether what is taken away cannot be white noise on top of some film grain.
 
-        Of grey photographs that is clear without asking: their grain did not look like it.
+        In grey it never can: no such grain was taken for the noise of a camera.
         """
         return is_grey(self.seen) or colour_correlation(self.change) > CLEARLY
 

@@ -42,6 +42,7 @@ from dae_tui.core.noise.level.impulses import (
 from dae_tui.core.noise.level.level_function import (
     LEAST_PIXELS,
     LevelFunction,
+    estimate_level_function,
     estimate_level_functions,
 )
 from dae_tui.core.noise.level.stripes import Stripes, find_stripes
@@ -284,13 +285,24 @@ def _noise_of(
             single.update(find_single_pixels(plane))
             mosaic[number] = repair_impulses(plane, impulses)
     differences = levels_by_differences(mosaic) if channels == COLOURS and not share else None
-    seen = ground_of(mosaic[0])[None] if channels == 1 else mosaic
-    levels = differences or estimate_level_functions(seen)
+    levels = differences or _levels_of(mosaic)
     if page and _calm_level(mosaic) < BLANK_PAPER * max(level.sigma for level in levels):
         sigmas = estimate_sigma(fill_unmeasured(mosaic)[:, None].contiguous())
         levels = tuple(LevelFunction.constant(sigma) for sigma in sigmas.tolist())
     correlation = find_correlation(mosaic, levels) if not share else Correlation()
     return ImageNoise(levels, share, tuple(single), correlation, stripes)
+
+
+def _levels_of(planes: Tensor) -> tuple[LevelFunction, ...]:
+    """The level function of each channel (C, H, W), of one channel without what stands out."""
+    if len(planes) > 1:
+        return estimate_level_functions(planes)
+    ground = ground_of(planes[0])
+    (found,) = estimate_level_functions(ground[None])
+    if found.is_speckle and ground.isnan().sum() > planes.isnan().sum():
+        # The ground alone has too few intensities to tell speckle from noise of one level.
+        found = estimate_level_function(ground, degree=0)
+    return (found,)
 
 
 def _stripes_of(image: NDArray[np.generic], stack: Stack, found: ValueRange) -> Stripes | None:

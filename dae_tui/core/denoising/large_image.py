@@ -30,6 +30,7 @@ from dae_tui.core.denoising.examination import (
 from dae_tui.core.denoising.inspection import taken_structure
 from dae_tui.core.denoising.level_by_trials import is_consistent, off_ends
 from dae_tui.core.denoising.planes.conversion import Conversion, mended
+from dae_tui.core.denoising.planes.dynamic_range import Bulk
 from dae_tui.core.denoising.residual import residual_correlation
 from dae_tui.core.denoising.risk import SIDE, Trial, attempt, least_change, middle
 from dae_tui.core.denoising.white_noise import differ, over_image, white_noise_in
@@ -50,6 +51,10 @@ WORTH_IT = 0.97
 CHANGED_OF_SPREAD = 0.5
 # What is taken away is not more than so many times the noise, root mean squares of both.
 MOST_CHANGE = 1.5
+# Noise below so many halves of a stored step may be rounded to one side, and then the mean of an
+# image moves by more than this part of the noise. Counts of 0.3, 1 and 3 photons moved by 0.44,
+# 0.14 and 0.02 of it.
+COARSE, MOST_MOVED = 3.0, 0.1
 # Of two networks also a mean of both is tried, with these shares of the first: on a page of text
 # with noise of 10/255 a quarter of `photos-unet` beside `pages-unet` gives 0.3 dB.
 SHARES = (0.25, 0.5, 0.75)
@@ -103,6 +108,8 @@ class LargeImage:
 
     def _with_levels(self, candidates: Candidates, out: NDArray[Any]) -> Done:
         """Denoise it with the weights that do it most good, told the levels of its noise."""
+        if self._ground_is_textured and not self.certain and self._may_be_wrong(candidates):
+            return self._by_trials(candidates, out) or self._left(out)
         shared = bool(candidates.one_channel) and self.noise.correlation.shared
         white = self._by_trials(candidates, out) if shared else None
         if white:  # Texture in colour looks as if the channels shared noise.
@@ -120,7 +127,7 @@ class LargeImage:
         best = int(np.argmax(mixture))
         weights, conversion = candidates.weights[best], conversions[best]
         self._apply(_Mixture(candidates.weights, mixture), conversion, out)
-        if self._may_be_wrong(candidates) and self._change(out) > MOST_CHANGE * self.noise.sigma:
+        if self._may_be_wrong(candidates) and self._does_harm(out):
             return self._left(out)
         done = Done(weights, conversion.negative, noise=self.noise if self.certain else None)
         before, after = self._middle_of(out)
@@ -143,7 +150,11 @@ class LargeImage:
             return None
         part = self._planes(*self._middle())
         every = [*candidates.weights, *candidates.one_channel]
-        levels = white_noise_in(part, every, self.compute)
+        ground = self._bulk if self._stands_out else None
+        seen = ground.stretched(part) if ground else part
+        levels = white_noise_in(seen, every, self.compute)
+        if levels and ground:
+            levels = (ground.unstretched(levels[0]),)
         if levels is None or not (nearby or differ(levels, self.noise.levels, part)):
             return None
         alike = Correlation(shared=len(part) > 1 and is_grey(part))
@@ -198,17 +209,26 @@ class LargeImage:
         every = slice(None, None, max(1, math.isqrt(height * width // OVERVIEW)))
         return self._as_stored(every, every)
 
-    @cached_property
-    def _bulk(self) -> list[float] | None:
-        """The values that a twentieth, a half and nineteen twentieths do not exceed.
+    @property
+    def _stands_out(self) -> bool:
+        """Whether a few things stand out far above a dark ground, as stars do above the sky."""
+        return self._bulk is not None and self._bulk.stands_out(self.noise.levels[0])
 
-        None for several channels.
-        """
+    @property
+    def _ground_is_textured(self) -> bool:
+        """Whether that ground may be texture, which its level function does not tell from noise."""
+        if self._bulk is None or not self._stands_out:
+            return False
+        return self._bulk.is_textured(self.noise.levels[0])
+
+    @cached_property
+    def _bulk(self) -> Bulk | None:
+        """Where most of its values lie; None for several channels."""
         if len(self._overview) > 1:
             return None
-        parts = torch.tensor([0.05, 0.5, 0.95])
-        found: list[float] = self._overview.flatten().quantile(parts).tolist()
-        return found
+        found = Bulk.of(self._overview.flatten())
+        lowest, highest = self._ends
+        return found and replace(found, lowest=lowest[0], highest=highest[0])
 
     def _middle(self) -> tuple[tuple[int, int], tuple[int, int]]:
         height, width = self.rows.shape[:2]
@@ -251,7 +271,8 @@ class LargeImage:
         best = min(ways, key=ways.__getitem__)
         seen = off_ends(part, self.noise.levels).all(0, keepdim=True)
         trial = trials[int(np.argmax(best))]
-        consistent = is_consistent(trial, seen.expand_as(trial.noisy))
+        # What stands out is kept, whatever the level.
+        consistent = self._stands_out or is_consistent(trial, seen.expand_as(trial.noisy))
         if ways[best] >= WORTH_IT or self._changes_too_much(best, trials, conversions, part):
             return None, consistent
         return list(best), consistent
@@ -292,18 +313,27 @@ class LargeImage:
                 return True
         return float(changed) > MOST_CHANGE * max(self.noise.sigma, here)
 
-    def _change(self, out: NDArray[Any]) -> float:
-        """How far `out` is from the image, but for impulses: a root mean square, band by band."""
+    def _does_harm(self, out: NDArray[Any]) -> bool:
+        """Whether more was taken away than noise, or the mean has moved with it, band by band.
+
+        Counts of less than a photon become 0 if their mean is rounded.
+        """
         height, width = self.rows.shape[:2]
         band = max(1, AT_ONCE // width)
-        total = 0.0
+        moved = square = 0.0
         for top in range(0, height, band):
             rows = top, min(top + band, height)
             given = self._planes(rows)
             given = mended(given, self.noise.single) if self.noise.impulses else given
             after = unit_planes(out[slice(*rows)], self.stack, self.found.range)
-            total += float((after - given).nan_to_num().square().sum())
-        return float(np.sqrt(total / (height * width * len(self.noise.levels))))
+            change = (after - given).nan_to_num()
+            moved += float(change.sum())
+            square += float(change.square().sum())
+        values, sigma = height * width * len(self.noise.levels), self.noise.sigma
+        coarse = sigma < COARSE * self.found.nothing
+        if coarse and abs(moved) > MOST_MOVED * sigma * values:
+            return True
+        return float(np.sqrt(square / values)) > MOST_CHANGE * sigma
 
     @cached_property
     def _grid(self) -> tuple[int, int]:

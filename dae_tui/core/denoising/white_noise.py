@@ -130,7 +130,7 @@ def white_noise_in(part: Tensor, weights: Sequence[Weights], compute: Compute) -
 def white_noise_unlike(
     image: Tensor, levels: Levels | None, weights: Sequence[Weights], compute: Compute
 ) -> Levels | None:
-    """The level functions of the white noise of an image (C, H, W), where it has others than these.
+    """The level functions of the white noise of an image (C, H, W), where they differ from these.
 
     These are right if a network that is told them takes away what it should. The other arguments
     are those of `white_noise_in`. Returns None if they are right, or if no such noise is found.

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from dae_tui.core.denoising.apply_network import Levels
-from dae_tui.core.denoising.planes.dynamic_range import Stretch, stands_out, stretch
+from dae_tui.core.denoising.planes.dynamic_range import Bulk, Stretch, stretch
 from dae_tui.core.denoising.planes.level_map import LevelMap
 from dae_tui.core.denoising.planes.opponent import (
     from_opponent,
@@ -70,7 +70,7 @@ class Conversion:
         sample: Tensor,
         ends: tuple[Sequence[float], Sequence[float]] | None,
         *,
-        bulk: Sequence[float] | None = None,
+        bulk: Bulk | None = None,
         negative: bool,
         given: bool,
     ) -> "Conversion":
@@ -82,8 +82,7 @@ class Conversion:
             sample: the middle of the image, (C, h, w) in [0, 1].
             ends: the lowest and the highest value of each channel of the whole image; None for
                 weights that are not told the level.
-            bulk: the values that a twentieth, a half and nineteen twentieths of an image of one
-                channel do not exceed.
+            bulk: where most values of an image of one channel lie.
             negative: whether the network gets the negative.
             given: whether the user gave the noise level.
         """
@@ -92,7 +91,7 @@ class Conversion:
         if not weights.takes_sigma or ends is None:
             return plain
         if len(sample) == 1:
-            special = plain._of_wide_range(noise.levels[0], sample, (ends[0][0], ends[1][0]), bulk)
+            special = plain._of_wide_range(noise.levels[0], sample, ends[1][0], bulk)
             if special is not None:
                 return special
         opponent = len(sample) == 3 and weights.channels == 1
@@ -125,19 +124,19 @@ class Conversion:
         self,
         function: LevelFunction,
         sample: Tensor,
-        ends: tuple[float, float],
-        bulk: Sequence[float] | None,
+        highest: float,
+        bulk: Bulk | None,
     ) -> "Conversion | None":
         """The steps for one channel whose dark and light values differ by large factors, if so.
 
-        That is strong speckle, or a dark ground from which little stands out.
+        That is strong speckle, or a dark ground above which a few things stand out.
         """
         if has_few_looks(function, sample):
-            looks = stabilise_looks(function, ends[1])
+            looks = stabilise_looks(function, highest)
             return replace(self, sigmas=looks.sigmas, stabilisation=looks)
-        if bulk is None or self.negative or not stands_out(function, bulk, ends):
+        if bulk is None or self.negative or not bulk.stands_out(function):
             return None
-        found = stretch(function, bulk[1], ends)
+        found = stretch(function, bulk)
         curve = found.stabilisation
         return replace(self, sigmas=curve.sigmas, stabilisation=curve, level_map=found)
 

@@ -1,13 +1,12 @@
-"""Images in which little stands far out from a dark ground, as stars do from the sky.
+"""Images in which a few things stand out far above a dark ground, as stars do above the sky.
 
-Their noise is a thousandth of their range or less, and a network that sees the whole range sees
-nothing of it. A curve that is straight at the ground and logarithmic far above it brings both into
-sight (the arcsinh stretch of astronomy: Lupton, Gunn and Szalay, AJ 118, 1999). The network is told
-how strong the noise of each value is after the curve. What stands out so far that it is measured
-better than the network sees it stays as it was measured.
+Their noise is a 250th of their range or less, and a network that is shown the whole range cannot
+see it. A curve that is straight near the ground and logarithmic far above it brings both into sight
+(the arcsinh stretch of astronomy: Lupton, Gunn and Szalay, AJ 118, 1999). The network is told how
+strong the noise of each value is after the curve. Where a value is measured more precisely than the
+network could restore it, the measured value is kept.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,13 +24,23 @@ Array = NDArray[np.float64]
 MOST_LEVELS = 250.0
 LEAST_BULK = 0.05
 """Where nine tenths of the values fill a smaller part of the range, the rest stands out."""
+WIDE = 10.0
+"""Levels that the ground may span as if it were one value, such as a sky without clouds."""
+TEXTURED = 25.0
+"""A ground that spans more levels may be texture; white noise spans 3.3."""
 # The curve is straight up to so many levels above the ground, over this number. On 250 stars and a
 # galaxy with 17/65535 of noise on the sky, what is left there is 3.6 (0.03), 2.7 (0.1) and 2.5
 # (0.2); that of faint stars 26, 27 and 31 (27 before).
 BEND = 0.1
-# What stands out by x comes out of the network wrong by about this part of x: the peaks of stars
-# are sharper than anything in photographs.
-ERROR = 0.018
+# What stands out by x comes out of the network wrong by up to this part of x: the peaks of stars
+# are sharper than anything in photographs. Stars of 0.7 to 1.7 pixels gave 0.02 to 0.05.
+ERROR = 0.05
+OF_WHITE = 3.3
+"""Levels that nine tenths of white noise span."""
+LEAST_VALUES = 6
+"""Fewer values in the ground are counts of single photons, which are skewed."""
+MOST_AT_LOWEST = 0.1
+"""Where more has the lowest value, it is a mask, as around a round field of view."""
 BULK_VALUES = 2**18
 MEDIAN_TO_LEVEL = 1.05
 """The level of Gaussian noise, over the median size of the difference of two values."""
@@ -68,66 +77,122 @@ class Stretch:
         return torch.from_numpy(found).float().to(values.device)
 
 
-def stands_out(function: LevelFunction, bulk: Sequence[float], ends: Sequence[float]) -> bool:
-    """Whether little of an image stands far out from the rest.
+@dataclass(frozen=True)
+class Bulk:
+    """Where most values of an image of one channel lie."""
 
-    Args:
-        function: the level function of its only channel.
-        bulk: the values that a twentieth, a half and nineteen twentieths of the image do not
-            exceed.
-        ends: its lowest and its highest value.
-    """
-    whole = ends[1] - ends[0]
-    level = float(function.at(np.array([bulk[1]]))[0])
-    return whole > MOST_LEVELS * level > 0 and bulk[2] - bulk[0] < LEAST_BULK * whole
+    low: float
+    """A twentieth of the values does not exceed it,"""
+    middle: float
+    """nor a half this one,"""
+    high: float
+    """nor nineteen twentieths this one."""
+    lowest: float
+    highest: float
+    distinct: int
+    """How many different values there are between `low` and `high`."""
+
+    @classmethod
+    def of(cls, values: Tensor) -> "Bulk | None":
+        """That of values (n,); None if there are too few that were measured."""
+        seen = values[values.isfinite()]
+        if len(seen) < LEAST_VALUES:
+            return None
+        lowest, highest = (float(end) for end in seen.aminmax())
+        above = seen[seen > lowest]
+        if len(seen) - len(above) > MOST_AT_LOWEST * len(seen) and len(above) >= LEAST_VALUES:
+            seen = above
+        some = seen[:: max(1, len(seen) // BULK_VALUES)]
+        low, middle, high = some.quantile(torch.tensor([0.05, 0.5, 0.95])).tolist()
+        distinct = len(np.unique(some[(some >= low) & (some <= high)].numpy()))
+        return cls(low, middle, high, lowest, highest, distinct)
+
+    @property
+    def width(self) -> float:
+        """Between the ends of what nine tenths of the values span."""
+        return self.high - self.low
+
+    def stands_out(self, function: LevelFunction) -> bool:
+        """Whether a few things stand out far above the rest, whose noise has this level."""
+        whole, level = self.highest - self.lowest, _at(function, self.middle)
+        return (
+            self.distinct >= LEAST_VALUES
+            and whole > MOST_LEVELS * level > 0
+            and self.width < LEAST_BULK * whole
+        )
+
+    def is_textured(self, function: LevelFunction) -> bool:
+        """Whether the rest may be texture, as it spans far more levels than noise does."""
+        return self.width > TEXTURED * _at(function, self.middle)
+
+    def stretched(self, part: Tensor) -> Tensor:
+        """A part of the image (1, h, w) with the ground from 0 to 1, and all beyond at these."""
+        low, high = self._ends
+        return ((part - low) / (high - low)).clamp(0, 1)
+
+    def unstretched(self, function: LevelFunction) -> LevelFunction:
+        """The level function of the image, by that of `stretched`."""
+        low, high = self._ends
+        span = high - low
+        ends = function.at(np.array([0.0, 1.0])) ** 2 * span**2
+        variances = (float(ends[0]),) if function.is_constant else tuple(ends.tolist())
+        return LevelFunction(variances, low, high, function.sigma * span)
+
+    @property
+    def _ends(self) -> tuple[float, float]:
+        return self.low - self.width / 2, self.high + self.width / 2
+
+
+def _at(function: LevelFunction, intensity: float) -> float:
+    return float(function.at(np.array([intensity]))[0])
 
 
 def ground_of(plane: Tensor) -> Tensor:
-    """A plane (H, W), NaN where it stands out far above the rest, if little of it does so.
+    """A plane (H, W), NaN where it stands out far above the rest, if a few things do so.
 
     The noise of the rest is what can be measured there: what stands out are stars and the like, and
     their slopes look like noise that grows with the light.
     """
-    values = plane[plane.isfinite()]
-    if len(values) < 2:
+    bulk = Bulk.of(plane.flatten())
+    if bulk is None:
         return plane
-    some = values[:: max(1, len(values) // BULK_VALUES)]
-    low, middle, high = some.quantile(torch.tensor([0.05, 0.5, 0.95])).tolist()
-    steps = (plane[:, 1:] - plane[:, :-1])[(plane[:, 1:] < middle) & (plane[:, :-1] < middle)]
+    dark = (plane > bulk.lowest) & (plane < bulk.middle)
+    steps = (plane[:, 1:] - plane[:, :-1])[dark[:, 1:] & dark[:, :-1]]
     if not len(steps):
         return plane
     level = MEDIAN_TO_LEVEL * float(steps.abs().median())
-    ends = float(values.min()), float(values.max())
-    if not stands_out(LevelFunction.constant(level), (low, middle, high), ends):
+    if not bulk.stands_out(LevelFunction.constant(level)):
         return plane
-    return plane.where(plane < high + BEYOND * (high - low), torch.nan)
+    return plane.where(plane < bulk.high + BEYOND * bulk.width, torch.nan)
 
 
-def stretch(function: LevelFunction, ground: float, ends: Sequence[float]) -> Stretch:
+def stretch(function: LevelFunction, bulk: Bulk) -> Stretch:
     """The curve for an image of one channel.
 
     Args:
         function: its level function.
-        ground: the value of the ground, in the unit of images in [0, 1].
-        ends: its lowest and its highest value.
+        bulk: where most of its values lie, in the unit of images in [0, 1].
     """
-    level = float(function.at(np.array([ground]))[0])
-    lowest, highest = ends[0] - MARGIN * level, ends[1] + MARGIN * level
-    first, last = (float(np.arcsinh(BEND * (end - ground) / level)) for end in (lowest, highest))
-    at = ground + level / BEND * np.sinh(np.linspace(first, last, KNOTS))
+    ground = bulk.middle
+    level = _at(function, ground)
+    lowest, highest = bulk.lowest - MARGIN * level, bulk.highest + MARGIN * level
+    bend = BEND / max(1.0, bulk.width / (WIDE * level))
+    first, last = (float(np.arcsinh(bend * (end - ground) / level)) for end in (lowest, highest))
+    at = ground + level / bend * np.sinh(np.linspace(first, last, KNOTS))
     levels, above = function.at(at), np.abs(at - ground)
-    slopes = 1 / np.hypot(np.maximum(levels, 0.1 * level), BEND * above)
+    slopes = 1 / np.hypot(np.maximum(levels, 0.1 * level), bend * above)
     curve = np.concatenate([[0], np.cumsum((slopes[1:] + slopes[:-1]) / 2 * np.diff(at))])
-    curve -= np.interp(ends[0], at, curve)
-    scale = float(np.interp(ends[1], at, curve))
+    curve -= np.interp(bulk.lowest, at, curve)
+    scale = float(np.interp(bulk.highest, at, curve))
     nodes, weights = np.polynomial.hermite_e.hermegauss(NODES)
     noisy = np.interp(at[:, None] + levels[:, None] * nodes, at, curve)
     means = np.maximum.accumulate(noisy @ (weights / weights.sum()))
     rising = np.concatenate([[True], np.diff(means) > 0])
     steps_back = Curve(at, curve, means[rising], at[rising])
+    beyond = np.maximum(0, above - max(0.0, bulk.width - OF_WHITE * level))
     return Stretch(
         Stabilisation((steps_back,), (scale,), torch.tensor([1 / scale])),
         curve / scale,
         levels * slopes / scale,
-        levels**2 / (levels**2 + (ERROR * above) ** 2 + 1e-30),
+        levels**2 / (levels**2 + (ERROR * beyond) ** 2 + 1e-30),
     )

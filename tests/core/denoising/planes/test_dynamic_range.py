@@ -1,17 +1,18 @@
 """Stars on a dark sky: the curve that brings both into sight, and what stays as it was measured."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
-from dae_tui.core.denoising.planes.dynamic_range import ground_of, stands_out, stretch
+from dae_tui.core.denoising.planes.dynamic_range import Bulk, ground_of, stretch
 from dae_tui.core.noise.level.level_function import LevelFunction
 
 LEVEL = 0.001
 WHITE = LevelFunction.constant(LEVEL)
 SKY = 0.05
-ENDS = (0.04, 2.0)
-BULK = (0.048, SKY, 0.06)
+BULK = Bulk(0.048, SKY, 0.0515, 0.04, 2.0, 100)
 
 
 def plane(*values: float) -> torch.Tensor:
@@ -19,7 +20,7 @@ def plane(*values: float) -> torch.Tensor:
 
 
 def test_the_way_back_leads_to_where_it_came_from() -> None:
-    steps = stretch(WHITE, SKY, ENDS).stabilisation
+    steps = stretch(WHITE, BULK).stabilisation
     given = plane(SKY, SKY + 0.01, 0.1, 0.5, 1.0, 1.9)
     there = steps.forward(given)
     assert torch.allclose(steps.backward(there), given, rtol=1e-3)
@@ -29,7 +30,7 @@ def test_the_way_back_leads_to_where_it_came_from() -> None:
 
 def test_the_mean_of_noisy_values_leads_back_to_the_clean_one() -> None:
     function = LevelFunction((LEVEL**2, LEVEL**2 + 1e-4), 0, 1)
-    steps = stretch(function, SKY, ENDS).stabilisation
+    steps = stretch(function, BULK).stabilisation
     drawn = np.random.default_rng(0)
     for clean in (SKY, 0.07, 0.3):
         level = float(function.at(np.array([clean]))[0])
@@ -40,7 +41,7 @@ def test_the_mean_of_noisy_values_leads_back_to_the_clean_one() -> None:
 
 @pytest.mark.parametrize("clean", [SKY, SKY + 0.005, 0.1, 0.5])
 def test_the_network_is_told_the_noise_after_the_curve(clean: float) -> None:
-    found = stretch(WHITE, SKY, ENDS)
+    found = stretch(WHITE, BULK)
     noisy = torch.from_numpy(np.random.default_rng(0).normal(clean, LEVEL, (1, 300, 300))).float()
     after = found.stabilisation.forward(noisy)
     told = found(after[None])
@@ -49,7 +50,7 @@ def test_the_network_is_told_the_noise_after_the_curve(clean: float) -> None:
 
 
 def test_the_sky_is_seen_by_the_network_alone_and_bright_stars_stay() -> None:
-    found = stretch(WHITE, SKY, ENDS)
+    found = stretch(WHITE, BULK)
     noisy = found.stabilisation.forward(plane(SKY + LEVEL, 1.0 + LEVEL))
     denoised = found.stabilisation.forward(plane(SKY, 1.0))
     mixed = found.stabilisation.backward(found.mixed(noisy, denoised))[0, 0]
@@ -58,10 +59,47 @@ def test_the_sky_is_seen_by_the_network_alone_and_bright_stars_stay() -> None:
 
 
 def test_photographs_do_not_stand_out() -> None:
-    assert stands_out(WHITE, BULK, ENDS)
-    assert not stands_out(WHITE, (0.1, 0.4, 0.9), (0.0, 1.0))
-    assert not stands_out(LevelFunction.constant(0.02), BULK, ENDS)
-    assert not stands_out(LevelFunction.constant(0.0), BULK, ENDS)
+    assert BULK.stands_out(WHITE)
+    assert not Bulk(0.1, 0.4, 0.9, 0.0, 1.0, 200).stands_out(WHITE)
+    assert not BULK.stands_out(LevelFunction.constant(0.02))
+    assert not BULK.stands_out(LevelFunction.constant(0.0))
+
+
+def test_counts_of_single_photons_do_not_either() -> None:
+    assert not replace(BULK, distinct=4).stands_out(WHITE)
+
+
+def test_the_bulk_is_what_most_values_are() -> None:
+    found = Bulk.of(torch.cat([torch.linspace(0, 1, 1001), torch.full((20,), 50.0)]))
+    assert found is not None
+    assert (found.low, found.middle, found.high) == pytest.approx((0.05, 0.51, 0.97), abs=0.01)
+    assert (found.lowest, found.highest) == (0, 50)
+    assert found.distinct > 900
+    assert Bulk.of(torch.tensor([torch.nan, 1.0])) is None
+
+
+def test_a_mask_of_one_value_is_not_the_ground() -> None:
+    sky = torch.linspace(0.4, 0.6, 1001)
+    found = Bulk.of(torch.cat([torch.zeros(2000), sky]))
+    assert found is not None
+    assert found.middle == pytest.approx(0.5, abs=0.01)
+
+
+def test_a_ground_that_spans_many_levels_may_be_texture() -> None:
+    assert not BULK.is_textured(WHITE)
+    assert replace(BULK, high=BULK.low + 0.03).is_textured(WHITE)
+
+
+def test_levels_of_the_ground_alone_are_those_of_the_image() -> None:
+    part = torch.tensor([0.048, 0.05, 0.0515, 1.0])[None, None]
+    after = BULK.stretched(part)
+    assert float(after.max()) == 1
+    span = float((after[0, 0, 1] - after[0, 0, 0]) / (part[0, 0, 1] - part[0, 0, 0]))
+    found = BULK.unstretched(LevelFunction.constant(0.1))
+    assert found.at(np.array([SKY]))[0] == pytest.approx(0.1 / span, rel=1e-3)
+    shot = BULK.unstretched(LevelFunction((0.0, 0.04), sigma=0.1))
+    middle = float(after[0, 0, 1])
+    assert shot.at(np.array([SKY]))[0] == pytest.approx(np.sqrt(0.04 * middle) / span, rel=1e-2)
 
 
 def test_the_ground_is_what_does_not_stand_out() -> None:
