@@ -81,8 +81,8 @@ BY_SIGMA = {
     "poisson-gaussian": 2,
 }
 FEW = 16
-"""Trials are run on at most so many images: the median of more is reliable without them, and those of
-one image take two seconds."""
+"""Trials are run on at most so many images: the median of more is reliable without them, and
+those of one image take two seconds."""
 LARGEST_IMAGES = 64
 """So many images, spread evenly, tell all there is to know."""
 
