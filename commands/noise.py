@@ -174,9 +174,7 @@ def _trials(images: "Sequence[Tensor]", compute: "Compute") -> "Trials":
     return partial(white_noise_unlike, weights=weights, compute=compute)
 
 
-def _of_cameras(
-    images: "Sequence[Tensor]", compute: "Compute"
-) -> "list[tuple[Tensor, Tensor]]":
+def _of_cameras(images: "Sequence[Tensor]", compute: "Compute") -> "list[tuple[Tensor, Tensor]]":
     """The images as they are and without noise, if that of most is a camera's; else none."""
     from dae_tui.core.denoising.camera_noise import COLOURS, without_camera_noise
     from dae_tui.core.noise.measured.measurement import LARGEST_IMAGES
