@@ -37,6 +37,7 @@ from dae_tui.core.denoising.white_noise import differ, over_image, white_noise_i
 from dae_tui.core.images.image_file import Stack
 from dae_tui.core.images.value_range import fill_unmeasured, from_unit
 from dae_tui.core.noise.level.image_noise import Correlation, ImageNoise
+from dae_tui.core.noise.level.level_function import levels_at
 from dae_tui.core.weights.choice import Candidates, for_channels
 from dae_tui.core.weights.weights_file import Weights
 from dae_tui.spec.denoising import DenoiseOptions
@@ -300,12 +301,7 @@ class LargeImage:
         denoised = conversion.backward(mean)
         changed = (denoised - given).square().mean().sqrt()
         # The part may be lighter than the whole, and so have more noise.
-        levels = torch.stack(
-            [
-                torch.from_numpy(level.at(plane.double().numpy())).float()
-                for level, plane in zip(self.noise.levels, denoised, strict=True)
-            ]
-        )
+        levels = levels_at(self.noise.levels, denoised)
         here = float(levels.square().mean().sqrt())
         if self.noise.correlation.between_pixels:
             levels = levels.clamp(min=self.found.nothing)

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from dae_tui.core.denoising.planes.level_map import blurred
 from dae_tui.core.denoising.risk import Trial, attempt
-from dae_tui.core.noise.level.level_function import LevelFunction
+from dae_tui.core.noise.level.level_function import LevelFunction, levels_at
 from dae_tui.core.noise.measured.laws import NEAR, SIMPLER, fit_powers
 
 Array = NDArray[np.float64]
@@ -126,7 +126,7 @@ def off_ends(noisy: Tensor, levels: Levels) -> Tensor:
 
 def level_in(image: Tensor, levels: Levels) -> float:
     """The level of noise in an image (C, h, w): the root mean square over values and channels."""
-    return float(_levels_at(levels, image).square().mean().sqrt())
+    return float(levels_at(levels, image).square().mean().sqrt())
 
 
 @dataclass(frozen=True)
@@ -170,7 +170,7 @@ class _Part:
 
     def attempt(self, apply: Apply, levels: Levels, scale: float) -> Trial:
         """Tell the network these levels times `scale`."""
-        told = (scale * _levels_at(levels, self.smooth)).clamp(min=LOWEST)
+        told = (scale * levels_at(levels, self.smooth)).clamp(min=LOWEST)
         return attempt(lambda planes: apply(planes, told), self.noisy, told)
 
     def tried(self, apply: Apply, levels: Levels, scale: float) -> _Step:
@@ -187,18 +187,9 @@ class _Part:
         return _Step(scale, ratios, shares)
 
 
-def _levels_at(levels: Levels, smooth: Tensor) -> Tensor:
-    """The level of each value by its intensity, (C, h, w) both."""
-    planes = [
-        torch.from_numpy(level.at(plane.double().numpy())).float()
-        for level, plane in zip(levels, smooth, strict=True)
-    ]
-    return torch.stack(planes)
-
-
 def _off_ends(smooth: Tensor, levels: Levels) -> Tensor:
     """Which values, by their intensity (C, h, w), noise of such levels hardly takes to the ends."""
-    margin = (CLEAR * _levels_at(levels, smooth)).clamp(min=ENDS)
+    margin = (CLEAR * levels_at(levels, smooth)).clamp(min=ENDS)
     return (smooth > margin) & (smooth < 1 - margin)
 
 

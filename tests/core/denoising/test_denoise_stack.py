@@ -628,7 +628,7 @@ def test_stars_stay_and_the_sky_gets_smooth(width: float, scale: float) -> None:
 
 @pytest.mark.parametrize("seed", range(4))
 def test_a_sky_around_zero_has_one_level(seed: int) -> None:
-    """Three of 16 such skies seemed to have speckle, and were left as they were."""
+    """A ground alone may seem to have speckle, and was then left as it was."""
     clean = star_field(1.3) - 500
     drawn = np.random.default_rng(seed)
     noisy_one = (clean + drawn.normal(0, 22, clean.shape)).astype(np.float32)

@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dae_tui.core.denoising.planes.opponent import from_opponent, opponent_sigmas
-from dae_tui.core.noise.level.level_function import LevelFunction
+from dae_tui.core.noise.level.level_function import LevelFunction, levels_at
 
 BLUR = 1.0
 """The standard deviation in pixels of the blur that shows the intensity below the noise."""
@@ -43,14 +43,9 @@ class LevelMap:
             smooth = from_opponent(smooth)
         if self.negative:
             smooth = 1 - smooth
-        intensities = smooth.double().numpy()
-        levels = [
-            torch.from_numpy(function.at(intensities[:, channel])).clamp(
-                min=LEAST_LEVEL * function.sigma
-            )
-            for channel, function in enumerate(self.functions)
-        ]
-        found = torch.stack(levels, dim=1).float()
+        least = torch.tensor([LEAST_LEVEL * function.sigma for function in self.functions])
+        found = levels_at(self.functions, smooth.movedim(1, 0)).movedim(0, 1)
+        found = found.maximum(least[:, None, None])
         if self.opponent is not None:
             independent = opponent_sigmas(found.movedim(1, -1)).movedim(-1, 1)
             found = independent * self.opponent[:, None, None]

@@ -9,6 +9,7 @@ other. The simplest function that explains the groups is taken.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -98,6 +99,15 @@ class LevelFunction:
         )
         levels: Array = np.sqrt(np.maximum(variances, 0))
         return levels
+
+
+def levels_at(functions: Sequence[LevelFunction], planes: Tensor) -> Tensor:
+    """The noise level of each value by its intensity, planes (C, ...) on the CPU; float32."""
+    found = [
+        torch.from_numpy(function.at(plane.double().numpy())).float()
+        for function, plane in zip(functions, planes, strict=True)
+    ]
+    return torch.stack(found)
 
 
 def estimate_level_functions(planes: Tensor) -> tuple[LevelFunction, ...]:
