@@ -595,9 +595,9 @@ def test_textures_without_noise_stay(name: str) -> None:
     assert np.array_equal(done.stack.values[0, ..., 0], clean)
 
 
-def star_field(width: float, side: int = 256) -> Array:
+def star_field(width: float, side: int = 256, seed: int = 1) -> Array:
     """Counts of a camera at a telescope: a sky of 500, and stars of up to 100 times that."""
-    drawn = np.random.default_rng(1)
+    drawn = np.random.default_rng(seed)
     rows, columns = np.mgrid[:side, :side]
     counts = np.full((side, side), 500.0)
     for down, across, size in drawn.random((60, 3)):
@@ -626,13 +626,13 @@ def test_stars_stay_and_the_sky_gets_smooth(width: float, scale: float) -> None:
     assert (after - 500).sum() == pytest.approx((clean - 500).sum(), rel=0.01)
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", [0, 1])
 def test_a_sky_around_zero_has_one_level(seed: int) -> None:
-    """A ground alone may seem to have speckle, and was then left as it was."""
-    clean = star_field(1.3) - 500
-    drawn = np.random.default_rng(seed)
-    noisy_one = (clean + drawn.normal(0, 22, clean.shape)).astype(np.float32)
-    done = without_options(Stack(noisy_one[None, ..., None]))
+    """The first one alone seems to have speckle, and was left as it was."""
+    clean = star_field(1.7, side=200, seed=seed) - 500
+    noise = np.random.default_rng(seed).normal(0, 22, clean.shape)
+    given = (clean + noise).astype(np.float32)
+    done = without_options(Stack(given[None, ..., None]))
     sky = clean < 10
     assert np.std((done.stack.values[0, ..., 0] - clean)[sky]) < 22 / 5
 
