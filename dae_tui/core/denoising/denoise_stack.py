@@ -20,9 +20,10 @@ from dae_tui.core.denoising.examination import (
     small_planes,
 )
 from dae_tui.core.denoising.inspection import UNLIKE, taken_structure
-from dae_tui.core.denoising.large_image import AT_ONCE, LargeImage, inverts
+from dae_tui.core.denoising.large_image import LargeImage, inverts
 from dae_tui.core.denoising.planes.conversion import QUIET
 from dae_tui.core.denoising.planes.opponent import from_opponent, opponent_sigmas, to_opponent
+from dae_tui.core.denoising.stored_image import AT_ONCE, StoredImage
 from dae_tui.core.images.image_file import Stack
 from dae_tui.core.images.value_range import fill_unmeasured, from_unit, image_values
 from dae_tui.core.noise.level.image_noise import ImageNoise
@@ -76,9 +77,14 @@ def denoise_stack(
         denoised[..., -1] = stack.values[..., -1]
     if found.noise:
         images = [
-            LargeImage(stack, number, found, noise, options, compute).denoise(
-                candidates, denoised[number]
-            )
+            LargeImage(
+                StoredImage(stack, number, found.range, noise.stripes),
+                bool(found.dark[number]),
+                found,
+                noise,
+                options,
+                compute,
+            ).denoise(candidates, denoised[number])
             for number, noise in enumerate(_known(found.noise, candidates))
         ]
     else:

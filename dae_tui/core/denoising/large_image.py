@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import partial
 from itertools import combinations
 from typing import Any
 
@@ -19,32 +19,26 @@ from dae_tui.core.denoising.apply_network import (
     denoise_large,
     fits_whole,
 )
-from dae_tui.core.denoising.block_grid import before_blocks, find_grid, starting_on
+from dae_tui.core.denoising.block_grid import before_blocks
 from dae_tui.core.denoising.camera_noise import Taken, is_grey
 from dae_tui.core.denoising.denoised import Done
 from dae_tui.core.denoising.examination import (
     OF_COMPRESSION,
     Examination,
-    unit_planes,
 )
 from dae_tui.core.denoising.inspection import taken_structure
 from dae_tui.core.denoising.level_by_trials import is_consistent, off_ends
 from dae_tui.core.denoising.planes.conversion import Conversion, mended
-from dae_tui.core.denoising.planes.dynamic_range import Bulk
 from dae_tui.core.denoising.residual import residual_correlation
-from dae_tui.core.denoising.risk import SIDE, Trial, attempt, least_change, middle
+from dae_tui.core.denoising.risk import Trial, attempt, least_change
+from dae_tui.core.denoising.stored_image import StoredImage
 from dae_tui.core.denoising.white_noise import differ, over_image, white_noise_in
-from dae_tui.core.images.image_file import Stack
-from dae_tui.core.images.value_range import fill_unmeasured, from_unit
 from dae_tui.core.noise.level.image_noise import Correlation, ImageNoise
 from dae_tui.core.noise.level.level_function import levels_at
 from dae_tui.core.weights.choice import Candidates, for_channels
 from dae_tui.core.weights.weights_file import Weights
 from dae_tui.spec.denoising import DenoiseOptions
 
-# Pixels that are converted to float32 together, few enough to stay in the cache: storing 10 000
-# digits took 0.15 s when all were converted at once, and takes 0.01 s this way.
-AT_ONCE = 1_000_000
 # An image is left as it is unless its error is expected to fall at least to this part.
 WORTH_IT = 0.97
 # White noise that a JPEG has spread is taken away everywhere too, as a multiple of the level that
@@ -60,11 +54,6 @@ COARSE, MOST_MOVED = 3.0, 0.1
 # with noise of 10/255 a quarter of `photos-unet` beside `pages-unet` gives 0.3 dB.
 SHARES = (0.25, 0.5, 0.75)
 
-OVERVIEW = 2**18
-"""About so many pixels, spread evenly, tell how the values of an image are distributed."""
-# So many rows and columns tell where the blocks of a JPEG begin.
-GRID_SIDE = 512
-
 
 def inverts(weights: Weights, options: DenoiseOptions, dark: bool) -> bool:
     """Whether the network gets the negative of the image, because it is dark on light."""
@@ -75,8 +64,9 @@ def inverts(weights: Weights, options: DenoiseOptions, dark: bool) -> bool:
 class LargeImage:
     """One image of a stack, too large to be batched with others."""
 
-    stack: Stack
-    number: int
+    image: StoredImage
+    dark: bool
+    """Whether it shows dark strokes on a light ground."""
     found: Examination
     noise: ImageNoise
     options: DenoiseOptions
@@ -84,18 +74,12 @@ class LargeImage:
     certain: bool = False
     """Whether its noise was found by trials, beyond doubt."""
 
-    @property
-    def rows(self) -> NDArray[Any]:
-        """(H, W, C) as stored, with alpha."""
-        rows: NDArray[Any] = self.stack.values[self.number]
-        return rows
-
     def denoise(self, candidates: Candidates, out: NDArray[Any]) -> Done:
         """Denoise it into `out`."""
         quiet = self.noise.sigma <= self.found.nothing and not self.noise.impulses
         camera = self._for_cameras(candidates)
         taken = self._taken(camera) if camera else None
-        artefacts = OF_COMPRESSION * self.stack.compression_error / self.found.range.span
+        artefacts = OF_COMPRESSION * self.image.stack.compression_error / self.found.range.span
         if camera and taken is not None and taken.is_of_camera(self.noise.sigma, artefacts):
             white = None if taken.cannot_be_white else self._by_trials(candidates, out)
             if white and white.weights:
@@ -131,7 +115,7 @@ class LargeImage:
         if self._may_be_wrong(candidates) and self._does_harm(out):
             return self._left(out)
         done = Done(weights, conversion.negative, noise=self.noise if self.certain else None)
-        before, after = self._middle_of(out)
+        before, after = self.image.middle_of(out)
         if candidates.named:
             done = replace(done, structure=float(taken_structure(before[None], after[None])[0]))
         if weights.takes_sigma and not (self._noise_is_other or self.found.artefacts):
@@ -149,9 +133,9 @@ class LargeImage:
         other = self.noise.impulses or self.noise.stripes or self.found.striped or self.found.page
         if other or self.certain or not self._may_be_wrong(candidates):
             return None
-        part = self._planes(*self._middle())
+        part = self.image.planes(*self.image.middle())
         every = [*candidates.weights, *candidates.one_channel]
-        ground = self._bulk if self._stands_out else None
+        ground = self.image.bulk if self._stands_out else None
         seen = ground.stretched(part) if ground else part
         levels = white_noise_in(seen, every, self.compute)
         if levels and ground:
@@ -159,7 +143,9 @@ class LargeImage:
         if levels is None or not (nearby or differ(levels, self.noise.levels, part)):
             return None
         alike = Correlation(shared=len(part) > 1 and is_grey(part))
-        noise = replace(self.noise, levels=over_image(levels, self._overview), correlation=alike)
+        noise = replace(
+            self.noise, levels=over_image(levels, self.image.overview), correlation=alike
+        )
         return replace(self, noise=noise, certain=True)._with_levels(candidates, out)
 
     @property
@@ -176,74 +162,32 @@ class LargeImage:
         if self.noise.impulses or self.noise.stripes:
             self._mend(out)
             return Done(None, mended=True)
-        out[...] = self.rows
+        out[...] = self.image.rows
         return Done(None, harmed=harmed)
 
     def _conversion(self, weights: Weights) -> Conversion:
-        negative = inverts(weights, self.options, bool(self.found.dark[self.number]))
+        negative = inverts(weights, self.options, self.dark)
         return Conversion.plan(
             weights,
             self.noise,
-            self._planes(*self._middle()),
-            self._ends if weights.takes_sigma else None,
-            bulk=self._bulk if weights.takes_sigma else None,
+            self.image.planes(*self.image.middle()),
+            self.image.ends if weights.takes_sigma else None,
+            bulk=self.image.bulk if weights.takes_sigma else None,
             negative=negative,
             given=self.options.sigma is not None,
         )
 
-    @cached_property
-    def _ends(self) -> tuple[list[float], list[float]]:
-        """The lowest and the highest value of each channel, in [0, 1], band by band."""
-        height, width = self.rows.shape[:2]
-        band = max(1, AT_ONCE // width)
-        ends = []
-        for top in range(0, height, band):
-            flat = self._planes((top, min(top + band, height))).flatten(1)
-            ends.append(torch.stack(torch.aminmax(flat, dim=1)))
-        lowest, highest = torch.stack(ends).unbind(1)
-        return lowest.amin(0).tolist(), highest.amax(0).tolist()
-
-    @cached_property
-    def _overview(self) -> Tensor:
-        """Some of its values, spread evenly, (C, h, w) in [0, 1]."""
-        height, width = self.rows.shape[:2]
-        every = slice(None, None, max(1, math.isqrt(height * width // OVERVIEW)))
-        return self._as_stored(every, every)
-
     @property
     def _stands_out(self) -> bool:
         """Whether a few things stand out far above a dark ground, as stars do above the sky."""
-        return self._bulk is not None and self._bulk.stands_out(self.noise.levels[0])
+        return self.image.bulk is not None and self.image.bulk.stands_out(self.noise.levels[0])
 
     @property
     def _ground_is_textured(self) -> bool:
         """Whether that ground may be texture, which its level function does not tell from noise."""
-        if self._bulk is None or not self._stands_out:
+        if self.image.bulk is None or not self._stands_out:
             return False
-        return self._bulk.is_textured(self.noise.levels[0])
-
-    @cached_property
-    def _bulk(self) -> Bulk | None:
-        """Where most of its values lie; None for several channels."""
-        if len(self._overview) > 1:
-            return None
-        found = Bulk.of(self._overview.flatten())
-        lowest, highest = self._ends
-        return found and replace(found, lowest=lowest[0], highest=highest[0])
-
-    def _middle(self) -> tuple[tuple[int, int], tuple[int, int]]:
-        height, width = self.rows.shape[:2]
-        return middle(height), middle(width)
-
-    def _planes(self, rows: tuple[int, int], columns: tuple[int, int] | None = None) -> Tensor:
-        """Some rows, (C, h, w), in [0, 1], without stripes."""
-        down, across = slice(*rows), slice(*columns) if columns else slice(None)
-        planes = self._as_stored(down, across)
-        stripes = self.noise.stripes
-        return planes if stripes is None else planes - stripes.at(down, across)
-
-    def _as_stored(self, rows: slice, columns: slice) -> Tensor:
-        return fill_unmeasured(unit_planes(self.rows[rows, columns], self.stack, self.found.range))
+        return self.image.bulk.is_textured(self.noise.levels[0])
 
     def _best(
         self, candidates: Candidates, conversions: Sequence[Conversion]
@@ -255,7 +199,7 @@ class LargeImage:
         alone = np.eye(len(candidates.weights))
         if not self._may_be_wrong(candidates):
             return alone[0].tolist(), True
-        part = self._planes(*self._middle())
+        part = self.image.planes(*self.image.middle())
         trials = []
         for weights, conversion in zip(candidates.weights, conversions, strict=True):
             # In bf16 the probe would be rounded away.
@@ -314,44 +258,25 @@ class LargeImage:
 
         Counts of less than a photon become 0 if their mean is rounded.
         """
-        height, width = self.rows.shape[:2]
-        band = max(1, AT_ONCE // width)
         moved = square = 0.0
-        for top in range(0, height, band):
-            rows = top, min(top + band, height)
-            given = self._planes(rows)
+        for rows in self.image.bands:
+            given = self.image.planes(rows)
             given = mended(given, self.noise.single) if self.noise.impulses else given
-            after = unit_planes(out[slice(*rows)], self.stack, self.found.range)
+            after = self.image.after(out, slice(*rows))
             change = (after - given).nan_to_num()
             moved += float(change.sum())
             square += float(change.square().sum())
-        values, sigma = height * width * len(self.noise.levels), self.noise.sigma
+        values, sigma = math.prod(self.image.size) * len(self.noise.levels), self.noise.sigma
         coarse = sigma < COARSE * self.found.nothing
         if coarse and abs(moved) > MOST_MOVED * sigma * values:
             return True
         return float(np.sqrt(square / values)) > MOST_CHANGE * sigma
 
-    @cached_property
-    def _grid(self) -> tuple[int, int]:
-        """Where the blocks of a JPEG begin in it."""
-        height, width = self.rows.shape[:2]
-        rows, columns = (starting_on(0, length, GRID_SIDE) for length in (height, width))
-        return find_grid(self._planes((rows.start, rows.stop), (columns.start, columns.stop)))
-
-    @cached_property
-    def _blocks(self) -> Tensor:
-        """The middle, which starts where a block of JPEG does, (C, h, w) in [0, 1]."""
-        rows, columns = (
-            starting_on(first, length, SIDE)
-            for first, length in zip(self._grid, self.rows.shape[:2], strict=True)
-        )
-        return self._planes((rows.start, rows.stop), (columns.start, columns.stop))
-
     def _for_cameras(self, candidates: Candidates) -> Weights | None:
         """The weights for cameras that suit it: those for grey photographs if it is grey."""
         if not candidates.cameras:
             return None
-        channels = 1 if is_grey(self._blocks) else len(self._blocks)
+        channels = 1 if is_grey(self.image.blocks) else len(self.image.blocks)
         return for_channels(candidates.cameras, channels)
 
     def _taken(self, weights: Weights) -> Taken | None:
@@ -362,19 +287,19 @@ class LargeImage:
         if self.noise.impulses:
             return None
         conversion = self._of_camera(weights)
-        seen = conversion.forward(self._blocks)
+        seen = conversion.forward(self.image.blocks)
         return Taken(seen, seen - self._network(weights, conversion, seen))
 
     def _of_camera(self, weights: Weights) -> Conversion:
         """They know pictures: light must become one first."""
-        return replace(self._conversion(weights), linear=self.stack.linear)
+        return replace(self._conversion(weights), linear=self.image.stack.linear)
 
     def _as_of_camera(self, weights: Weights, taken: Taken, out: NDArray[Any]) -> Done:
         """Denoise it with weights that know no level."""
-        mixture, before = _Mixture([weights], [1.0]), before_blocks(self._grid)
+        mixture, before = _Mixture([weights], [1.0]), before_blocks(self.image.grid)
         self._apply(mixture, self._of_camera(weights), out, before)
         # Of light the weights saw the picture: the level in the file is another.
-        levels = None if self.stack.linear else taken.levels
+        levels = None if self.image.stack.linear else taken.levels
         return Done(weights, noise=replace(self.noise, levels=levels) if levels else None)
 
     def _network(
@@ -400,12 +325,12 @@ class LargeImage:
 
         The network gets so many rows and columns `before` the first ones.
         """
-        height, width = self.rows.shape[:2]
+        height, width = self.image.size
         above, left = before
         parts = mixture.parts
 
         def rows_of(top: int, end: int) -> Tensor:
-            planes = self._planes((max(0, top - above), max(1, end - above)))
+            planes = self.image.planes((max(0, top - above), max(1, end - above)))
             planes = conversion.forward(planes)
             more = (left, 0, end - top - planes.shape[1], 0)
             return F.pad(planes[None], more, mode="replicate")[0] if any(more) else planes
@@ -431,36 +356,14 @@ class LargeImage:
 
     def _mend(self, out: NDArray[Any]) -> None:
         """Replace nothing but impulses, and remove stripes, because there is no other noise."""
-        height = self.rows.shape[0]
-        planes = self._planes((0, height))
+        height = self.image.size[0]
+        planes = self.image.planes((0, height))
         if self.noise.impulses:
             planes = mended(planes, self.noise.single)
         self._store(planes, slice(0, height), out)
 
     def _store(self, planes: Tensor, rows: slice, out: NDArray[Any]) -> None:
-        """Store rows (C, h, W) in [0, 1] in `out`; what was not measured or seen stays."""
-        stack = self.stack
-        if self.options.strength < 1:
-            planes = torch.lerp(self._as_stored(rows, slice(None)), planes, self.options.strength)
-        values = self.rows[rows]
-        channels = values.shape[-1] - stack.alpha
-        stored = from_unit(
-            planes.movedim(0, -1),
-            values[..., :channels],
-            self.found.range,
-            stack.white_is_zero,
-            stack.no_data,
-        )
-        if stack.alpha:
-            stored = np.where(values[..., -1:] != 0, stored, values[..., :channels])
-        out[rows, ..., :channels] = stored
-
-    def _middle_of(self, out: NDArray[Any]) -> tuple[Tensor, Tensor]:
-        """The middle before and after, (C, h, w) each, in [0, 1]."""
-        rows, columns = self._middle()
-        before = self._planes(rows, columns)
-        after = unit_planes(out[slice(*rows), slice(*columns)], self.stack, self.found.range)
-        return before, after.where(after.isfinite(), before)
+        self.image.store(planes, rows, out, self.options.strength)
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,8 @@ from dae_tui.core.denoising.denoised import Denoised, Done
 from dae_tui.core.denoising.examination import Examination, examine, is_small
 from dae_tui.core.denoising.files.outcome import Outcome
 from dae_tui.core.denoising.files.tally import Tally
-from dae_tui.core.denoising.large_image import AT_ONCE
 from dae_tui.core.denoising.small_images import denoise_small
+from dae_tui.core.denoising.stored_image import AT_ONCE
 from dae_tui.core.hardware import helper_thread
 from dae_tui.core.images.formats import one_error
 from dae_tui.core.images.image_file import Stack
