@@ -71,6 +71,7 @@ class StoredImage:
         return fill_unmeasured(unit_planes(self.rows[rows, columns], self.stack, self.range))
 
     def middle(self) -> tuple[tuple[int, int], tuple[int, int]]:
+        """First row and end, first column and end of the part that is tried."""
         height, width = self.size
         return middle(height), middle(width)
 

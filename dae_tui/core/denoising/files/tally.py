@@ -18,7 +18,7 @@ from dae_tui.core.weights.weights_file import Weights
 KEPT = 16
 """Of so many stacks the examination is kept for the report."""
 CORRELATED = (
-    "its noise is correlated between neighbours, as after a camera's processing, and the weights "
+    "the noise is correlated between neighbours, as after a camera's processing, and the weights "
     "know white noise alone"
 )
 STRIPED = (
