@@ -148,6 +148,7 @@ def _measured(
     found = load_pairs(str(inputs[0]), black=black, white=white, all_noisy=False)
     if align:
         found = found.aligned()
+    found = found.as_bright()
     for remark in found.remarks():
         say(remark)
     whole = (found.whole(pair) for pair in found.pairs)

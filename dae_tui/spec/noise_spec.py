@@ -78,9 +78,14 @@ KINDS = {
         0,
         1,
         "of a camera: a photon noise of variance GAIN × light and READ electrons of read noise at "
-        "the sensor, through mosaic, white balance, tone curve, and a blur of up to SMOOTH pixels",
+        "the sensor, through mosaic, white balance, tone curve, a blur of up to SMOOTH pixels, and "
+        "sharpening of up to SHARP",
         low_included=False,
-        extras=(Extra("read", 0.0, 1000.0, 3.0), Extra("smooth", 0.0, MOST_WIDTH, 0.0)),
+        extras=(
+            Extra("read", 0.0, 1000.0, 3.0),
+            Extra("smooth", 0.0, MOST_WIDTH, 0.0),
+            Extra("sharp", 0.0, 10.0, 0.0),
+        ),
         logarithmic=True,
     ),
     "jpeg": NoiseKind("quality", 1, 100, "the artefacts of JPEG of that quality", whole=True),

@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -35,6 +34,7 @@ from dae_tui.core.noise.measured.calm_blocks import (
 from dae_tui.core.noise.measured.camera_gain import camera_noise_like, is_of_camera
 from dae_tui.core.noise.measured.compared import (
     GRID,
+    even,
     grid,
     level_of,
     places_on_grid,
@@ -83,6 +83,12 @@ BY_SIGMA = {
 FEW = 16
 """Trials are run on at most so many images: the median of more is reliable without them, and
 those of one image take two seconds."""
+BLOTCHES = 31
+"""How noise is spread is seen in what is finer than so many pixels."""
+AROUND = 5
+"""The mean over so many pixels tells the intensity of one."""
+POLISHED = 10
+"""So many steps of the median polish: then hardly anything moves."""
 LARGEST_IMAGES = 64
 """So many images, spread evenly, tell all there is to know."""
 
@@ -187,8 +193,10 @@ def measure_of_cameras(photographs: Sequence[tuple[Tensor, Tensor]]) -> Measurem
     Args:
         photographs: each as it is, and without noise as these weights see it, float32 (3, H, W).
     """
-    taken = [_compare(noisy, denoised) for noisy, denoised in photographs]
-    seen = [replace(each, variances=with_what_is_left(each.variances)) for each in taken]
+    seen = []
+    for noisy, denoised in photographs:
+        taken = _compare(noisy, denoised)
+        seen.append(replace(taken, variances=with_what_is_left(taken.variances, denoised)))
     found = _measured(seen, from_pairs=False)
     return _with_camera(found, [denoised for _, denoised in photographs], seen)
 
@@ -243,7 +251,7 @@ def _look(image: Tensor, side: int, trials: Trials | None) -> _Seen:
         if white_levels:
             levels, spread, step = white_levels, _of_white(mended, spread, step), 1
     variances = np.stack(
-        [_on_grid(level, plane) for level, plane in zip(levels, mended, strict=True)]
+        [_on_grid(level, plane, side) for level, plane in zip(levels, mended, strict=True)]
     )
     if step > 1:
         variances = np.maximum(variances, variances_in_calm_blocks(mended, grid()))
@@ -300,9 +308,14 @@ def _correlation(spread: Spread) -> tuple[float, float, float]:
     return _width(spread.neighbours), spread.shared if spread.shared > MIXED else 0.0, 0.0
 
 
-def _on_grid(level: LevelFunction, plane: Tensor) -> Array:
-    """The variances of a level function at the intensities that a plane has."""
-    low, high = (float(end) for end in torch.quantile(_some(plane), torch.tensor([0.02, 0.98])))
+def _on_grid(level: LevelFunction, plane: Tensor, side: int) -> Array:
+    """The variances of a level function at the intensities that a plane has.
+
+    Noise takes pixels further than the image goes, so means of a few tell. Not of small images,
+    `side` pixels high, that were laid out as one: their strokes are narrow.
+    """
+    shown = plane if side else plane - even(plane[None], AROUND)[0]
+    low, high = (float(end) for end in torch.quantile(_some(shown), torch.tensor([0.02, 0.98])))
     at = grid()
     variances: Array = np.where((at >= low) & (at <= high), level.at(at) ** 2, np.nan)
     return variances
@@ -319,14 +332,33 @@ def _compare(noisy: Tensor, clean: Tensor) -> _Seen:
     variances = variances_between(noisy, clean)
     scales = torch.from_numpy(np.nan_to_num(np.sqrt(variances), nan=1.0)).float().clamp(min=1e-6)
     scale = torch.stack([own[at] for own, at in zip(scales, places_on_grid(clean), strict=True)])
-    even = difference - _blurred(difference)
-    return _Seen(variances, spread_of(even / scale))
+    return _Seen(variances, spread_of(even(difference, BLOTCHES) / scale))
 
 
-def _blurred(planes: Tensor) -> Tensor:
-    """Planes (C, H, W) without anything finer than 31 pixels."""
-    down = F.avg_pool2d(planes[None], (31, 1), 1, (15, 0), count_include_pad=False)
-    return F.avg_pool2d(down, (1, 31), 1, (0, 15), count_include_pad=False)[0]
+def _together_at_each(of_images: Array) -> tuple[Array, Array]:
+    """The typical variance at each intensity, and by how many times each image is noisier.
+
+    The variance of an image at an intensity is taken for the typical one times a factor of the
+    image: so it does not matter which images have that intensity. By Tukey's median polish, as
+    patches of some images may hold texture.
+
+    Args:
+        of_images: the variances of images, (n, intensities), NaN where unseen; some at each
+            intensity and in each image.
+
+    Returns (intensities,) and the relative levels (n,).
+    """
+    left = np.log(of_images.clip((NOTHING / 2) ** 2))
+    typical, levels = np.zeros(left.shape[1]), np.zeros(len(left))
+    if not left.size:
+        return typical, np.ones(0)
+    for _ in range(POLISHED):
+        step = np.nanmedian(left, axis=0)
+        typical, left = typical + step, left - step
+        step = np.nanmedian(left, axis=1)
+        levels, left = levels + step, left - step[:, None]
+    middle = np.median(levels)
+    return np.exp(typical + middle), np.exp((levels - middle) / 2)
 
 
 def _measured(seen: Sequence[_Seen], *, from_pairs: bool) -> Measurement:
@@ -335,23 +367,23 @@ def _measured(seen: Sequence[_Seen], *, from_pairs: bool) -> Measurement:
     counted = np.isfinite(stacked).sum(0)
     used = counted >= max(1, math.ceil(len(seen) / 8))
     at = grid()[used]
-    variances = np.nanmedian(stacked[:, used], axis=0) if used.any() else np.array([])
+    stacked = stacked[:, used]
+    variances, levels = _together_at_each(stacked[np.isfinite(stacked).any(1)])
     lit = variances > NOTHING**2
     at, variances = at[lit], variances[lit]
     spread = typical([each.spread for each in seen])
     stages = _stages(seen, at, variances, spread)
     fitted = variances_of(stages[0], at) if stages else np.zeros(len(at))
-    sigmas = np.array([each.sigma for each in seen])
-    differs = float(sigmas.std() / sigmas.mean()) if len(seen) > 1 and sigmas.mean() > 0 else None
+    differs = float(levels.std() / levels.mean()) if len(levels) > 1 else None
     if differs is not None and differs > ALIKE and stages and stages[0].kind in BY_SIGMA:
-        stages[0] = _ranged(stages[0], sigmas)
+        stages[0] = _ranged(stages[0], levels)
     spec = NoiseSpec.of(*stages)
     return Measurement(spec, at, variances, fitted, len(seen), spread, differs, from_pairs)
 
 
-def _ranged(stage: NoiseStage, sigmas: Array) -> NoiseStage:
+def _ranged(stage: NoiseStage, levels: Array) -> NoiseStage:
     """A stage whose level is drawn from a range, as the levels of the images differ."""
-    low, high = np.quantile(sigmas, [0.1, 0.9]) / np.median(sigmas)
+    low, high = np.quantile(levels, [0.1, 0.9]) / np.median(levels)
     ends = sorted(stage.low * float(end) ** BY_SIGMA[stage.kind] for end in (low, high))
     kind = KINDS[stage.kind]
     return replace(stage, low=max(kind.low, ends[0]), high=min(kind.high, ends[1]))

@@ -25,12 +25,19 @@ MOST_CURVATURE = 0.75
 LUMINANCE = (0.2126, 0.7152, 0.0722)
 # The blur of noise reduction reaches colours this much further than brightness, at most.
 FURTHER = 2.0
+SHARPENED_OVER = 0.7
+"""The standard deviation of the blur beyond which a camera sharpens, in pixels."""
 REACH = 3.0
 """Where a blur ends, in its standard deviations."""
 
 
 def camera_noise(
-    images: Tensor, gain: Tensor, generator: Generator, read: float, smooth: float
+    images: Tensor,
+    gain: Tensor,
+    generator: Generator,
+    read: float,
+    smooth: float,
+    sharp: float = 0,
 ) -> Tensor:
     """Images (N, C, H, W) in [0, 1] with the noise of a camera, not clipped.
 
@@ -46,6 +53,8 @@ def camera_noise(
         read: the noise of reading a pixel, in electrons.
         smooth: the standard deviation of the strongest blur by noise reduction, in pixels; each
             image gets one between nothing and that.
+        sharp: the most by which the brightness is sharpened: so many times what is finer than
+            `SHARPENED_OVER` is added; each image gets between nothing and that.
     """
     count, channels, height, width = images.shape
     if not count:
@@ -53,7 +62,7 @@ def camera_noise(
     if channels != COLOURS:
         grey = images.reshape(-1, 1, height, width).expand(-1, COLOURS, -1, -1)
         of_each = gain.repeat_interleave(channels, dim=0)
-        noisy = camera_noise(grey, of_each, generator, read, smooth)
+        noisy = camera_noise(grey, of_each, generator, read, smooth, sharp)
         return noisy.mean(1).view(images.shape)
     draw = _Draw(images, generator)
     contrast = draw.yes_or_no()
@@ -74,6 +83,10 @@ def camera_noise(
         further = torch.hypot(width_of, draw.between(0, FURTHER * smooth))
         most = math.hypot(1, FURTHER) * smooth
         seen = _blurred(bright, width_of, smooth) + _blurred(seen - bright, further, most)
+    if sharp:
+        bright = seen.mean(1, keepdim=True)
+        over = torch.full_like(gain, SHARPENED_OVER)
+        seen = seen + draw.between(0, sharp) * (bright - _blurred(bright, over, SHARPENED_OVER))
     return images + seen
 
 

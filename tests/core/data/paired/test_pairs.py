@@ -1,5 +1,6 @@
 """Pairs of clean and noisy images: matching, ranges, splits, and what is refused."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -264,6 +265,47 @@ def test_pairs_whose_brightness_differs_are_matched_but_for_the_test(tmp_path: P
     assert 1.3 < float(ratio.mean()) < 1.7
     assert test.images.dtype == torch.uint8
     assert "matched, by factors of" in pairs.remarks()[-1]
+
+
+@pytest.mark.parametrize(
+    ("darker", "matched"),
+    [(lambda clean: 0.6 * clean + 10, True), (lambda clean: clean + 3, False)],
+)
+def test_clean_images_become_as_bright_as_noisy_ones(
+    tmp_path: Path, darker: Callable[[NDArray[Any]], NDArray[Any]], matched: bool
+) -> None:
+    """As fields of a microscope, each of which was scaled to 8 bits by itself."""
+    random = np.random.default_rng(0)
+    for number in range(3):
+        clean = np.kron(random.integers(20, 200, (8, 8)), np.ones((8, 8)))
+        noisy = darker(clean) + random.normal(0, 4, clean.shape)
+        save(tmp_path / "clean" / f"{number}.png", clean.astype(np.uint8))
+        save(tmp_path / "noisy" / f"{number}.png", noisy.round().astype(np.uint8))
+    pairs = read_pairs(tmp_path / "clean", tmp_path / "noisy")
+    found = pairs.as_bright()
+    assert (found is not pairs) == matched
+    clean_image, noisy_image = found.whole(found.pairs[0])
+    assert float((noisy_image - clean_image).std()) == pytest.approx(4 / 255, rel=0.1)
+    remarks = ["3 of 3 clean images are brighter or darker than their noisy ones; they are matched"]
+    assert [line.split(", by factors")[0] for line in found.remarks()] == remarks * matched
+
+
+def test_pairs_that_show_different_things_are_not_made_as_bright(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    for side in ("clean", "noisy"):
+        save(tmp_path / side / "0.png", random.integers(20, 200, (64, 64)).astype(np.uint8))
+    pairs = read_pairs(tmp_path / "clean", tmp_path / "noisy")
+    assert pairs.as_bright() is pairs
+
+
+def test_where_noise_was_clipped_brightness_is_not_told(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    clean = np.kron(random.integers(0, 2, (8, 8)) * 255, np.ones((8, 8)))
+    noisy = (clean + random.normal(0, 100, clean.shape)).clip(0, 255)
+    save(tmp_path / "clean" / "0.png", clean.astype(np.uint8))
+    save(tmp_path / "noisy" / "0.png", noisy.astype(np.uint8))
+    pairs = read_pairs(tmp_path / "clean", tmp_path / "noisy")
+    assert pairs.as_bright() is pairs
 
 
 def test_pairs_are_found_in_a_folder_two_folders_and_a_list(tmp_path: Path) -> None:

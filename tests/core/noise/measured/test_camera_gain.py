@@ -1,4 +1,4 @@
-"""The noise of cameras, measured by what weights for it take away."""
+"""The noise of cameras, measured by what weights for it take away, and that of microscopes."""
 
 import os
 from functools import cache
@@ -12,7 +12,12 @@ from torch import Tensor
 from dae_tui.core.data.paired.pairs import load_pairs
 from dae_tui.core.denoising.apply_network import Compute
 from dae_tui.core.denoising.camera_noise import without_camera_noise
-from dae_tui.core.noise.measured.measurement import measure_of_cameras, measure_pairs
+from dae_tui.core.noise.measured.measurement import (
+    Measurement,
+    measure,
+    measure_of_cameras,
+    measure_pairs,
+)
 from dae_tui.core.noise.synthetic.synthesis import add_noise
 from dae_tui.core.weights.choice import CAMERA, for_channels, of_data
 from dae_tui.core.weights.weights_file import Weights, load_weights
@@ -21,6 +26,13 @@ from dae_tui.spec.noise_spec import NoiseSpec, parse_noise
 CLEAN = torch.stack(
     [torch.from_numpy(colour(name, 256)) for name in ("chelsea", "astronaut", "coffee")]
 ).movedim(-1, 1)
+
+
+def at_each_intensity(found: Measurement, truth: Measurement) -> list[float]:
+    """How many times as large the variance is, at each intensity that both have."""
+    known = dict(zip(truth.intensities, truth.variances, strict=True))
+    both = zip(found.intensities, found.variances, strict=True)
+    return [variance / known[at] for at, variance in both if at in known]
 
 
 @cache
@@ -41,9 +53,12 @@ def seen(images: list[Tensor]) -> list[tuple[Tensor, Tensor]]:
 
 
 def check_gain(found: NoiseSpec | None, gain: float) -> None:
+    """That of cameras whose photographs were stored as they are, or as JPEG."""
     assert found is not None
-    first, last = found.chains[0].stages
-    assert (first.kind, last.kind) == ("camera", "jpeg")
+    kinds = [tuple(stage.kind for stage in chain.stages) for chain in found.chains]
+    assert kinds == [("camera", "quantize"), ("camera", "jpeg")]
+    first, second = (chain.stages[0] for chain in found.chains)
+    assert first == second
     assert gain / 2 < first.low <= first.high < gain * 2
 
 
@@ -92,17 +107,35 @@ def test_of_a_large_photograph_the_middle_tells() -> None:
 
 
 @pytest.mark.slow
+def test_fields_of_a_microscope_alone_tell_what_their_pairs_do() -> None:
+    folder = Path(os.environ.get("DAE_DATA", "")) / "microscopy"
+    if not folder.is_dir():
+        pytest.skip("needs real fields: set DAE_DATA to the folder that holds microscopy/noisy")
+    pairs = load_pairs(str(folder), all_noisy=False).as_bright()
+    whole = [pairs.whole(pair) for pair in pairs.pairs]
+    truth = measure_pairs([(noisy, clean) for clean, noisy in whole])
+    found = measure([noisy for _, noisy in whole])
+    ratios = at_each_intensity(found, truth)
+    assert len(ratios) > 13
+    assert 0.9 < min(ratios) <= max(ratios) < 1.1
+    assert found.spec.chains[0].stages[0].kind == truth.spec.chains[0].stages[0].kind == "poisson"
+
+
+@pytest.mark.slow
 def test_photographs_of_cameras_alone_tell_what_their_pairs_do() -> None:
     folder = Path(os.environ.get("DAE_DATA", "")) / "camera"
     if not folder.is_dir():
         pytest.skip("needs real photographs: set DAE_DATA to the folder that holds camera/noisy")
-    pairs = load_pairs(str(folder), all_noisy=False).aligned()
-    whole = [pairs.whole(pair) for pair in pairs.pairs[::5]]
+    pairs = load_pairs(str(folder), all_noisy=False).aligned().as_bright()
+    whole = [pairs.whole(pair) for pair in pairs.pairs]
     truth = measure_pairs([(noisy, clean) for clean, noisy in whole])
     photographs = seen([noisy for _, noisy in whole])
-    assert len(photographs) == len(whole) == 7
+    assert len(photographs) == len(whole) == 35
     found = measure_of_cameras(photographs)
-    assert found.sigma == pytest.approx(truth.sigma, rel=0.15)
+    assert found.sigma == pytest.approx(truth.sigma, rel=0.05)
+    ratios = at_each_intensity(found, truth)
+    assert len(ratios) > 20
+    assert 0.85 < min(ratios) <= max(ratios) < 1.15
     assert found.spread is not None and truth.spread is not None
     assert found.spread.colour_neighbours == pytest.approx(truth.spread.colour_neighbours, abs=0.05)
     assert found.spread.bright_neighbours == pytest.approx(truth.spread.bright_neighbours, abs=0.1)

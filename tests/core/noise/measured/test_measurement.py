@@ -121,6 +121,14 @@ def test_pairs_give_the_noise_itself() -> None:
     assert found.from_pairs
 
 
+def test_the_exposures_of_a_pair_may_differ() -> None:
+    """One is brighter than the other, and more so on one side: that is no noise."""
+    brighter = torch.linspace(0, 0.05, 256)
+    pairs = [(stored(clean[None], "gaussian:0.03")[0], clean) for clean in pictures()]
+    found = measure_pairs([(noisy + brighter, clean) for noisy, clean in pairs])
+    assert found.sigma == pytest.approx(measure_pairs(pairs).sigma, rel=0.02)
+
+
 def test_levels_that_differ_become_a_range() -> None:
     specs = ["gaussian:0.05", "gaussian:0.1", "gaussian:0.2", "gaussian:0.1"]
     images = [stored(image[None], spec)[0] for image, spec in zip(pictures(), specs, strict=True)]

@@ -76,6 +76,15 @@ def test_noise_reduction_leaves_less_and_smoother_noise() -> None:
     assert neighbours(smooth) > neighbours(plain) + 0.1
 
 
+def test_sharpening_makes_brightness_noisier_and_less_smooth() -> None:
+    plain, sharp = (noise_of(flat(0.5), f"camera:0.001,3,0.5{more}") for more in ("", ",3"))
+    plain_bright, sharp_bright = plain.mean(1, keepdim=True), sharp.mean(1, keepdim=True)
+    assert level(sharp_bright) > 1.3 * level(plain_bright)
+    assert neighbours(sharp_bright) < neighbours(plain_bright) - 0.1
+    # The colours stay as they are.
+    assert torch.allclose(sharp - sharp_bright, plain - plain_bright, atol=1e-6)
+
+
 def test_each_image_has_a_camera_of_its_own() -> None:
     levels = noise_of(flat(0.5), "camera:0.001").square().mean((1, 2, 3)).sqrt()
     assert levels.max() > 1.3 * levels.min()
