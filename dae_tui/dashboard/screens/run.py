@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass, replace
 
 import numpy as np
-from textual import work
+from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal, Vertical
@@ -348,6 +348,7 @@ class RunScreen(ChartScreen[_Seen]):
         step = np.array([float(sample.step)])
         self.chart.mark(float(places(self._seen.view.curves, step, self.axis)[0]))
 
+    @on(Pictures.Resized)
     def _show_pictures(self) -> None:
         """Show the images that fit, from the chosen one on, and below them which they are."""
         pictures, below = self.query_one(Pictures), self.query_one("#which", Heading)

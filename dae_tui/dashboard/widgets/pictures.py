@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from rich.segment import Segment
 from rich.style import Style
 from rich.text import Text
+from textual.message import Message
 from textual.strip import Strip
 
 from dae_tui.dashboard.widgets.lines import Lines
@@ -47,6 +48,9 @@ class Pictures(Lines):
     Of large images a part is shown, pixel by pixel, or the whole, shrunk.
     """
 
+    class Resized(Message):
+        """There is room for more images, or for fewer."""
+
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.view = 0
@@ -74,6 +78,10 @@ class Pictures(Lines):
         self._images, self._empty = images, printable(empty)
         self._telling = telling
         self.redraw()
+
+    def on_resize(self) -> None:
+        super().on_resize()
+        self.post_message(self.Resized())
 
     def next_view(self) -> None:
         """On a narrow terminal, show the next view."""

@@ -408,6 +408,20 @@ async def test_crops_of_photographs_are_shown_pixel_by_pixel_in_colour(
         assert driver.app.screen.region.contains_region(pictures.region)
 
 
+async def test_what_is_said_of_crops_follows_their_room(tmp_path: Path) -> None:
+    """Also where it changes by itself, as on a busy machine, long after the screen's size."""
+    run = photographs_run(tmp_path, "20260131-235959-camera-unet-3f2a")
+    async with driving(tmp_path, run) as driver:
+        await driver.sees("26×26 of 128×128")
+        screen = driver.app.screen
+        assert isinstance(screen, RunScreen)
+        driver.app.refresh_seconds = 600
+        before = screen.looks
+        await driver.until(lambda: screen.looks > before and screen.settled, "the last look")
+        screen.query_one(Pictures).styles.height = 10
+        await driver.sees("26×18 of 128×128")
+
+
 async def test_the_log_in_place_of_crops_says_nothing_of_their_size(tmp_path: Path) -> None:
     run = photographs_run(tmp_path, "20260131-235959-camera-unet-3f2a")
     async with driving(tmp_path, run) as driver:

@@ -374,7 +374,7 @@ def _measured(seen: Sequence[_Seen], *, from_pairs: bool) -> Measurement:
     spread = typical([each.spread for each in seen])
     stages = _stages(seen, at, variances, spread)
     fitted = variances_of(stages[0], at) if stages else np.zeros(len(at))
-    differs = float(levels.std() / levels.mean()) if len(levels) > 1 else None
+    differs = float(levels.std() / levels.mean()) if len(levels) > 1 and len(at) else None
     if differs is not None and differs > ALIKE and stages and stages[0].kind in BY_SIGMA:
         stages[0] = _ranged(stages[0], levels)
     spec = NoiseSpec.of(*stages)

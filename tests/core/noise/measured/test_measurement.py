@@ -76,7 +76,9 @@ def test_the_kind_and_the_level_on_digits(spec: str) -> None:
 
 @pytest.mark.parametrize("spec", NOISES)
 def test_the_kind_and_the_level_on_photographs(spec: str) -> None:
-    found = only_stage(measure(noisy_pictures(spec)))
+    measured = measure(noisy_pictures(spec))
+    assert measured.differs is None or measured.differs < 0.2
+    found = only_stage(measured)
     wanted = parse_noise(spec).only_stage
     assert wanted is not None
     assert found.kind == wanted.kind
