@@ -86,5 +86,6 @@ def _of_plane(at: Tensor, difference: Tensor, clipped: Tensor) -> Array:
 def _sums(at: Tensor, values: Tensor) -> tuple[Array, Array]:
     """How many values have each of the intensities with these numbers, and their sums, (GRID,)."""
     numbers = at.flatten().numpy()
-    count = np.bincount(numbers, minlength=GRID).astype(np.float64)
-    return count, np.bincount(numbers, weights=values.flatten().double().numpy(), minlength=GRID)
+    weights = values.flatten().double().numpy()
+    count, total = (np.bincount(numbers, of, GRID) for of in (None, weights))
+    return count.astype(np.float64), total.astype(np.float64)
