@@ -127,8 +127,8 @@ class Pairs:
         if not pixels:
             return self
         line = (
-            f"{len(pixels):,} of {len(found):,} clean images are shifted against their noisy "
-            f"ones, by up to {max(pixels):.2f} pixels; they are aligned"
+            f"clean images shifted against their noisy ones, and now aligned: {len(pixels):,} of "
+            f"{len(found):,}, by up to {max(pixels):.2f} pixels"
         )
         return replace(self, pairs=found, remark="; ".join(filter(None, [self.remark, line])))
 
@@ -173,8 +173,8 @@ class Pairs:
         if not gains:
             return self
         line = (
-            f"{len(gains):,} of {len(found):,} clean images are brighter or darker than their "
-            f"noisy ones; they are matched, by factors of {min(gains):.2f} to {max(gains):.2f}"
+            f"clean images brighter or darker than their noisy ones, and now matched: "
+            f"{len(gains):,} of {len(found):,}, by factors of {min(gains):.2f} to {max(gains):.2f}"
         )
         return replace(self, pairs=found, remark="; ".join(filter(None, [self.remark, line])))
 

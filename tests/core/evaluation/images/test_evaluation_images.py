@@ -236,6 +236,6 @@ def test_clean_images_are_aligned_where_that_is_asked_for(tmp_path: Path) -> Non
         for each in (left, aligned)
     )
     assert after < before / 100
-    assert "1 of 1 clean images are shifted" in aligned.remarks[-1]
+    assert "shifted against their noisy ones, and now aligned: 1 of 1" in aligned.remarks[-1]
     with pytest.raises(UsageError, match="holds no pairs to align"):
         load_evaluation_images("digits", Path(), align=True)
