@@ -80,7 +80,7 @@ class Pictures(Lines):
         self.redraw()
 
     def on_resize(self) -> None:
-        super().on_resize()
+        """Textual calls that of `Lines` as well."""
         self.post_message(self.Resized())
 
     def next_view(self) -> None:

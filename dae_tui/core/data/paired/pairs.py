@@ -23,6 +23,7 @@ from dae_tui.core.data.image_set import ImageSet, TrainingImages, unit
 from dae_tui.core.data.paired.pair_list import read_pair_list
 from dae_tui.core.data.paired.registration import (
     common_brightness,
+    find_brightness,
     find_shift,
     fit_brightness,
     shifted,
@@ -41,13 +42,6 @@ from dae_tui.core.images.folder import find_images, passed_over
 from dae_tui.errors import DataError
 from dae_tui.spec.training_config import CLEAN, NOISY, is_pair_list
 from dae_tui.system.printable import printable
-
-AS_BRIGHT = 0.05
-"""A clean image is as bright as the noisy one if its black and white are less than this away."""
-MOST_CLIPPED = 0.02
-"""If more of the noisy values are black or white, clipping may have made their mean brighter."""
-LEAST_GAIN = 0.2
-"""With less, the two images show different things."""
 
 
 @dataclass(frozen=True)
@@ -160,21 +154,15 @@ class Pairs:
         """The same pairs, each clean image made as bright as the noisy one, where it is not."""
         found = []
         for pair in self.pairs:
-            clean, noisy = self.whole(pair)
-            clipped = float(((noisy <= 0) | (noisy >= 1)).float().mean())
-            gain, offset = fit_brightness(clean, noisy)
-            differs = max(abs(offset), abs(gain + offset - 1)) > AS_BRIGHT
-            if differs and gain > LEAST_GAIN and clipped <= MOST_CLIPPED:
-                offset += gain * pair.offset
-                found.append(replace(pair, gain=gain * pair.gain, offset=offset))
-            else:
-                found.append(pair)
-        gains = [pair.gain for pair, own in zip(found, self.pairs, strict=True) if pair is not own]
-        if not gains:
+            gain, offset = find_brightness(*self.whole(pair))
+            offset += gain * pair.offset
+            found.append(replace(pair, gain=gain * pair.gain, offset=offset))
+        changed = sum(pair != own for pair, own in zip(found, self.pairs, strict=True))
+        if not changed:
             return self
         line = (
             f"clean images brighter or darker than their noisy ones, and now matched: "
-            f"{len(gains):,} of {len(found):,}, by factors of {min(gains):.2f} to {max(gains):.2f}"
+            f"{changed:,} of {len(found):,}"
         )
         return replace(self, pairs=found, remark="; ".join(filter(None, [self.remark, line])))
 

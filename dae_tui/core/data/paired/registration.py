@@ -17,6 +17,15 @@ STEPS = 4
 # A shift must explain at least this part of the squared difference.
 EXPLAINED = 0.01
 MARGIN = 16
+LEVELS, LEAST_VALUES = 32, 64
+"""So many levels of brightness are compared, those that have so many values,"""
+MOST_CLIPPED = 0.02
+"""if not more of these are black or white: clipping makes their mean brighter, or darker."""
+MOST_VALUES = 2**20
+AS_BRIGHT = 0.05
+"""Images whose brightness differs by less are equally bright."""
+LEAST_GAIN = 0.2
+"""With less, two images show different things."""
 
 
 def find_shift(clean: Tensor, noisy: Tensor) -> tuple[float, float]:
@@ -72,6 +81,44 @@ def fit_brightness(clean: Tensor, noisy: Tensor) -> tuple[float, float]:
         return 1.0, 0.0
     gain = float(((given - given.mean()) * (target - target.mean())).mean() / spread)
     return gain, float(target.mean() - gain * given.mean())
+
+
+def find_brightness(clean: Tensor, noisy: Tensor) -> tuple[float, float]:
+    """The gain and the offset that make a clean image as bright as a noisy one; or 1, 0.
+
+    Unlike `fit_brightness` it finds none where noise may be what brightens or darkens: at levels
+    where it was clipped, and where medians disagree with means, as with impulses.
+
+    Both are float32 of one shape, where black is 0 and white is 1.
+    """
+    step = max(1, clean.numel() // MOST_VALUES)
+    given, target = clean.flatten()[::step], noisy.flatten()[::step]
+    at = (given.clamp(0, 1) * LEVELS).long().clamp(max=LEVELS - 1)
+    seen = []
+    for level in range(LEVELS):
+        values = target[at == level]
+        clipped = ((values <= 0) | (values >= 1)).float().mean()
+        if len(values) >= LEAST_VALUES and clipped <= MOST_CLIPPED:
+            here = given[at == level].mean(), values.mean(), values.median(), len(values)
+            seen.append([float(each) for each in here])
+    if len(seen) < 2:
+        return 1.0, 0.0
+    of_clean, means, medians, counts = torch.tensor(seen, dtype=torch.float64).T
+    gain, offset = _line(of_clean, means, counts)
+    of_medians = _line(of_clean, medians, counts)
+    ends = of_clean[[0, -1]]
+    fitted, by_medians = gain * ends + offset, of_medians[0] * ends + of_medians[1]
+    differs = float((fitted - ends).abs().max()) > AS_BRIGHT
+    agree = float((fitted - by_medians).abs().max()) < AS_BRIGHT / 2
+    return (gain, offset) if differs and agree and gain > LEAST_GAIN else (1.0, 0.0)
+
+
+def _line(at: Tensor, values: Tensor, weights: Tensor) -> tuple[float, float]:
+    """The slope and the offset of a line through values (n,), by weighted least squares."""
+    share = weights / weights.sum()
+    middle, height = (share * at).sum(), (share * values).sum()
+    slope = (share * (at - middle) * (values - height)).sum() / (share * (at - middle) ** 2).sum()
+    return float(slope), float(height - slope * middle)
 
 
 def common_brightness(

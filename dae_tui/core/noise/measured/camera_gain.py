@@ -20,7 +20,7 @@ SHARED_COLOUR, SHARED_BRIGHT = 0.5, 0.2
 TRIAL = 0.001
 """The first gain that is tried."""
 # What else cameras do. With these the noise of the 35 photographs of PolyU is spread as in the
-# simulated ones: neighbours share 0.74 of the noise of colours and 0.3 of that of brightness.
+# simulated ones: neighbours share 0.73 of the noise of colours and 0.3 of that of brightness.
 READ, SMOOTH, SHARP = 3.0, 0.6, 0.5
 QUALITY = (85.0, 98.0)
 BITS = 8
@@ -51,10 +51,11 @@ def camera_noise_like(images: Sequence[Tensor], sigmas: Sequence[float]) -> Nois
         images: the photographs without noise, float32 (3, H, W), where black is 0 and white is 1.
         sigmas: the level of the noise of each.
 
-    Returns None if no noise was found.
+    Returns None if no noise was found, or if the middle of every photograph is black or white.
     """
     noisy = [(image, sigma) for image, sigma in zip(images, sigmas, strict=True) if sigma]
-    gains = [_gain(*each) for each in noisy[:: -(-len(noisy) // MOST_PHOTOGRAPHS) or 1]]
+    tried = [_gain(*each) for each in noisy[:: -(-len(noisy) // MOST_PHOTOGRAPHS) or 1]]
+    gains = [gain for gain in tried if gain is not None]
     if not gains:
         return None
     low, high = (float(f"{end:.2g}") for end in np.quantile(gains, [0.1, 0.9]))
@@ -70,14 +71,20 @@ def _cameras(low: float, high: float, quality: tuple[float, float]) -> NoiseSpec
     return NoiseSpec(tuple(NoiseChain((camera, stage)) for stage in stored))
 
 
-def _gain(image: Tensor, sigma: float) -> float:
-    """That with which a camera's noise on a photograph (3, H, W) has the level `sigma`."""
+def _gain(image: Tensor, sigma: float) -> float | None:
+    """That with which a camera's noise on a photograph (3, H, W) has the level `sigma`.
+
+    None if the middle of the photograph is black or white, where noise is clipped.
+    """
     top, left = (max(0, (side - SIDE) // 2) for side in image.shape[1:])
     part = image[:, top : top + SIDE, left : left + SIDE].clamp(0, 1).contiguous()
     gain = TRIAL
     for _ in range(STEPS):
         # The variance grows with the gain, at first: what is clipped, or rounded by JPEG, does not.
-        gain = min(max(gain * (sigma / _level(part, gain)) ** 2, LEAST), MOST)
+        level = _level(part, gain)
+        if not level:
+            return None
+        gain = min(max(gain * (sigma / level) ** 2, LEAST), MOST)
     return gain
 
 

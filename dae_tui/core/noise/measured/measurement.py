@@ -1,8 +1,8 @@
 """The noise of real images, measured and written as a noise spec that imitates it.
 
 From noisy images alone the variance over the intensity comes from patches that hold nothing but
-noise (`level_function`), and the correlation between neighbours from the calmest of them. From
-pairs of noisy and clean images both are exact but for chance. Small images of one size are laid out
+noise (`level_function`), and the correlation between neighbours from the calmest of them. In pairs
+of noisy and clean images both are seen in the difference (`compared`). Small images of one size are laid out
 side by side and measured as one: a digit alone has too few patches.
 """
 
@@ -34,11 +34,12 @@ from dae_tui.core.noise.measured.calm_blocks import (
 from dae_tui.core.noise.measured.camera_gain import camera_noise_like, is_of_camera
 from dae_tui.core.noise.measured.compared import (
     GRID,
-    even,
     grid,
     level_of,
+    noise_between,
     places_on_grid,
     variances_between,
+    without_local_mean,
 )
 from dae_tui.core.noise.measured.dark_ground import is_dark, stages_on_dark_ground
 from dae_tui.core.noise.measured.image_patterns import (
@@ -311,13 +312,16 @@ def _correlation(spread: Spread) -> tuple[float, float, float]:
 def _on_grid(level: LevelFunction, plane: Tensor, side: int) -> Array:
     """The variances of a level function at the intensities that a plane has.
 
-    Noise takes pixels further than the image goes, so means of a few tell. Not of small images,
-    `side` pixels high, that were laid out as one: their strokes are narrow.
+    Noise spreads the values of pixels beyond those of the image, so means over `AROUND` pixels
+    tell. Not those of small images, `side` pixels high, that were laid out as one: their strokes
+    are narrow.
     """
-    shown = plane if side else plane - even(plane[None], AROUND)[0]
+    shown = plane if side else plane - without_local_mean(plane[None], AROUND)[0]
     low, high = (float(end) for end in torch.quantile(_some(shown), torch.tensor([0.02, 0.98])))
     at = grid()
-    variances: Array = np.where((at >= low) & (at <= high), level.at(at) ** 2, np.nan)
+    # A flat image may lie between two intensities of the grid: it has the nearest one.
+    seen = (at >= low) & (at <= high) | (at == at[np.abs(at - (low + high) / 2).argmin()])
+    variances: Array = np.where(seen, level.at(at) ** 2, np.nan)
     return variances
 
 
@@ -328,19 +332,19 @@ def _some(values: Tensor, most: int = 2**18) -> Tensor:
 
 def _compare(noisy: Tensor, clean: Tensor) -> _Seen:
     """Measure a pair."""
-    difference = noisy - clean
     variances = variances_between(noisy, clean)
     scales = torch.from_numpy(np.nan_to_num(np.sqrt(variances), nan=1.0)).float().clamp(min=1e-6)
     scale = torch.stack([own[at] for own, at in zip(scales, places_on_grid(clean), strict=True)])
-    return _Seen(variances, spread_of(even(difference, BLOTCHES) / scale))
+    noise = without_local_mean(noise_between(noisy, clean), BLOTCHES)
+    return _Seen(variances, spread_of(noise / scale))
 
 
 def _together_at_each(of_images: Array) -> tuple[Array, Array]:
-    """The typical variance at each intensity, and by how many times each image is noisier.
+    """The typical variance at each intensity, and how many times as noisy each image is.
 
-    The variance of an image at an intensity is taken for the typical one times a factor of the
-    image: so it does not matter which images have that intensity. By Tukey's median polish, as
-    patches of some images may hold texture.
+    Each image is assumed to be noisier or less noisy than the others by one factor, the same at all
+    intensities, so the result does not depend on which images have an intensity. Tukey's median
+    polish finds these factors, though patches of some images hold texture.
 
     Args:
         of_images: the variances of images, (n, intensities), NaN where unseen; some at each
@@ -349,16 +353,16 @@ def _together_at_each(of_images: Array) -> tuple[Array, Array]:
     Returns (intensities,) and the relative levels (n,).
     """
     left = np.log(of_images.clip((NOTHING / 2) ** 2))
-    typical, levels = np.zeros(left.shape[1]), np.zeros(len(left))
+    at_each, levels = np.zeros(left.shape[1]), np.zeros(len(left))
     if not left.size:
-        return typical, np.ones(0)
+        return at_each, np.ones(0)
     for _ in range(POLISHED):
         step = np.nanmedian(left, axis=0)
-        typical, left = typical + step, left - step
+        at_each, left = at_each + step, left - step
         step = np.nanmedian(left, axis=1)
         levels, left = levels + step, left - step[:, None]
     middle = np.median(levels)
-    return np.exp(typical + middle), np.exp((levels - middle) / 2)
+    return np.exp(at_each + middle), np.exp((levels - middle) / 2)
 
 
 def _measured(seen: Sequence[_Seen], *, from_pairs: bool) -> Measurement:
@@ -382,8 +386,8 @@ def _measured(seen: Sequence[_Seen], *, from_pairs: bool) -> Measurement:
 
 
 def _ranged(stage: NoiseStage, levels: Array) -> NoiseStage:
-    """A stage whose level is drawn from a range, as the levels of the images differ."""
-    low, high = np.quantile(levels, [0.1, 0.9]) / np.median(levels)
+    """A stage whose level is drawn from a range, as the relative levels of the images differ."""
+    low, high = np.quantile(levels, [0.1, 0.9])
     ends = sorted(stage.low * float(end) ** BY_SIGMA[stage.kind] for end in (low, high))
     kind = KINDS[stage.kind]
     return replace(stage, low=max(kind.low, ends[0]), high=min(kind.high, ends[1]))

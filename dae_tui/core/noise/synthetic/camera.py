@@ -26,7 +26,7 @@ LUMINANCE = (0.2126, 0.7152, 0.0722)
 # The blur of noise reduction reaches colours this much further than brightness, at most.
 FURTHER = 2.0
 SHARPENED_OVER = 0.7
-"""The standard deviation of the blur beyond which a camera sharpens, in pixels."""
+"""The standard deviation of the blur that removes the detail which sharpening adds, in pixels."""
 REACH = 3.0
 """Where a blur ends, in its standard deviations."""
 
@@ -53,8 +53,9 @@ def camera_noise(
         read: the noise of reading a pixel, in electrons.
         smooth: the standard deviation of the strongest blur by noise reduction, in pixels; each
             image gets one between nothing and that.
-        sharp: the most by which the brightness is sharpened: so many times what is finer than
-            `SHARPENED_OVER` is added; each image gets between nothing and that.
+        sharp: the most by which the brightness is sharpened: the detail that a blur by
+            `SHARPENED_OVER` removes is added so many times; each image gets between nothing and
+            that.
     """
     count, channels, height, width = images.shape
     if not count:

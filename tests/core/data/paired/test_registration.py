@@ -6,10 +6,13 @@ from torch import Tensor
 
 from dae_tui.core.data.paired.registration import (
     common_brightness,
+    find_brightness,
     find_shift,
     fit_brightness,
     shifted,
 )
+from dae_tui.core.noise.synthetic.synthesis import add_noise
+from dae_tui.spec.noise_spec import parse_noise
 
 
 def scene(rows: float = 0.0, columns: float = 0.0) -> Tensor:
@@ -71,6 +74,39 @@ def test_brightness_is_fitted_through_noise() -> None:
         (0.6, 0.1), abs=0.01
     )
     assert fit_brightness(torch.full((1, 9, 9), 0.3), noise()) == (1.0, 0.0)
+
+
+def with_white_sky(image: Tensor) -> Tensor:
+    image = image.clone()
+    image[:, : len(image[0]) // 16] = 1
+    return image
+
+
+@pytest.mark.parametrize(
+    ("clean", "gain", "offset"),
+    [(scene(), 0.6, 0.1), (scene(), 1.0, 0.1), (with_white_sky(scene()), 0.8, 0.3)],
+    ids=["darker", "an offset alone", "a white sky"],
+)
+def test_clean_images_that_are_brighter_or_darker_are_found(
+    clean: Tensor, gain: float, offset: float
+) -> None:
+    noisy = (gain * clean + offset + noise()).clamp(0, 1)
+    found = find_brightness(clean, noisy)
+    assert found == pytest.approx((gain, offset), abs=0.01)
+
+
+@pytest.mark.parametrize("spec", ["impulse:0.3", "salt-pepper:0.3", "gaussian:0.5", "poisson:8"])
+def test_noise_is_not_taken_for_brightness(spec: str) -> None:
+    drawn = torch.Generator().manual_seed(0)
+    noisy = add_noise(scene()[None], parse_noise(spec), drawn)[0]
+    assert find_brightness(scene(), noisy) == (1, 0)
+
+
+def test_neither_is_the_noise_of_images_with_little_contrast() -> None:
+    clean = 0.5 + 0.06 * (scene() - 0.5)
+    noisy = clean + noise(0.14)
+    assert find_brightness(clean, noisy) == (1, 0)
+    assert find_brightness(torch.full_like(clean, 0.5), noisy) == (1, 0)
 
 
 def test_the_common_brightness_leads_back_on_the_whole() -> None:

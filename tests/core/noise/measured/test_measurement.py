@@ -127,8 +127,28 @@ def test_the_exposures_of_a_pair_may_differ() -> None:
     """One is brighter than the other, and more so on one side: that is no noise."""
     brighter = torch.linspace(0, 0.05, 256)
     pairs = [(stored(clean[None], "gaussian:0.03")[0], clean) for clean in pictures()]
+    exact = measure_pairs(pairs).sigma
     found = measure_pairs([(noisy + brighter, clean) for noisy, clean in pairs])
-    assert found.sigma == pytest.approx(measure_pairs(pairs).sigma, rel=0.02)
+    assert found.sigma == pytest.approx(exact, rel=0.02)
+    found = measure_pairs([(noisy + 0.1 * clean, clean) for noisy, clean in pairs])
+    assert found.sigma == pytest.approx(exact, rel=0.02)
+
+
+@pytest.mark.parametrize("grey", [0.5, 0.52, 0.55])
+def test_a_flat_image_has_the_noise_of_its_intensity(grey: float) -> None:
+    flat = torch.full((1, 1, 128, 128), grey)
+    found = measure([stored(flat, "gaussian:0.02")[0]])
+    assert only_stage(found).kind == "gaussian"
+    assert found.sigma == pytest.approx(0.02, rel=0.1)
+
+
+def test_the_range_of_two_images_reaches_to_both() -> None:
+    clean = pictures()[:2]
+    specs = ["gaussian:0.03", "gaussian:0.12"]
+    pairs = [(stored(x[None], spec)[0], x) for x, spec in zip(clean, specs, strict=True)]
+    found = only_stage(measure_pairs(pairs))
+    assert found.low == pytest.approx(0.04, rel=0.1)
+    assert found.high == pytest.approx(0.11, rel=0.1)
 
 
 def test_levels_that_differ_become_a_range() -> None:
