@@ -2,8 +2,8 @@
 
 From noisy images alone the variance over the intensity comes from patches that hold nothing but
 noise (`level_function`), and the correlation between neighbours from the calmest of them. In pairs
-of noisy and clean images both are seen in the difference (`compared`). Small images of one size are laid out
-side by side and measured as one: a digit alone has too few patches.
+of noisy and clean images both are seen in the difference (`compared`). Small images of one size are
+laid out side by side and measured as one: a digit alone has too few patches.
 """
 
 import math
