@@ -56,7 +56,7 @@ def noise() -> None:
     cls=grouped(
         {},
         ("dae noise estimate photo.jpg", "Kind and level, and the variance over the intensity."),
-        ("dae noise estimate pairs/", "From the folders clean and noisy of a folder, exactly."),
+        ("dae noise estimate pairs/", "From pairs: the folder holds clean/ and noisy/."),
         (
             "dae noise estimate scans/ -o measured.json",
             "A file that --noise of other commands takes.",
@@ -89,8 +89,9 @@ def estimate(
 ) -> None:
     """Find out kind and level of the noise, and print it as a noise spec that --noise takes.
 
-    From noisy images alone; from a folder with clean/ and noisy/ in it the noise is the difference.
-    All images are taken to have the same kind of noise.
+    From noisy images alone; from a folder with clean/ and noisy/ in it the noise is the difference,
+    once each clean image is aligned with its noisy one and as bright. All images are taken to have
+    the same kind of noise.
     """
     if output is not None and output.suffix.lower() != ENDING:
         raise UsageError(f"{output} does not end in .json", "name a file such as measured.json")
