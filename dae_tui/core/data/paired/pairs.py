@@ -124,7 +124,7 @@ class Pairs:
             f"clean images shifted against their noisy ones, and now aligned: {len(pixels):,} of "
             f"{len(found):,}, by up to {max(pixels):.2f} pixels"
         )
-        return replace(self, pairs=found, remark="; ".join(filter(None, [self.remark, line])))
+        return self._changed(found, line)
 
     def matched(self, parts: Sequence[str] = PARTS) -> "Pairs":
         """The same pairs, with a gain and an offset for each clean image of some parts.
@@ -148,7 +148,7 @@ class Pairs:
             f"the brightness of the clean images is matched, by factors of {min(gains):.2f} to "
             f"{max(gains):.2f}"
         )
-        return replace(self, pairs=pairs, remark="; ".join(filter(None, [self.remark, line])))
+        return self._changed(pairs, line)
 
     def as_bright(self) -> "Pairs":
         """The same pairs, each clean image made as bright as the noisy one, where it is not."""
@@ -164,7 +164,11 @@ class Pairs:
             f"clean images brighter or darker than their noisy ones, and now matched: "
             f"{changed:,} of {len(found):,}"
         )
-        return replace(self, pairs=found, remark="; ".join(filter(None, [self.remark, line])))
+        return self._changed(found, line)
+
+    def _changed(self, pairs: list[Pair], line: str) -> "Pairs":
+        """Others in their place, and a line that says what was done."""
+        return replace(self, pairs=pairs, remark="; ".join(filter(None, [self.remark, line])))
 
     @property
     def used_whole(self) -> bool:

@@ -7,6 +7,7 @@ much, and so it learns to blur: the mean over all shifts is what has the least s
 import math
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -103,22 +104,16 @@ def find_brightness(clean: Tensor, noisy: Tensor) -> tuple[float, float]:
             seen.append([float(each) for each in here])
     if len(seen) < 2:
         return 1.0, 0.0
-    of_clean, means, medians, counts = torch.tensor(seen, dtype=torch.float64).T
-    gain, offset = _line(of_clean, means, counts)
-    of_medians = _line(of_clean, medians, counts)
+    of_clean, means, medians, counts = np.array(seen).T
+    line, of_medians = (
+        np.polyfit(of_clean, values, 1, w=np.sqrt(counts)) for values in (means, medians)
+    )
+    gain, offset = line
     ends = of_clean[[0, -1]]
-    fitted, by_medians = gain * ends + offset, of_medians[0] * ends + of_medians[1]
-    differs = float((fitted - ends).abs().max()) > AS_BRIGHT
-    agree = float((fitted - by_medians).abs().max()) < AS_BRIGHT / 2
-    return (gain, offset) if differs and agree and gain > LEAST_GAIN else (1.0, 0.0)
-
-
-def _line(at: Tensor, values: Tensor, weights: Tensor) -> tuple[float, float]:
-    """The slope and the offset of a line through values (n,), by weighted least squares."""
-    share = weights / weights.sum()
-    middle, height = (share * at).sum(), (share * values).sum()
-    slope = (share * (at - middle) * (values - height)).sum() / (share * (at - middle) ** 2).sum()
-    return float(slope), float(height - slope * middle)
+    fitted = np.polyval(line, ends)
+    differs = np.abs(fitted - ends).max() > AS_BRIGHT
+    agree = np.abs(fitted - np.polyval(of_medians, ends)).max() < AS_BRIGHT / 2
+    return (float(gain), float(offset)) if differs and agree and gain > LEAST_GAIN else (1.0, 0.0)
 
 
 def common_brightness(

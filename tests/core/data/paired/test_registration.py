@@ -107,6 +107,7 @@ def test_neither_is_the_noise_of_images_with_little_contrast() -> None:
     noisy = clean + noise(0.14)
     assert find_brightness(clean, noisy) == (1, 0)
     assert find_brightness(torch.full_like(clean, 0.5), noisy) == (1, 0)
+    assert find_brightness(scene(), torch.full_like(clean, 0.5)) == (1, 0)
 
 
 def test_the_common_brightness_leads_back_on_the_whole() -> None:
