@@ -127,7 +127,7 @@ class CompareScreen(ChartScreen[_Seen]):
         self._seen, self._samples = seen.compared, seen.samples
         self._show_all()
 
-    def on_resize(self) -> None:
+    def fit(self) -> None:
         self._show_all()
 
     def on_screen_resume(self) -> None:

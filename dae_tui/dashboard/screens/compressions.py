@@ -99,7 +99,7 @@ class CompressionsScreen(ZoomScreen[_Seen]):
         self._seen = seen
         self._show_all()
 
-    def on_resize(self) -> None:
+    def fit(self) -> None:
         self._show_all()
 
     def offers(self, action: str) -> bool:

@@ -107,7 +107,7 @@ class MachineScreen(LiveScreen[_Seen]):
         self._arrange()
         self._fill()
 
-    def on_resize(self) -> None:
+    def fit(self) -> None:
         self._arrange()
         self._fill()
 

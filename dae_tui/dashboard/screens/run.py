@@ -185,7 +185,7 @@ class RunScreen(ChartScreen[_Seen]):
         if not view.whole:
             self.look_soon()
 
-    def on_resize(self) -> None:
+    def fit(self) -> None:
         self._arrange()
 
     def offers(self, action: str) -> bool:
@@ -351,6 +351,8 @@ class RunScreen(ChartScreen[_Seen]):
     @on(Pictures.Resized)
     def _show_pictures(self) -> None:
         """Show the images that fit, from the chosen one on, and below them which they are."""
+        if not self.stands:
+            return
         pictures, below = self.query_one(Pictures), self.query_one("#which", Heading)
         seen, sample = self._seen, self._sample
         if seen is None:

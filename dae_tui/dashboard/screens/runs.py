@@ -151,7 +151,7 @@ class RunsScreen(LiveScreen[_Seen], RunActions):
             pane.show(seen.pane)
         return pane is not None and pane.is_mounted
 
-    def on_resize(self) -> None:
+    def fit(self) -> None:
         self._arrange()
 
     def offers(self, action: str) -> bool:

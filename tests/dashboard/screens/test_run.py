@@ -512,3 +512,17 @@ async def test_the_next_run_is_opened_without_going_back(runs_dir: Path) -> None
             await driver.told("there is no run before")
         await driver.press("escape")
         await driver.until(lambda: not isinstance(driver.app.screen, RunScreen))
+
+
+async def test_a_size_that_comes_when_all_is_over_is_let_go(tmp_path: Path) -> None:
+    """As where someone quits while the terminal changes: widgets are gone one after the other."""
+    run = photographs_run(tmp_path, "20260131-235959-camera-unet-3f2a")
+    async with driving(tmp_path, run) as driver:
+        screen = driver.app.screen
+        assert isinstance(screen, RunScreen)
+        await driver.sees("26×26 of 128×128")
+        driver.app.exit()
+        await screen.query_one("#side").remove()
+        screen.on_resize()
+        await screen.query_one(Pictures).remove()
+        screen._show_pictures()

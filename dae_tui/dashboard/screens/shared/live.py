@@ -40,6 +40,13 @@ class LiveScreen(Screen[None], Generic[Seen]):
         """Show what was seen."""
         raise NotImplementedError
 
+    def fit(self) -> None:
+        """Arrange what is shown, as the terminal has another size."""
+
+    def on_resize(self) -> None:
+        if self.stands:
+            self.fit()
+
     def look_soon(self) -> None:
         """Read again now and not only when it is due."""
         self._wanted.set()
